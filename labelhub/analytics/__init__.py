@@ -1,0 +1,1 @@
+"""Read-only rollups of labelers and projects."""

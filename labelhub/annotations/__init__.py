@@ -1,0 +1,1 @@
+"""What people drew: operations, their fold, frozen submissions."""

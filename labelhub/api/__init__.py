@@ -1,0 +1,1 @@
+"""REST for machines and the canvas."""

@@ -1,0 +1,1 @@
+"""Who may label what, until when, and why they were given it."""

@@ -1,0 +1,59 @@
+"""Who may label what, until when, and why they were given it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+
+from labelhub.catalog.models import Item
+from labelhub.projects.models import Labeler
+
+
+class Assignment(models.Model):
+    """A labeler was given an item. Imported readings have one too, closed from the start.
+
+    ``read_kind`` says how the read counts (``formats.shapes.ReadKind``); ``planned_blind`` that it was planned before any label
+    of the item was seen. ``reason`` says why this item to this person; it never reaches the annotator. ``fence`` goes up with each
+    new lease, so that a write under an old lease is refused. ``follows`` is the assignment whose submission came back.
+    """
+
+    class State(models.TextChoices):
+        """Where it stands."""
+
+        OPEN = "open"
+        SUBMITTED = "submitted"
+        SKIPPED = "skipped"
+        EXPIRED = "expired"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="assignments")
+    labeler = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="assignments")
+    state = models.CharField(max_length=12, choices=State.choices, default=State.OPEN)
+    read_kind = models.CharField(max_length=12)
+    planned_blind = models.BooleanField(default=False)
+    reason = models.CharField(max_length=300, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    fence = models.PositiveIntegerField(default=1)
+    follows = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="followers")
+    skip_reason = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """One open assignment a labeler and item; one planned read unless it is a repeat or a rework."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["item", "labeler"],
+                condition=models.Q(state="open"),
+                name="one_open_assignment_a_labeler_and_item",
+            ),
+            models.UniqueConstraint(
+                fields=["item", "labeler"],
+                condition=models.Q(read_kind="independent", state__in=["open", "submitted"]),
+                name="one_independent_read_a_labeler_and_item",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["labeler", "state", "created_at"], name="assignments_of_a_labeler")]

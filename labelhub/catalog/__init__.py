@@ -1,0 +1,1 @@
+"""Items, media, blobs, ingest: what there is to label."""

@@ -1,0 +1,202 @@
+"""What there is to label. Identifiers of patients, files and folders live in ``Original`` and ``IngestEntry`` only (admins)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from labelhub.projects.models import Project
+
+
+class Blob(models.Model):
+    """Immutable bytes named by their SHA-256: small ones in the row, others in the storage under that name."""
+
+    sha256 = models.CharField(max_length=64, primary_key=True)
+    kind = models.CharField(max_length=16)
+    size = models.PositiveBigIntegerField()
+    inline = models.BinaryField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+
+class Subject(models.Model):
+    """A patient, animal, slide or parent image, under a key that cannot be led back."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="subjects")
+    key = models.CharField(max_length=64)
+    # What the key stands for: "patient", "scan", "image" (a parent picture), …
+    kind = models.CharField(max_length=16, default="patient")
+
+    class Meta:
+        """Keys count within a project."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "key"], name="a_subject_key_is_used_once_a_project"),
+        ]
+
+
+class Study(models.Model):
+    """One examination of a subject (or of an unknown one)."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="studies")
+    subject = models.ForeignKey(Subject, null=True, on_delete=models.PROTECT, related_name="studies")
+    key = models.CharField(max_length=64)
+
+    class Meta:
+        """Keys count within a project."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "key"], name="a_study_key_is_used_once_a_project"),
+        ]
+
+
+class Item(models.Model):
+    """One thing that is labelled as a whole: one or more media of one subject and study.
+
+    ``code`` is random and all an annotator sees of its name. ``group_key`` is the highest known unit above it (patient, else
+    study, else parent image): the unit of every interval, split and gold draw; empty where nothing is known.
+    """
+
+    class State(models.TextChoices):
+        """Where the item is in its life; moved by ``workflow.lifecycle`` only."""
+
+        WAITING = "waiting"
+        READING = "reading"
+        REWORK = "rework"
+        REVIEW = "review"
+        SETTLED = "settled"
+        EXCLUDED = "excluded"
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="items")
+    code = models.CharField(max_length=12)
+    subject = models.ForeignKey(Subject, null=True, on_delete=models.PROTECT, related_name="items")
+    study = models.ForeignKey(Study, null=True, on_delete=models.PROTECT, related_name="items")
+    group_key = models.CharField(max_length=64, blank=True)
+    group_kind = models.CharField(max_length=16, default="unknown")
+    # The id that the source's users know (a task number); shown to admins and written to work lists, never to annotators.
+    source_id = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    priority = models.IntegerField(default=0)
+    # How many planned reads this item shall get; set by routing, starts at the policy's overlap.
+    wanted_reads = models.PositiveSmallIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+    state_changed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Queues go by state and priority."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "code"], name="an_item_code_is_used_once_a_project"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["waiting", "reading", "rework", "review", "settled", "excluded"]),
+                name="an_item_is_in_a_known_state",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["project", "state", "-priority", "id"], name="items_to_hand_out"),
+            models.Index(fields=["project", "source_id"], name="items_by_source_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Medium(models.Model):
+    """One picture or volume of an item, on its own grid. ``pixels`` is empty where only the grid is known.
+
+    Sizes are in voxels, spacing in millimetres (null: unknown, distances are in pixels), ``affine`` maps voxel ``(x, y, z)``
+    to RAS+ millimetres. ``metadata`` holds an allow-list of technical tags, never an identifier.
+    """
+
+    class Kind(models.TextChoices):
+        """What the third axis means."""
+
+        PHOTOGRAPH = "photograph"
+        VOLUME = "volume"
+        FRAMES = "frames"
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="media")
+    ordinal = models.PositiveSmallIntegerField(default=0)
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    size_z = models.PositiveIntegerField(default=1)
+    size_y = models.PositiveIntegerField()
+    size_x = models.PositiveIntegerField()
+    channels = models.PositiveSmallIntegerField(default=1)
+    dtype = models.CharField(max_length=8, default="uint8")
+    spacing_z = models.FloatField(null=True)
+    spacing_y = models.FloatField(null=True)
+    spacing_x = models.FloatField(null=True)
+    affine = models.JSONField(null=True)
+    value_meaning = models.CharField(max_length=16, default="intensity")
+    window_center = models.FloatField(null=True)
+    window_width = models.FloatField(null=True)
+    metadata = models.JSONField(default=dict)
+    pixels = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        """Media are ordered within their item."""
+
+        ordering: ClassVar = ["ordinal"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["item", "ordinal"], name="media_are_numbered_within_an_item"),
+        ]
+
+
+class IngestRun(models.Model):
+    """Somebody brought files in: an upload, an archive, or a folder registered in place. Progress lives in the job."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="ingests")
+    source = models.CharField(max_length=16)
+    # Folder on the server (in place) or the place of the uploaded files; admins only.
+    location = models.CharField(max_length=1000)
+    options = models.JSONField(default=dict)
+    job_id = models.BigIntegerField(null=True)
+    asked_by = models.CharField(max_length=80)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+
+class IngestEntry(models.Model):
+    """One file (or series) of an ingest and what became of it. Makes an interrupted ingest resumable."""
+
+    class Status(models.TextChoices):
+        """What became of it."""
+
+        WAITING = "waiting"
+        STORED = "stored"
+        DUPLICATE = "duplicate"
+        REFUSED = "refused"
+        IGNORED = "ignored"
+
+    run = models.ForeignKey(IngestRun, on_delete=models.CASCADE, related_name="entries")
+    path = models.CharField(max_length=1000)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.WAITING)
+    message = models.CharField(max_length=500, blank=True)
+    remedy = models.CharField(max_length=500, blank=True)
+    item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(null=True)
+
+    class Meta:
+        """A path is one entry of a run."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "path"], name="a_path_is_one_entry_of_an_ingest"),
+        ]
+
+
+class Original(models.Model):
+    """The file that a medium came from: its name, hash and place. Admins only; never sent to annotators, logs or exports."""
+
+    medium = models.ForeignKey(Medium, on_delete=models.PROTECT, related_name="originals")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=1000)
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveBigIntegerField()
+    # Registered in place: the file stays where it is and this is its path. Else the blob that holds it.
+    in_place_path = models.CharField(max_length=1000, blank=True)
+    blob = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        """Duplicates are found by hash within a project."""
+
+        indexes: ClassVar = [models.Index(fields=["project", "sha256"], name="originals_by_hash")]

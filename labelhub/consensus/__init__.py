@@ -1,0 +1,1 @@
+"""The settled truth of an item: immutable, with inputs, method and confidence."""

@@ -1,0 +1,55 @@
+"""The settled truth of an item. A settlement never changes; settling again is a further row."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from labelhub.annotations.models import Submission
+from labelhub.catalog.models import Blob, Item, Medium
+from labelhub.projects.models import OntologyVersion
+
+
+class Settlement(models.Model):
+    """What the item's label is, from which submissions, by which method, how sure, and who or what decided."""
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    number = models.PositiveIntegerField()
+    inputs = models.ManyToManyField(Submission, related_name="+")
+    ontology = models.ForeignKey(OntologyVersion, on_delete=models.PROTECT, related_name="+")
+    method = models.CharField(max_length=60)
+    method_version = models.CharField(max_length=16)
+    # Empty where the method decided by rule; else the reviewer who did.
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    no_finding = models.BooleanField(default=False)
+    asked_labels = models.JSONField(default=list)
+    answers = models.JSONField(default=dict)
+    # Share of readers behind the answer or shape that is least sure; null where one reader decided.
+    confidence = models.FloatField(null=True)
+    reason = models.CharField(max_length=300)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Numbers count within an item."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["item", "number"], name="settlements_are_numbered_within_an_item"),
+        ]
+
+
+class SettledShape(models.Model):
+    """One shape of a settlement, with the shapes it was merged from and how many readers had it."""
+
+    settlement = models.ForeignKey(Settlement, on_delete=models.PROTECT, related_name="shapes")
+    medium = models.ForeignKey(Medium, on_delete=models.PROTECT, related_name="+")
+    shape_id = models.CharField(max_length=64)
+    label = models.CharField(max_length=80)
+    regions = models.JSONField(default=list)
+    mask = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
+    mask_origin = models.JSONField(null=True)
+    attributes = models.JSONField(default=dict)
+    votes = models.PositiveSmallIntegerField(default=0)
+    readers = models.PositiveSmallIntegerField(default=0)
+    merged_from = models.JSONField(default=list)

@@ -1,0 +1,1 @@
+"""Versioned releases of settled labels."""

@@ -1,0 +1,142 @@
+"""What a reader collects while it walks a source, and how that becomes an :class:`AnnotationSet`.
+
+One place keeps the order of items, lists problems up to a limit, and adds up losses, so that every reader reports in
+the same way. Not here: any file syntax.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from labelhub.formats.limits import MAX_PROBLEMS_LISTED, MAX_TEXT
+from labelhub.formats.shapes import (
+    AnnotationSet,
+    EmptyMeans,
+    FormatError,
+    Grid,
+    ItemRecord,
+    Loss,
+    Problem,
+    QuestionSpec,
+    Reading,
+    Value,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One written file and what its format could not carry."""
+
+    content: bytes
+    losses: tuple[Loss, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFiles:
+    """Several written files by relative name, and what their format could not carry."""
+
+    files: Mapping[str, bytes]
+    losses: tuple[Loss, ...] = ()
+
+
+@dataclass(slots=True)
+class Gathering:
+    """The growing result of one reader. Lives for one call and is never shared."""
+
+    items: dict[str, ItemRecord] = field(default_factory=dict)
+    readings: list[Reading] = field(default_factory=list)
+    labels: dict[str, None] = field(default_factory=dict)
+    questions: dict[str, QuestionSpec] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    unlisted_problems: int = 0
+    losses: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def problem(self, place: str, message: str, remedy: str) -> None:
+        """Note something that could not be used; the rest goes on."""
+        self.add_problem(Problem(place, message, remedy))
+
+    def add_problem(self, problem: Problem) -> None:
+        """Note a finished problem, listing at most a thousand of them."""
+        if len(self.problems) < MAX_PROBLEMS_LISTED:
+            self.problems.append(problem)
+        else:
+            self.unlisted_problems += 1
+
+    def note(self, sentence: str) -> None:
+        """Keep a sentence about the whole source, once."""
+        self.notes.setdefault(sentence)
+
+    def lose(self, what: str, why: str, count: int = 1) -> None:
+        """Count something the source holds that is not kept."""
+        if count:
+            self.losses[what, why] = self.losses.get((what, why), 0) + count
+
+    def add_item(self, item: ItemRecord) -> None:
+        """Add an item, or complete the one already known by what this source adds."""
+        known = self.items.get(item.key)
+        if known is None:
+            self.items[item.key] = item
+            return
+        self.items[item.key] = dataclasses.replace(
+            known,
+            group=known.group if known.group is not None else item.group,
+            group_kind=known.group_kind if known.group is not None else item.group_kind,
+            grids=known.grids or item.grids,
+        )
+
+    def add_labels(self, labels: Iterable[str]) -> None:
+        """Keep label names in the order in which they first appear."""
+        for label in labels:
+            self.labels.setdefault(label)
+
+    def finish(
+        self,
+        source: str,
+        *,
+        empty_means: EmptyMeans,
+        empty_rule: str,
+        unit_name: str = "image",
+        raters_identifiable: bool = True,
+    ) -> AnnotationSet:
+        """The finished set. Raises :class:`FormatError` where nothing but problems was found."""
+        if not self.items and self.problems:
+            raise FormatError(dataclasses.replace(self.problems[0], fatal=True))
+        problems = tuple(self.problems)
+        if self.unlisted_problems:
+            more = f"{self.unlisted_problems} more problems of this source are not listed."
+            problems = (*problems, Problem(source, more, "Solve the listed ones first, then read again."))
+        return AnnotationSet(
+            format=source,
+            items=tuple(self.items.values()),
+            readings=tuple(self.readings),
+            labels=tuple(self.labels),
+            questions=tuple(self.questions.values()),
+            raters_identifiable=raters_identifiable,
+            empty_means=empty_means,
+            empty_rule=empty_rule,
+            unit_name=unit_name,
+            notes=tuple(self.notes),
+            problems=problems,
+            losses=tuple(Loss(what, count, why) for (what, why), count in self.losses.items()),
+        )
+
+
+def plain_value(value: object) -> Value | None:
+    """The value in a form that an attribute may hold, or ``None`` where it has none (nested, null, far too long)."""
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT else None
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        return tuple(value)
+    return None
+
+
+def grid_conflict(known: ItemRecord | None, grid: Grid | None) -> bool:
+    """Whether two sources state different numbers of pixels for one item."""
+    if known is None or grid is None or not known.grids:
+        return False
+    return known.grids[0].size != grid.size

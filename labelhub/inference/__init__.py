@@ -1,0 +1,1 @@
+"""The only package that imports torch and monai, loaded by dotted path in worker processes."""

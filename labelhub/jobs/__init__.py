@@ -1,0 +1,1 @@
+"""The durable job queue that any package above may use."""

@@ -1,0 +1,1 @@
+"""Sockets: co-editing, presence, notifications."""

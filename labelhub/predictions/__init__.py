@@ -1,0 +1,1 @@
+"""What models drew: model versions, predictions, the Predictor protocol."""

@@ -1,0 +1,1 @@
+"""Projects, ontology, guideline, policy, members, labelers, and the one permission module."""

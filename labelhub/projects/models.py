@@ -1,0 +1,150 @@
+"""A project and its rules. Ontology, guideline and policy are versioned: a version never changes after it is written."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """What somebody is in a project. A reviewer annotates too; an admin may do everything but read blind."""
+
+    ANNOTATOR = "annotator"
+    REVIEWER = "reviewer"
+    ADMIN = "admin"
+
+
+class Project(models.Model):
+    """A set of items that is labelled under one ontology, guideline and policy at a time."""
+
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=60, unique=True)
+    description = models.TextField(blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True)
+    # Turns patient and study identifiers into keys that cannot be led back without the site's secret.
+    pseudonym_salt = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OntologyVersion(models.Model):
+    """What can be said about an item: classes, attributes, questions (``projects.ontology.Ontology`` as a document)."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="ontologies")
+    number = models.PositiveIntegerField()
+    content = models.JSONField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Numbers count within a project."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "number"], name="an_ontology_number_is_used_once_a_project"),
+        ]
+
+
+class GuidelineVersion(models.Model):
+    """The instructions a labeler reads and acknowledges before the first item under them."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="guidelines")
+    number = models.PositiveIntegerField()
+    text = models.TextField(blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Numbers count within a project."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "number"], name="a_guideline_number_is_used_once_a_project"),
+        ]
+
+
+class PolicyVersion(models.Model):
+    """How many readers, which thresholds, what happens then (``projects.policy.Policy`` as a document)."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="policies")
+    number = models.PositiveIntegerField()
+    content = models.JSONField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Numbers count within a project."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "number"], name="a_policy_number_is_used_once_a_project"),
+        ]
+
+
+class Membership(models.Model):
+    """Somebody has a role in a project, from a time until a time. Removal is a date, so that history stays readable."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=12, choices=Role.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """One current role a person."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["project", "user"], condition=models.Q(removed_at=None), name="one_current_role_a_person_a_project"
+            ),
+        ]
+
+
+class Labeler(models.Model):
+    """Who labels in a project: a member (``user``), or an imported rater without an account (``source_key``).
+
+    ``is_identifiable`` is false where an imported rater's number means nothing across files: no table a labeler is shown then.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="labelers")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    source_key = models.CharField(max_length=120, blank=True)
+    name = models.CharField(max_length=120)
+    is_identifiable = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """One labeler a person, one an imported key."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["project", "user"], condition=models.Q(user__isnull=False), name="one_labeler_a_member"
+            ),
+            models.UniqueConstraint(
+                fields=["project", "source_key"], condition=~models.Q(source_key=""), name="one_labeler_an_imported_key"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(user__isnull=False) | ~models.Q(source_key=""),
+                name="a_labeler_is_a_member_or_an_imported_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Acknowledgement(models.Model):
+    """A labeler has read a guideline version."""
+
+    guideline = models.ForeignKey(GuidelineVersion, on_delete=models.PROTECT, related_name="+")
+    labeler = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="acknowledgements")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Reading twice is one fact."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["guideline", "labeler"], name="a_labeler_acknowledges_a_guideline_once"),
+        ]

@@ -1,0 +1,167 @@
+"""Who may do what: one rule table for pages, REST, sockets and protocols. What is not allowed here is refused.
+
+Each package above registers how its models lead to a project, to an owner, and which secrecy class they have. An object of
+a project that somebody is no member of does not exist for them: :class:`NotFound`, never "forbidden".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+
+from labelhub.accounts.models import User
+from labelhub.projects.models import Membership, Project, Role
+
+M = TypeVar("M", bound=models.Model)
+Person = User | AnonymousUser
+
+
+class Secrecy(StrEnum):
+    """Who of a project's members may see a kind of row."""
+
+    SHARED = "shared"  # every member: project, ontology, guideline
+    OWN = "own"  # an annotator sees their own; reviewers and admins all: assignments, documents, submissions
+    HIDDEN = "hidden"  # never an annotator: scores, gold, routes, settlements, predictions
+    ADMIN = "admin"  # admins only: originals, ingest, members, audit
+
+
+class Action(StrEnum):
+    """What somebody wants to do with a row."""
+
+    VIEW = "view"
+    LABEL = "label"
+    REVIEW = "review"
+    MANAGE = "manage"
+
+
+class NotFound(LookupError):
+    """There is no such thing for this person."""
+
+
+class NotAllowed(PermissionError):
+    """The thing exists for this person, but this action is not theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """How rows of a model lead to their project and their owner (double-underscore paths; empty: the row itself)."""
+
+    secrecy: Secrecy
+    project_path: str
+    owner_path: str = ""
+
+
+RULES: Mapping[Secrecy, Mapping[Action, frozenset[str]]] = {
+    Secrecy.SHARED: {
+        Action.VIEW: frozenset({Role.ANNOTATOR, Role.REVIEWER, Role.ADMIN}),
+        Action.LABEL: frozenset({Role.ANNOTATOR, Role.REVIEWER, Role.ADMIN}),
+        Action.REVIEW: frozenset({Role.REVIEWER, Role.ADMIN}),
+        Action.MANAGE: frozenset({Role.ADMIN}),
+    },
+    Secrecy.OWN: {
+        Action.VIEW: frozenset({Role.REVIEWER, Role.ADMIN}),
+        Action.LABEL: frozenset(),
+        Action.REVIEW: frozenset({Role.REVIEWER, Role.ADMIN}),
+        Action.MANAGE: frozenset({Role.ADMIN}),
+    },
+    Secrecy.HIDDEN: {
+        Action.VIEW: frozenset({Role.REVIEWER, Role.ADMIN}),
+        Action.REVIEW: frozenset({Role.REVIEWER, Role.ADMIN}),
+        Action.MANAGE: frozenset({Role.ADMIN}),
+    },
+    Secrecy.ADMIN: {
+        Action.VIEW: frozenset({Role.ADMIN}),
+        Action.MANAGE: frozenset({Role.ADMIN}),
+    },
+}
+# What an owner may do with their own row, whatever their role.
+OWNER_ACTIONS = frozenset({Action.VIEW, Action.LABEL})
+
+_registered: dict[type[models.Model], Registration] = {}
+
+
+def register(model: type[models.Model], secrecy: Secrecy, project_path: str, owner_path: str = "") -> None:
+    """Declare how rows of ``model`` are protected. Called once a model, in its package's ``apps.ready``."""
+    _registered[model] = Registration(secrecy, project_path, owner_path)
+
+
+def registration_of(model: type[models.Model]) -> Registration | None:
+    """Return how rows of ``model`` are protected, or None if nothing was declared (then nobody may see them)."""
+    return _registered.get(model)
+
+
+def role_in(user: Person, project: Project) -> str | None:
+    """Return the role of ``user`` in ``project`` (the higher of the project's and the site's), or None."""
+    if not user.is_authenticated or not user.is_active:
+        return None
+    own = Membership.objects.filter(project=project, user_id=user.pk, removed_at=None).values_list("role", flat=True)
+    order = [Role.ANNOTATOR, Role.REVIEWER, Role.ADMIN]
+    held = [role for role in (*own, getattr(user, "site_role", "")) if role in order]
+    return max(held, key=lambda role: order.index(Role(role)), default=None)
+
+
+def projects_of(user: Person) -> models.QuerySet[Project]:
+    """Return the projects that exist for ``user``."""
+    if not user.is_authenticated or not user.is_active:
+        return Project.objects.none()
+    current = Project.objects.filter(archived_at=None)
+    if getattr(user, "site_role", ""):
+        return current
+    return current.filter(memberships__user_id=user.pk, memberships__removed_at=None)
+
+
+def can(user: Person, action: Action, row: models.Model) -> bool:
+    """Whether ``user`` may do ``action`` with ``row``. Unregistered models are refused."""
+    entry = _registered.get(type(row))
+    if entry is None:
+        return False
+    project = _follow(row, entry.project_path)
+    role = role_in(user, project) if isinstance(project, Project) else None
+    if role is None:
+        return False
+    if role in RULES[entry.secrecy].get(action, frozenset()):
+        return True
+    return bool(entry.owner_path) and action in OWNER_ACTIONS and _follow(row, entry.owner_path) == user
+
+
+def require(user: Person, action: Action, row: models.Model) -> None:
+    """Raise :class:`NotFound` where the row does not exist for ``user``, :class:`NotAllowed` where the action is not theirs."""
+    if can(user, action, row):
+        return
+    if action is not Action.VIEW and can(user, Action.VIEW, row):
+        raise NotAllowed("Your role in this project does not include this. Nothing was changed. Ask an admin of the project.")
+    raise NotFound("There is nothing here, or it is not yours to see.")
+
+
+def visible_to(user: Person, rows: models.QuerySet[M]) -> models.QuerySet[M]:
+    """Return the part of ``rows`` that ``user`` may see."""
+    entry = _registered.get(rows.model)
+    if entry is None or not user.is_authenticated or not user.is_active:
+        return rows.none()
+    allowed = RULES[entry.secrecy][Action.VIEW]
+    site_role = getattr(user, "site_role", "")
+    if site_role in allowed:
+        return rows
+    project_key = f"{entry.project_path}_id" if entry.project_path else "pk"
+    mine = Membership.objects.filter(user_id=user.pk, removed_at=None)
+    by_role = models.Q(**{f"{project_key}__in": mine.filter(role__in=allowed).values("project_id")})
+    if not entry.owner_path:
+        return rows.filter(by_role)
+    owned = models.Q(**{entry.owner_path: user.pk})
+    if not site_role:
+        owned &= models.Q(**{f"{project_key}__in": mine.values("project_id")})
+    return rows.filter(by_role | owned)
+
+
+def _follow(row: models.Model, path: str) -> Any:
+    value: Any = row
+    for name in filter(None, path.split("__")):
+        value = getattr(value, name, None)
+        if value is None:
+            return None
+    return value

@@ -1,0 +1,1 @@
+"""Servers that speak other tools' wire protocols (MONAI Label, AIAA)."""

@@ -1,0 +1,1 @@
+"""Reviewers' decisions and comments."""

@@ -1,0 +1,42 @@
+"""What reviewers decided and said."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from labelhub.annotations.models import Submission
+from labelhub.catalog.models import Item
+
+
+class Decision(models.Model):
+    """A reviewer judged one submission: accept or reject, a score 0-10, a comment (required on reject). Never changed."""
+
+    class Verdict(models.TextChoices):
+        """The judgement."""
+
+        ACCEPT = "accept"
+        REJECT = "reject"
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="+")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=8, choices=Verdict.choices)
+    score = models.PositiveSmallIntegerField(null=True)
+    comment = models.TextField(blank=True)
+    request_id = models.UUIDField(unique=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """A rejection says why; a score is between 0 and 10."""
+
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(score=None) | models.Q(score__lte=10), name="a_review_score_is_between_0_and_10"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(verdict="accept") | ~models.Q(comment=""), name="a_rejection_says_why"
+            ),
+        ]

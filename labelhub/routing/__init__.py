@@ -1,0 +1,1 @@
+"""Pure policy, plus the recorded Route and Gate."""

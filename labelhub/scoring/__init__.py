@@ -1,0 +1,1 @@
+"""Stored scores and gold references; the crossing from shapes to arrays."""

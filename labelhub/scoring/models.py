@@ -1,0 +1,85 @@
+"""Stored scores, and which submission is an item's gold. Everything here is hidden from annotators."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from labelhub.annotations.models import Submission
+from labelhub.catalog.models import Item
+from labelhub.predictions.models import Prediction
+
+
+class GoldReference(models.Model):
+    """An item's true answer, as far as anyone knows: a submission made by an expert or settled. Retired, never deleted."""
+
+    class Kind(models.TextChoices):
+        """What the gold is for; only training gold gives feedback."""
+
+        EXAM = "exam"
+        HIDDEN = "hidden"
+        TRAINING = "training"
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.HIDDEN)
+    made_by = models.CharField(max_length=80)
+    made_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True)
+    retired_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        """One current gold an item."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["item"], condition=models.Q(retired_at=None), name="one_current_gold_an_item"
+            ),
+        ]
+
+
+class Score(models.Model):
+    """One number about one item, with its method. Undefined is a null value with a reason, never 0 or 1.
+
+    ``about`` says whom it compares: two submissions (``pair``), a submission with gold (``gold``), with a model (``model``), or
+    all first planned independent reads of the item (``item``). ``label`` is a class or question key, empty for the item as a whole.
+    """
+
+    class About(models.TextChoices):
+        """Whom the number compares."""
+
+        PAIR = "pair"
+        GOLD = "gold"
+        MODEL = "model"
+        ITEM = "item"
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    about = models.CharField(max_length=8, choices=About.choices)
+    first = models.ForeignKey(Submission, null=True, on_delete=models.PROTECT, related_name="+")
+    second = models.ForeignKey(Submission, null=True, on_delete=models.PROTECT, related_name="+")
+    gold = models.ForeignKey(GoldReference, null=True, on_delete=models.PROTECT, related_name="+")
+    prediction = models.ForeignKey(Prediction, null=True, on_delete=models.PROTECT, related_name="+")
+    label = models.CharField(max_length=80, blank=True)
+    metric = models.CharField(max_length=40)
+    value = models.FloatField(null=True)
+    low = models.FloatField(null=True)
+    high = models.FloatField(null=True)
+    n = models.PositiveIntegerField(default=0)
+    unit = models.CharField(max_length=16, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    edge_case = models.CharField(max_length=24, blank=True)
+    method = models.CharField(max_length=80)
+    method_version = models.CharField(max_length=16)
+    # An item's agreement is recomputed as readers come in; the row that a newer one replaced keeps the date.
+    computed_at = models.DateTimeField(auto_now_add=True)
+    replaced_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """Current scores are found by item."""
+
+        indexes: ClassVar = [
+            models.Index(fields=["item", "about", "metric"], name="scores_of_an_item"),
+            models.Index(fields=["first"], name="scores_of_a_first_reader"),
+            models.Index(fields=["second"], name="scores_of_a_second_reader"),
+        ]

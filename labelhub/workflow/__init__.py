@@ -1,0 +1,1 @@
+"""The life of an item, one function a step."""
