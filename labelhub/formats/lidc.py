@@ -28,8 +28,8 @@ from labelhub.formats.shapes import (
     Grid,
     ItemRecord,
     QuestionSpec,
-    ReadKind,
     Reading,
+    ReadKind,
     Region,
     Shape,
     Value,
@@ -103,7 +103,8 @@ def read_lidc(files: Mapping[str, bytes]) -> AnnotationSet:
             _read_file(found, name, load_xml(data, name), digest)
         except FormatError as error:
             found.add_problem(error.problem)
-    found.note("A reader's number means nothing across scans, so no table by reader can be made.")found.note("The files carry no pixel spacing: areas and distances " "within a slice are in pixels, not millimetres.")
+    found.note("A reader's number means nothing across scans, so no table by reader can be made.")
+    found.note("The files carry no pixel spacing: areas and distances within a slice are in pixels, not millimetres.")
     return found.finish(
         "lidc", empty_means="read-empty", empty_rule=EMPTY_RULE, unit_name="scan", raters_identifiable=False
     )
@@ -126,12 +127,15 @@ def _read_file(found: Gathering, name: str, root: Element, digest: str) -> None:
     earlier = [reading for reading in found.readings if reading.item == key]
     if earlier:
         planes = _merge_planes(found, key, planes)
-        found.note("Some scans are read in more than one file; " "the readers of later files are counted on from the first.")
+        found.note(
+            "Some scans are read in more than one file; the readers of later files are counted on from the first."
+        )
         if any(reading.read_kind == kind for reading in earlier):
             kind = "repeat"
     shapes = [_session_shapes(found, name, number, session, planes) for number, session in enumerate(sessions, start=1)]
     if len(sessions) != 4:
-        found.note("Some files hold fewer or more than four reading sessions.")_add_item(found, key, name, planes, shapes)
+        found.note("Some files hold fewer or more than four reading sessions.")
+    _add_item(found, key, name, planes, shapes)
     for number, marks in enumerate(shapes, start=1):
         found.readings.append(
             Reading(
@@ -151,7 +155,11 @@ def _read_kind(found: Gathering, task: str, sessions: list[Element]) -> ReadKind
     tags = {tag_of(mark) for session in sessions for mark in session}
     lowered = task.lower()
     if "unblinded" in lowered or (not task and "unblindedReadNodule" in tags):
-        found.note("The files say that the reads are unblinded: " "each radiologist had seen the marks of the others before this read.")return "unblinded"
+        found.note(
+            "The files say that the reads are unblinded: "
+            "each radiologist had seen the marks of the others before this read."
+        )
+        return "unblinded"
     if "blinded" in lowered or (not task and "blindedReadNodule" in tags):
         return "independent"
     return "unknown"
@@ -188,13 +196,17 @@ def _add_item(found: Gathering, key: str, name: str, planes: _Planes, sessions: 
     if known is not None:
         side = max(side, known.grids[0].size[1])
     grid = Grid(size=(max(len(planes.positions_mm), 1), side, side), plane_positions_mm=planes.positions_mm)
-    found.note("The files state no image size: scans are taken to have " "512 columns and rows, as CT has; only slices with a mark are "
-        "known.")source = name if known is None else f"{known.source_id}, {name}"
+    found.note(
+        "The files state no image size: scans are taken to have "
+        "512 columns and rows, as CT has; only slices with a mark are "
+        "known."
+    )
+    source = name if known is None else f"{known.source_id}, {name}"
     found.items[key] = ItemRecord(key, source_id=source, group=key, group_kind="scan", grids=(grid,))
 
 
 def _session_shapes(found: Gathering, name: str, number: int, session: Element, planes: _Planes) -> list[Shape]:
-    shapes = []
+    shapes: list[Shape] = []
     for mark in session:
         tag = tag_of(mark)
         place = f"{name}, reading session {number}, mark {len(shapes) + 1}"
@@ -227,7 +239,9 @@ def _roi(found: Gathering, place: str, roi: Element, planes: _Planes) -> list[Re
     ]
     usable = [(x + 0.5, y + 0.5) for x, y in points if x is not None and y is not None]
     if position is None or not usable or len(usable) < len(points) or len(points) > MAX_POINTS_A_REGION:
-        found.problem(place, "An outline has no slice position or an unreadable point; it was left out.", "Check the file.")
+        found.problem(
+            place, "An outline has no slice position or an unreadable point; it was left out.", "Check the file."
+        )
         return []
     if len(usable) > 1 and usable[0] == usable[-1]:
         usable.pop()
@@ -262,7 +276,9 @@ def _ratings(found: Gathering, place: str, mark: Element) -> dict[str, Value]:
             if value is not None and value in range(1, top + 1):
                 given[key] = int(value)
             elif text not in ("", "0"):
-                found.problem(place, f"The rating {key} is {text[:20]!r}, outside 1 to {top}.", "It counts as not answered.")
+                found.problem(
+                    place, f"The rating {key} is {text[:20]!r}, outside 1 to {top}.", "It counts as not answered."
+                )
     return given
 
 

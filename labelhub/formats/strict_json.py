@@ -16,7 +16,7 @@ from labelhub.formats.shapes import FormatError, Problem
 # What a JSON text may hold. Readers narrow it with isinstance before they use it.
 Json: TypeAlias = Any
 
-_RE_EXPORT = "Export the annotations again, or repair the file at that place."
+_RE_EXPORT = "Export it again, or repair the file at that place."
 
 
 def load_json(data: bytes, place: str) -> Json:
@@ -33,7 +33,7 @@ def load_json(data: bytes, place: str) -> Json:
     try:
         value = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
-        raise FormatError(Problem(place, f"This is not valid JSON: {error}.", _RE_EXPORT, fatal=True)) from None
+        raise _refusal(place, f"This is not valid JSON: {error}.", _RE_EXPORT) from None
     if _depth_exceeds(value, MAX_JSON_DEPTH):
         raise FormatError(
             Problem(place, f"The JSON is nested deeper than {MAX_JSON_DEPTH} levels.", _RE_EXPORT, fatal=True)
@@ -64,3 +64,7 @@ def as_mapping(value: Json) -> dict[str, Json]:
 def as_list(value: Json) -> list[Json]:
     """The value where it is a list, else an empty one."""
     return value if isinstance(value, list) else []
+
+
+def _refusal(place: str, message: str, remedy: str) -> FormatError:
+    return FormatError(Problem(place, message, remedy, fatal=True))
