@@ -8,3 +8,10 @@ class AssignmentsApp(AppConfig):
 
     name = "labelhub.assignments"
     label = "assignments"
+
+    def ready(self) -> None:
+        """Declare who may see the rows."""
+        from labelhub.assignments.models import Assignment
+        from labelhub.projects.permissions import Secrecy, register
+
+        register(Assignment, Secrecy.OWN, "item__project", "labeler__user")

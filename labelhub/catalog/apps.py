@@ -8,3 +8,16 @@ class CatalogApp(AppConfig):
 
     name = "labelhub.catalog"
     label = "catalog"
+
+    def ready(self) -> None:
+        """Declare who may see the rows."""
+        from labelhub.catalog.models import IngestEntry, IngestRun, Item, Medium, Original, Study, Subject
+        from labelhub.projects.permissions import Secrecy, register
+
+        register(Subject, Secrecy.HIDDEN, "project")
+        register(Study, Secrecy.HIDDEN, "project")
+        register(Item, Secrecy.HIDDEN, "project")
+        register(Medium, Secrecy.HIDDEN, "item__project")
+        register(IngestRun, Secrecy.ADMIN, "project")
+        register(IngestEntry, Secrecy.ADMIN, "run__project")
+        register(Original, Secrecy.ADMIN, "project")

@@ -8,3 +8,11 @@ class ConsensusApp(AppConfig):
 
     name = "labelhub.consensus"
     label = "consensus"
+
+    def ready(self) -> None:
+        """Declare who may see the rows."""
+        from labelhub.consensus.models import SettledShape, Settlement
+        from labelhub.projects.permissions import Secrecy, register
+
+        register(Settlement, Secrecy.HIDDEN, "item__project")
+        register(SettledShape, Secrecy.HIDDEN, "settlement__item__project")

@@ -8,3 +8,11 @@ class ExportsApp(AppConfig):
 
     name = "labelhub.exports"
     label = "exports"
+
+    def ready(self) -> None:
+        """Declare who may see the rows."""
+        from labelhub.exports.models import Release, ReleaseFile
+        from labelhub.projects.permissions import Secrecy, register
+
+        register(Release, Secrecy.ADMIN, "project")
+        register(ReleaseFile, Secrecy.ADMIN, "release__project")

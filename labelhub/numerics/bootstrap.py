@@ -2,7 +2,7 @@
 
 Every statistic of this package is a function of sums over units, so a resample is a vector of counts times a matrix of
 *contributions*: no loop over resamples touches the ratings. Groups whose contributions are equal are drawn together, as
-one multinomial over the distinct rows. Not here: what the contributions of a statistic are (each family says so itself).
+one multinomial over the distinct rows. Not here: what the contributions of a statistic are (each family says so).
 
 References
 ----------
@@ -40,8 +40,8 @@ Statistic: TypeAlias = Callable[[FloatArray], FloatArray]
 class Resampling:
     """How an interval is to be made: what is resampled, how often, with which random numbers.
 
-    ``groups`` has one entry a unit (any hashable labels as an array: patients, else studies, else images); ``None`` makes
-    every unit its own group. ``group_unit`` names the groups in words, in the plural.
+    ``groups`` has one entry a unit (any labels as an array: patients, else studies, else images); ``None`` makes every
+    unit its own group. ``group_unit`` names the groups in words, in the plural.
     """
 
     rng: np.random.Generator
@@ -145,8 +145,8 @@ def ratio_estimate(
 ) -> Estimate:
     """A ratio of two sums over units, such as a mean or a share, with its bootstrap interval.
 
-    Where the ratio is exactly 0 or 1 the groups do not differ and resampling says nothing; for shares the interval is then
-    Wilson's over the groups that contribute.
+    Where the ratio is exactly 0 or 1 the groups do not differ and resampling says nothing; for shares the interval is
+    then Wilson's over the groups that contribute.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def ratio_estimate(
     above = np.asarray(numerators, dtype=np.float64)
     below = np.asarray(denominators, dtype=np.float64)
     if above.shape != below.shape or above.ndim != 1:
-        message = f"numerators have shape {above.shape} and denominators {below.shape}; one value a unit is needed in each"
+        message = f"numerators have shape {above.shape}, denominators {below.shape}; each needs one value a unit"
         raise ValueError(message)
     usable = np.isfinite(above) & np.isfinite(below)
     above, below = np.where(usable, above, 0.0), np.where(usable, below, 0.0)

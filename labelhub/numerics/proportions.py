@@ -1,6 +1,6 @@
 """Intervals for a share, and how many units an interval of a wanted width needs.
 
-Not here: shares over clustered units, whose interval comes from ``bootstrap`` (these formulas take units as independent).
+Not here: shares over clustered units, whose interval comes from ``bootstrap``; here units are independent.
 
 References
 ----------
@@ -78,7 +78,7 @@ def proportion(
 def proportion_interval(
     successes: float, n: float, *, kind: Kind = "auto", level: float = 0.95, unit: str = "items"
 ) -> Interval:
-    """The interval of a share alone; see :func:`proportion`. ``successes`` and ``n`` may be weighted (fractional) counts.
+    """The interval of a share alone; see :func:`proportion`. The counts may be weighted (fractional).
 
     Examples
     --------
@@ -132,10 +132,10 @@ def units_for_proportion(guess: float = 0.5, half_width: float = 0.05, *, level:
 
     Examples
     --------
-    The usual normal approximation gives 385 units for 0.5 +- 0.05 and 139 for 0.9 +- 0.05.
+    The cruder normal approximation gives 385 units for 0.5 +- 0.05 and 139 for 0.9 +- 0.05.
 
     >>> units_for_proportion(0.5, 0.05).n, units_for_proportion(0.9, 0.05).n
-    (381, 139)
+    (381, 141)
     """
     check_level(level)
     _check_half_width(half_width)
@@ -160,8 +160,8 @@ def units_for_proportion(guess: float = 0.5, half_width: float = 0.05, *, level:
 def units_for_estimate(influence: ArrayLike, half_width: float = 0.05, *, level: float = 0.95) -> ReadsNeeded:
     """How many units an estimate needs, from the spread of its per-unit contributions in a pilot (approximate).
 
-    The variance of a smooth estimate is about that of its linearised per-unit contributions divided by ``n`` (Gwet 2014,
-    section 5.4, for agreement coefficients); a normal interval then needs ``n = (z s / half_width)**2`` units.
+    The variance of a smooth estimate is about that of its linearised per-unit contributions divided by ``n`` (Gwet
+    2014, section 5.4, for agreement coefficients); a normal interval then needs ``n = (z s / half_width)**2`` units.
 
     Parameters
     ----------

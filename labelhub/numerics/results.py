@@ -23,8 +23,8 @@ NAN = math.nan
 class Interval:
     """An interval, how it was made, and what was resampled to make it.
 
-    ``n_groups`` of ``group_unit`` were resampled ``n_resamples`` times (0 for formula intervals), ``n_dropped`` resamples
-    had no value and were left out. ``low`` and ``high`` are NaN where ``reason`` says why there is no interval.
+    ``n_groups`` of ``group_unit`` were resampled ``n_resamples`` times (0 for formula intervals), ``n_dropped`` of the
+    resamples had no value and were left out. ``low`` and ``high`` are NaN where ``reason`` says why.
     """
 
     low: float = NAN

@@ -8,3 +8,11 @@ class PredictionsApp(AppConfig):
 
     name = "labelhub.predictions"
     label = "predictions"
+
+    def ready(self) -> None:
+        """Declare who may see the rows."""
+        from labelhub.predictions.models import ModelVersion, Prediction
+        from labelhub.projects.permissions import Secrecy, register
+
+        register(ModelVersion, Secrecy.HIDDEN, "project")
+        register(Prediction, Secrecy.HIDDEN, "item__project")

@@ -8,3 +8,16 @@ class ProjectsApp(AppConfig):
 
     name = "labelhub.projects"
     label = "projects"
+
+    def ready(self) -> None:
+        """Declare who may see the rows."""
+        from labelhub.projects.models import Project, OntologyVersion, GuidelineVersion, PolicyVersion, Membership, Labeler, Acknowledgement
+        from labelhub.projects.permissions import Secrecy, register
+
+        register(Project, Secrecy.SHARED, "")
+        register(OntologyVersion, Secrecy.SHARED, "project")
+        register(GuidelineVersion, Secrecy.SHARED, "project")
+        register(PolicyVersion, Secrecy.HIDDEN, "project")
+        register(Membership, Secrecy.ADMIN, "project", "user")
+        register(Labeler, Secrecy.HIDDEN, "project", "user")
+        register(Acknowledgement, Secrecy.OWN, "labeler__project", "labeler__user")

@@ -8,3 +8,10 @@ class ReviewsApp(AppConfig):
 
     name = "labelhub.reviews"
     label = "reviews"
+
+    def ready(self) -> None:
+        """Declare who may see the rows."""
+        from labelhub.reviews.models import Decision
+        from labelhub.projects.permissions import Secrecy, register
+
+        register(Decision, Secrecy.OWN, "item__project", "submission__assignment__labeler__user")

@@ -8,3 +8,10 @@ class RoutingApp(AppConfig):
 
     name = "labelhub.routing"
     label = "routing"
+
+    def ready(self) -> None:
+        """Declare who may see the rows."""
+        from labelhub.routing.models import Route
+        from labelhub.projects.permissions import Secrecy, register
+
+        register(Route, Secrecy.HIDDEN, "item__project")

@@ -8,3 +8,11 @@ class ScoringApp(AppConfig):
 
     name = "labelhub.scoring"
     label = "scoring"
+
+    def ready(self) -> None:
+        """Declare who may see the rows."""
+        from labelhub.scoring.models import GoldReference, Score
+        from labelhub.projects.permissions import Secrecy, register
+
+        register(GoldReference, Secrecy.HIDDEN, "item__project")
+        register(Score, Secrecy.HIDDEN, "item__project")

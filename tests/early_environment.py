@@ -1,0 +1,16 @@
+"""Loaded before Django's settings are: gives each test process a data folder of its own, thrown away at the end."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+if "LABELHUB_VAR" not in os.environ:
+    folder = tempfile.mkdtemp(prefix="labelhub-test-")
+    os.environ["LABELHUB_VAR"] = folder
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labelhub.config.settings")
+# Playwright's event loop runs in the test thread; the ORM calls of fixtures beside it are meant.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
