@@ -28,8 +28,8 @@ class Assignment(models.Model):
         EXPIRED = "expired"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="assignments")
-    labeler = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="assignments")
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    labeler = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=12, choices=State.choices, default=State.OPEN)
     read_kind = models.CharField(max_length=12)
     planned_blind = models.BooleanField(default=False)

@@ -22,7 +22,7 @@ class Blob(models.Model):
 class Subject(models.Model):
     """A patient, animal, slide or parent image, under a key that cannot be led back."""
 
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="subjects")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
     key = models.CharField(max_length=64)
     # What the key stands for: "patient", "scan", "image" (a parent picture), …
     kind = models.CharField(max_length=16, default="patient")
@@ -38,7 +38,7 @@ class Subject(models.Model):
 class Study(models.Model):
     """One examination of a subject (or of an unknown one)."""
 
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="studies")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
     subject = models.ForeignKey(Subject, null=True, on_delete=models.PROTECT, related_name="studies")
     key = models.CharField(max_length=64)
 
@@ -67,7 +67,7 @@ class Item(models.Model):
         SETTLED = "settled"
         EXCLUDED = "excluded"
 
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="items")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
     code = models.CharField(max_length=12)
     subject = models.ForeignKey(Subject, null=True, on_delete=models.PROTECT, related_name="items")
     study = models.ForeignKey(Study, null=True, on_delete=models.PROTECT, related_name="items")
@@ -145,7 +145,7 @@ class Medium(models.Model):
 class IngestRun(models.Model):
     """Somebody brought files in: an upload, an archive, or a folder registered in place. Progress lives in the job."""
 
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="ingests")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
     source = models.CharField(max_length=16)
     # Folder on the server (in place) or the place of the uploaded files; admins only.
     location = models.CharField(max_length=1000)

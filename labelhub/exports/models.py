@@ -14,7 +14,7 @@ from labelhub.projects.models import Project
 class Release(models.Model):
     """A set of settlements as it was at a time. ``manifest`` names every settlement and every file with its SHA-256."""
 
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="releases")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
     number = models.PositiveIntegerField()
     formats = models.JSONField(default=list)
     manifest = models.JSONField(default=dict)

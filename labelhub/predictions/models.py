@@ -13,7 +13,7 @@ from labelhub.projects.models import Project
 class ModelVersion(models.Model):
     """A model as it was when it predicted: which predictor, with which parameters."""
 
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="models")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=120)
     number = models.PositiveIntegerField()
     predictor = models.CharField(max_length=120)

@@ -112,7 +112,8 @@ def projects_of(user: Person) -> models.QuerySet[Project]:
     current = Project.objects.filter(archived_at=None)
     if getattr(user, "site_role", ""):
         return current
-    return current.filter(memberships__user_id=user.pk, memberships__removed_at=None)
+    mine = Membership.objects.filter(user_id=user.pk, removed_at=None)
+    return current.filter(pk__in=mine.values("project_id"))
 
 
 def can(user: Person, action: Action, row: models.Model) -> bool:
