@@ -1,0 +1,260 @@
+"""Similarity of shapes: boxes, polygons, keypoints, and masks that are placed sparsely on a large grid.
+
+Every function returns ``similarity[first, second]``, 1 where alike and 0 where apart. Points are ``(x, y)`` in
+continuous pixel coordinates; the pixel in column i and row j covers [i, i+1) x [j, j+1). Not here: rasterising
+(``rasterise``), and distances between surfaces (``surfaces``).
+
+References
+----------
+Rezatofighi H et al. (2019) Generalized intersection over union. CVPR.
+Lin T-Y et al. (2014) Microsoft COCO (object keypoint similarity of its evaluation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike
+
+from labelhub.numerics.results import BoolArray, FloatArray, IntArray
+
+METHOD = "shape similarity"
+VERSION = "1"
+
+
+class Placed(Protocol):
+    """A mask that says where on the grid its first voxel lies; ``voxels`` and ``origin`` have the same axes."""
+
+    @property
+    def voxels(self) -> BoolArray:
+        """Boolean ``[y, x]`` or ``[z, y, x]``."""
+
+    @property
+    def origin(self) -> tuple[int, ...]:
+        """Index of the first voxel on the grid."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedMask:
+    """A piece of a mask: ``voxels[z, y, x]`` (or ``[y, x]``) placed with its first voxel at ``origin`` of the grid."""
+
+    voxels: BoolArray
+    origin: tuple[int, ...]
+
+
+def box_iou(first: ArrayLike, second: ArrayLike) -> FloatArray:
+    """Intersection over union of boxes ``(x0, y0, x1, y1)``: shape (first, second); 0 where both areas are 0.
+
+    Examples
+    --------
+    >>> box_iou([[0, 0, 2, 2]], [[1, 0, 3, 2], [5, 5, 6, 6]]).round(4).tolist()
+    [[0.3333, 0.0]]
+    """
+    overlap, union, _ = _box_parts(_boxes(first, "first"), _boxes(second, "second"))
+    return _ratio(overlap, union)
+
+
+def box_giou(first: ArrayLike, second: ArrayLike) -> FloatArray:
+    """Generalised IoU, -1 to 1: IoU less the share of the enclosing box that is covered by neither (Rezatofighi 2019).
+
+    Examples
+    --------
+    >>> box_giou([[0, 0, 1, 1]], [[3, 0, 4, 1]]).tolist()
+    [[-0.5]]
+    """
+    overlap, union, hull = _box_parts(_boxes(first, "first"), _boxes(second, "second"))
+    iou, empty = _ratio(overlap, union), _ratio(hull - union, hull)
+    return np.asarray(iou - empty, dtype=np.float64)
+
+
+def polygon_iou(first: Sequence[Sequence[ArrayLike]], second: Sequence[Sequence[ArrayLike]]) -> FloatArray:
+    """Intersection over union of polygons from their exact areas: shape (first, second).
+
+    Parameters
+    ----------
+    first, second : sequence of sequences of arrays, each of shape (point, 2)
+        Each shape is a list of rings under the even-odd rule: parts, and holes inside parts. Self-crossing rings are
+        allowed. A ring of fewer than three points has no area.
+
+    Examples
+    --------
+    >>> square = [(0, 0), (2, 0), (2, 2), (0, 2)]
+    >>> polygon_iou([[square]], [[[(1, 0), (3, 0), (3, 2), (1, 2)]]]).round(4).tolist()
+    [[0.3333]]
+    """
+    left, right = [_area_of(rings) for rings in first], [_area_of(rings) for rings in second]
+    result = np.zeros((len(left), len(right)))
+    if not left or not right:
+        return result
+    tree = shapely.STRtree(right)
+    rows, columns = tree.query(left, predicate="intersects")
+    if len(rows) == 0:
+        return result
+    a, b = np.array(left, dtype=object)[rows], np.array(right, dtype=object)[columns]
+    overlap = shapely.area(shapely.intersection(a, b))
+    union = shapely.area(a) + shapely.area(b) - overlap
+    result[rows, columns] = _ratio(overlap, union)
+    return result
+
+
+def keypoint_similarity(
+    first: ArrayLike,
+    second: ArrayLike,
+    area: float,
+    falloff: ArrayLike,
+    visible: ArrayLike | None = None,
+) -> float:
+    """Object keypoint similarity of two sets of keypoints: the mean of exp(-d^2 / (2 area k^2)) over visible points.
+
+    Parameters
+    ----------
+    first, second : array of float, shape (keypoint, 2)
+    area : float
+        The object's area in squared pixels, above 0.
+    falloff : array of float, shape (keypoint,) or a number
+        COCO's k, twice its sigmas: how far people usually differ on this point, as a share of the object's size.
+    visible : array of bool, shape (keypoint,), optional
+        Points that both marked; all by default. NaN where there is none.
+
+    Examples
+    --------
+    >>> round(keypoint_similarity([[0, 0], [10, 0]], [[0, 0], [10, 2]], area=100.0, falloff=0.2), 4)
+    0.8033
+    """
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if a.shape != b.shape or a.ndim != 2 or a.shape[1] != 2:
+        message = f"first has shape {a.shape} and second {b.shape}; both must be (keypoint, 2)"
+        raise ValueError(message)
+    if not area > 0:
+        message = f"area is {area!r}; it must be above 0"
+        raise ValueError(message)
+    used = np.ones(len(a), dtype=bool) if visible is None else np.asarray(visible, dtype=bool)
+    if not used.any():
+        return float("nan")
+    spread = np.broadcast_to(np.asarray(falloff, dtype=np.float64), (len(a),))
+    squared = ((a - b) ** 2).sum(axis=1)
+    return float(np.exp(-squared[used] / (2 * area * spread[used] ** 2)).mean())
+
+
+def point_similarity(first: ArrayLike, second: ArrayLike, tolerance: float, spacing: ArrayLike = 1.0) -> FloatArray:
+    """Closeness of single points: 1 where they coincide, falling in a line to 0 at ``tolerance`` apart.
+
+    Examples
+    --------
+    >>> point_similarity([[0, 0]], [[3, 4], [30, 40]], tolerance=10.0).tolist()
+    [[0.5, 0.0]]
+    """
+    if not tolerance > 0:
+        message = f"tolerance is {tolerance!r}; it must be above 0"
+        raise ValueError(message)
+    a, b = np.atleast_2d(np.asarray(first, dtype=np.float64)), np.atleast_2d(np.asarray(second, dtype=np.float64))
+    if a.size == 0 or b.size == 0:
+        return np.zeros((0 if a.size == 0 else len(a), 0 if b.size == 0 else len(b)))
+    gap = (a[:, None, :] - b[None, :, :]) * np.asarray(spacing, dtype=np.float64)
+    return np.asarray(np.clip(1 - np.sqrt((gap**2).sum(axis=2)) / tolerance, 0.0, 1.0), dtype=np.float64)
+
+
+def mask_iou(first: Sequence[Placed], second: Sequence[Placed]) -> FloatArray:
+    """Intersection over union of placed masks, 2-D or 3-D: shape (first, second); 0 where both are empty.
+
+    Examples
+    --------
+    >>> square = np.ones((10, 10), dtype=bool)
+    >>> mask_iou([PlacedMask(square, (10, 10))], [PlacedMask(square, (10, 12))]).round(4).tolist()
+    [[0.6667]]
+    """
+    overlap, size_first, size_second = mask_overlaps(first, second)
+    union = size_first[:, None] + size_second[None, :] - overlap
+    return _ratio(overlap, union)
+
+
+def mask_dice(first: Sequence[Placed], second: Sequence[Placed]) -> FloatArray:
+    """Dice of placed masks, 2-D or 3-D: shape (first, second); 0 where both are empty (see ``overlap`` for NaN rules).
+
+    Examples
+    --------
+    >>> square = np.ones((10, 10), dtype=bool)
+    >>> mask_dice([PlacedMask(square, (10, 10))], [PlacedMask(square, (10, 12))]).tolist()
+    [[0.8]]
+    """
+    overlap, size_first, size_second = mask_overlaps(first, second)
+    both = size_first[:, None] + size_second[None, :]
+    return _ratio(2 * overlap, both)
+
+
+def mask_overlaps(first: Sequence[Placed], second: Sequence[Placed]) -> tuple[IntArray, IntArray, IntArray]:
+    """Voxels shared by every two masks, and the size of each: ``overlap[first, second]``, ``first``, ``second``."""
+    left, right = [_checked_mask(mask) for mask in first], [_checked_mask(mask) for mask in second]
+    overlap = np.zeros((len(left), len(right)), dtype=np.int64)
+    sizes = [np.array([int(m.voxels.sum()) for m in side], dtype=np.int64) for side in (left, right)]
+    for i, a in enumerate(left):
+        for j, b in enumerate(right):
+            shared = shared_windows(a, b)
+            if shared is not None:
+                overlap[i, j] = np.count_nonzero(a.voxels[shared[0]] & b.voxels[shared[1]])
+    return overlap, sizes[0], sizes[1]
+
+
+def shared_windows(first: Placed, second: Placed) -> tuple[tuple[slice, ...], tuple[slice, ...]] | None:
+    """Where the bounding boxes of two placed masks meet, as slices into each; ``None`` where they do not."""
+    if first.voxels.ndim != second.voxels.ndim:
+        message = f"masks have {first.voxels.ndim} and {second.voxels.ndim} dimensions; they must be on the same grid"
+        raise ValueError(message)
+    into_first, into_second = [], []
+    for a0, an, b0, bn in zip(first.origin, first.voxels.shape, second.origin, second.voxels.shape, strict=True):
+        low, high = max(a0, b0), min(a0 + an, b0 + bn)
+        if low >= high:
+            return None
+        into_first.append(slice(low - a0, high - a0))
+        into_second.append(slice(low - b0, high - b0))
+    return tuple(into_first), tuple(into_second)
+
+
+def _checked_mask(mask: Placed) -> Placed:
+    if mask.voxels.dtype != np.bool_ or mask.voxels.ndim != len(mask.origin):
+        message = (
+            f"a mask has dtype {mask.voxels.dtype}, {mask.voxels.ndim} dimensions and origin {mask.origin}; "
+            "allowed are boolean voxels with one origin index a dimension"
+        )
+        raise ValueError(message)
+    return mask
+
+
+def _boxes(boxes: ArrayLike, name: str) -> FloatArray:
+    array = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    if (array[:, 2:] < array[:, :2]).any() or not np.isfinite(array).all():
+        message = f"{name} holds a box not finite or ending before it starts; allowed is (x0, y0, x1, y1), x0 <= x1"
+        raise ValueError(message)
+    return array
+
+
+def _box_parts(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
+    overlap = np.clip(high - low, 0, None).prod(axis=2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (a, b)]
+    union = areas[0][:, None] + areas[1][None, :] - overlap
+    outer = np.maximum(a[:, None, 2:], b[None, :, 2:]) - np.minimum(a[:, None, :2], b[None, :, :2])
+    return overlap, union, outer.prod(axis=2)
+
+
+def _ratio(above: ArrayLike, below: ArrayLike) -> FloatArray:
+    top, bottom = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
+
+
+def _area_of(rings: Sequence[ArrayLike]) -> shapely.Geometry:
+    """The even-odd area of rings; crossing rings are repaired, so that every area is well defined."""
+    area = shapely.Polygon()
+    for ring in rings:
+        points = np.asarray(ring, dtype=np.float64)
+        if len(points) < 3:
+            continue
+        part = shapely.Polygon(points)
+        if not part.is_valid:
+            part = shapely.make_valid(part)
+        area = area.symmetric_difference(part)
+    return area
