@@ -11,10 +11,20 @@ class AnnotationsApp(AppConfig):
 
     def ready(self) -> None:
         """Declare who may see the rows."""
-        from labelhub.annotations.models import Annotation, Answer, Document, Operation, Submission
+        from labelhub.annotations.models import (
+            Annotation,
+            Answer,
+            Document,
+            DocumentMask,
+            Operation,
+            Submission,
+        )
         from labelhub.projects.permissions import Secrecy, register
 
         register(Document, Secrecy.OWN, "assignment__item__project", "assignment__labeler__user")
+        register(
+            DocumentMask, Secrecy.OWN, "document__assignment__item__project", "document__assignment__labeler__user"
+        )
         register(Operation, Secrecy.OWN, "document__assignment__item__project", "document__assignment__labeler__user")
         register(Submission, Secrecy.OWN, "assignment__item__project", "assignment__labeler__user")
         register(Annotation, Secrecy.OWN, "submission__assignment__item__project", "submission__assignment__labeler__user")

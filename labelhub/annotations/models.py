@@ -17,14 +17,37 @@ class Document(models.Model):
     """The working copy of an assignment: a log of operations, gapless from 1 to ``head_seq``. Its content is their fold.
 
     ``base`` is what the copy starts from (earlier shapes on rework, a model's draft on an assisted read), as a document.
+    Ontology, guideline and policy are those of the day it was opened: a version published while somebody draws binds the next
+    reader. ``epoch`` goes up when the log's past is replaced (a restore), so that clients of the old past are refused.
+    ``active_s`` is measured here, from heartbeats with an idle cut; a client's clock is never asked.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     assignment = models.OneToOneField(Assignment, on_delete=models.PROTECT, related_name="+")
+    ontology = models.ForeignKey(OntologyVersion, on_delete=models.PROTECT, related_name="+")
+    guideline = models.ForeignKey(GuidelineVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    policy = models.ForeignKey(PolicyVersion, null=True, on_delete=models.PROTECT, related_name="+")
     base = models.JSONField(default=dict)
     epoch = models.PositiveIntegerField(default=1)
     head_seq = models.PositiveBigIntegerField(default=0)
+    active_s = models.FloatField(default=0.0)
+    beat_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+
+class DocumentMask(models.Model):
+    """A mask blob that operations of this document may name: one that its author sent, never one that merely exists."""
+
+    document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="masks")
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Sending a mask twice is one fact."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["document", "blob"], name="a_mask_is_brought_once_a_document"),
+        ]
 
 
 class Operation(models.Model):

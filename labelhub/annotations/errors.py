@@ -1,0 +1,29 @@
+"""What a person or a program is told when the annotations package refuses: a code, and a sentence that says what is safe."""
+
+from __future__ import annotations
+
+
+class AnnotationRefused(ValueError):
+    """Something about a document or a submission cannot be done. Nothing of it was stored; ``code`` never changes."""
+
+    def __init__(self, code: str, sentence: str, *, status: int = 409) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.status = status
+
+
+class OperationRefused(AnnotationRefused):
+    """One operation cannot be taken into the log. The rest of the document is as it was."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(code, sentence, status=422)
+
+
+def lease_ended() -> AnnotationRefused:
+    """The refusal of a write after the labeler's time on the image."""
+    return AnnotationRefused("lease-ended", "Your time on this image ended. Your draft is kept. Take it again?")
+
+
+def already_submitted() -> AnnotationRefused:
+    """The refusal of a write to an answer that was given."""
+    return AnnotationRefused("assignment-closed", "This image was submitted or skipped already. Nothing was changed. Take the next one.")
