@@ -31,7 +31,7 @@ from labelhub.formats.shapes import (
     Shape,
     Value,
 )
-from labelhub.formats.strict_json import Json, as_list, as_mapping, load_json
+from labelhub.formats.strict_json import Json, as_list, as_mapping, load_json, whole_number
 from labelhub.formats.written_extras import read_questions, restored_reading
 
 RATER_FIELDS: Final = ("annotator", "rater", "annotator_id", "rater_id", "labeler", "reader", "created_by", "user")
@@ -60,7 +60,7 @@ _KNOWN_FIELDS: Final = frozenset(
 )
 
 FILE_RULE: Final = (
-    "Where a file belongs to one rater, every image it lists was read by that rater: no annotation means 'read, empty'. "
+    "Where a file belongs to one rater, every image it lists was read by that rater: none drawn means 'read, empty'. "
     "Where the rater is named on the annotations, an image without any by a rater counts as not read by that rater, "
     "unless the file states an empty read."
 )
@@ -174,21 +174,21 @@ def _read_categories(found: Gathering, file: _File, root: dict[str, Json]) -> No
 
 def _read_images(found: Gathering, file: _File, root: dict[str, Json]) -> None:
     for image in map(as_mapping, as_list(root.get("images"))):
-        number, height, width = image.get("id"), image.get("height"), image.get("width")
-        place = f"{file.name}, image {str(number)[:40]}"
-        if type(number) is not int or number in file.images:
+        number = whole_number(image.get("id"))
+        place = f"{file.name}, image {str(image.get('id'))[:40]}"
+        if number is None or number in file.images:
             found.problem(
                 place, "The image id is missing, not a number or used twice.", "Give each image its own number."
             )
             continue
-        known_size = type(height) is int and type(width) is int
+        height, width = whole_number(image.get("height")), whole_number(image.get("width"))
+        known_size = height is not None and width is not None
+        height, width = height or 0, width or 0
         if known_size and not (height > 0 and width > 0 and height * width <= MAX_MASK_VOXELS):
             found.problem(
                 place, f"An image of {width} x {height} pixels is impossible.", "Correct its width and height."
             )
             continue
-        if not known_size:
-            height = width = 0
         extra = as_mapping(image.get("labelhub"))
         file_name = image.get("file_name")
         item = extra.get("item") or (file_name if isinstance(file_name, str) and file_name else f"image {number}")

@@ -13,7 +13,7 @@ import numpy as np
 from labelhub.formats.gathering import Gathering
 from labelhub.formats.limits import is_usable_number
 from labelhub.formats.outlines import box_region, is_crossed, points_from_flat
-from labelhub.formats.rle import LyingRunLengths, cropped, mask_from_counts, unpack_counts
+from labelhub.formats.rle import LyingRunLengthsError, cropped, mask_from_counts, unpack_counts
 from labelhub.formats.shapes import MaskRegion, Region
 from labelhub.formats.strict_json import Json, as_list, as_mapping
 
@@ -22,11 +22,19 @@ class PlacedImage(Protocol):
     """What the geometry needs to know of the image."""
 
     @property
-    def z(self) -> int: ...
+    def z(self) -> int:
+        """The plane of the item that the image shows."""
+        ...
+
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """Rows, 0 where unknown."""
+        ...
+
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Columns, 0 where unknown."""
+        ...
 
 
 class ShapeParts(Protocol):
@@ -45,7 +53,9 @@ def read_geometry(found: Gathering, place: str, fields: dict[str, Json], image: 
             return False
     elif not _read_polygons(found, place, as_list(segmentation), image, parts, edge=extra.get("edge_excluded") is True):
         return False
-    if not _read_keypoints(found, place, fields.get("keypoints"), image, parts):
+    if not _read_keypoints(
+        found, place, fields.get("keypoints"), image, parts, plain=extra.get("plain_points") is True
+    ):
         return False
     box = as_list(fields.get("bbox"))
     has_box_of_its_own = extra.get("box") is True or not (parts.regions or parts.masks)
@@ -82,23 +92,25 @@ def _read_run_lengths(
     counts, size = segmentation.get("counts"), segmentation.get("size")
     try:
         if not (isinstance(size, list) and len(size) == 2 and all(type(side) is int for side in size)):
-            raise LyingRunLengths("the mask states no size")
+            raise LyingRunLengthsError("the mask states no size")
         if image.height and size != [image.height, image.width]:
-            raise LyingRunLengths(
+            raise LyingRunLengthsError(
                 f"the mask is for {size[1]} x {size[0]} pixels, the image has {image.width} x {image.height}"
             )
         runs = unpack_counts(counts) if isinstance(counts, str) else counts
         if not isinstance(runs, list):
-            raise LyingRunLengths("the mask has no run lengths")
+            raise LyingRunLengthsError("the mask has no run lengths")
         mask = mask_from_counts(runs, size[0], size[1])
-    except LyingRunLengths as error:
+    except LyingRunLengthsError as error:
         found.problem(place, f"The run-length mask was refused: {error}.", "Export the mask again.")
         return False
     parts.masks.append(cropped(mask[np.newaxis], (image.z, 0, 0)))
     return True
 
 
-def _read_keypoints(found: Gathering, place: str, keypoints: Json, image: PlacedImage, parts: ShapeParts) -> bool:
+def _read_keypoints(
+    found: Gathering, place: str, keypoints: Json, image: PlacedImage, parts: ShapeParts, *, plain: bool
+) -> bool:
     values = as_list(keypoints)
     if not values:
         return True
@@ -109,6 +121,6 @@ def _read_keypoints(found: Gathering, place: str, keypoints: Json, image: Placed
         )
         return False
     triples = np.array(values, dtype=np.float64).reshape(-1, 3)
-    visibility = tuple(int(v) for v in triples[:, 2])
+    visibility = () if plain else tuple(int(v) for v in triples[:, 2])
     parts.regions.append(Region("points", np.ascontiguousarray(triples[:, :2]), z=image.z, visibility=visibility))
     return True

@@ -1,4 +1,4 @@
-"""Points from strangers: turning numbers into arrays, refusing those that cannot be pixels, and noticing crossed outlines.
+"""Points from strangers: numbers become arrays, impossible ones are refused, crossed outlines are noticed.
 
 Not here: filling outlines (see ``numerics.rasterise``) and anything about one file format.
 """

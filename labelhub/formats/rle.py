@@ -14,7 +14,7 @@ from labelhub.formats.limits import MAX_MASK_VOXELS
 from labelhub.formats.shapes import MaskRegion
 
 
-class LyingRunLengths(ValueError):
+class LyingRunLengthsError(ValueError):
     """Run lengths that do not describe a mask of the stated size."""
 
 
@@ -27,7 +27,7 @@ def unpack_counts(text: str) -> list[int]:
     for character in text:
         code = ord(character) - 48
         if not 0 <= code < 64 or shift > 60:
-            raise LyingRunLengths("the packed run lengths hold a character that cannot occur")
+            raise LyingRunLengthsError("the packed run lengths hold a character that cannot occur")
         value |= (code & 0x1F) << shift
         shift += 5
         if code & 0x20:
@@ -37,19 +37,21 @@ def unpack_counts(text: str) -> list[int]:
         counts.append(value + (counts[-2] if len(counts) > 2 else 0))
         value = shift = 0
     if shift:
-        raise LyingRunLengths("the packed run lengths end in the middle of a number")
+        raise LyingRunLengthsError("the packed run lengths end in the middle of a number")
     return counts
 
 
 def mask_from_counts(counts: list[int], height: int, width: int) -> NDArray[np.bool_]:
-    """``mask[y, x]`` from run lengths down the columns, background first. Raises :class:`LyingRunLengths`."""
+    """``mask[y, x]`` from run lengths down the columns, background first. Raises :class:`LyingRunLengthsError`."""
     if height < 1 or width < 1 or height * width > MAX_MASK_VOXELS:
-        raise LyingRunLengths(f"a mask of {width} x {height} pixels is impossible or too large")
+        raise LyingRunLengthsError(f"a mask of {width} x {height} pixels is impossible or too large")
     if not all(type(count) is int and count >= 0 for count in counts):
-        raise LyingRunLengths("the run lengths are not all whole numbers from 0 up")
+        raise LyingRunLengthsError("the run lengths are not all whole numbers from 0 up")
     total = sum(counts)
     if total != height * width:
-        raise LyingRunLengths(f"the run lengths add up to {total} pixels, but {width} x {height} has {height * width}")
+        raise LyingRunLengthsError(
+            f"the run lengths add up to {total} pixels, but {width} x {height} has {height * width}"
+        )
     values = np.arange(len(counts)) % 2 == 1
     flat: NDArray[np.bool_] = np.repeat(values, np.array(counts, dtype=np.int64))
     return flat.reshape(width, height).T
@@ -73,13 +75,13 @@ def cropped(mask: NDArray[np.bool_], origin: tuple[int, int, int] = (0, 0, 0)) -
 
 
 def joined(pieces: list[MaskRegion]) -> MaskRegion:
-    """One placed mask from several pieces of it. Raises :class:`LyingRunLengths` where their span is too large."""
+    """One placed mask from several pieces of it. Raises :class:`LyingRunLengthsError` where their span is too large."""
     if len(pieces) == 1:
         return pieces[0]
     low = np.min([piece.origin for piece in pieces], axis=0)
     high = np.max([np.add(piece.origin, piece.voxels.shape) for piece in pieces], axis=0)
     if int(np.prod(high - low)) > MAX_MASK_VOXELS:
-        raise LyingRunLengths("the pieces of the mask lie too far apart")
+        raise LyingRunLengthsError("the pieces of the mask lie too far apart")
     whole = np.zeros(tuple(high - low), dtype=np.bool_)
     for piece in pieces:
         start = np.subtract(piece.origin, low)

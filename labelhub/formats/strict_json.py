@@ -66,5 +66,10 @@ def as_list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
+def whole_number(value: Json) -> int | None:
+    """The value where it is a whole number (true and false are not), else ``None``."""
+    return value if type(value) is int else None
+
+
 def _refusal(place: str, message: str, remedy: str) -> FormatError:
     return FormatError(Problem(place, message, remedy, fatal=True))

@@ -81,7 +81,8 @@ def read_questions(extra: Json) -> list[QuestionSpec]:
     """The questions that the object states; damaged ones are left out."""
     questions = []
     for fields in map(as_mapping, as_list(as_mapping(extra).get("questions"))):
-        key, measure = fields.get("key"), fields.get("measure")
+        key = fields.get("key")
+        measure: Measure = fields.get("measure", "nominal")
         if isinstance(key, str) and key and measure in get_args(Measure):
             choices = tuple(v for v in map(plain_value, as_list(fields.get("choices"))) if v is not None)
             questions.append(QuestionSpec(key, measure, choices, on_shapes=fields.get("on_shapes") is True))
