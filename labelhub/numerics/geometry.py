@@ -71,22 +71,30 @@ def box_giou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     return np.asarray(iou - empty, dtype=np.float64)
 
 
-def polygon_iou(first: Sequence[Sequence[ArrayLike]], second: Sequence[Sequence[ArrayLike]]) -> FloatArray:
+@dataclass(frozen=True, slots=True, eq=False)
+class PolygonShape:
+    """A shape of polygons: its ``parts`` are added up, then its ``holes`` cut out; each is points ``(point, 2)``."""
+
+    parts: tuple[ArrayLike, ...]
+    holes: tuple[ArrayLike, ...] = ()
+
+
+def polygon_iou(first: Sequence[PolygonShape], second: Sequence[PolygonShape]) -> FloatArray:
     """Intersection over union of polygons from their exact areas: shape (first, second).
 
     Parameters
     ----------
-    first, second : sequence of sequences of arrays, each of shape (point, 2)
-        Each shape is a list of rings under the even-odd rule: parts, and holes inside parts. Self-crossing rings are
-        allowed. A ring of fewer than three points has no area.
+    first, second : sequence of PolygonShape
+        Rings that cross themselves are taken by the even-odd rule. Fewer than three points have no area.
 
     Examples
     --------
-    >>> square = [(0, 0), (2, 0), (2, 2), (0, 2)]
-    >>> polygon_iou([[square]], [[[(1, 0), (3, 0), (3, 2), (1, 2)]]]).round(4).tolist()
+    >>> square = PolygonShape(([(0, 0), (2, 0), (2, 2), (0, 2)],))
+    >>> moved = PolygonShape(([(1, 0), (3, 0), (3, 2), (1, 2)],))
+    >>> polygon_iou([square], [moved]).round(4).tolist()
     [[0.3333]]
     """
-    left, right = [_area_of(rings) for rings in first], [_area_of(rings) for rings in second]
+    left, right = [_area_of(shape) for shape in first], [_area_of(shape) for shape in second]
     result = np.zeros((len(left), len(right)))
     if not left or not right:
         return result
@@ -246,15 +254,18 @@ def _ratio(above: ArrayLike, below: ArrayLike) -> FloatArray:
     return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
 
 
-def _area_of(rings: Sequence[ArrayLike]) -> shapely.Geometry:
-    """The even-odd area of rings; crossing rings are repaired, so that every area is well defined."""
-    area = shapely.Polygon()
-    for ring in rings:
-        points = np.asarray(ring, dtype=np.float64)
-        if len(points) < 3:
-            continue
-        part = shapely.Polygon(points)
-        if not part.is_valid:
-            part = shapely.make_valid(part)
-        area = area.symmetric_difference(part)
-    return area
+def _area_of(shape: PolygonShape) -> shapely.Geometry:
+    """The exact area of a shape; crossing rings are repaired, so that every area is well defined."""
+    solid = shapely.union_all([_ring_area(ring) for ring in shape.parts])
+    return shapely.difference(solid, shapely.union_all([_ring_area(ring) for ring in shape.holes]))
+
+
+def _ring_area(ring: ArrayLike) -> shapely.Geometry:
+    points = np.asarray(ring, dtype=np.float64).reshape(-1, 2)
+    if not np.isfinite(points).all():
+        message = "a ring holds a point that is not finite; every x and y must be a finite number"
+        raise ValueError(message)
+    if len(points) < 3:
+        return shapely.Polygon()
+    area = shapely.Polygon(points)
+    return area if area.is_valid else shapely.make_valid(area)
