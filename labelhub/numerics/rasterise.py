@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from labelhub.numerics.geometry import Placed, PlacedMask
-from labelhub.numerics.results import BoolArray, FloatArray
+from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 
 METHOD = "pixel centre rule"
 VERSION = "1"
@@ -272,17 +272,14 @@ def _pixel_box(points: FloatArray, size: tuple[int, int] | None) -> tuple[int, i
 
 def _even_odd(points: FloatArray, width: int, height: int) -> BoolArray:
     """Each edge toggles, in every row it crosses, all centres to its right."""
-    edge, row, x = _crossings(points, height, include_lower_end=False)
-    del edge
+    row, x = _crossings(points, height, include_lower_end=False)
     column = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
     toggles = np.bincount(row * (width + 1) + column, minlength=height * (width + 1)).reshape(height, width + 1)
     return np.asarray(np.cumsum(toggles, axis=1)[:, :width] % 2 == 1)
 
 
-def _crossings(
-    points: FloatArray, height: int, *, include_lower_end: bool
-) -> tuple[FloatArray, np.ndarray, FloatArray]:
-    """Where each edge that is not level meets each row of centres: edge, row, x."""
+def _crossings(points: FloatArray, height: int, *, include_lower_end: bool) -> tuple[IntArray, FloatArray]:
+    """Where each edge that is not level meets each row of centres: row, x."""
     start, end = points, np.roll(points, -1, axis=0)
     upper = np.minimum(start[:, 1], end[:, 1])
     lower = np.maximum(start[:, 1], end[:, 1])
@@ -293,12 +290,12 @@ def _crossings(
     row = np.arange(len(edge)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows) + first[edge]
     (x0, y0), (x1, y1) = start[edge].T, end[edge].T
     # Multiplying before dividing keeps crossings at whole and half pixels exact.
-    return edge, row, x0 + (row + 0.5 - y0) * (x1 - x0) / (y1 - y0)
+    return row.astype(np.int64), x0 + (row + 0.5 - y0) * (x1 - x0) / (y1 - y0)
 
 
 def _on_outline(points: FloatArray, width: int, height: int) -> BoolArray:
     marked = np.zeros((height, width), dtype=bool)
-    _, row, x = _crossings(points, height, include_lower_end=True)
+    row, x = _crossings(points, height, include_lower_end=True)
     column = np.rint(x - 0.5)
     exact = (np.abs(column + 0.5 - x) <= _ON_EDGE) & (column >= 0) & (column < width)
     marked[row[exact], column[exact].astype(np.int64)] = True
