@@ -233,7 +233,7 @@ def _add_item(found: Gathering, place: str, item: str, cells: dict[str, str]) ->
         found.problem(
             place, f"The item {item[:60]!r} belongs to another {group_kind} in an earlier line.", "Correct one of them."
         )
-    found.add_item(ItemRecord(item, item, group, "unknown" if group_kind == "group" and group is None else group_kind))
+    found.add_item(ItemRecord(item, item, group, group_kind))
 
 
 def _finish_questions(
@@ -293,11 +293,11 @@ def write_ratings_csv(annotations: AnnotationSet) -> Written:
                     "question": question,
                     "category": None if is_number else answer,
                     "value": answer if is_number else None,
-                    "group": item.group if item is not None else None,
+                    (item.group_kind if item and item.group_kind in _GROUPS else "group"): item.group if item else None,
                     "read_kind": None if reading.read_kind == "unknown" else reading.read_kind,
                 }
             )
-    columns = ("item", "rater", "question", "category", "value", "group", "read_kind")
+    columns = ("item", "rater", "question", "category", "value", *_GROUPS, "read_kind")
     why = {
         "shapes": "a table of ratings holds answers only",
         "empty reads": "a table of ratings has no line for an item without an answer",

@@ -139,7 +139,7 @@ def test_what_a_table_cannot_hold_is_counted():
     reading = Reading("i", "ann", answers={"q": ("a", "b"), "n": 2.5}, is_empty_read=True)
     written = write_ratings_csv(AnnotationSet("made", (ItemRecord("i", group="p", group_kind="patient"),), (reading,)))
     assert {loss.what: loss.count for loss in written.losses} == {"empty reads": 1, "answers of several choices": 1}
-    assert written.content.decode().splitlines()[1:] == ["i,ann,q,a; b,,p,", "i,ann,n,,2.5,p,"]
+    assert written.content.decode().splitlines()[1:] == ["i,ann,q,a; b,,p,,,", "i,ann,n,,2.5,p,,,"]
 
 
 def test_scores_are_written_with_every_column_and_no_formula():
