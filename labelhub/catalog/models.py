@@ -1,4 +1,4 @@
-"""What there is to label. Identifiers of patients, files and folders live in ``Original`` and ``IngestEntry`` only (admins)."""
+"""What there is to label. Names of patients and files live in ``Original`` and ``IngestEntry`` only, for admins."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Study(models.Model):
 class Item(models.Model):
     """One thing that is labelled as a whole: one or more media of one subject and study.
 
-    ``code`` is random and all an annotator sees of its name. ``group_key`` is the highest known unit above it (patient, else
-    study, else parent image): the unit of every interval, split and gold draw; empty where nothing is known.
+    ``code`` is random and all an annotator sees of its name. ``group_key`` is the highest known unit above it (patient,
+    else study, else parent image): the unit of every interval, split and gold draw; empty where nothing is known.
     """
 
     class State(models.TextChoices):
@@ -73,7 +73,7 @@ class Item(models.Model):
     study = models.ForeignKey(Study, null=True, on_delete=models.PROTECT, related_name="items")
     group_key = models.CharField(max_length=64, blank=True)
     group_kind = models.CharField(max_length=16, default="unknown")
-    # The id that the source's users know (a task number); shown to admins and written to work lists, never to annotators.
+    # The id that the source's users know (a task number); for admins and work lists, never for annotators.
     source_id = models.CharField(max_length=200, blank=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     priority = models.IntegerField(default=0)
@@ -104,8 +104,8 @@ class Item(models.Model):
 class Medium(models.Model):
     """One picture or volume of an item, on its own grid. ``pixels`` is empty where only the grid is known.
 
-    Sizes are in voxels, spacing in millimetres (null: unknown, distances are in pixels), ``affine`` maps voxel ``(x, y, z)``
-    to RAS+ millimetres. ``metadata`` holds an allow-list of technical tags, never an identifier.
+    Sizes are in voxels, spacing in millimetres (null: unknown, distances are in pixels), ``affine`` maps voxel
+    ``(x, y, z)`` to RAS+ millimetres. ``metadata`` holds an allow-list of technical tags, never an identifier.
     """
 
     class Kind(models.TextChoices):
@@ -127,6 +127,8 @@ class Medium(models.Model):
     spacing_y = models.FloatField(null=True)
     spacing_x = models.FloatField(null=True)
     affine = models.JSONField(null=True)
+    # Where each plane lies along the patient, where only that is known (readings imported without their images).
+    plane_positions_mm = models.JSONField(null=True)
     value_meaning = models.CharField(max_length=16, default="intensity")
     window_center = models.FloatField(null=True)
     window_width = models.FloatField(null=True)
@@ -185,7 +187,7 @@ class IngestEntry(models.Model):
 
 
 class Original(models.Model):
-    """The file that a medium came from: its name, hash and place. Admins only; never sent to annotators, logs or exports."""
+    """The file that a medium came from: name, hash and place. Admins only; never for annotators, logs or exports."""
 
     medium = models.ForeignKey(Medium, on_delete=models.PROTECT, related_name="originals")
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")

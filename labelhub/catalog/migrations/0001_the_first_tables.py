@@ -68,6 +68,7 @@ class Migration(migrations.Migration):
                 ('spacing_y', models.FloatField(null=True)),
                 ('spacing_x', models.FloatField(null=True)),
                 ('affine', models.JSONField(null=True)),
+                ('plane_positions_mm', models.JSONField(null=True)),
                 ('value_meaning', models.CharField(default='intensity', max_length=16)),
                 ('window_center', models.FloatField(null=True)),
                 ('window_width', models.FloatField(null=True)),
