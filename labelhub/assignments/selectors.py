@@ -1,0 +1,140 @@
+"""Reading assignments: a labeler's own queue, and what hand-out needs to know.
+
+What an annotator may receive is :class:`OwnAssignment` and :class:`OwnQueue`: never the reason of a hand-out, a score, a
+gold mark, or a number that depends on other people's labels.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Greatest
+
+from labelhub.assignments.models import Assignment
+from labelhub.catalog.models import Item
+from labelhub.projects.models import Labeler, Project
+from labelhub.projects.permissions import NotFound, Person, visible_to
+
+State = Assignment.State
+# Kinds of reading that fill one of an item's wanted reads.
+FILLING = ("independent", "assisted", "unblinded", "co-edited", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAssignment:
+    """What a labeler may know of an assignment of theirs. ``is_rework`` is a declared disclosure: their work came back."""
+
+    id: uuid.UUID
+    item_code: str
+    state: str
+    is_rework: bool
+    fence: int
+    lease_until: datetime | None
+    created_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnQueue:
+    """A labeler's open work and the last of what they closed."""
+
+    open: tuple[OwnAssignment, ...]
+    closed: tuple[OwnAssignment, ...]
+    n_submitted: int
+
+
+def own_queue(labeler: Labeler, *, recent: int = 20) -> OwnQueue:
+    """Return the labeler's queue; nothing in it depends on what others did or on scores."""
+    rows = Assignment.objects.filter(labeler=labeler).select_related("item")
+    opened = rows.filter(state=State.OPEN).order_by("created_at")
+    closed = rows.filter(state__in=[State.SUBMITTED, State.SKIPPED]).order_by("-closed_at")
+    return OwnQueue(
+        tuple(own_view(row) for row in opened),
+        tuple(own_view(row) for row in closed[:recent]),
+        rows.filter(state=State.SUBMITTED).count(),
+    )
+
+
+def own_view(assignment: Assignment) -> OwnAssignment:
+    """Return what its labeler may know of ``assignment``."""
+    return OwnAssignment(
+        id=assignment.pk, item_code=assignment.item.code, state=assignment.state,
+        is_rework=assignment.read_kind == "rework", fence=assignment.fence, lease_until=assignment.lease_until,
+        created_at=assignment.created_at, closed_at=assignment.closed_at,
+    )  # fmt: skip
+
+
+def own_assignment(user: Person, assignment_id: uuid.UUID) -> Assignment:
+    """Return the assignment if ``user`` is its labeler and still a member. Raises ``NotFound`` for anybody else."""
+    rows = Assignment.objects.filter(pk=assignment_id, labeler__user_id=user.pk)
+    row = visible_to(user, rows).select_related("item__project", "labeler__user", "follows").first()
+    if row is None:
+        raise NotFound("There is no such work, or it is not yours.")
+    return row
+
+
+def open_of(labeler: Labeler) -> QuerySet[Assignment]:
+    """Return the labeler's open assignments: begun ones first, then work that came back, then the oldest."""
+    rows = Assignment.objects.filter(labeler=labeler, state=State.OPEN).select_related("item", "labeler")
+    return rows.order_by(F("lease_until").desc(nulls_last=True), "created_at")
+
+
+def of_item(item: Item) -> QuerySet[Assignment]:
+    """Return all assignments of an item, oldest first. For reviewers and admins."""
+    return (
+        Assignment.objects.filter(item=item)
+        .select_related("labeler", "labeler__user", "follows")
+        .order_by("created_at", "pk")
+    )
+
+
+def n_filled(item: Item) -> int:
+    """Return how many of the item's wanted reads are in or being made."""
+    return _filling().filter(item=item).values("labeler").distinct().count()
+
+
+def has_open(item: Item, *, read_kind: str | None = None) -> bool:
+    """Whether somebody works on the item now (in a reading of this kind)."""
+    rows = Assignment.objects.filter(item=item, state=State.OPEN)
+    return rows.filter(read_kind=read_kind).exists() if read_kind else rows.exists()
+
+
+def rework_rounds(item: Item) -> dict[int, int]:
+    """Return how often the item went back to each author: ``{labeler id: rounds}``."""
+    rows = Assignment.objects.filter(item=item, read_kind="rework").values("labeler").annotate(n=Count("pk"))
+    return {row["labeler"]: row["n"] for row in rows}
+
+
+def items_for(labeler: Labeler, *, project: Project, overlap: int) -> QuerySet[Item]:
+    """Return items that want a further reader and were never with this labeler, in the order of hand-out.
+
+    ``overlap`` is the policy's number of readers: it may be raised at any time, and items handed out before then follow.
+    Items already begun come first, so that labels are finished rather than started.
+    """
+    filled = (
+        _filling().filter(item=OuterRef("pk")).order_by().values("item")
+        .annotate(n=Count("labeler", distinct=True)).values("n")
+    )  # fmt: skip
+    met = Assignment.objects.filter(item=OuterRef("pk"), labeler=labeler).exclude(state=State.EXPIRED)
+    wanting = Item.objects.filter(project=project, state__in=[Item.State.WAITING, Item.State.READING])
+    return (
+        wanting.annotate(
+            n_filled=Coalesce(Subquery(filled, output_field=IntegerField()), Value(0)),
+            n_wanted=Greatest(F("wanted_reads"), Value(overlap)),
+        )
+        .filter(n_filled__lt=F("n_wanted"))
+        .exclude(Exists(met))
+        .order_by("-priority", "-n_filled", "id")
+    )
+
+
+def never_met(labeler: Labeler, items: QuerySet[Item]) -> QuerySet[Item]:
+    """Return the part of ``items`` that this labeler never had."""
+    return items.exclude(Exists(Assignment.objects.filter(item=OuterRef("pk"), labeler=labeler)))
+
+
+def _filling() -> QuerySet[Assignment]:
+    return Assignment.objects.filter(state__in=[State.OPEN, State.SUBMITTED], read_kind__in=FILLING)

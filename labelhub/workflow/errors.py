@@ -1,0 +1,71 @@
+"""The ways in which a step of an item's life is refused: each carries a code, facts, and a sentence for people."""
+
+from __future__ import annotations
+
+from labelhub.projects.errors import DomainError
+
+
+class StepRefused(DomainError):
+    """A step of the life of an item cannot be taken now; nothing was changed."""
+
+    code = "step-refused"
+
+
+class IllegalMove(StepRefused):
+    """The table of moves has no such move."""
+
+    code = "illegal-move"
+
+    def __init__(self, *, code: str, start: str, end: str) -> None:
+        super().__init__(f"Item {code} is in state “{start}” and cannot go to “{end}”. Nothing was changed.")
+        self.start, self.end = start, end
+
+
+class ItemChanged(StepRefused):
+    """Somebody else moved the item since it was read."""
+
+    code = "item-changed"
+
+    def __init__(self, *, code: str, believed: str) -> None:
+        super().__init__(
+            f"Item {code} is no longer in state “{believed}”: somebody else acted on it first. What you sent was not "
+            "stored, and nothing of theirs was lost. Load the page again and look at both."
+        )
+        self.believed = believed
+
+
+class GuidelineUnread(StepRefused):
+    """The labeler has not confirmed the current instructions yet."""
+
+    code = "guideline-unread"
+
+    def __init__(self, *, guideline_id: int, number: int) -> None:
+        super().__init__(f"The instructions changed (version {number}). Read and confirm them to go on with labeling.")
+        self.guideline_id, self.number = guideline_id, number
+
+
+class NotALabelerNow(DomainError):
+    """The labeler's membership ended, or the account is disabled."""
+
+    code = "not-a-labeler-now"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("You no longer label in this project. Your earlier work is kept. Ask an admin of the project.")
+
+
+class CannotReturn(StepRefused):
+    """A submission cannot go back to its author."""
+
+    code = "cannot-return"
+
+
+class ItemExcluded(StepRefused):
+    """The item was taken out of the project's work."""
+
+    code = "item-excluded"
+
+    def __init__(self, *, code: str) -> None:
+        super().__init__(
+            f"Item {code} was excluded from the project. What was already submitted is kept. Take another item."
+        )
