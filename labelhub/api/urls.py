@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from labelhub.api import media
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("media/<int:pk>/", media.MediumView.as_view(), name="api-medium"),
+    path("media/<int:pk>/slice/<str:plane>/<int:index>/", media.SliceView.as_view(), name="api-slice"),
+    path("media/<int:pk>/thumbnail/", media.ThumbnailView.as_view(), name="api-thumbnail"),
+    path("assignments/<uuid:assignment>/media/", media.OwnMediaView.as_view(), name="api-own-media"),
+    path(
+        "assignments/<uuid:assignment>/media/<int:ordinal>/slice/<str:plane>/<int:index>/",
+        media.OwnSliceView.as_view(),
+        name="api-own-slice",
+    ),
+    path(
+        "assignments/<uuid:assignment>/media/<int:ordinal>/thumbnail/",
+        media.OwnThumbnailView.as_view(),
+        name="api-own-thumbnail",
+    ),
+]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from labelhub.projects.errors import DomainError
 
-class CatalogProblem(ValueError):
+
+class CatalogProblem(DomainError, ValueError):
     """What was asked cannot be done with this item, medium, file or folder; nothing was stored by halves."""
 
     code = "catalog-problem"
-    status = 409
 
     def __init__(self, sentence: str, *, remedy: str = "") -> None:
         super().__init__(f"{sentence} {remedy}".strip())
@@ -19,6 +20,7 @@ class NoPixels(CatalogProblem):
     """The medium has a grid only: its pictures were never brought in."""
 
     code = "no-pixels"
+    status = 404
 
 
 class BlobDamaged(CatalogProblem):

@@ -128,11 +128,17 @@ def slice_count(medium: Medium, plane: Plane) -> int:
     return {"axial": medium.size_z, "coronal": medium.size_y, "sagittal": medium.size_x}[plane]
 
 
-def slice_etag(medium: Medium, plane: str, index: int) -> str:
+def plane_named(name: str) -> Plane:
+    """Return the plane of that name. Raises ``NotFound``."""
+    for plane in PLANES:
+        if plane == name:
+            return plane
+    raise NotFound(f"There is no plane {name[:20]!r}; there are {', '.join(PLANES)}.")
+
+
+def slice_etag(medium: Medium, plane: Plane, index: int) -> str:
     """Return the ETag (without quotes) of a slice; needs no pixels. Raises :class:`NoPixels`, ``NotFound``."""
     blob = _pixels(medium)
-    if plane not in PLANES:
-        raise NotFound(f"There is no plane {plane[:20]!r}; there are {', '.join(PLANES)}.")
     count = slice_count(medium, plane)
     if not 0 <= index < count:
         raise NotFound(f"The {plane} plane has slices 0 to {count - 1}; {index} is outside.")

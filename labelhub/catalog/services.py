@@ -125,7 +125,7 @@ def add_photograph(
         kind=Medium.Kind.PHOTOGRAPH,
         grid=Grid(size=(1, pixels.shape[0], pixels.shape[1])),
         channels=pixels.shape[2] if pixels.ndim == 3 else 1,
-        value_meaning="colour" if pixels.ndim == 3 and pixels.shape[2] >= 3 else "intensity",
+        value_meaning="RGB" if pixels.ndim == 3 and pixels.shape[2] >= 3 else "intensity",
         pixels=blob,
         originals=_named(name, blob),
     )

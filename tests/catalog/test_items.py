@@ -68,9 +68,11 @@ def test_etags_differ_by_plane_and_index_and_are_stable(cast):
 
 def test_a_slice_outside_the_grid_does_not_exist(cast):
     medium = services.add_photograph(project=cast.project, pixels=_picture(), identity=NOBODY).media.get()
-    for plane, index in (("axial", 1), ("axial", -1), ("coronal", 12), ("sideways", 0)):
+    for plane, index in (("axial", 1), ("axial", -1), ("coronal", 12), ("sagittal", 17)):
         with pytest.raises(NotFound):
             selectors.read_slice(medium, plane, index)
+    with pytest.raises(NotFound, match="sideways"):
+        selectors.plane_named("sideways")
 
 
 def test_an_item_without_pixels_has_a_grid_and_says_so(cast):
