@@ -1,9 +1,10 @@
 """The container that masks and canonical pixels share: a header, one zstd chunk a slice, and an index at the end.
 
-Layout, little-endian: magic (6 bytes), version (u16), type code (u8), channels (u8, 0 means no channel axis), zero (u16),
-z, y, x (u32 each), number of chunks (u32, equal to z), then the chunks, then one u32 a chunk with its length. A chunk of
-length 0 is a slice of zeros. The index stands last so that a writer never goes back and a hash can be taken on the way.
-Every length is checked against the size of the file and a cap before memory is taken. Not here: meaning, geometry.
+Layout, little-endian: magic (6 bytes), version (u16), type code (u8), channels (u8, 0 means no channel axis), zero
+(u16), z, y, x (u32 each), number of chunks (u32, equal to z), then the chunks, then one u32 a chunk with its length. A
+chunk of length 0 is a slice of zeros. The index stands last so that a writer never goes back and a hash can be taken on
+the way. Every length is checked against the size of the file and a cap before memory is taken. Not here: meaning,
+geometry.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class ChunkWriter:
         if plane.shape != self._layout.plane_shape or plane.dtype != self._layout.dtype:
             raise ValueError(f"slice {plane.shape} {plane.dtype} does not fit {self._layout}")
         raw = np.ascontiguousarray(plane, dtype=self._layout.dtype.newbyteorder("<"))
-        chunk = self._compressor.compress(memoryview(raw).cast("B")) if raw.view(np.uint8).any() else b""
+        chunk = self._compressor.compress(raw.data.cast("B")) if raw.view(np.uint8).any() else b""
         self._stream.write(chunk)
         self._lengths.append(len(chunk))
 
@@ -161,7 +162,7 @@ def check_size(layout: ChunkLayout, *, place: str, max_bytes: int) -> None:
         raise PixelError("An array without a single pixel cannot be stored.", place=place, remedy=_REMEDY)
     if layout.plane_bytes > _MAX_CHUNK_BYTES or layout.raw_bytes > max_bytes:
         raise PixelError(
-            f"The array of {' x '.join(map(str, layout.size))} needs {layout.raw_bytes} bytes; the limit is {max_bytes}.",
+            f"The array of {' x '.join(map(str, layout.size))} needs {layout.raw_bytes} bytes of {max_bytes} allowed.",
             place=place,
             remedy="Crop or downsample it, or ask the administrator to raise the limit.",
         )

@@ -1,7 +1,7 @@
 """The one way in which pixels are refused: what happened, where, and what to do.
 
-Messages are written here by hand. The text of a library's exception is never passed on: it may quote what a file contains,
-and a file may contain a patient's name.
+Messages are written here by hand. The text of a library's exception is never passed on: it may quote what a file
+contains, and a file may contain a patient's name.
 """
 
 from __future__ import annotations
