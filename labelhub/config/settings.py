@@ -164,6 +164,9 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {"TITLE": "LabelHub", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
 
+# Whether subdomains and preload lists are promised too is for the owner of the domain to decide, not for this server.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
