@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from labelhub.projects.errors import DomainError
 from labelhub.projects.permissions import NotAllowed, NotFound
 
 
@@ -17,4 +18,6 @@ def answer(exception: Exception, context: Mapping[str, Any]) -> Response | None:
         return Response({"code": "not-found", "detail": str(exception)}, status=404)
     if isinstance(exception, NotAllowed):
         return Response({"code": "not-allowed", "detail": str(exception)}, status=403)
+    if isinstance(exception, DomainError):
+        return Response({"code": exception.code, "detail": str(exception)}, status=exception.status)
     return exception_handler(exception, context)

@@ -105,6 +105,16 @@ def role_in(user: Person, project: Project) -> str | None:
     return max(held, key=lambda role: order.index(Role(role)), default=None)
 
 
+def highest_role(user: Person) -> str | None:
+    """Return the highest role that ``user`` has in any current project, or on the site."""
+    if not user.is_authenticated or not user.is_active:
+        return None
+    order = [Role.ANNOTATOR, Role.REVIEWER, Role.ADMIN]
+    current = Membership.objects.filter(user_id=user.pk, removed_at=None, project__archived_at=None)
+    held = {*current.values_list("role", flat=True).distinct(), getattr(user, "site_role", "")}
+    return next((role for role in reversed(order) if role in held), None)
+
+
 def projects_of(user: Person) -> models.QuerySet[Project]:
     """Return the projects that exist for ``user``."""
     if not user.is_authenticated or not user.is_active:

@@ -1,7 +1,232 @@
-"""Template tags and filters of the pages: numbers with interval and n, states as icon and word."""
+"""Template tags and filters of the pages: numbers with interval and n, states as icon and word, ages, icons, links.
+
+Not here: any computation of what is shown. Texts from people are always escaped; colours of label classes are drawn as
+SVG attributes, because the content security policy allows no inline style.
+"""
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from django import template
+from django.http import HttpRequest
+from django.template.context import Context
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from labelhub.web.modules import import_map
+from labelhub.web.words import STATES, definition_of
 
 register = template.Library()
+
+# Fewest units from which a number is shown in full black, where a page does not state its own minimum.
+MIN_N = 20
+DASH = "–"
+
+
+@register.simple_tag
+def estimate(
+    est: Any, href: str = "", definition: str = "", min_n: int = MIN_N, places: int = 2, unit: str = "", css: str = ""
+) -> SafeString:
+    """Show ``est`` as ``0.87 [0.82–0.91] n=46``: grey below ``min_n``, method on hover and focus, ``href`` behind.
+
+    ``est`` is anything with ``value``, ``low``, ``high``, ``n`` and ``method`` (an Estimate, a stored Score); an
+    undefined value shows a dash, and its reason in place of the definition. ``places`` are decimals; ``unit`` follows the value.
+    """
+    value = _field(est, "value")
+    n = _field(est, "n") or 0
+    is_defined = _is_number(value)
+    classes = " ".join(
+        filter(
+            None, ["estimate", "" if is_defined else "is-undefined", "is-grey" if is_defined and n < min_n else "", css]
+        )
+    )
+    tip = _tip(est, definition, min_n=min_n, is_defined=is_defined, n=n)
+    inner = format_html('<span class="value">{}{}</span>', _figure(value, places), unit if is_defined else "")
+    low, high = _field(est, "low"), _field(est, "high")
+    if is_defined and _is_number(low) and _is_number(high):
+        interval = f"[{_figure(low, places)}{DASH}{_figure(high, places)}]"
+        inner = format_html('{} <span class="interval">{}</span>', inner, interval)
+    inner = format_html('{} <span class="n">n={}</span>', inner, n)
+    if href:
+        return format_html('<a class="{}" href="{}" data-tip="{}">{}</a>', classes, href, tip, inner)
+    return format_html('<span class="{}" tabindex="0" data-tip="{}">{}</span>', classes, tip, inner)
+
+
+@register.simple_tag
+def state(value: str) -> SafeString:
+    """Show a state (of an item, assignment, route, job …) as icon and word."""
+    name, word, tone = STATES.get(str(value), ("dot", str(value).replace("-", " ").capitalize() or DASH, ""))
+    return format_html('<span class="state {}">{}{}</span>', tone, icon(name), word)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Draw one icon of the page's sprite; the word beside it carries the meaning."""
+    return format_html('<svg class="icon" aria-hidden="true" focusable="false"><use href="#i-{}"/></svg>', name)
+
+
+@register.simple_tag
+def swatch(colour: str) -> SafeString:
+    """Draw a label class's colour, beside its name."""
+    safe = colour if re.fullmatch(r"#[0-9a-fA-F]{6}", str(colour)) else "#808080"
+    return format_html(
+        '<svg class="swatch" viewBox="0 0 12 12" aria-hidden="true"><rect width="12" height="12" fill="{}"/></svg>',
+        safe,
+    )
+
+
+@register.filter
+def ago(at: datetime | None) -> SafeString | str:
+    """How long ago, in one unit, with the exact time behind it."""
+    if at is None:
+        return DASH
+    return format_html(
+        '<time datetime="{}" title="{} UTC" class="nowrap">{}</time>', at.isoformat(), f"{at:%Y-%m-%d %H:%M}", _age(at)
+    )
+
+
+@register.filter
+def seconds(value: float | None) -> str:
+    """A length of time in the unit a person would use."""
+    if value is None or math.isnan(value):
+        return DASH
+    if value < 90:
+        return f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
+
+
+@register.filter
+def size(value: int | None) -> str:
+    """Bytes in the unit a person would use."""
+    amount = float(value or 0)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+@register.filter
+def figure(value: Any, places: int = 2) -> str:
+    """A bare number from a record; numbers with an interval go through ``estimate``."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f")
+    return _figure(value, places) if value is None or isinstance(value, float) else str(value)
+
+
+@register.filter
+def words(value: str) -> str:
+    """A key as words: ``mean_agreement`` and ``more-readers`` for people."""
+    return str(value).replace("_", " ").replace("-", " ").replace(".", " ")
+
+
+@register.filter
+def entry(mapping: Mapping[Any, Any] | None, key: Any) -> Any:
+    """Look ``key`` up; nothing where it is missing."""
+    return (mapping or {}).get(key, "")
+
+
+@register.simple_tag(takes_context=True)
+def query(context: Context, **changes: Any) -> str:
+    """Return this address's query with ``changes`` (empty removes); a page keeps its filters when it sorts or turns."""
+    request: HttpRequest = context["request"]
+    parameters = request.GET.copy()
+    for name, value in changes.items():
+        parameters.pop(name, None)
+        if value not in ("", None):
+            parameters[name] = str(value)
+    return "?" + parameters.urlencode()
+
+
+@register.simple_tag(takes_context=True)
+def csv_link(context: Context, label: str = "CSV") -> SafeString:
+    """Link to this table, with its filters, as a file."""
+    href = query(context, format="csv", after="", before="")
+    return format_html('<a class="button is-quiet" href="{}" download>{}{}</a>', href, icon("download"), label)
+
+
+@register.simple_tag(takes_context=True)
+def nav_link(context: Context, name: str, label: str, picture: str, also: str = "") -> SafeString | str:
+    """Link of the project's side list; marked where it, or one of ``also``, is open; nothing where no page has the name."""
+    try:
+        href = reverse(name, args=[context["project"].slug])
+    except NoReverseMatch:
+        return ""
+    match = getattr(context["request"], "resolver_match", None)
+    is_here = match is not None and match.url_name in {name, *also.split()}
+    current = SafeString(' aria-current="page"') if is_here else ""
+    return format_html('<a href="{}"{}>{}<span>{}</span></a>', href, current, icon(picture), label)
+
+
+@register.simple_tag(takes_context=True)
+def sort_header(context: Context, key: str, label: str, css: str = "") -> SafeString:
+    """A column's header that sorts on the server: a click sorts, a second click turns round."""
+    current = context["request"].GET.get("sort") or context.get("default_sort", "")
+    is_up, is_down = current == key, current == f"-{key}"
+    aria = "ascending" if is_up else "descending" if is_down else "none"
+    href = query(context, sort=f"-{key}" if is_up else key, after="")
+    return format_html(
+        '<th scope="col" class="{}" aria-sort="{}"><a class="sort" href="{}">{}</a></th>', css, aria, href, label
+    )
+
+
+@register.simple_tag(takes_context=True)
+def import_map_script(context: Context) -> SafeString:
+    """The import map of our own modules, allowed by this response's nonce."""
+    return format_html(
+        '<script type="importmap" nonce="{}">{}</script>', context.get("csp_nonce", ""), import_map(static)
+    )
+
+
+def _tip(est: Any, definition: str, *, min_n: int, is_defined: bool, n: int) -> str:
+    """What hover and focus show: definition, method, what n counts, and doubts."""
+    method = str(_field(est, "method") or "")
+    lines = [definition or definition_of(method)]
+    if not is_defined:
+        lines = [f"Not defined: {_field(est, 'reason') or 'no value was computed'}."]
+    if method:
+        interval_method = _field(est, "interval_method")
+        level = _field(est, "level") or 0.95
+        lines.append(f"Method: {method}" + (f"; {level:.0%} interval by {interval_method}" if interval_method else ""))
+    n_groups = _field(est, "n_groups")
+    counts = f"n counts {_field(est, 'unit') or 'items'}"
+    lines.append(f"{counts}; {n_groups} {_field(est, 'group_unit')} taken as independent" if n_groups else counts)
+    if is_defined and n < min_n:
+        lines.append(f"Grey: fewer than {min_n}, too few to act on.")
+    lines.extend(_field(est, "warnings") or ())
+    return "\n".join(line for line in lines if line)
+
+
+def _field(est: Any, name: str) -> Any:
+    return est.get(name) if isinstance(est, Mapping) else getattr(est, name, None)
+
+
+def _is_number(value: Any) -> bool:
+    return value is not None and not math.isnan(value)
+
+
+def _figure(value: Any, places: int) -> str:
+    if not _is_number(value):
+        return DASH
+    rounded = f"{value:.{places}f}"
+    return rounded.replace("-", "\u2212") if float(rounded) else f"{0:.{places}f}"
+
+
+def _age(at: datetime) -> str:
+    past = (timezone.now() - at).total_seconds()
+    if past < 60:
+        return "just now" if past >= -60 else f"{at:%Y-%m-%d %H:%M}"
+    for limit, unit_s, unit in ((3600, 60, "min"), (86_400, 3600, "h"), (30 * 86_400, 86_400, "d")):
+        if past < limit:
+            return f"{past // unit_s:.0f} {unit} ago"
+    return f"{at:%Y-%m-%d}"
