@@ -92,7 +92,9 @@ def test_an_ontology_survives_its_document(cast):
     assert read_ontology(cast.ontology.to_document()) == cast.ontology
 
 
-@pytest.mark.parametrize("document", [{"readers": 0}, {"gold_share": 2}, {"readers": 7}, {"nonsense": 1}, {"use_model": 1}])
+@pytest.mark.parametrize(
+    "document", [{"readers": 0}, {"gold_share": 2}, {"readers": 7}, {"nonsense": 1}, {"use_model": 1}]
+)
 def test_a_wrong_policy_is_refused(document):
     with pytest.raises(PolicyProblem):
         read_policy(document)

@@ -17,6 +17,7 @@ class SessionEpochMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request, as nobody if the session has ended."""
         if request.user.is_authenticated:
             current = request.user.session_epoch
             held = request.session.get(EPOCH_KEY)

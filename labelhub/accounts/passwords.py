@@ -17,7 +17,7 @@ from labelhub.audit import services as audit
 THEMES = ("system", "light", "dark")
 
 
-class PasswordRefused(ValueError):  # noqa: N818 - named as the sentence it says
+class PasswordRefused(ValueError):
     """The password is wrong, or too weak to set; the message says which and what to do."""
 
 

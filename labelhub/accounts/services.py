@@ -27,7 +27,11 @@ def create_person(*, username: str, display_name: str, email: str = "", site_rol
         user.set_unusable_password()
         user.save(force_insert=True)
         audit.append(
-            project_id=None, kind="person.created", actor=actor, subject=f"user:{user.pk}", facts={"site_role": site_role}
+            project_id=None,
+            kind="person.created",
+            actor=actor,
+            subject=f"user:{user.pk}",
+            facts={"site_role": site_role},
         )
     return user
 
@@ -37,7 +41,9 @@ def make_sign_in_link(*, user: User, actor: str, lifetime: timedelta = LINK_LIFE
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         link = OneTimeLink.objects.create(user=user, token_hash=_hash(token), expires_at=timezone.now() + lifetime)
-        audit.append(project_id=None, kind="sign_in_link.made", actor=actor, subject=f"user:{user.pk}", facts={"link": link.pk})
+        audit.append(
+            project_id=None, kind="sign_in_link.made", actor=actor, subject=f"user:{user.pk}", facts={"link": link.pk}
+        )
     return token
 
 
@@ -45,7 +51,9 @@ def use_sign_in_link(token: str) -> User:
     """Return whom the link signs in and spend it. Raises :class:`LinkRefused`. Two uses at once: one wins."""
     now = timezone.now()
     with transaction.atomic():
-        fresh = OneTimeLink.objects.filter(token_hash=_hash(token), used_at=None, expires_at__gt=now, user__is_active=True)
+        fresh = OneTimeLink.objects.filter(
+            token_hash=_hash(token), used_at=None, expires_at__gt=now, user__is_active=True
+        )
         if fresh.update(used_at=now) != 1:
             raise LinkRefused("This sign-in link was used already, or it is too old. Ask an admin for a new one.")
         link = OneTimeLink.objects.select_related("user").get(token_hash=_hash(token))
@@ -71,7 +79,11 @@ def make_api_token(*, user: User, name: str) -> str:
     with transaction.atomic():
         row = ApiToken.objects.create(user=user, name=name[:120], token_hash=_hash(token))
         audit.append(
-            project_id=None, kind="api_token.made", actor=f"user:{user.pk}", subject=f"user:{user.pk}", facts={"token": row.pk}
+            project_id=None,
+            kind="api_token.made",
+            actor=f"user:{user.pk}",
+            subject=f"user:{user.pk}",
+            facts={"token": row.pk},
         )
     return token
 
@@ -81,7 +93,11 @@ def revoke_api_token(*, token: ApiToken, actor: str) -> None:
     with transaction.atomic():
         ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
         audit.append(
-            project_id=None, kind="api_token.revoked", actor=actor, subject=f"user:{token.user_id}", facts={"token": token.pk}
+            project_id=None,
+            kind="api_token.revoked",
+            actor=actor,
+            subject=f"user:{token.user_id}",
+            facts={"token": token.pk},
         )
 
 

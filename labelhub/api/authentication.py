@@ -10,7 +10,7 @@ from labelhub.accounts.models import User
 from labelhub.accounts.services import user_of_token
 
 
-class ApiTokenAuthentication(BaseAuthentication):  # type: ignore[misc]
+class ApiTokenAuthentication(BaseAuthentication):
     """Accepts ``Authorization: Bearer lh_…``; a wrong token is an error, never an anonymous request."""
 
     def authenticate(self, request: Request) -> tuple[User, str] | None:

@@ -20,4 +20,4 @@ def answer(exception: Exception, context: Mapping[str, Any]) -> Response | None:
         return Response({"code": "not-allowed", "detail": str(exception)}, status=403)
     if isinstance(exception, DomainError):
         return Response({"code": exception.code, "detail": str(exception)}, status=exception.status)
-    return exception_handler(exception, context)
+    return exception_handler(exception, dict(context))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import orjson
 from rest_framework.exceptions import ParseError
@@ -13,16 +13,20 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 32
 
 
-class StrictJsonParser(BaseParser):  # type: ignore[misc]
+class StrictJsonParser(BaseParser):
     """Reads JSON with orjson, which knows no NaN, and refuses what is too large or too deep."""
 
     media_type = "application/json"
 
-    def parse(self, stream: BinaryIO, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
         """Return the document. Raises ``ParseError`` that says what is wrong and what is allowed."""
         body = stream.read(MAX_BYTES + 1)
         if len(body) > MAX_BYTES:
-            raise ParseError(f"The request is larger than {MAX_BYTES // 1024 // 1024} MiB. Nothing was stored. Send it in parts.")
+            raise ParseError(
+                f"The request is larger than {MAX_BYTES // 1024 // 1024} MiB. Nothing was stored. Send it in parts."
+            )
         if _depth(body) > MAX_DEPTH:
             raise ParseError(f"The document is nested deeper than {MAX_DEPTH} levels. Nothing was stored.")
         try:

@@ -76,13 +76,17 @@ def verify(chain: str) -> Verdict:
         expected_seq += 1
         fits = event.seq == expected_seq and event.previous_hash == previous
         if not fits or not hmac.compare_digest(event.hash, _hash(event, key)):
-            return Verdict(chain, expected_seq, expected_seq, f"Event {expected_seq} was changed, moved or removed.", "")
+            return Verdict(
+                chain, expected_seq, expected_seq, f"Event {expected_seq} was changed, moved or removed.", ""
+            )
         previous = event.hash
     head = ChainHead.objects.filter(chain=chain).first()
     if head is None and expected_seq == 0:
         return Verdict(chain, 0, None, "No event was written yet.", "")
     if head is None or head.seq != expected_seq or head.hash != previous:
-        return Verdict(chain, expected_seq, expected_seq + 1, "Events at the end are missing, or the head was changed.", "")
+        return Verdict(
+            chain, expected_seq, expected_seq + 1, "Events at the end are missing, or the head was changed.", ""
+        )
     return Verdict(chain, expected_seq, None, f"All {expected_seq} events are as they were written.", previous)
 
 

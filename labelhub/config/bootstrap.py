@@ -106,7 +106,16 @@ def _make_venv(venv: Path) -> None:
 def _install(python: Path, requirements: Sequence[str], argv: Sequence[str]) -> None:
     print(f"Installing {len(requirements)} packages and what they need (once; a few hundred MB) …", flush=True)
     started = time.monotonic()
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+    command = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--progress-bar",
+        "off",
+    ]
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
         [*command, *requirements], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )

@@ -91,7 +91,9 @@ def database_settings(url: str, var: Path) -> dict[str, object]:
     if parts.scheme == "sqlite":
         return _sqlite(Path(unquote(parts.path)))
     if parts.scheme not in {"postgres", "postgresql"}:
-        raise EnvironmentProblem(f"DATABASE_URL starts with {parts.scheme!r}; postgres:// and sqlite:// are understood.")
+        raise EnvironmentProblem(
+            f"DATABASE_URL starts with {parts.scheme!r}; postgres:// and sqlite:// are understood."
+        )
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),

@@ -11,7 +11,15 @@ class ProjectsApp(AppConfig):
 
     def ready(self) -> None:
         """Declare who may see the rows."""
-        from labelhub.projects.models import Project, OntologyVersion, GuidelineVersion, PolicyVersion, Membership, Labeler, Acknowledgement
+        from labelhub.projects.models import (
+            Acknowledgement,
+            GuidelineVersion,
+            Labeler,
+            Membership,
+            OntologyVersion,
+            PolicyVersion,
+            Project,
+        )
         from labelhub.projects.permissions import Secrecy, register
 
         register(Project, Secrecy.SHARED, "")

@@ -1,6 +1,6 @@
 """The one base class of errors that a person caused and can answer; the edges map it to a page or a JSON answer.
 
-Not here: the errors themselves (each package defines the few it raises), ``NotFound``, ``NotAllowed`` (``permissions``).
+Not here: the errors themselves (each package defines its few), ``NotFound`` and ``NotAllowed`` (``permissions``).
 """
 
 from __future__ import annotations

@@ -97,7 +97,9 @@ class Membership(models.Model):
 
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["project", "user"], condition=models.Q(removed_at=None), name="one_current_role_a_person_a_project"
+                fields=["project", "user"],
+                condition=models.Q(removed_at=None),
+                name="one_current_role_a_person_a_project",
             ),
         ]
 

@@ -145,7 +145,9 @@ def require(user: Person, action: Action, row: models.Model) -> None:
     if can(user, action, row):
         return
     if action is not Action.VIEW and can(user, Action.VIEW, row):
-        raise NotAllowed("Your role in this project does not include this. Nothing was changed. Ask an admin of the project.")
+        raise NotAllowed(
+            "Your role in this project does not include this. Nothing was changed. Ask an admin of the project."
+        )
     raise NotFound("There is nothing here, or it is not yours to see.")
 
 

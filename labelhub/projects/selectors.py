@@ -73,4 +73,8 @@ def labelers(project: Project) -> QuerySet[Labeler]:
 
 def members(project: Project) -> QuerySet[Membership]:
     """Return the current roles in the project."""
-    return Membership.objects.filter(project=project, removed_at=None).select_related("user").order_by("user__display_name")
+    return (
+        Membership.objects.filter(project=project, removed_at=None)
+        .select_related("user")
+        .order_by("user__display_name")
+    )

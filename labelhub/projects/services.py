@@ -72,7 +72,9 @@ def publish_policy(*, project: Project, policy: Policy, by: User | None) -> Poli
     """Write the next policy version; decisions from now on follow it."""
     with transaction.atomic():
         number = _next_number(PolicyVersion, project)
-        version = PolicyVersion.objects.create(project=project, number=number, content=policy.to_document(), created_by=by)
+        version = PolicyVersion.objects.create(
+            project=project, number=number, content=policy.to_document(), created_by=by
+        )
         _publish_event(project, "policy", number, by)
     return version
 
@@ -126,7 +128,9 @@ def acknowledge_guideline(*, labeler: Labeler, guideline: GuidelineVersion) -> N
 def _end(membership: Membership, *, actor: str, reason: str) -> None:
     others = Membership.objects.filter(project=membership.project, role=Role.ADMIN, removed_at=None)
     if membership.role == Role.ADMIN and not others.exclude(pk=membership.pk).exists():
-        raise MembershipProblem("This is the project's last admin. Nothing was changed. Make somebody else admin first.")
+        raise MembershipProblem(
+            "This is the project's last admin. Nothing was changed. Make somebody else admin first."
+        )
     Membership.objects.filter(pk=membership.pk).update(removed_at=timezone.now())
     audit.append(
         project_id=membership.project_id, kind="member.removed", actor=actor, subject=f"user:{membership.user_id}",
@@ -138,7 +142,11 @@ def _end(membership: Membership, *, actor: str, reason: str) -> None:
 def _publish_event(project: Project, what: str, number: int, by: User | None) -> None:
     actor = f"user:{by.pk}" if by is not None else "system"
     audit.append(
-        project_id=project.pk, kind=f"{what}.published", actor=actor, subject=f"project:{project.pk}", facts={"number": number}
+        project_id=project.pk,
+        kind=f"{what}.published",
+        actor=actor,
+        subject=f"project:{project.pk}",
+        facts={"number": number},
     )
 
 

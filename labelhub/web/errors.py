@@ -12,7 +12,7 @@ from labelhub.projects.permissions import NotAllowed, NotFound
 
 
 class DomainErrorMiddleware:
-    """Answers ``NotFound`` with 404, ``NotAllowed`` with 403, ``DomainError`` with its status, whichever view raised it."""
+    """Answers ``NotFound`` with 404, ``NotAllowed`` with 403, ``DomainError`` with its status."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -9,12 +9,13 @@ from django.http import HttpRequest, HttpResponse
 
 
 class ContentSecurityPolicyMiddleware:
-    """Gives each request a nonce (``request.csp_nonce``) and each response a policy without ``unsafe-inline`` and ``unsafe-eval``."""
+    """Gives each request a nonce (``request.csp_nonce``) and each response a policy without any ``unsafe-`` word."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Make the nonce, let the view answer, add the policy."""
         nonce = secrets.token_urlsafe(16)
         request.csp_nonce = nonce  # type: ignore[attr-defined]
         response = self.get_response(request)

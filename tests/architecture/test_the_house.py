@@ -31,7 +31,9 @@ def layers() -> list[list[str]]:
 
 
 def test_only_the_agreed_names_stand_at_the_top():
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split("\n")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split(
+        "\n"
+    )
     names = {name.split("/")[0] for name in tracked if name and not name.startswith(".")}
     assert names <= TOP_LEVEL
 
@@ -74,8 +76,14 @@ def test_delivery_code_reads_through_selectors_and_writes_through_services():
     for package in DELIVERY:
         for path in (PACKAGE / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                is_query = isinstance(node, ast.Attribute) and node.attr in {"objects", "_default_manager", "_base_manager"}
-                assert not is_query, f"{path.relative_to(ROOT)}:{node.lineno} queries a model; use a selector or service"
+                is_query = isinstance(node, ast.Attribute) and node.attr in {
+                    "objects",
+                    "_default_manager",
+                    "_base_manager",
+                }
+                assert not is_query, (
+                    f"{path.relative_to(ROOT)}:{node.lineno} queries a model; use a selector or service"
+                )
 
 
 def test_foreign_keys_point_upstream_and_leave_no_name_across_packages():
@@ -92,7 +100,9 @@ def test_foreign_keys_point_upstream_and_leave_no_name_across_packages():
             here, there = model._meta.app_label, target._meta.app_label
             assert height[there] <= height[here], f"{model.__name__}.{field.name} points downstream"
             if here != there:
-                assert str(field.remote_field.related_name).endswith("+"), f"{model.__name__}.{field.name} leaves a name in {there}"
+                assert str(field.remote_field.related_name).endswith("+"), (
+                    f"{model.__name__}.{field.name} leaves a name in {there}"
+                )
 
 
 def test_no_signals_and_no_logic_in_save():

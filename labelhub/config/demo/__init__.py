@@ -1,1 +1,1 @@
-"""The demo project: real pictures from installed packages, simulated labelers whose planted faults are written down in `plan`."""
+"""The demo project: real pictures from installed packages, simulated labelers, and their planted faults (`plan`)."""

@@ -142,4 +142,3 @@ def _solidity(mask: NDArray[np.bool_]) -> float:
 def _rounded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     distance = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
     return np.asarray(ndimage.gaussian_filter(distance, 1.5) > 0)
-

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from io import BytesIO
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -76,7 +77,7 @@ def parents() -> Iterator[Picture]:
 def brain_volumes() -> list[tuple[NDArray[np.int16], Grid]]:
     """Return the two time points of the brain volume as ``[z, y, x]`` with their grid (spacing in mm, RAS+ affine)."""
     source = files("nibabel") / "tests" / "data" / BRAIN
-    image = nibabel.as_closest_canonical(nibabel.Nifti1Image.from_bytes(_unzip(source.read_bytes())))
+    image: Any = nibabel.as_closest_canonical(nibabel.Nifti1Image.from_bytes(_unzip(source.read_bytes())))
     array = np.asarray(image.dataobj)
     spacing_x, spacing_y, spacing_z = (float(size) for size in image.header.get_zooms()[:3])
     volumes = []
@@ -105,4 +106,5 @@ def _grey(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
     if values.ndim == 3:
         values = values[..., :3].mean(axis=2) if values.shape[2] in {3, 4} else values[0]
     low, high = np.percentile(values, (1, 99))
-    return np.clip((values - low) / max(high - low, 1e-9) * 255, 0, 255).astype(np.uint8)
+    scaled: NDArray[np.uint8] = np.clip((values - low) / max(high - low, 1e-9) * 255, 0, 255).astype(np.uint8)
+    return scaled

@@ -1,0 +1,1 @@
+"""Django finds this package's commands here."""

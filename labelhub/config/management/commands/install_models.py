@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from labelhub.config.bootstrap import is_satisfied, read_requirements
-from labelhub.config.models_state import ModelsState, write_state
+from labelhub.predictions.runtime import ModelsState, write_state
 
 
 class Command(BaseCommand):
@@ -21,8 +21,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Install and note the state that the pages show."""
-        requirements = read_requirements(settings.BASE_DIR / "pyproject.toml", ["models"])
-        wanted = [line for line in requirements[-3:] if not is_satisfied(line)]
+        pyproject = settings.BASE_DIR / "pyproject.toml"
+        core = set(read_requirements(pyproject))
+        wanted = [
+            line for line in read_requirements(pyproject, ["models"]) if line not in core and not is_satisfied(line)
+        ]
         if not wanted:
             write_state(ModelsState.READY)
             self.stdout.write("torch and monai are installed.")
