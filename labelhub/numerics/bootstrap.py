@@ -94,43 +94,40 @@ def bootstrap_interval(contributions: FloatArray, statistic: Statistic, resampli
     sums = group_sums(contributions, resampling.groups)
     sums = sums[np.any(sums != 0, axis=1)]
     n_groups = len(sums)
-    name = "BCa bootstrap" if resampling.kind == "bca" else "percentile bootstrap"
-    method = f"{name} over {resampling.group_unit}"
-
-    def without(reason: str, n_dropped: int = 0) -> Interval:
-        return Interval(
-            level=resampling.level,
-            method=method,
-            n_groups=n_groups,
-            group_unit=resampling.group_unit,
-            n_resamples=resampling.n_resamples,
-            n_dropped=n_dropped,
-            reason=reason,
-        )
-
     if n_groups < 2:
-        return without(f"only {n_groups} of the {resampling.group_unit} carry a value; an interval needs at least 2")
+        return _too_few(n_groups, resampling)
     rows, multiplicity = _distinct_rows(sums)
+    total = (multiplicity[:, None] * rows).sum(axis=0)
     values = _resampled_values(rows, multiplicity, statistic, resampling)
-    kept = values[np.isfinite(values)]
-    n_dropped = len(values) - len(kept)
-    if len(kept) == 0:
-        return without("no resample has a value", n_dropped)
-    value = float(statistic(sums.sum(axis=0, keepdims=True))[0])
-    if np.ptp(kept) <= _TIE * max(1.0, abs(value)):
-        return without(f"the {resampling.group_unit} do not differ, so resampling them says nothing", n_dropped)
-    low, high, notes = _limits(kept, value, rows, multiplicity, statistic, resampling)
-    return Interval(
-        low=low,
-        high=high,
-        level=resampling.level,
-        method=method,
-        n_groups=n_groups,
-        group_unit=resampling.group_unit,
-        n_resamples=resampling.n_resamples,
-        n_dropped=n_dropped,
-        warnings=_warnings(n_dropped, n_groups, resampling) + notes,
-    )
+    value = float(statistic(total[None])[0])
+    return _interval(values, value, lambda: statistic(total - rows), multiplicity, resampling)
+
+
+def weighted_bootstrap_interval(n_groups: int, statistic: Statistic, resampling: Resampling) -> Interval:
+    """The interval of a statistic that is not a function of sums, such as one over pairs of groups.
+
+    Parameters
+    ----------
+    n_groups : int
+        How many groups there are; ``resampling.groups`` is not looked at.
+    statistic : callable
+        Maps how often each group was drawn, shape (resample, group), to values, shape (resample,).
+    resampling : Resampling
+        How often, and the random numbers.
+    """
+    if n_groups < 2:
+        return _too_few(n_groups, resampling)
+    ones = np.ones(n_groups, dtype=np.int64)
+    values = _resampled_values(None, ones, statistic, resampling)
+    value = float(statistic(np.ones((1, n_groups)))[0])
+
+    def left_out() -> FloatArray:
+        step = max(1, _CHUNK // n_groups)
+        starts = range(0, n_groups, step)
+        weights = (1.0 - np.eye(min(step, n_groups - start), n_groups, start) for start in starts)
+        return np.concatenate([statistic(chunk) for chunk in weights])
+
+    return _interval(values, value, left_out, ones, resampling)
 
 
 def ratio_estimate(
@@ -230,14 +227,16 @@ def _distinct_rows(sums: FloatArray) -> tuple[FloatArray, IntArray]:
 
 
 def _resampled_values(
-    rows: FloatArray, multiplicity: IntArray, statistic: Statistic, resampling: Resampling
+    rows: FloatArray | None, multiplicity: IntArray, statistic: Statistic, resampling: Resampling
 ) -> FloatArray:
+    """Values of all resamples; without ``rows`` the statistic sees the counts themselves."""
     n_groups = int(multiplicity.sum())
-    step = max(1, _CHUNK // max(n_groups, rows.shape[1], 1))
+    width = 1 if rows is None else rows.shape[1]
+    step = max(1, _CHUNK // max(n_groups, width))
     parts = []
     for start in range(0, resampling.n_resamples, step):
-        size = min(step, resampling.n_resamples - start)
-        parts.append(statistic(_draw_counts(multiplicity, size, resampling.rng) @ rows))
+        drawn = _draw_counts(multiplicity, min(step, resampling.n_resamples - start), resampling.rng)
+        parts.append(statistic(drawn if rows is None else drawn @ rows))
     return np.concatenate(parts)
 
 
@@ -253,39 +252,66 @@ def _draw_counts(multiplicity: IntArray, size: int, rng: np.random.Generator) ->
     return np.bincount(drawn.ravel(), minlength=size * n_rows).reshape(size, n_rows).astype(np.float64)
 
 
-def _limits(
-    kept: FloatArray,
-    value: float,
-    rows: FloatArray,
-    multiplicity: IntArray,
-    statistic: Statistic,
-    resampling: Resampling,
-) -> tuple[float, float, tuple[str, ...]]:
+def _interval(
+    values: FloatArray, value: float, left_out: Callable[[], FloatArray], multiplicity: IntArray, resampling: Resampling
+) -> Interval:
+    kept = values[np.isfinite(values)]
+    n_groups, n_dropped = int(multiplicity.sum()), len(values) - len(kept)
+    if len(kept) == 0:
+        return _without("no resample has a value", n_groups, n_dropped, resampling)
+    if np.ptp(kept) <= _TIE * max(1.0, abs(value)):
+        reason = f"the {resampling.group_unit} do not differ, so resampling them says nothing"
+        return _without(reason, n_groups, n_dropped, resampling)
     tails = np.array([(1 - resampling.level) / 2, (1 + resampling.level) / 2])
-    notes: tuple[str, ...] = ()
+    notes = _warnings(n_dropped, n_groups, resampling)
     if resampling.kind == "bca":
-        corrected = _bca_tails(tails, kept, value, rows, multiplicity, statistic)
+        corrected = _bca_tails(tails, kept, value, left_out(), multiplicity)
         if corrected is None:
-            notes = ("the BCa correction is undefined here; the percentile interval is shown",)
+            notes += ("the BCa correction is undefined here; the percentile interval is shown",)
         else:
             tails = corrected
     low, high = np.quantile(kept, tails)
-    return float(low), float(high), notes
+    return Interval(
+        low=float(low),
+        high=float(high),
+        level=resampling.level,
+        method=_method_name(resampling),
+        n_groups=n_groups,
+        group_unit=resampling.group_unit,
+        n_resamples=resampling.n_resamples,
+        n_dropped=n_dropped,
+        warnings=notes,
+    )
+
+
+def _without(reason: str, n_groups: int, n_dropped: int, resampling: Resampling) -> Interval:
+    return Interval(
+        level=resampling.level,
+        method=_method_name(resampling),
+        n_groups=n_groups,
+        group_unit=resampling.group_unit,
+        n_resamples=resampling.n_resamples,
+        n_dropped=n_dropped,
+        reason=reason,
+    )
+
+
+def _too_few(n_groups: int, resampling: Resampling) -> Interval:
+    reason = f"only {n_groups} of the {resampling.group_unit} carry a value; an interval needs at least 2"
+    return _without(reason, n_groups, 0, resampling)
+
+
+def _method_name(resampling: Resampling) -> str:
+    name = "BCa bootstrap" if resampling.kind == "bca" else "percentile bootstrap"
+    return f"{name} over {resampling.group_unit}"
 
 
 def _bca_tails(
-    tails: FloatArray,
-    kept: FloatArray,
-    value: float,
-    rows: FloatArray,
-    multiplicity: IntArray,
-    statistic: Statistic,
+    tails: FloatArray, kept: FloatArray, value: float, left_out: FloatArray, multiplicity: IntArray
 ) -> FloatArray | None:
     """The corrected percentiles (Efron & Tibshirani 1993, eq. 14.10), the acceleration from a jackknife over groups."""
     tolerance = _TIE * max(1.0, abs(value))
     below = np.mean(kept < value - tolerance) + 0.5 * np.mean(np.abs(kept - value) <= tolerance)
-    total = (multiplicity[:, None] * rows).sum(axis=0)
-    left_out = statistic(total - rows)
     if not (0.0 < below < 1.0 and np.all(np.isfinite(left_out))):
         return None
     weights = multiplicity / multiplicity.sum()

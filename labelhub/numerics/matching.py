@@ -173,10 +173,8 @@ def cluster_objects(
     different = owner[:, None] != owner[None, :]
     table = np.where(different, np.nan_to_num(table, nan=0.0), 0.0)
     present = np.unique(owner)
-    if len(present) == 2:
-        groups = _optimal_groups(table, owner, present, threshold)
-    else:
-        groups = _linked_groups(table, owner, threshold)
+    is_pair = len(present) == 2
+    groups = _optimal_groups(table, owner, present, threshold) if is_pair else _linked_groups(table, owner, threshold)
     groups.sort(key=min)
     cluster = np.empty(len(owner), dtype=np.int64)
     members = np.full((len(groups), count), NOT_ANNOTATED, dtype=np.int64)
@@ -184,7 +182,7 @@ def cluster_objects(
         for index in group:
             cluster[index] = number
             members[number, owner[index]] = index
-    method = f"{METHOD}, " + ("optimal pairs" if len(present) == 2 else "average linkage")
+    method = f"{METHOD}, " + ("optimal pairs" if is_pair else "average linkage")
     return Clusters(cluster, members, threshold, method)
 
 
