@@ -38,7 +38,7 @@ def estimate(
     """Show ``est`` as ``0.87 [0.82–0.91] n=46``: grey below ``min_n``, method on hover and focus, ``href`` behind.
 
     ``est`` is anything with ``value``, ``low``, ``high``, ``n`` and ``method`` (an Estimate, a stored Score); an
-    undefined value shows a dash, and its reason in place of the definition. ``places`` are decimals; ``unit`` follows the value.
+    undefined value shows a dash, and its reason in place of the definition. ``places`` are decimals, ``unit`` follows.
     """
     value = _field(est, "value")
     n = _field(est, "n") or 0
@@ -157,7 +157,7 @@ def csv_link(context: Context, label: str = "CSV") -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def nav_link(context: Context, name: str, label: str, picture: str, also: str = "") -> SafeString | str:
-    """Link of the project's side list; marked where it, or one of ``also``, is open; nothing where no page has the name."""
+    """Link of the side list; marked where it or one of ``also`` is open; nothing where no page has the name."""
     try:
         href = reverse(name, args=[context["project"].slug])
     except NoReverseMatch:
