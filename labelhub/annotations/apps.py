@@ -27,5 +27,7 @@ class AnnotationsApp(AppConfig):
         )
         register(Operation, Secrecy.OWN, "document__assignment__item__project", "document__assignment__labeler__user")
         register(Submission, Secrecy.OWN, "assignment__item__project", "assignment__labeler__user")
-        register(Annotation, Secrecy.OWN, "submission__assignment__item__project", "submission__assignment__labeler__user")
+        register(
+            Annotation, Secrecy.OWN, "submission__assignment__item__project", "submission__assignment__labeler__user"
+        )
         register(Answer, Secrecy.OWN, "submission__assignment__item__project", "submission__assignment__labeler__user")

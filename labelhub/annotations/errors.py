@@ -1,15 +1,17 @@
-"""What a person or a program is told when the annotations package refuses: a code, and a sentence that says what is safe."""
+"""What a person or a program is told when the annotations package refuses: a code, and a sentence that says what is
+safe.
+"""
 
 from __future__ import annotations
 
+from labelhub.projects.errors import DomainError
 
-class AnnotationRefused(ValueError):
+
+class AnnotationRefused(DomainError):
     """Something about a document or a submission cannot be done. Nothing of it was stored; ``code`` never changes."""
 
     def __init__(self, code: str, sentence: str, *, status: int = 409) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.status = status
+        super().__init__(sentence, code=code, status=status)
 
 
 class OperationRefused(AnnotationRefused):
@@ -26,4 +28,6 @@ def lease_ended() -> AnnotationRefused:
 
 def already_submitted() -> AnnotationRefused:
     """The refusal of a write to an answer that was given."""
-    return AnnotationRefused("assignment-closed", "This image was submitted or skipped already. Nothing was changed. Take the next one.")
+    return AnnotationRefused(
+        "assignment-closed", "This image was submitted or skipped already. Nothing was changed. Take the next one."
+    )

@@ -14,12 +14,14 @@ from labelhub.projects.models import GuidelineVersion, OntologyVersion, PolicyVe
 
 
 class Document(models.Model):
-    """The working copy of an assignment: a log of operations, gapless from 1 to ``head_seq``. Its content is their fold.
+    """The working copy of an assignment: a log of operations, gapless from 1 to ``head_seq``. Its content is their
+    fold.
 
-    ``base`` is what the copy starts from (earlier shapes on rework, a model's draft on an assisted read), as a document.
-    Ontology, guideline and policy are those of the day it was opened: a version published while somebody draws binds the next
-    reader. ``epoch`` goes up when the log's past is replaced (a restore), so that clients of the old past are refused.
-    ``active_s`` is measured here, from heartbeats with an idle cut; a client's clock is never asked.
+    ``base`` is what the copy starts from (earlier shapes on rework, a model's draft on an assisted read), as a
+    document. Ontology, guideline and policy are those of the day it was opened: a version published while somebody
+    draws binds the next reader. ``epoch`` goes up when the log's past is replaced (a restore), so that clients of the
+    old past are refused. ``active_s`` is measured here, from heartbeats with an idle cut; a client's clock is never
+    asked.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -78,8 +80,8 @@ class Operation(models.Model):
 class Submission(models.Model):
     """A labeler said: this is my answer. Immutable; a later answer is a further version.
 
-    The scope (``asked_labels``, ``asked_questions``, ``extent``) says what was asked and looked at: outside it is "not asked",
-    never negative. ``no_finding`` is explicit. ``request_id`` makes a retried submit the same submit.
+    The scope (``asked_labels``, ``asked_questions``, ``extent``) says what was asked and looked at: outside it is
+    "not asked", never negative. ``no_finding`` is explicit. ``request_id`` makes a retried submit the same submit.
     """
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="+")

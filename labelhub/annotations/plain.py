@@ -1,7 +1,8 @@
-"""Stored annotations as plain shapes (``formats.shapes``), and back: the one form that scores, exports and reports read.
-
-Regions are stored as JSON documents that name only what differs from the default. Masks are read from their blobs. Bulk reading takes
-a fixed number of queries, however many submissions. Not here: files of any exchange format, and who may see what.
+"""Stored annotations as plain shapes (``formats.shapes``), and back: the one form that scores, exports and reports
+read.
+ Regions are stored as JSON documents that name only what differs from the default. Masks are read from their blobs.
+Bulk reading takes a fixed number of queries, however many submissions. Not here: files of any exchange format, and
+who may see what.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from labelhub.annotations.models import Annotation, Submission
 from labelhub.catalog.blobs import read_blob
 from labelhub.formats.mask_blob import decode_mask
-from labelhub.formats.shapes import MaskRegion, ReadKind, Reading, Region, Shape, Value
+from labelhub.formats.shapes import MaskRegion, Reading, ReadKind, Region, Shape, Value
 from labelhub.projects.models import Labeler
 
 
@@ -24,7 +25,9 @@ def reading_of(submission: Submission) -> Reading:
 
 
 def readings_of(submissions: Iterable[Submission]) -> list[Reading]:
-    """Return submissions as plain readings, in their order, in a fixed number of queries (masks below 64 KiB included)."""
+    """Return submissions as plain readings, in their order, in a fixed number of queries (masks below 64 KiB
+    included).
+    """
     wanted = [submission.pk for submission in submissions]
     rows = (
         Submission.objects.filter(pk__in=wanted)

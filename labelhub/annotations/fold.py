@@ -1,0 +1,386 @@
+"""What a document says: one pure function from its base and its operations, in the server's order, to its state.
+ The same function exists in JavaScript (``static/js/lib/fold.js``); ``fixtures/fold/`` holds both to one result,
+masks by SHA-256. It is total: an operation that does not fit (an unknown shape, somebody else's stroke) changes
+nothing, on both sides alike.
+ Geometry is last-writer-wins as a whole; a write over a newer version is kept, and what it replaced is marked as a
+conflict. Undo is an operation: ``stroke.undo`` hides a stroke of the same author, the inverse of any other act is an
+act of the same kinds. Strokes and patches of one class are painted in order onto one layer a medium. Not here: which
+operations are allowed (``operations``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelhub.numerics.strokes import paint_stroke, stroke_bounds
+
+LayerKey: TypeAlias = tuple[int, str]
+Box: TypeAlias = tuple[tuple[int, int, int], tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An operation as the fold sees it. ``author`` is opaque; the base's author is the empty text."""
+
+    seq: int
+    op_id: str
+    author: str
+    kind: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A geometry that somebody's later write replaced without having seen it; it can be restored as a copy."""
+
+    version: int
+    author: str
+    regions: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeState:
+    """One shape as it stands. ``version`` counts its geometries from 1; ``author`` drew the current one."""
+
+    shape_id: str
+    medium: int
+    label: str
+    regions: tuple[Mapping[str, Any], ...]
+    attributes: Mapping[str, Any]
+    source: str
+    author: str
+    version: int = 1
+    is_deleted: bool = False
+    conflicts: tuple[Conflict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A stroke or a patch, in order. One that was undone is kept and not painted."""
+
+    mark_id: str
+    author: str
+    payload: Mapping[str, Any]
+    is_undone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """Everything a document says after ``head_seq`` operations."""
+
+    head_seq: int = 0
+    shapes: Mapping[str, ShapeState] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    base_layers: tuple[Mapping[str, Any], ...] = ()
+    layer_attributes: Mapping[LayerKey, Mapping[str, Any]] = field(default_factory=dict)
+    answers: Mapping[str, Any] = field(default_factory=dict)
+
+    def standing_shapes(self) -> list[ShapeState]:
+        """Return the shapes that are not deleted, in the order in which they were added."""
+        return [shape for shape in self.shapes.values() if not shape.is_deleted]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """What is painted of one class on one medium: ``voxels[z, y, x]``, whose first voxel is ``origin`` of the
+    medium's grid.
+    """
+
+    origin: tuple[int, int, int]
+    voxels: NDArray[np.bool_]
+
+
+def fold(base: Mapping[str, Any], acts: Iterable[Act]) -> DocumentState:
+    """Return what ``base`` and then ``acts`` say. Equal input gives an equal state, in Python and in JavaScript."""
+    folding = Folding(base)
+    for act in acts:
+        folding.apply(act)
+    return folding.state()
+
+
+class Folding:
+    """A fold under way: for those who need the state between operations, as the check of a batch does."""
+
+    def __init__(self, base: Mapping[str, Any]) -> None:
+        self.head_seq = 0
+        self.base_layers = tuple(base.get("layers", ()))
+        self.shapes = {entry["shape_id"]: _base_shape(entry) for entry in base.get("shapes", ())}
+        self.marks: dict[str, Mark] = {}
+        self.layer_attributes: dict[LayerKey, Mapping[str, Any]] = {
+            (entry["medium"], entry["label"]): dict(entry["attributes"])
+            for entry in self.base_layers
+            if entry.get("attributes")
+        }
+        self.answers: dict[str, Any] = dict(base.get("answers", {}))
+
+    def apply(self, act: Act) -> None:
+        """Take the next operation."""
+        step = _STEPS.get(act.kind)
+        if step is not None:
+            step(self, act)
+        self.head_seq = act.seq
+
+    def state(self) -> DocumentState:
+        """Return what was said so far; the fold must not go on while it is read."""
+        return DocumentState(
+            self.head_seq, self.shapes, self.marks, self.base_layers, self.layer_attributes, self.answers
+        )
+
+
+def paint_layers(
+    state: DocumentState,
+    sizes: Mapping[int, tuple[int, int, int]],
+    masks: Mapping[str, NDArray[Any]],
+) -> dict[LayerKey, Layer]:
+    """Return the painted layers that are not empty, cropped to what is painted.
+
+    ``sizes`` holds the grid ``(z, y, x)`` of each medium, ``masks`` the decoded blobs that base layers and patches
+    name.
+    """
+    pieces: dict[LayerKey, list[Mapping[str, Any]]] = {}
+    for entry in state.base_layers:
+        pieces.setdefault((entry["medium"], entry["label"]), []).append(entry)
+    for mark in state.marks.values():
+        if not mark.is_undone:
+            pieces.setdefault((mark.payload["medium"], mark.payload["label"]), []).append(mark.payload)
+    layers: dict[LayerKey, Layer] = {}
+    for key, parts in pieces.items():
+        layer = _paint(parts, sizes[key[0]], masks)
+        if layer is not None:
+            layers[key] = layer
+    return layers
+
+
+def layer_digest(layer: Layer) -> str:
+    """Return the SHA-256 of a layer's slices that hold anything: place, size and one byte a pixel, each slice cropped
+    tight.
+    """
+    digest = hashlib.sha256()
+    for index in np.flatnonzero(layer.voxels.any(axis=(1, 2))):
+        plane = layer.voxels[index]
+        ys, xs = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))
+        piece = plane[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
+        z, y, x = (int(origin + first) for origin, first in zip(layer.origin, (index, ys[0], xs[0]), strict=True))
+        digest.update(f"{z}:{y}:{x}:{piece.shape[0]}:{piece.shape[1]}:".encode())
+        digest.update(piece.astype(np.uint8).tobytes())
+    return digest.hexdigest()
+
+
+def state_to_document(state: DocumentState) -> dict[str, Any]:
+    """Return the state as JSON-ready dictionaries: what a client starts from, and what the shared vectors hold."""
+    return {
+        "head_seq": state.head_seq,
+        "shapes": [_shape_to_document(shape) for shape in state.shapes.values()],
+        "marks": [
+            {"mark_id": mark.mark_id, "author": mark.author, "payload": dict(mark.payload), "is_undone": mark.is_undone}
+            for mark in state.marks.values()
+        ],
+        "layers": [dict(layer) for layer in state.base_layers],
+        "layer_attributes": [
+            {"medium": medium, "label": label, "attributes": dict(attributes)}
+            for (medium, label), attributes in state.layer_attributes.items()
+        ],
+        "answers": dict(state.answers),
+    }
+
+
+def _shape_to_document(shape: ShapeState) -> dict[str, Any]:
+    return {
+        "shape_id": shape.shape_id,
+        "medium": shape.medium,
+        "label": shape.label,
+        "regions": [dict(region) for region in shape.regions],
+        "attributes": dict(shape.attributes),
+        "source": shape.source,
+        "author": shape.author,
+        "version": shape.version,
+        "is_deleted": shape.is_deleted,
+        "conflicts": [
+            {"version": lost.version, "author": lost.author, "regions": [dict(region) for region in lost.regions]}
+            for lost in shape.conflicts
+        ],
+    }
+
+
+def _base_shape(entry: Mapping[str, Any]) -> ShapeState:
+    return ShapeState(
+        shape_id=entry["shape_id"], medium=entry.get("medium", 0), label=entry["label"], author="",
+        regions=tuple(entry["regions"]), attributes=dict(entry.get("attributes", {})),
+        source=entry.get("source", "drawn"),
+    )  # fmt: skip
+
+
+def _add_shape(draft: Folding, act: Act) -> None:
+    entry = act.payload
+    if entry["shape_id"] not in draft.shapes:
+        draft.shapes[entry["shape_id"]] = replace(_base_shape(entry), author=act.author)
+
+
+def _set_geometry(draft: Folding, act: Act) -> None:
+    shape = draft.shapes.get(act.payload["shape_id"])
+    if shape is None:
+        return
+    conflicts = shape.conflicts
+    if act.payload["base_version"] < shape.version:
+        conflicts = (*conflicts, Conflict(shape.version, shape.author, shape.regions))
+    # A model's outline that somebody corrected is no longer the model's alone.
+    source = "model-edited" if shape.source == "model" else shape.source
+    draft.shapes[shape.shape_id] = replace(
+        shape, regions=tuple(act.payload["regions"]), version=shape.version + 1, author=act.author, conflicts=conflicts,
+        source=source,
+    )  # fmt: skip
+
+
+def _set_label(draft: Folding, act: Act) -> None:
+    shape = draft.shapes.get(act.payload["shape_id"])
+    if shape is not None:
+        draft.shapes[shape.shape_id] = replace(shape, label=act.payload["label"])
+
+
+def _set_attribute(draft: Folding, act: Act) -> None:
+    name, value = act.payload["attribute"], act.payload["value"]
+    if "layer" in act.payload:
+        key = (act.payload["layer"]["medium"], act.payload["layer"]["label"])
+        draft.layer_attributes[key] = _with_value(draft.layer_attributes.get(key, {}), name, value)
+        return
+    shape = draft.shapes.get(act.payload["shape_id"])
+    if shape is not None:
+        draft.shapes[shape.shape_id] = replace(shape, attributes=_with_value(shape.attributes, name, value))
+
+
+def _delete_shape(draft: Folding, act: Act) -> None:
+    _set_deleted(draft, act, is_deleted=True)
+
+
+def _restore_shape(draft: Folding, act: Act) -> None:
+    _set_deleted(draft, act, is_deleted=False)
+
+
+def _set_deleted(draft: Folding, act: Act, *, is_deleted: bool) -> None:
+    shape = draft.shapes.get(act.payload["shape_id"])
+    if shape is not None:
+        draft.shapes[shape.shape_id] = replace(shape, is_deleted=is_deleted)
+
+
+def _add_mark(draft: Folding, act: Act) -> None:
+    mark_id = act.payload["stroke_id"]
+    if mark_id not in draft.marks:
+        draft.marks[mark_id] = Mark(mark_id, act.author, act.payload)
+
+
+def _undo_mark(draft: Folding, act: Act) -> None:
+    _set_undone(draft, act, is_undone=True)
+
+
+def _redo_mark(draft: Folding, act: Act) -> None:
+    _set_undone(draft, act, is_undone=False)
+
+
+def _set_undone(draft: Folding, act: Act, *, is_undone: bool) -> None:
+    mark = draft.marks.get(act.payload["stroke_id"])
+    if mark is not None and mark.author == act.author:
+        draft.marks[mark.mark_id] = replace(mark, is_undone=is_undone)
+
+
+def _set_answer(draft: Folding, act: Act) -> None:
+    draft.answers = dict(_with_value(draft.answers, act.payload["question"], act.payload["value"]))
+
+
+def _with_value(values: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
+    """Return ``values`` with one changed; null takes an answer back."""
+    changed = {**values, name: value}
+    return changed if value is not None else {key: kept for key, kept in changed.items() if key != name}
+
+
+_STEPS = {
+    "shape.add": _add_shape,
+    "shape.geometry": _set_geometry,
+    "shape.label": _set_label,
+    "shape.attribute": _set_attribute,
+    "shape.delete": _delete_shape,
+    "shape.restore": _restore_shape,
+    "stroke.add": _add_mark,
+    "patch.add": _add_mark,
+    "stroke.undo": _undo_mark,
+    "stroke.redo": _redo_mark,
+    "answer.set": _set_answer,
+}
+
+
+def _paint(
+    parts: list[Mapping[str, Any]], size: tuple[int, int, int], masks: Mapping[str, NDArray[Any]]
+) -> Layer | None:
+    boxes = [_box(part, size) for part in parts]
+    grown = [
+        box for part, box in zip(parts, boxes, strict=True) if box is not None and part.get("mode", "add") == "add"
+    ]
+    if not grown:
+        return None
+    start = tuple(min(box[0][axis] for box in grown) for axis in range(3))
+    end = tuple(max(box[1][axis] for box in grown) for axis in range(3))
+    z, y, x = start
+    layer = Layer((z, y, x), np.zeros([high - low for low, high in zip(start, end, strict=True)], dtype=np.bool_))
+    for part, box in zip(parts, boxes, strict=True):
+        if box is not None:
+            _apply(layer, part, masks)
+    return _cropped(layer)
+
+
+def _box(part: Mapping[str, Any], size: tuple[int, int, int]) -> Box | None:
+    """Return the voxels (start, end excluded) that a stroke or mask can touch."""
+    if "mask" in part:
+        z, y, x = part["origin"]
+        depth, height, width = part["size"]
+        return (z, y, x), (z + depth, y + height, x + width)
+    depth, rows, columns = size
+    plane, index = part.get("plane", "axial"), part["index"]
+    across, down = {"axial": (columns, rows), "coronal": (columns, depth), "sagittal": (rows, depth)}[plane]
+    bounds = stroke_bounds(part["points"], part["radius"], width=across, height=down)
+    if bounds is None:
+        return None
+    x0, y0, x1, y1 = bounds
+    if plane == "axial":
+        return (index, y0, x0), (index + 1, y1, x1)
+    if plane == "coronal":
+        return (y0, index, x0), (y1, index + 1, x1)
+    return (y0, x0, index), (y1, x1, index + 1)
+
+
+def _apply(layer: Layer, part: Mapping[str, Any], masks: Mapping[str, NDArray[Any]]) -> None:
+    value = part.get("mode", "add") == "add"
+    oz, oy, ox = layer.origin
+    if "mask" in part:
+        starts = [at - origin for at, origin in zip(part["origin"], layer.origin, strict=True)]
+        _apply_mask(layer.voxels, masks[part["mask"]].astype(np.bool_), starts, value=value)
+        return
+    index = part["index"]
+    plane, place, first = {
+        "axial": (0, index - oz, (oy, ox)),
+        "coronal": (1, index - oy, (oz, ox)),
+        "sagittal": (2, index - ox, (oz, oy)),
+    }[part.get("plane", "axial")]
+    if 0 <= place < layer.voxels.shape[plane]:
+        view = np.moveaxis(layer.voxels, plane, 0)[place]
+        paint_stroke(view, part["points"], part["radius"], part["tip"], value=value, origin=first)
+
+
+def _apply_mask(voxels: NDArray[np.bool_], mask: NDArray[np.bool_], starts: list[int], *, value: bool) -> None:
+    inside = [slice(max(0, s), max(0, min(n, s + m))) for s, n, m in zip(starts, voxels.shape, mask.shape, strict=True)]
+    source = tuple(slice(cut.start - s, cut.stop - s) for cut, s in zip(inside, starts, strict=True))
+    if all(cut.start < cut.stop for cut in inside):
+        voxels[tuple(inside)][mask[source]] = value
+
+
+def _cropped(layer: Layer) -> Layer | None:
+    """Return the layer cropped to what is painted; None where everything was erased again."""
+    spans = [np.flatnonzero(layer.voxels.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    if not spans[0].size:
+        return None
+    z, y, x = (origin + int(span[0]) for origin, span in zip(layer.origin, spans, strict=True))
+    return Layer((z, y, x), layer.voxels[tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)].copy())
