@@ -1,8 +1,8 @@
 """Pixels for the canvas: raw slices, thumbnails, and the facts needed to draw them.
 
-Reviewers and admins reach a medium by its number; a labeler only through an assignment of theirs, by the medium's place in
-it, so that nothing in an address or an answer tells which item, patient or file it is. A slice never changes under
-its address: it is cached by the browser for its person, and confirmed by ETag without being read.
+Reviewers and admins reach a medium by its number; a labeler only through an assignment of theirs, by the medium's place
+in it, so that nothing in an address or an answer tells which item, patient or file it is. A slice never changes under its
+address: the browser keeps it for its person, and it is confirmed by ETag without being read.
 Not here: windowing and colour (the page does that), what a slice is (``catalog.selectors``).
 """
 

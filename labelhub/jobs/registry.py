@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from labelhub.jobs import services
 from labelhub.jobs.models import Job
 
+# At most two writes a second, so that a job of many small steps does not keep the database busy with telling so.
+WRITE_EVERY_S = 0.5
 
-@dataclass(frozen=True, slots=True)
+
 class Running:
     """What a handler gets: its arguments, and a way to show progress that also renews the lease and hears a cancel."""
 
-    job: Job
+    def __init__(self, job: Job, stop: threading.Event | None = None) -> None:
+        self.job = job
+        self._stop = stop
+        self._written_at = float("-inf")
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -23,8 +29,17 @@ class Running:
         return arguments
 
     def progress(self, done: int, total: int, message: str = "") -> None:
-        """Show progress. Raises ``LeaseLost`` or ``JobCancelled``: let it pass, after leaving the work whole."""
+        """Show progress; call it as often as you like, where the work is whole.
+
+        Raises ``LeaseLost``, ``JobCancelled`` or ``WorkerStopping``: let it pass, write nothing more.
+        """
+        if self._stop is not None and self._stop.is_set():
+            raise services.WorkerStopping(f"The worker of job {self.job.pk} is ending.")
+        now = time.monotonic()
+        if now - self._written_at < WRITE_EVERY_S and done < total:
+            return
         services.heartbeat(self.job, done=done, total=total, message=message)
+        self._written_at = now
 
 
 HandlerFunction = Callable[[Running], Mapping[str, Any]]
@@ -36,6 +51,6 @@ def register(kind: str, handler: HandlerFunction) -> None:
     _handlers[kind] = handler
 
 
-def handler_of(kind: str) -> HandlerFunction:
-    """Return the handler of ``kind``; a KeyError says that no package registered it."""
-    return _handlers[kind]
+def handler_of(kind: str) -> HandlerFunction | None:
+    """Return the handler of ``kind``; None where no package registered one."""
+    return _handlers.get(kind)

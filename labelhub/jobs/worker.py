@@ -1,34 +1,52 @@
-"""The embedded worker: claims jobs from the table and runs them, one at a time, until told to stop."""
+"""The embedded worker: claims jobs from the table and runs them, one at a time, until told to stop.
+
+Also here: the same run for one job named by a message, and the reaper that repeats lost messages. Not here: what a job does.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import threading
+import traceback
 from datetime import timedelta
 
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections, connection, connections
 
-from labelhub.jobs import registry, services
+from labelhub.jobs import dispatch, registry, services
 from labelhub.jobs.models import Job
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER = timedelta(seconds=5)
 POLL_S = 0.5
 HEARTBEAT_S = 5.0
+DATABASE_PAUSE_S = 2.0
+REAP_EVERY_S = 10.0
+
+
+def worker_name() -> str:
+    """Return a name that no other worker has, whatever machine or container it runs in."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def run_until(stop: threading.Event, *, queues: list[str], name: str | None = None) -> None:
-    """Claim and run jobs until ``stop`` is set; sleeps only when there is nothing to do."""
-    worker = name or f"{socket.gethostname()}:{os.getpid()}"
+    """Claim and run jobs until ``stop`` is set; sleeps only when there is nothing to do, or the database is away."""
+    worker = name or worker_name()
     while not stop.is_set():
-        job = services.claim(worker=worker, queues=queues)
-        if job is None:
+        try:
+            job = services.claim(worker=worker, queues=queues)
+            if job is not None:
+                run_one(job, stop)
+                continue
+            # Closes only what broke or grew too old; SQLite's connection stays open, which is what makes it fast.
             close_old_connections()
             stop.wait(POLL_S)
-        else:
-            run_one(job)
+        except DatabaseError as error:
+            logger.warning("the database is away (%s); trying again", type(error).__name__)
+            connections.close_all()
+            stop.wait(DATABASE_PAUSE_S)
 
 
 def run_pending(*, queues: list[str], name: str = "inline") -> int:
@@ -40,39 +58,80 @@ def run_pending(*, queues: list[str], name: str = "inline") -> int:
     return count
 
 
-def run_one(job: Job) -> None:
+def run_claimed(job_id: int) -> bool:
+    """Claim and run the job of a message; False where it was taken or over already."""
+    job = services.claim_one(worker=worker_name(), job_id=job_id)
+    if job is None:
+        return False
+    run_one(job)
+    return True
+
+
+def reap_until(stop: threading.Event) -> None:
+    """Publish again what no worker took, until ``stop`` is set. One or many of them may run: doubles are harmless."""
+    while not stop.is_set():
+        try:
+            for job in services.stranded():
+                dispatch.publish(job.pk, job.queue)
+        except DatabaseError as error:
+            logger.warning("the database is away (%s); trying again", type(error).__name__)
+            connections.close_all()
+        stop.wait(REAP_EVERY_S)
+
+
+def run_one(job: Job, stop: threading.Event | None = None) -> None:
     """Run a claimed job and record how it ended. An error inside is the job's, never the worker's."""
-    running = registry.Running(job)
-    stop, beat = threading.Event(), None
-    beat = threading.Thread(target=_keep_alive, args=(job, stop), daemon=True)
-    beat.start()
+    handler = registry.handler_of(job.kind)
+    if handler is None:
+        services.fail(job, error=f"This worker does not know jobs of kind {job.kind!r}. Nothing was done. Update it.")
+        return
+    over = threading.Event()
+    beat = _start_heart(job, over)
     try:
-        result = registry.handler_of(job.kind)(running)
+        result = handler(registry.Running(job, stop))
     except services.LeaseLost:
         logger.warning("job %s (%s) lost its lease; another worker has it", job.pk, job.kind)
     except services.JobCancelled:
         services.close_cancelled(job)
-    except KeyError as error:
-        services.fail(job, error=f"No handler knows {error}. Nothing was done. Update the worker.")
+    except services.WorkerStopping:
+        services.put_back(job)
+    except services.JobRefused as error:
+        services.fail(job, error=str(error))
     except Exception as error:  # noqa: BLE001 - whatever a handler does wrong ends its job, not the worker
-        logger.exception("job %s (%s) failed", job.pk, job.kind)
+        _log_failure(job, error)
         services.fail(job, error=f"{type(error).__name__}: {error}", retry_in=RETRY_AFTER)
     else:
         services.finish(job, result=result)
     finally:
-        stop.set()
-        beat.join(timeout=HEARTBEAT_S)
+        over.set()
+        if beat is not None:
+            beat.join(timeout=HEARTBEAT_S)
 
 
-def _keep_alive(job: Job, stop: threading.Event) -> None:
+def _log_failure(job: Job, error: Exception) -> None:
+    """Log where it failed but not the message: that may name a file or a patient, and is for the project's admins."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("job %s (%s) failed: %s\n%s", job.pk, job.kind, type(error).__name__, frames)
+
+
+def _start_heart(job: Job, over: threading.Event) -> threading.Thread | None:
+    """Renew the lease beside the handler; not inside a transaction, whose lock the other connection would wait for."""
+    if connection.in_atomic_block:
+        return None
+    beat = threading.Thread(target=_keep_alive, args=(job, over), daemon=True, name=f"heart of job {job.pk}")
+    beat.start()
+    return beat
+
+
+def _keep_alive(job: Job, over: threading.Event) -> None:
     """Renew the lease while a handler computes without reporting; a lost lease is noticed by the handler itself."""
-    from django.db import connection
-
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        return
-    while not stop.wait(HEARTBEAT_S):
-        try:
-            services.heartbeat(job)
-        except (services.LeaseLost, services.JobCancelled):
-            break
-    connection.close()
+    try:
+        while not over.wait(HEARTBEAT_S):
+            try:
+                services.heartbeat(job)
+            except (services.LeaseLost, services.JobCancelled):
+                break
+            except DatabaseError as error:
+                logger.warning("job %s could not renew its lease (%s)", job.pk, type(error).__name__)
+    finally:
+        connection.close()

@@ -1,0 +1,57 @@
+"""``manage.py worker``: runs jobs from the table until it is told to stop. Needs no service beside the database."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from labelhub.jobs import worker
+
+
+class Command(BaseCommand):
+    """Claims jobs, runs them one at a time, and hands back what it holds on SIGTERM or Ctrl-C."""
+
+    help = "Run jobs until stopped (SIGTERM or Ctrl-C). Start as many as there is work for."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--queues", default="cpu", help="comma-separated queues to take jobs from (default: cpu)")
+        parser.add_argument("--once", action="store_true", help="run what is waiting, then end")
+        parser.add_argument("--reaper", action="store_true", help="only repeat lost messages to Celery workers")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until stopped."""
+        queues = [name for name in options["queues"].split(",") if name]
+        if options["once"]:
+            self.stdout.write(f"{worker.run_pending(queues=queues, name=worker.worker_name())} jobs were run.")
+            return
+        if options["reaper"] and not settings.ENVIRONMENT.broker_url:
+            raise CommandError(
+                "A reaper repeats messages to Celery workers, and BROKER_URL is not set. Run a plain worker."
+            )
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _stopper(stop, number))
+        if options["reaper"]:
+            self.stdout.write("Repeating lost messages. Ctrl-C ends it.")
+            worker.reap_until(stop)
+        else:
+            self.stdout.write(f"Waiting for jobs in {', '.join(queues)}. Ctrl-C ends it.")
+            worker.run_until(stop, queues=queues)
+        self.stdout.write("Stopped. Work that was under way waits for the next worker.")
+
+
+def _stopper(stop: threading.Event, number: int) -> Any:
+    """The first signal lets the job reach a point where its work is whole; a second one ends at once."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    return on_signal

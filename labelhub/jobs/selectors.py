@@ -1,0 +1,59 @@
+"""Reading jobs: how far, how fast, how long still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from labelhub.jobs.models import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a job stands. ``share`` is 0 to 1; rate and time left are None where they cannot be told yet."""
+
+    state: str
+    done: int
+    total: int
+    share: float
+    rate_per_s: float | None
+    left_s: float | None
+    took_s: float | None
+    message: str
+    is_over: bool
+    is_stopping: bool
+
+
+def jobs_of(project_id: int, *, kind: str | None = None) -> QuerySet[Job]:
+    """Return the project's jobs, newest first."""
+    jobs = Job.objects.filter(project_id=project_id).order_by("-pk")
+    return jobs.filter(kind=kind) if kind else jobs
+
+
+def job_of(project_id: int, job_id: int) -> Job | None:
+    """Return a job of the project, or None."""
+    return Job.objects.filter(project_id=project_id, pk=job_id).first()
+
+
+def progress_of(job: Job, *, now: datetime | None = None) -> Progress:
+    """Return how ``job`` stands, from its row alone."""
+    is_over = job.state in {Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED}
+    end = job.finished_at if is_over else (now or timezone.now())
+    took_s = (end - job.started_at).total_seconds() if end and job.started_at else None
+    rate = job.done_units / took_s if took_s and took_s > 1 and job.done_units else None
+    left = (job.total_units - job.done_units) / rate if rate and not is_over and job.total_units else None
+    return Progress(
+        state=job.state,
+        done=job.done_units,
+        total=job.total_units,
+        share=min(job.done_units / job.total_units, 1.0) if job.total_units else (1.0 if job.state == "done" else 0.0),
+        rate_per_s=rate,
+        left_s=left,
+        took_s=took_s,
+        message=job.message,
+        is_over=is_over,
+        is_stopping=job.cancel_asked and not is_over,
+    )
