@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from labelhub.formats.coco_geometry import read_geometry
-from labelhub.formats.gathering import Gathering, grid_conflict, plain_value
+from labelhub.formats.gathering import Gathering, grid_conflict, group_of, plain_value
 from labelhub.formats.limits import MAX_MASK_VOXELS, MAX_SHAPES, is_usable_number
 from labelhub.formats.rle import joined
 from labelhub.formats.shapes import (
@@ -35,13 +35,6 @@ from labelhub.formats.strict_json import Json, as_list, as_mapping, load_json, w
 from labelhub.formats.written_extras import read_questions, restored_reading
 
 RATER_FIELDS: Final = ("annotator", "rater", "annotator_id", "rater_id", "labeler", "reader", "created_by", "user")
-_GROUP_FIELDS: Final = (
-    ("patient", "patient_id"),
-    ("patient", "patient"),
-    ("patient", "subject_id"),
-    ("study", "study_id"),
-    ("image", "parent_image"),
-)
 _KNOWN_FIELDS: Final = frozenset(
     [
         "id",
@@ -206,23 +199,11 @@ def _read_images(found: Gathering, file: _File, root: dict[str, Json]) -> None:
                 "Check that both name the same image.",
             )
             continue
-        group_kind, group = _group_of(image)
+        group_kind, group = group_of(image)
         found.add_item(
             ItemRecord(item, source_id=item, group=group, group_kind=group_kind, grids=(grid,) if grid else ())
         )
         file.images[number] = _Image(item, plane, height, width, _rater_in(image, file.rater_fields))
-
-
-def _group_of(image: dict[str, Json]) -> tuple[str, str | None]:
-    group = image.get("group")
-    if isinstance(group, str) and group:
-        kind = image.get("group_kind")
-        return (kind if isinstance(kind, str) else "unknown"), group
-    for kind, name in _GROUP_FIELDS:
-        value = image.get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
-            return kind, str(value)
-    return "unknown", None
 
 
 def _rater_in(fields: dict[str, Json], names: tuple[str, ...]) -> str | None:

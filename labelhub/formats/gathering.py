@@ -140,3 +140,26 @@ def grid_conflict(known: ItemRecord | None, grid: Grid | None) -> bool:
     if known is None or grid is None or not known.grids:
         return False
     return known.grids[0].size != grid.size
+
+
+_GROUP_FIELDS = (
+    ("patient", ("patient_id", "patient", "subject_id", "subject")),
+    ("study", ("study_id", "study")),
+    ("image", ("parent_image",)),
+)
+
+
+def group_of(fields: Mapping[str, object]) -> tuple[str, str | None]:
+    """The kind and name of the highest known unit above an item, from fields that say so; ``("unknown", None)``
+    else.
+    """
+    group = fields.get("group")
+    if isinstance(group, str) and group:
+        kind = fields.get("group_kind")
+        return (kind if isinstance(kind, str) else "unknown"), group
+    for kind, names in _GROUP_FIELDS:
+        for name in names:
+            value = fields.get(name)
+            if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
+                return kind, str(value)
+    return "unknown", None
