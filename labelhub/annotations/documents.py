@@ -65,7 +65,7 @@ def document_of(*, assignment: Assignment) -> Document:
 
     The copy of a rework starts from what its author submitted before.
     """
-    document = _documents().filter(assignment=assignment).first()
+    document: Document | None = _documents().filter(assignment=assignment).first()
     if document is not None:
         return document
     project = assignment.item.project
@@ -79,12 +79,18 @@ def document_of(*, assignment: Assignment) -> Document:
                 "base": _base(assignment),
             },
         )
-    return _documents().get(assignment=assignment)
+    opened: Document = _documents().get(assignment=assignment)
+    return opened
 
 
 def state_of(document: Document) -> DocumentState:
     """Return what the document says now."""
     return fold(document.base, _acts(document))
+
+
+def operations_after(document: Document, seq: int, *, most: int = 1000) -> list[Act]:
+    """Return the next operations after ``seq``, at most ``most``: what a client pulls to catch up."""
+    return list(_acts(document, after=seq))[:most]
 
 
 def append_operations(
@@ -263,8 +269,8 @@ def _context(document: Document, author: User) -> Context:
     )
 
 
-def _acts(document: Document) -> Iterator[Act]:
-    rows = Operation.objects.filter(document=document).order_by("seq")
+def _acts(document: Document, *, after: int = 0) -> Iterator[Act]:
+    rows = Operation.objects.filter(document=document, seq__gt=after).order_by("seq")
     for seq, op_id, author, kind, payload in rows.values_list("seq", "op_id", "author__public_id", "kind", "payload"):
         yield Act(seq, str(op_id), str(author), kind, payload)
 

@@ -105,16 +105,19 @@ def fold(base: Mapping[str, Any], acts: Iterable[Act]) -> DocumentState:
 
 
 class Folding:
-    """A fold under way: for those who need the state between operations, as the check of a batch does."""
+    """A fold under way: for those who need the state between operations, as the check of a batch does.
+
+    A state written by :func:`state_to_document` is a base too, so that a fold goes on where another stopped.
+    """
 
     def __init__(self, base: Mapping[str, Any]) -> None:
-        self.head_seq = 0
+        self.head_seq: int = base.get("head_seq", 0)
         self.base_layers = tuple(base.get("layers", ()))
-        self.shapes = {entry["shape_id"]: _base_shape(entry) for entry in base.get("shapes", ())}
-        self.marks: dict[str, Mark] = {}
+        self.shapes = {entry["shape_id"]: _shape_from_document(entry) for entry in base.get("shapes", ())}
+        self.marks = {entry["mark_id"]: Mark(**entry) for entry in base.get("marks", ())}
         self.layer_attributes: dict[LayerKey, Mapping[str, Any]] = {
             (entry["medium"], entry["label"]): dict(entry["attributes"])
-            for entry in self.base_layers
+            for entry in (*self.base_layers, *base.get("layer_attributes", ()))
             if entry.get("attributes")
         }
         self.answers: dict[str, Any] = dict(base.get("answers", {}))
@@ -208,18 +211,27 @@ def _shape_to_document(shape: ShapeState) -> dict[str, Any]:
     }
 
 
-def _base_shape(entry: Mapping[str, Any]) -> ShapeState:
+def _shape_from_document(entry: Mapping[str, Any]) -> ShapeState:
     return ShapeState(
-        shape_id=entry["shape_id"], medium=entry.get("medium", 0), label=entry["label"], author="",
-        regions=tuple(entry["regions"]), attributes=dict(entry.get("attributes", {})),
+        shape_id=entry["shape_id"],
+        medium=entry.get("medium", 0),
+        label=entry["label"],
+        regions=tuple(entry["regions"]),
+        attributes=dict(entry.get("attributes", {})),
         source=entry.get("source", "drawn"),
-    )  # fmt: skip
+        author=entry.get("author", ""),
+        version=entry.get("version", 1),
+        is_deleted=entry.get("is_deleted", False),
+        conflicts=tuple(
+            Conflict(lost["version"], lost["author"], tuple(lost["regions"])) for lost in entry.get("conflicts", ())
+        ),
+    )
 
 
 def _add_shape(draft: Folding, act: Act) -> None:
     entry = act.payload
     if entry["shape_id"] not in draft.shapes:
-        draft.shapes[entry["shape_id"]] = replace(_base_shape(entry), author=act.author)
+        draft.shapes[entry["shape_id"]] = replace(_shape_from_document(entry), author=act.author)
 
 
 def _set_geometry(draft: Folding, act: Act) -> None:

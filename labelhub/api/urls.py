@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from labelhub.api import media
+from labelhub.api import documents, media
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("media/<int:pk>/", media.MediumView.as_view(), name="api-medium"),
@@ -21,4 +21,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         media.OwnThumbnailView.as_view(),
         name="api-own-thumbnail",
     ),
+    path("assignments/<uuid:assignment>/document/", documents.DocumentView.as_view(), name="api-document"),
+    path("assignments/<uuid:assignment>/document/heartbeat/", documents.HeartbeatView.as_view(), name="api-heartbeat"),
+    path("assignments/<uuid:assignment>/document/masks/", documents.MaskListView.as_view(), name="api-masks"),
+    path("assignments/<uuid:assignment>/document/masks/<str:sha256>/", documents.MaskView.as_view(), name="api-mask"),
 ]

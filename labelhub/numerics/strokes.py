@@ -73,7 +73,8 @@ def _covered(
     at_start = px * px + py * py <= radius2
     at_end = (px - dx) ** 2 + (py - dy) ** 2 <= radius2
     beside = (along > 0) & (along < length2) & (cross * cross <= radius2 * length2)
-    return at_start | at_end | beside
+    covered: NDArray[np.bool_] = at_start | at_end | beside
+    return covered
 
 
 def _segments(points: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:

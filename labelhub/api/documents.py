@@ -1,0 +1,177 @@
+"""A labeler's working copy over HTTP: its state, its operations, the masks that patches name, and signs of life.
+
+Everything is reached through an assignment of one's own. Nothing here says who else labels, what they drew, which score
+or gold there is, or why the item was handed out; ids are opaque. A refusal of the whole request is an HTTP error with a
+code; an operation that is refused inside a batch is named in a normal answer, because those before it were stored.
+Not here: the rules (``annotations``), submitting and skipping (``web.labeling``), pixels (``api.media``).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+from django.http import HttpResponse
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labelhub.annotations import documents
+from labelhub.annotations.fold import state_to_document
+from labelhub.annotations.models import Document
+from labelhub.api.media import facts_of
+from labelhub.assignments.models import Assignment
+from labelhub.assignments.selectors import own_assignment, own_view
+from labelhub.catalog.selectors import media_of
+from labelhub.projects.permissions import NotFound
+
+MAX_MASK_BYTES = 64 * 1024 * 1024
+
+
+class OctetParser(BaseParser):  # type: ignore[misc]
+    """Reads raw bytes up to the cap."""
+
+    media_type = "application/octet-stream"
+
+    def parse(self, stream: BinaryIO, media_type: str | None = None, parser_context: Any = None) -> bytes:
+        """Return the body."""
+        body = stream.read(MAX_MASK_BYTES + 1)
+        if len(body) > MAX_MASK_BYTES:
+            raise ParseError(f"A mask is at most {MAX_MASK_BYTES >> 20} MiB. Nothing was stored. Send it in parts.")
+        return body
+
+
+class DocumentView(APIView):
+    """The working copy: what it says now, or what came after a number; and the way into its log."""
+
+    def get(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Return everything the workspace needs; with ``?after=`` only the later operations."""
+        own = own_assignment(request.user, assignment)
+        document = documents.document_of(assignment=own)
+        after = request.query_params.get("after")
+        if after is None:
+            return Response(_workspace(own, document, request))
+        if not after.isascii() or not after.isdigit() or len(after) > 15:
+            raise ParseError("“after” is the number of an operation, from 0.")
+        acts = documents.operations_after(document, int(after))
+        return Response(
+            {"operations": [_operation(act) for act in acts], "epoch": document.epoch, "head_seq": document.head_seq}
+        )
+
+    def post(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Take operations into the log and acknowledge what is stored for certain."""
+        document = documents.document_of(assignment=own_assignment(request.user, assignment))
+        body = request.data if isinstance(request.data, Mapping) else {}
+        operations = body.get("operations")
+        if not isinstance(operations, list):
+            raise ParseError("“operations” must be a list. Nothing was stored.")
+        result = documents.append_operations(
+            document=document,
+            author=request.user,
+            client_id=_client_id(body.get("client_id")),
+            operations=operations,
+            epoch=_whole(body, "epoch"),
+            fence=_whole(body, "fence"),
+        )
+        refused = result.refused
+        return Response(
+            {
+                "acknowledged": [{"op_id": op_id, "seq": seq} for op_id, seq in result.seq.items()],
+                "head_seq": result.head_seq,
+                "next_client_seq": result.next_client_seq,
+                "refused": refused and {"op_id": refused.op_id, "code": refused.code, "detail": refused.sentence},
+            }
+        )
+
+
+class HeartbeatView(APIView):
+    """A sign of life from somebody at work; the time is measured here."""
+
+    def post(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Count it and return the active seconds."""
+        document = documents.document_of(assignment=own_assignment(request.user, assignment))
+        return Response({"active_s": round(documents.beat(document=document, author=request.user), 1)})
+
+
+class MaskListView(APIView):
+    """Masks that following patches may name, one bit a voxel, rows first, the first voxel in the highest bit."""
+
+    parser_classes = (OctetParser,)
+
+    def post(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Keep a mask of ``?size=z,y,x`` and return its name."""
+        document = documents.document_of(assignment=own_assignment(request.user, assignment))
+        size = _size(request.query_params.get("size", ""))
+        body = request.data if isinstance(request.data, bytes) else b""
+        voxels = size[0] * size[1] * size[2]
+        if len(body) != -(-voxels // 8):
+            raise ParseError(
+                f"A mask of {voxels} voxels has {-(-voxels // 8)} bytes; {len(body)} came. Nothing was stored."
+            )
+        bits = np.unpackbits(np.frombuffer(body, dtype=np.uint8), count=voxels).astype(np.bool_)
+        blob = documents.store_mask(document=document, author=request.user, mask=bits.reshape(size))
+        return Response({"mask": blob.pk, "size": list(size)}, status=201)
+
+
+class MaskView(APIView):
+    """One mask of this working copy."""
+
+    def get(self, request: Request, assignment: uuid.UUID, sha256: str) -> HttpResponse:
+        """Return its bits; 404 for every mask that is not this document's, whether it exists or not."""
+        document = documents.document_of(assignment=own_assignment(request.user, assignment))
+        mask = documents.mask_for(document, sha256)
+        if mask is None:
+            raise NotFound("There is no such mask on this image.")
+        response = HttpResponse(np.packbits(mask.astype(np.bool_)).tobytes(), content_type="application/octet-stream")
+        response["Cache-Control"] = "private, max-age=31536000, immutable"
+        return response
+
+
+def _workspace(own: Assignment, document: Document, request: Request) -> dict[str, Any]:
+    view = own_view(own)
+    return {
+        "code": view.item_code,
+        "author": str(request.user.public_id),
+        "status": view.state,
+        "is_rework": view.is_rework,
+        "fence": view.fence,
+        "lease_until": view.lease_until,
+        "epoch": document.epoch,
+        "active_s": round(document.active_s, 1),
+        "ontology": document.ontology.content,
+        "instructions": document.guideline.text if document.guideline else "",
+        "media": [facts_of(medium) for medium in media_of(own.item)],
+        "state": state_to_document(documents.state_of(document)),
+    }
+
+
+def _operation(act: Any) -> dict[str, Any]:
+    return {"seq": act.seq, "op_id": act.op_id, "author": act.author, "kind": act.kind, "payload": act.payload}
+
+
+def _client_id(value: Any) -> uuid.UUID:
+    try:
+        return uuid.UUID(value if isinstance(value, str) and len(value) <= 36 else "")
+    except ValueError as error:
+        raise ParseError("“client_id” must be a UUID. Nothing was stored.") from error
+
+
+def _whole(body: Mapping[str, Any], name: str) -> int:
+    value = body.get(name)
+    if type(value) is not int:
+        raise ParseError(f"“{name}” must be a whole number. Nothing was stored.")
+    return value
+
+
+def _size(text: str) -> tuple[int, int, int]:
+    parts = text.split(",") if len(text) < 40 else []
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and 0 < int(part) < 1_000_000 for part in parts):
+        raise ParseError("“size” is three whole numbers: slices, rows, columns. Nothing was stored.")
+    z, y, x = (int(part) for part in parts)
+    if z * y * x > MAX_MASK_BYTES * 8:
+        raise ParseError("This mask is larger than any image may be. Nothing was stored.")
+    return z, y, x
