@@ -1,0 +1,217 @@
+"""Builds the demo project through the same services that people's clicks go through: nothing is written past them.
+
+Not here: what is planted (`plan`), the pictures (`pictures`, `cutting`), the readings (`readings`), the volumes (`volumes`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.utils import timezone
+
+from labelhub.accounts.models import User
+from labelhub.accounts.services import create_person
+from labelhub.catalog.models import Item
+from labelhub.catalog.services import ItemIdentity, add_photograph
+from labelhub.config.demo import plan
+from labelhub.config.demo.cutting import Cut, cuts_of
+from labelhub.config.demo.pictures import parents
+from labelhub.config.demo.readings import copied_reading, simulated_reading, true_reading
+from labelhub.formats.shapes import Reading
+from labelhub.projects.models import Labeler, Project, Role
+from labelhub.projects.ontology import read_ontology
+from labelhub.projects.policy import Policy
+from labelhub.projects.selectors import labeler_of
+from labelhub.projects.services import add_member, create_project, imported_labeler
+from labelhub.workflow import lifecycle
+
+ACTOR = "demo"
+MOST_CUTS_A_PARENT = 30
+SECONDS_AN_ITEM = 40
+DAYS_OF_WORK = 18
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DemoItem:
+    """A stored item with the cut that it came from, and who shall read it."""
+
+    item: Item
+    cut: Cut
+    is_gold: bool
+    readers: tuple[plan.Simulated, ...]
+
+
+def demo_exists() -> bool:
+    """Whether the demo project was built before."""
+    return Project.objects.filter(name=plan.PROJECT_NAME).exists()
+
+
+def build_demo(progress: Progress) -> Project:
+    """Build people, project, items, gold, readings, reviews and a first release; the whole takes well under a minute."""
+    rng = np.random.default_rng(plan.SEED)
+    people = _people()
+    project = _project(people)
+    entries = _items(project, rng, progress)
+    _readings(project, entries, people, rng, progress)
+    _work_of_visitors(project, people, entries, progress)
+    return project
+
+
+def _people() -> dict[str, User]:
+    people = {
+        username: create_person(username=username, display_name=name, actor=ACTOR)
+        for username, name, _, _ in plan.VISITORS
+    }
+    for labeler in plan.LABELERS:
+        people[labeler.username] = create_person(username=labeler.username, display_name=labeler.name, actor=ACTOR)
+    return people
+
+
+def _project(people: Mapping[str, User]) -> Project:
+    project = create_project(
+        name=plan.PROJECT_NAME,
+        description="Small cuts of real pictures, labeled by simulated people whose faults are written down.",
+        ontology=read_ontology(plan.ONTOLOGY),
+        policy=Policy(readers=plan.READERS_AN_ITEM, use_model=True),
+        guideline=plan.GUIDELINE,
+        created_by=people["ada"],
+    )
+    for username, _, role, _ in plan.VISITORS[1:]:
+        add_member(project=project, user=people[username], role=role, actor=ACTOR)
+    for labeler in plan.LABELERS:
+        add_member(project=project, user=people[labeler.username], role=Role.ANNOTATOR, actor=ACTOR)
+    return project
+
+
+def _items(project: Project, rng: np.random.Generator, progress: Progress) -> list[DemoItem]:
+    cuts = chosen_cuts(rng)
+    entries = []
+    for number, cut in enumerate(cuts):
+        identity = ItemIdentity(subject=cut.parent, subject_kind="image")
+        item = add_photograph(
+            project=project, pixels=cut.pixels, identity=identity, source_id=f"cut-{number:03d}", actor=ACTOR
+        )
+        is_gold = number < plan.GOLD_ITEMS
+        readers = plan.LABELERS if is_gold else tuple(_drawn(plan.LABELERS, plan.READERS_AN_ITEM, rng))
+        if number >= plan.ITEMS - plan.UNREAD_ITEMS:
+            readers = ()
+        entries.append(DemoItem(item, cut, is_gold, readers))
+        progress(number + 1, len(cuts), "items cut from real pictures")
+    return entries
+
+
+def chosen_cuts(rng: np.random.Generator) -> list[Cut]:
+    """Return ITEMS cuts in random order: from every parent in turn, so that no parent dominates; the clearest first."""
+    by_parent = [cuts_of(picture, most=MOST_CUTS_A_PARENT) for picture in parents()]
+    rounds = max(map(len, by_parent), default=0)
+    in_turn = [cuts[place] for place in range(rounds) for cuts in by_parent if place < len(cuts)]
+    chosen = in_turn[: plan.ITEMS]
+    return [chosen[index] for index in rng.permutation(len(chosen))]
+
+
+def _readings(
+    project: Project,
+    entries: Sequence[DemoItem],
+    people: Mapping[str, User],
+    rng: np.random.Generator,
+    progress: Progress,
+) -> None:
+    readings = simulated_readings([(entry.cut, entry.item.code, entry.readers) for entry in entries], rng)
+    labelers = {labeler.username: labeler_of(people[labeler.username], project) for labeler in plan.LABELERS}
+    expert = imported_labeler(project=project, source_key="expert-panel", name="Expert panel")
+    for number, entry in enumerate(entries):
+        if entry.is_gold:
+            truth = true_reading(entry.cut, item=entry.item.code, rater="expert-panel")
+            lifecycle.record_reading(
+                item=entry.item, labeler=expert, reading=truth, at=readings.started_at, is_gold=True, is_final=False
+            )
+        mine = readings.of(entry.item.code)
+        for place, (username, reading, at) in enumerate(mine):
+            lifecycle.record_reading(
+                item=entry.item, labeler=labelers[username], reading=reading, at=at, is_final=place == len(mine) - 1
+            )
+        progress(number + 1, len(entries), "readings simulated, scored and routed")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimulatedReadings:
+    """Every simulated reading with its time, by item."""
+
+    started_at: datetime
+    by_item: Mapping[str, tuple[tuple[str, Reading, datetime], ...]]
+
+    def of(self, code: str) -> tuple[tuple[str, Reading, datetime], ...]:
+        """Return the item's readings as (username, reading, time), in the order of their times."""
+        return self.by_item.get(code, ())
+
+
+def simulated_readings(
+    work: Sequence[tuple[Cut, str, tuple[plan.Simulated, ...]]], rng: np.random.Generator
+) -> SimulatedReadings:
+    """Let each labeler work through their items in sessions; copiers come after those they copy."""
+    started_at = timezone.now().replace(microsecond=0) - timedelta(days=DAYS_OF_WORK)
+    done: dict[str, list[tuple[str, Reading, datetime]]] = {code: [] for _, code, _ in work}
+    for labeler in sorted(plan.LABELERS, key=lambda labeler: bool(labeler.copies)):
+        mine = [(cut, code) for cut, code, readers in work if labeler in readers]
+        for number, index in enumerate(rng.permutation(len(mine))):
+            cut, code = mine[index]
+            session, place = divmod(number, plan.SESSION_ITEMS)
+            at = started_at + timedelta(days=1 + 2 * session, hours=2, seconds=SECONDS_AN_ITEM * place)
+            original = next((reading for name, reading, _ in done[code] if name == labeler.copies), None)
+            if original is not None and rng.random() < labeler.copy_share:
+                reading = copied_reading(original, rater=labeler.username)
+                at += timedelta(hours=5)
+            else:
+                reading = simulated_reading(
+                    cut, labeler, item=code, place_in_session=place / (plan.SESSION_ITEMS - 1), rng=rng
+                )
+            done[code].append((labeler.username, reading, at))
+    return SimulatedReadings(
+        started_at, {code: tuple(sorted(rows, key=lambda row: row[2])) for code, rows in done.items()}
+    )
+
+
+def _work_of_visitors(
+    project: Project, people: Mapping[str, User], entries: Sequence[DemoItem], progress: Progress
+) -> None:
+    """Give the annotator two items that came back, and the admin a release to look at."""
+    ann = labeler_of(people["ann"], project)
+    unread = [entry for entry in entries if not entry.readers][:2]
+    sloppy = plan.Simulated("ann", "Ann Doyle", "outlines of two items are far too wide", offset_px=5.0)
+    rng = np.random.default_rng(plan.SEED + 1)
+    for entry in unread:
+        reading = simulated_reading(entry.cut, sloppy, item=entry.item.code, place_in_session=0.0, rng=rng)
+        submission = lifecycle.record_reading(
+            item=entry.item, labeler=ann, reading=reading, at=timezone.now() - timedelta(hours=3)
+        )
+        lifecycle.review(
+            submission=submission,
+            reviewer=people["rita"],
+            verdict="reject",
+            score=4,
+            comment="The outline lies well outside the edge all around. Please follow the half-way brightness.",
+            request_id=uuid.uuid4(),
+        )
+    lifecycle.release(
+        project=project, formats=["coco", "png", "csv"], note="First release of the demo", by=people["ada"]
+    )
+    progress(1, 1, "two items returned to the annotator, first release started")
+
+
+def _drawn(labelers: Sequence[plan.Simulated], count: int, rng: np.random.Generator) -> list[plan.Simulated]:
+    return [labelers[index] for index in sorted(rng.choice(len(labelers), size=count, replace=False))]
+
+
+def labelers_of_demo(project: Project) -> dict[str, Labeler]:
+    """Return the simulated labelers by username, for tests that look for what was planted."""
+    return {
+        labeler.user.username: labeler
+        for labeler in Labeler.objects.filter(project=project, user__isnull=False).select_related("user")
+        if labeler.user is not None
+    }

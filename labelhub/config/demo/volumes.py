@@ -1,0 +1,85 @@
+"""The second demo project: two time points of one brain as volumes, one of them read by two people, one waiting.
+
+Real pixels; the readings are simulated around a mask found by thresholding. Not here: the small items (`building`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from labelhub.accounts.models import User
+from labelhub.catalog.services import ItemIdentity, add_volume
+from labelhub.config.demo import plan
+from labelhub.config.demo.pictures import BRAIN, brain_volumes
+from labelhub.formats.shapes import MaskRegion, Reading, Shape
+from labelhub.projects.models import Project, Role
+from labelhub.projects.ontology import read_ontology
+from labelhub.projects.policy import Policy
+from labelhub.projects.selectors import labeler_of
+from labelhub.projects.services import add_member, create_project
+from labelhub.workflow import lifecycle
+
+ACTOR = "demo"
+# Omar paints one voxel too far out in every direction, as he does in two dimensions.
+READERS = (("elena", 0), ("omar", 1))
+
+
+def build_volumes(progress: Callable[[int, int, str], None]) -> Project:
+    """Build the project of volumes; the people of the first project must exist."""
+    people = {user.username: user for user in User.objects.all()}
+    project = create_project(
+        name=plan.VOLUME_PROJECT_NAME,
+        description="A brain in magnetic resonance at two time points: planes in three directions, painted with a brush.",
+        ontology=read_ontology(plan.VOLUME_ONTOLOGY),
+        policy=Policy(readers=2),
+        guideline=plan.VOLUME_GUIDELINE,
+        created_by=people["ada"],
+    )
+    for username, role in (
+        ("rita", Role.REVIEWER),
+        ("ann", Role.ANNOTATOR),
+        ("elena", Role.ANNOTATOR),
+        ("omar", Role.ANNOTATOR),
+    ):
+        add_member(project=project, user=people[username], role=role, actor=ACTOR)
+    volumes = brain_volumes()
+    for number, (pixels, grid) in enumerate(volumes):
+        low, high = (float(value) for value in np.percentile(pixels, (1, 99.5)))
+        item = add_volume(
+            project=project,
+            pixels=pixels,
+            grid=grid,
+            window=((low + high) / 2, high - low),
+            identity=ItemIdentity(subject=BRAIN, study=f"time {number}"),
+            source_id=f"brain-{number}",
+            actor=ACTOR,
+        )
+        if number == 0:
+            brain = _brain_mask(pixels)
+            for username, margin in READERS:
+                reading = _mask_reading(brain, item.code, username, margin)
+                lifecycle.record_reading(item=item, labeler=labeler_of(people[username], project), reading=reading)
+        progress(number + 1, len(volumes), "volumes of a brain")
+    return project
+
+
+def _brain_mask(pixels: NDArray[np.int16]) -> NDArray[np.bool_]:
+    values = ndimage.gaussian_filter(pixels.astype(np.float64), 1.0)
+    inside = ndimage.binary_opening(values > threshold_otsu(values), iterations=2)
+    components, count = ndimage.label(inside)
+    if count == 0:
+        return np.asarray(inside)
+    sizes = np.bincount(components.ravel())
+    sizes[0] = 0
+    return np.asarray(ndimage.binary_fill_holes(components == int(sizes.argmax())))
+
+
+def _mask_reading(brain: NDArray[np.bool_], item: str, rater: str, margin: int) -> Reading:
+    mask = ndimage.binary_dilation(brain, iterations=margin) if margin else brain
+    shape = Shape(shape_id=f"{rater}-brain", label="brain", mask=MaskRegion(np.asarray(mask)))
+    return Reading(item=item, rater=rater, shapes=(shape,), read_kind="independent", planned_blind=True)
