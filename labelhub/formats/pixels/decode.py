@@ -1,55 +1,23 @@
 """Any files in, media out: told by content, DICOM files sorted into stacks; one bad file harms no other.
 
-This is what the decoder's child process runs. It is safe to call in process for files of one's own making (tests, the demo);
-files from strangers go through ``catalog.sandbox``.
+This is what the decoder's child process runs. It may be called in process for files of one's own making (tests, the
+demo); files from strangers go through ``catalog.sandbox``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from labelhub.formats.pixels.dicom import read_stack
 from labelhub.formats.pixels.dicom_series import DicomFile, DicomStack, plan_stacks
 from labelhub.formats.pixels.errors import PixelError, Refusal
+from labelhub.formats.pixels.files import FileGroup, RefusedFile, SourceFile, Survey
 from labelhub.formats.pixels.medium import MAX_PIXEL_BYTES, DecodedMedium
 from labelhub.formats.pixels.nifti import read_nifti
 from labelhub.formats.pixels.nrrd import read_nrrd
 from labelhub.formats.pixels.photographs import read_photograph
 from labelhub.formats.pixels.sniff import SNIFF_BYTES, Kind, is_archive, name_warning, sniff
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A file to decode: where it lies, and its own name, which may differ and is used in messages to administrators."""
-
-    path: Path
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileGroup:
-    """Files that make media together, by their numbers in the caller's list."""
-
-    kind: Kind
-    sources: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedFile:
-    """A file that gave nothing: its number in the caller's list and why."""
-
-    source: int
-    refusal: Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What a list of files holds, told from headers: groups to decode one by one, and files that cannot be."""
-
-    groups: tuple[FileGroup, ...]
-    refused: tuple[RefusedFile, ...]
 
 
 def survey(files: Sequence[SourceFile]) -> Survey:

@@ -18,7 +18,6 @@ from labelhub.formats.pixels.dicom_frames import (
     frame_count,
     frame_shape,
     functional_group,
-    open_dataset,
     open_header,
     read_frames,
     value_meaning,
@@ -42,7 +41,7 @@ def read_stack(stack: DicomStack, *, max_bytes: int) -> DecodedMedium:
     if len(stack.files) > 1:
         return _read_series(stack, max_bytes)
     file = stack.files[0]
-    dataset = open_dataset(file.path, file.place)
+    dataset = open_header(file.path, file.place)
     if numbers_of(dataset, "TotalPixelMatrixRows"):
         return _read_slide(dataset, file, max_bytes)
     if frame_count(dataset, file.place) > 1:
@@ -61,7 +60,7 @@ def _read_series(stack: DicomStack, max_bytes: int) -> DecodedMedium:
     slices: SliceStack | None = None
     for z, number in enumerate(geometry.order):
         file = stack.files[number]
-        (frame,) = read_frames(open_dataset(file.path, file.place), file.place, max_bytes=max_bytes)
+        (frame,) = read_frames(headers[number], file.path, file.place, max_bytes=max_bytes)
         if slices is None:
             slices = SliceStack((len(planes), *shape), frame.dtype, max_bytes=max_bytes, place=place)
         slices.put(z, frame)
@@ -141,7 +140,7 @@ def _read_slide(dataset: Any, file: DicomFile, max_bytes: int) -> DecodedMedium:
     check_pixel_count((rows, columns, *tile[2:]), 4, max_bytes=max_bytes, place=file.place)
     per_row = -(-columns // tile[1])
     picture: NDArray[Any] | None = None
-    for number, frame in enumerate(read_frames(dataset, file.place, max_bytes=max_bytes)):
+    for number, frame in enumerate(read_frames(dataset, file.path, file.place, max_bytes=max_bytes)):
         spot = functional_group(dataset, number, "PlanePositionSlideSequence")
         top, left = number // per_row * tile[0], number % per_row * tile[1]
         if spot is not None:
@@ -197,7 +196,7 @@ def _volume(
 def _all_frames(dataset: Any, file: DicomFile, max_bytes: int) -> tuple[NDArray[Any], tuple[str, ...]]:
     count, shape = frame_count(dataset, file.place), frame_shape(dataset, file.place)
     slices: SliceStack | None = None
-    for z, frame in enumerate(read_frames(dataset, file.place, max_bytes=max_bytes)):
+    for z, frame in enumerate(read_frames(dataset, file.path, file.place, max_bytes=max_bytes)):
         if slices is None:
             slices = SliceStack((count, *shape), frame.dtype, max_bytes=max_bytes, place=file.place)
         slices.put(z, frame)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from labelhub.formats.pixels.deidentify import numbers_of, text_of
 from labelhub.formats.pixels.errors import PixelError
@@ -47,12 +48,10 @@ DAMAGE = (
 
 def open_header(path: Path, place: str) -> Any:
     """The data set without pixels. Raises :class:`PixelError`."""
-    return _open(path, place, is_header_only=True)
-
-
-def open_dataset(path: Path, place: str) -> Any:
-    """The whole data set. Raises :class:`PixelError`."""
-    return _open(path, place, is_header_only=False)
+    try:
+        return pydicom.dcmread(path, force=True, stop_before_pixels=True)
+    except (*DAMAGE, RecursionError) as error:
+        raise PixelError("The DICOM file is damaged or cut short.", place=place, remedy=_REMEDY) from error
 
 
 def frame_count(dataset: Any, place: str) -> int:
@@ -107,16 +106,14 @@ def functional_group(dataset: Any, frame: int, keyword: str) -> Any:
     return None
 
 
-def read_frames(dataset: Any, place: str, *, max_bytes: int) -> Iterator[NDArray[Any]]:
+def read_frames(dataset: Any, path: Path, place: str, *, max_bytes: int) -> Iterator[NDArray[Any]]:
     """Each frame, decoded and rescaled, in the file's order. Raises before it takes too much memory."""
-    if "PixelData" not in dataset:
-        raise PixelError("The file holds no pixels (PixelData is missing).", place=place, remedy=_REMEDY)
     count, shape = frame_count(dataset, place), frame_shape(dataset, place)
     bits = numbers_of(dataset, "BitsAllocated")
     check_pixel_count((count, *shape), max(1, int(bits[0]) // 8 if bits else 1), max_bytes=max_bytes, place=place)
     done = 0
     try:
-        for frame in iter_pixels(dataset):
+        for frame in iter_pixels(_pixel_source(dataset, path)):
             yield _decoded(dataset, np.asarray(frame), done, shape)
             done += 1
     except DAMAGE as error:
@@ -131,11 +128,16 @@ def read_frames(dataset: Any, place: str, *, max_bytes: int) -> Iterator[NDArray
         raise PixelError(f"{count} frames are announced, {done} are there.", place=place, remedy=_REMEDY)
 
 
-def _open(path: Path, place: str, *, is_header_only: bool) -> Any:
-    try:
-        return pydicom.dcmread(path, force=True, stop_before_pixels=is_header_only)
-    except (*DAMAGE, RecursionError) as error:
-        raise PixelError("The DICOM file is damaged or cut short.", place=place, remedy=_REMEDY) from error
+def _pixel_source(dataset: Any, path: Path) -> Any:
+    """The file itself, so that frames are read one by one; bare data sets get the transfer syntax that they were read in."""
+    if "TransferSyntaxUID" in getattr(dataset, "file_meta", {}):
+        return path
+    whole = pydicom.dcmread(path, force=True)
+    is_implicit, is_little = whole.original_encoding
+    plain = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
+    whole.file_meta = pydicom.dataset.FileMetaDataset()
+    whole.file_meta.TransferSyntaxUID = plain if is_little else ExplicitVRBigEndian
+    return whole
 
 
 def _decoded(dataset: Any, frame: NDArray[Any], number: int, shape: tuple[int, ...]) -> NDArray[Any]:

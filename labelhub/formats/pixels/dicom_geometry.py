@@ -25,7 +25,7 @@ _REMEDY = "Bring the whole series in one piece, without duplicates, or bring its
 
 @dataclass(frozen=True, slots=True)
 class SlicePlane:
-    """One slice in space: position (mm, LPS) of its first pixel, directions along a row and down a column, spacing (down, along)."""
+    """One slice in space: position of its first pixel (mm, LPS), directions along rows and columns, spacing (down, along)."""
 
     position: tuple[float, float, float]
     orientation: tuple[float, float, float, float, float, float]

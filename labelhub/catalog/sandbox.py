@@ -1,0 +1,403 @@
+"""The server's side of the decoder: starts the child process, gives it files, and outlives whatever happens to it.
+
+A file that crashes, hangs or exhausts the child is refused with a sentence, alone; the others of its batch are read by
+a fresh child. The child's folder is removed after each request, and folders left by a killed server at the next start.
+Results are checked (``formats.pixels.wire``) and moved into the caller's folder under the SHA-256 of their bytes. Not
+here: what becomes of the media.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from labelhub.formats.pixels.errors import PixelError, Refusal
+from labelhub.formats.pixels.files import FileGroup, Member, RefusedFile, SourceFile, Survey, Unpacked
+from labelhub.formats.pixels.wire import StoredMedium, read_medium
+
+_ROOT = Path(__file__).resolve().parents[2]
+# -I keeps the child's import path free of the current folder and of the environment; this puts the package back.
+_START = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "runpy.run_module('labelhub.formats.decoder_child', run_name='__main__')"
+)
+_FOLDER = "labelhub-decoder-"
+_MAX_ANSWER_BYTES = 64 << 20
+_START_DEADLINE_S = 60.0
+_PIPE_BYTES = 1 << 16
+_KINDS = frozenset({"png", "jpeg", "bmp", "tiff", "dicom", "nifti", "nifti-gzip", "nrrd", "zip", "tar", "tar-gzip"})
+_DOES_NOT_HOLD = "The decoder gave an answer that does not hold; nothing was kept."
+# What checking an answer raises where it is not as the child's program writes it: then the child is not trusted any more.
+_NOT_AS_AGREED = (ValueError, KeyError, TypeError, IndexError, AttributeError)
+_REMEDY = "Export it again, or crop or downsample it; if it is sound, ask the administrator to raise the limit."
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderLimits:
+    """What one request may use. Memory is beyond the decoded pixels, which are capped on their own before decoding."""
+
+    max_pixel_bytes: int = 1 << 30
+    extra_memory_bytes: int = 512 << 20
+    cpu_s: int = 300
+    wall_s: float = 600.0
+    file_bytes: int = 8 << 30
+    open_files: int = 64
+    requests_a_process: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeOutcome:
+    """What a batch gave: media whose pixels lie in the caller's folder, and the files that gave none, with reasons."""
+
+    media: tuple[StoredMedium, ...]
+    refused: tuple[RefusedFile, ...]
+
+
+class Decoder:
+    """A decoder process, started when first needed. A context manager; safe to share between threads, one request at a time."""
+
+    def __init__(self, limits: DecoderLimits | None = None, *, scratch: Path | None = None) -> None:
+        self.limits = limits or DecoderLimits()
+        self._scratch = Path(scratch or tempfile.gettempdir())
+        self._lock = threading.RLock()
+        self._child: _Child | None = None
+        _remove_orphans(self._scratch)
+
+    def __enter__(self) -> Decoder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def missing_walls(self) -> tuple[str, ...]:
+        """The protections that this system does not have, for a warning to the administrator. Starts the child."""
+        with self._lock:
+            return self._running().missing_walls
+
+    def survey(self, files: Sequence[SourceFile]) -> Survey:
+        """Sort files into groups that make media together. A file that breaks the decoder is refused, the rest is sorted."""
+        with self._lock:
+            try:
+                return self._survey(list(files))
+            except _NOT_AS_AGREED:
+                self._stop()
+                return Survey(
+                    (), tuple(RefusedFile(n, Refusal(_DOES_NOT_HOLD, f.name, _REMEDY)) for n, f in enumerate(files))
+                )
+
+    def decode(self, files: Sequence[SourceFile], *, into: Path) -> DecodeOutcome:
+        """Decode files, group by group; the pixel blobs are in ``into`` afterwards, named by their SHA-256."""
+        with self._lock:
+            sorted_out = self.survey(files)
+            media: list[StoredMedium] = []
+            refused = list(sorted_out.refused)
+            for group in sorted_out.groups:
+                outcome = self.decode_group(files, group, into=into)
+                media += outcome.media
+                refused += outcome.refused
+            return DecodeOutcome(tuple(media), tuple(refused))
+
+    def decode_group(self, files: Sequence[SourceFile], group: FileGroup, *, into: Path) -> DecodeOutcome:
+        """Decode one group of a survey of ``files``; numbers in the outcome are those of ``files``."""
+        chosen = [files[number] for number in group.sources]
+        with self._lock, _Folder(self._running().folder) as out:
+            answer = self._ask("decode", chosen, out)
+            if isinstance(answer, Refusal):
+                return DecodeOutcome((), tuple(RefusedFile(number, answer) for number in group.sources))
+            try:
+                media = [
+                    _moved(read_medium(facts, out, group.sources, max_bytes=self.limits.max_pixel_bytes), into)
+                    for facts in answer.get("media", [])
+                ]
+                return DecodeOutcome(tuple(media), _refused(answer, group.sources))
+            except _NOT_AS_AGREED:
+                self._stop()
+                refusal = Refusal(_DOES_NOT_HOLD, chosen[0].name, _REMEDY)
+                return DecodeOutcome((), tuple(RefusedFile(number, refusal) for number in group.sources))
+
+    def unpack(self, archive: SourceFile, *, into: Path) -> Unpacked:
+        """Take the files out of an archive into ``into``, each named by its SHA-256. Raises :class:`PixelError`."""
+        with self._lock, _Folder(self._running().folder) as out:
+            answer = self._ask("unpack", [archive], out)
+            if isinstance(answer, Refusal):
+                raise PixelError(answer.message, place=answer.place, remedy=answer.remedy)
+            refused = tuple(found.refusal for found in _refused(answer, (0,)))
+            if "members" not in answer:
+                raise PixelError(refused[0].message, place=refused[0].place, remedy=refused[0].remedy)
+            members = [
+                Member(str(name), _move(_checked_member(out, str(file)), into)) for name, file in answer["members"]
+            ]
+            return Unpacked(tuple(members), refused)
+
+    def close(self) -> None:
+        """End the child and remove its folder."""
+        with self._lock:
+            self._stop()
+
+    def _survey(self, files: list[SourceFile]) -> Survey:
+        """One request for all; where that breaks the child, one for each file finds the culprits."""
+        numbers = tuple(range(len(files)))
+        answer = self._survey_answer(files)
+        if isinstance(answer, Refusal) and len(files) > 1:
+            single = [self._survey_answer([file]) for file in files]
+            bad = {number: found for number, found in enumerate(single) if isinstance(found, Refusal)}
+            if not bad:
+                return Survey((), tuple(RefusedFile(number, answer) for number in numbers))
+            good = [number for number in numbers if number not in bad]
+            rest = self._survey([files[number] for number in good])
+            groups = tuple(replace(g, sources=tuple(good[n] for n in g.sources)) for g in rest.groups)
+            refused = tuple(replace(r, source=good[r.source]) for r in rest.refused)
+            return Survey(groups, (*refused, *(RefusedFile(number, why) for number, why in bad.items())))
+        if isinstance(answer, Refusal):
+            return Survey((), tuple(RefusedFile(number, answer) for number in numbers))
+        groups = tuple(
+            FileGroup(kind, tuple(numbers[n] for n in sources)) for kind, sources in answer["groups"] if kind in _KINDS
+        )
+        return Survey(groups, _refused(answer, numbers))
+
+    def _survey_answer(self, files: list[SourceFile]) -> dict[str, Any] | Refusal:
+        if not files:
+            return {"groups": [], "refused": []}
+        answer = self._ask("survey", files, None)
+        if isinstance(answer, Refusal) or "groups" in answer:
+            return answer
+        return _refused(answer, tuple(range(len(files))))[0].refusal
+
+    def _ask(self, operation: str, files: Sequence[SourceFile], out: Path | None) -> dict[str, Any] | Refusal:
+        child = self._running()
+        request = {
+            "op": operation,
+            "files": [[str(file.path.resolve()), file.name] for file in files],
+            "out": str(out or child.folder),
+        }
+        try:
+            answer = child.ask(request, self.limits.wall_s)
+        except _ChildEnded as ended:
+            self._child = None
+            child.stop()
+            return Refusal(ended.sentence, files[0].name, _REMEDY)
+        if answer.get("is_worn") or child.requests >= self.limits.requests_a_process:
+            child.is_worn = True
+        return answer
+
+    def _running(self) -> _Child:
+        if self._child is not None and self._child.is_worn and not self._child.has_open_folders():
+            self._stop()
+        if self._child is None:
+            self._child = _Child(self.limits, self._scratch)
+        return self._child
+
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.stop()
+
+
+class _ChildEnded(Exception):
+    """The child did not answer; ``sentence`` says why in words for an administrator."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class _Child:
+    """One child process with its folder."""
+
+    def __init__(self, limits: DecoderLimits, scratch: Path) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=scratch)).resolve()
+        self.requests = 0
+        self.is_worn = False
+        options = {
+            "max_pixel_bytes": limits.max_pixel_bytes,
+            "memory_bytes": limits.max_pixel_bytes + limits.extra_memory_bytes,
+            "cpu_s": limits.cpu_s,
+            "file_bytes": limits.file_bytes,
+            "open_files": limits.open_files,
+        }
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own program
+            [sys.executable, "-I", "-c", _START, str(_ROOT), str(self.folder), json.dumps(options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
+            env=_environment(self.folder),
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
+        try:
+            self.missing_walls = tuple(
+                self._read_answer(time.monotonic() + _START_DEADLINE_S, _START_DEADLINE_S)["missing_walls"]
+            )
+        except _ChildEnded:
+            self.stop()
+            raise RuntimeError("the decoder process does not start; run it by hand to see why") from None
+
+    def ask(self, request: dict[str, Any], wall_s: float) -> dict[str, Any]:
+        """Send one request and wait for its answer. Raises :class:`_ChildEnded`."""
+        self.requests += 1
+        deadline = time.monotonic() + wall_s
+        self._send(json.dumps(request).encode("ascii") + b"\n", deadline, wall_s)
+        return self._read_answer(deadline, wall_s)
+
+    def has_open_folders(self) -> bool:
+        """Whether a request's results still lie here."""
+        return any(self.folder.iterdir())
+
+    def stop(self) -> None:
+        """Kill the process and everything it may have started, and remove the folder."""
+        if self._process.poll() is None:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except (AttributeError, ProcessLookupError, PermissionError):
+                self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    continue
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _send(self, line: bytes, deadline: float, wall_s: float) -> None:
+        """Write without blocking, so that a child that stopped reading cannot hold the server."""
+        assert self._process.stdin is not None
+        handle = self._process.stdin.fileno()
+        left = memoryview(line)
+        with selectors.DefaultSelector() as selector:
+            selector.register(handle, selectors.EVENT_WRITE)
+            while left:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise _ChildEnded(_too_long(wall_s))
+                try:
+                    left = left[os.write(handle, left[:_PIPE_BYTES]) :]
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    raise _ChildEnded(self._why_ended()) from None
+
+    def _read_answer(self, deadline: float, wall_s: float) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        received = bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while not received.endswith(b"\n"):
+                left = deadline - time.monotonic()
+                if left <= 0 or not selector.select(left):
+                    raise _ChildEnded(_too_long(wall_s))
+                piece = os.read(self._process.stdout.fileno(), _PIPE_BYTES)
+                if not piece:
+                    raise _ChildEnded(self._why_ended())
+                received += piece
+                if len(received) > _MAX_ANSWER_BYTES:
+                    raise _ChildEnded("The decoder's answer was too long and was not read.")
+        try:
+            answer = json.loads(received)
+        except ValueError:
+            raise _ChildEnded("The decoder's answer could not be understood.") from None
+        if not isinstance(answer, dict):
+            raise _ChildEnded("The decoder's answer could not be understood.")
+        return answer
+
+    def _why_ended(self) -> str:
+        code = self._process.wait()
+        if code == -getattr(signal, "SIGXCPU", 24):
+            return "Reading the file took more processor time than is allowed and was stopped."
+        if code in {-getattr(signal, "SIGKILL", 9), -getattr(signal, "SIGXFSZ", 25)}:
+            return "Reading the file took more memory or disk than is allowed and was stopped."
+        return "The file broke the decoder that was reading it; only the decoder was harmed."
+
+
+class _Folder:
+    """A folder for one request's results, removed at the end whatever happens."""
+
+    def __init__(self, parent: Path) -> None:
+        self._path = Path(tempfile.mkdtemp(prefix="request-", dir=parent))
+
+    def __enter__(self) -> Path:
+        return self._path
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._path, ignore_errors=True)
+
+
+def _too_long(wall_s: float) -> str:
+    return f"Reading the file took longer than {wall_s:g} seconds and was stopped."
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Nothing of the server's environment, which may hold secrets; numeric libraries stay on one thread."""
+    kept = {name: os.environ[name] for name in ("SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
+    single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return {**kept, **single, "LANG": "C.UTF-8", "TMPDIR": str(folder), "HOME": str(folder)}
+
+
+def _refused(answer: dict[str, Any], sources: tuple[int, ...]) -> tuple[RefusedFile, ...]:
+    return tuple(
+        RefusedFile(sources[int(number)], Refusal(str(message)[:500], str(place)[:1000], str(remedy)[:500]))
+        for number, message, place, remedy in answer["refused"]
+    )
+
+
+def _moved(medium: StoredMedium, into: Path) -> StoredMedium:
+    return replace(medium, path=_move(medium.path, into, name=medium.blob.name))
+
+
+def _checked_member(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not re.fullmatch(r"[0-9a-f]{64}", name) or path.is_symlink() or not path.is_file():
+        raise PixelError(_DOES_NOT_HOLD, place=name[:80], remedy=_REMEDY)
+    return path
+
+
+def _move(path: Path, into: Path, *, name: str | None = None) -> Path:
+    """Move to ``into`` under the hash, atomically also where that is another file system."""
+    target = into / (name or path.name)
+    if target.exists():
+        return target
+    try:
+        path.replace(target)
+    except OSError:
+        partial = into / f".partial-{target.name}"
+        shutil.copyfile(path, partial)
+        partial.replace(target)
+    return target
+
+
+def _remove_orphans(scratch: Path) -> None:
+    """Remove folders of servers that are gone. Their process number is in the name."""
+    for folder in scratch.glob(f"{_FOLDER}*-*"):
+        owner = folder.name.removeprefix(_FOLDER).split("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
