@@ -8,55 +8,26 @@ here: what becomes of the media.
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import selectors
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from labelhub.catalog.sandbox_process import Child, ChildEnded, DecoderLimits, remove_orphans
 from labelhub.formats.pixels.errors import PixelError, Refusal
 from labelhub.formats.pixels.files import FileGroup, Member, RefusedFile, SourceFile, Survey, Unpacked
 from labelhub.formats.pixels.wire import StoredMedium, read_medium
 
-_ROOT = Path(__file__).resolve().parents[2]
-# -I keeps the child's import path free of the current folder and of the environment; this puts the package back.
-_START = (
-    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "runpy.run_module('labelhub.formats.decoder_child', run_name='__main__')"
-)
-_FOLDER = "labelhub-decoder-"
-_MAX_ANSWER_BYTES = 64 << 20
-_START_DEADLINE_S = 60.0
-_PIPE_BYTES = 1 << 16
 _KINDS = frozenset({"png", "jpeg", "bmp", "tiff", "dicom", "nifti", "nifti-gzip", "nrrd", "zip", "tar", "tar-gzip"})
 _DOES_NOT_HOLD = "The decoder gave an answer that does not hold; nothing was kept."
 # What checking an answer raises where it is not as the child's program writes it: then the child is not trusted any more.
 _NOT_AS_AGREED = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 _REMEDY = "Export it again, or crop or downsample it; if it is sound, ask the administrator to raise the limit."
-
-
-@dataclass(frozen=True, slots=True)
-class DecoderLimits:
-    """What one request may use. Memory is beyond the decoded pixels, which are capped on their own before decoding."""
-
-    max_pixel_bytes: int = 1 << 30
-    extra_memory_bytes: int = 512 << 20
-    cpu_s: int = 300
-    wall_s: float = 600.0
-    file_bytes: int = 8 << 30
-    open_files: int = 64
-    requests_a_process: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +45,8 @@ class Decoder:
         self.limits = limits or DecoderLimits()
         self._scratch = Path(scratch or tempfile.gettempdir())
         self._lock = threading.RLock()
-        self._child: _Child | None = None
-        _remove_orphans(self._scratch)
+        self._child: Child | None = None
+        remove_orphans(self._scratch)
 
     def __enter__(self) -> Decoder:
         return self
@@ -189,7 +160,7 @@ class Decoder:
         }
         try:
             answer = child.ask(request, self.limits.wall_s)
-        except _ChildEnded as ended:
+        except ChildEnded as ended:
             self._child = None
             child.stop()
             return Refusal(ended.sentence, files[0].name, _REMEDY)
@@ -197,134 +168,17 @@ class Decoder:
             child.is_worn = True
         return answer
 
-    def _running(self) -> _Child:
+    def _running(self) -> Child:
         if self._child is not None and self._child.is_worn and not self._child.has_open_folders():
             self._stop()
         if self._child is None:
-            self._child = _Child(self.limits, self._scratch)
+            self._child = Child(self.limits, self._scratch)
         return self._child
 
     def _stop(self) -> None:
         child, self._child = self._child, None
         if child is not None:
             child.stop()
-
-
-class _ChildEnded(Exception):
-    """The child did not answer; ``sentence`` says why in words for an administrator."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-
-
-class _Child:
-    """One child process with its folder."""
-
-    def __init__(self, limits: DecoderLimits, scratch: Path) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=scratch)).resolve()
-        self.requests = 0
-        self.is_worn = False
-        options = {
-            "max_pixel_bytes": limits.max_pixel_bytes,
-            "memory_bytes": limits.max_pixel_bytes + limits.extra_memory_bytes,
-            "cpu_s": limits.cpu_s,
-            "file_bytes": limits.file_bytes,
-            "open_files": limits.open_files,
-        }
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own program
-            [sys.executable, "-I", "-c", _START, str(_ROOT), str(self.folder), json.dumps(options)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=self.folder,
-            env=_environment(self.folder),
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None
-        os.set_blocking(self._process.stdin.fileno(), False)
-        try:
-            self.missing_walls = tuple(
-                self._read_answer(time.monotonic() + _START_DEADLINE_S, _START_DEADLINE_S)["missing_walls"]
-            )
-        except _ChildEnded:
-            self.stop()
-            raise RuntimeError("the decoder process does not start; run it by hand to see why") from None
-
-    def ask(self, request: dict[str, Any], wall_s: float) -> dict[str, Any]:
-        """Send one request and wait for its answer. Raises :class:`_ChildEnded`."""
-        self.requests += 1
-        deadline = time.monotonic() + wall_s
-        self._send(json.dumps(request).encode("ascii") + b"\n", deadline, wall_s)
-        return self._read_answer(deadline, wall_s)
-
-    def has_open_folders(self) -> bool:
-        """Whether a request's results still lie here."""
-        return any(self.folder.iterdir())
-
-    def stop(self) -> None:
-        """Kill the process and everything it may have started, and remove the folder."""
-        if self._process.poll() is None:
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except (AttributeError, ProcessLookupError, PermissionError):
-                self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                try:
-                    stream.close()
-                except BrokenPipeError:
-                    continue
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _send(self, line: bytes, deadline: float, wall_s: float) -> None:
-        """Write without blocking, so that a child that stopped reading cannot hold the server."""
-        assert self._process.stdin is not None
-        handle = self._process.stdin.fileno()
-        left = memoryview(line)
-        with selectors.DefaultSelector() as selector:
-            selector.register(handle, selectors.EVENT_WRITE)
-            while left:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise _ChildEnded(_too_long(wall_s))
-                try:
-                    left = left[os.write(handle, left[:_PIPE_BYTES]) :]
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    raise _ChildEnded(self._why_ended()) from None
-
-    def _read_answer(self, deadline: float, wall_s: float) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        received = bytearray()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            while not received.endswith(b"\n"):
-                left = deadline - time.monotonic()
-                if left <= 0 or not selector.select(left):
-                    raise _ChildEnded(_too_long(wall_s))
-                piece = os.read(self._process.stdout.fileno(), _PIPE_BYTES)
-                if not piece:
-                    raise _ChildEnded(self._why_ended())
-                received += piece
-                if len(received) > _MAX_ANSWER_BYTES:
-                    raise _ChildEnded("The decoder's answer was too long and was not read.")
-        try:
-            answer = json.loads(received)
-        except ValueError:
-            raise _ChildEnded("The decoder's answer could not be understood.") from None
-        if not isinstance(answer, dict):
-            raise _ChildEnded("The decoder's answer could not be understood.")
-        return answer
-
-    def _why_ended(self) -> str:
-        code = self._process.wait()
-        if code == -getattr(signal, "SIGXCPU", 24):
-            return "Reading the file took more processor time than is allowed and was stopped."
-        if code in {-getattr(signal, "SIGKILL", 9), -getattr(signal, "SIGXFSZ", 25)}:
-            return "Reading the file took more memory or disk than is allowed and was stopped."
-        return "The file broke the decoder that was reading it; only the decoder was harmed."
 
 
 class _Folder:
@@ -338,17 +192,6 @@ class _Folder:
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._path, ignore_errors=True)
-
-
-def _too_long(wall_s: float) -> str:
-    return f"Reading the file took longer than {wall_s:g} seconds and was stopped."
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of the server's environment, which may hold secrets; numeric libraries stay on one thread."""
-    kept = {name: os.environ[name] for name in ("SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
-    single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return {**kept, **single, "LANG": "C.UTF-8", "TMPDIR": str(folder), "HOME": str(folder)}
 
 
 def _refused(answer: dict[str, Any], sources: tuple[int, ...]) -> tuple[RefusedFile, ...]:
@@ -381,23 +224,3 @@ def _move(path: Path, into: Path, *, name: str | None = None) -> Path:
         shutil.copyfile(path, partial)
         partial.replace(target)
     return target
-
-
-def _remove_orphans(scratch: Path) -> None:
-    """Remove folders of servers that are gone. Their process number is in the name."""
-    for folder in scratch.glob(f"{_FOLDER}*-*"):
-        owner = folder.name.removeprefix(_FOLDER).split("-")[0]
-        if owner.isdigit() and not _is_alive(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

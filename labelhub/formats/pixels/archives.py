@@ -119,8 +119,8 @@ def _unpack_into(path: Path, prefix: str, into: Path, budget: _Budget, *, depth:
         kind = sniff(stream.read(SNIFF_BYTES))
     members = _zip_members(path, prefix, budget) if kind == "zip" else _tar_members(path, prefix, budget)
     try:
-        for name, stream in members:
-            _store(name, stream, into, budget, depth)
+        for name, packed in members:
+            _store(name, packed, into, budget, depth)
     except _DAMAGE as error:
         if isinstance(error, PixelError):
             raise

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.dataset import FileMetaDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import iter_pixels
@@ -26,6 +27,8 @@ from labelhub.formats.pixels.medium import ValueMeaning, check_pixel_count
 # Values are checked here, by the rules of each element; pydicom's own warnings would quote them.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
+_PLAIN = frozenset((ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian))
+_LARGE_BYTES = 64 << 20
 _REMEDY = "Export or copy the file again from the archive (PACS)."
 # What pydicom and the codecs raise on damaged input. Memory errors and everything about this program pass through.
 DAMAGE = (
@@ -129,15 +132,20 @@ def read_frames(dataset: Any, path: Path, place: str, *, max_bytes: int) -> Iter
 
 
 def _pixel_source(dataset: Any, path: Path) -> Any:
-    """The file itself, so that frames are read one by one; bare data sets get the transfer syntax that they were read in."""
-    if "TransferSyntaxUID" in getattr(dataset, "file_meta", {}):
+    """The whole data set; for large uncompressed files the path, from which frames are then read one by one."""
+    if _transfer_syntax(dataset) in _PLAIN and path.stat().st_size > _LARGE_BYTES:
         return path
     whole = pydicom.dcmread(path, force=True)
-    is_implicit, is_little = whole.original_encoding
-    plain = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
-    whole.file_meta = pydicom.dataset.FileMetaDataset()
-    whole.file_meta.TransferSyntaxUID = plain if is_little else ExplicitVRBigEndian
+    if _transfer_syntax(whole) is None:
+        is_implicit, is_little = whole.original_encoding
+        little = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
+        whole.file_meta = FileMetaDataset()
+        whole.file_meta.TransferSyntaxUID = little if is_little else ExplicitVRBigEndian
     return whole
+
+
+def _transfer_syntax(dataset: Any) -> Any:
+    return getattr(dataset, "file_meta", {}).get("TransferSyntaxUID")
 
 
 def _decoded(dataset: Any, frame: NDArray[Any], number: int, shape: tuple[int, ...]) -> NDArray[Any]:
