@@ -159,7 +159,7 @@ class IngestRun(models.Model):
 
 
 class IngestEntry(models.Model):
-    """One file (or series) of an ingest and what became of it. Makes an interrupted ingest resumable."""
+    """One file of an ingest and what became of it. Makes an interrupted ingest resumable."""
 
     class Status(models.TextChoices):
         """What became of it."""
@@ -172,6 +172,8 @@ class IngestEntry(models.Model):
 
     run = models.ForeignKey(IngestRun, on_delete=models.CASCADE, related_name="entries")
     path = models.CharField(max_length=1000)
+    # What the sender announced, so that a file that arrived in part is not taken for a whole one.
+    size = models.PositiveBigIntegerField(null=True)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.WAITING)
     message = models.CharField(max_length=500, blank=True)
     remedy = models.CharField(max_length=500, blank=True)
@@ -184,6 +186,7 @@ class IngestEntry(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["run", "path"], name="a_path_is_one_entry_of_an_ingest"),
         ]
+        indexes: ClassVar = [models.Index(fields=["run", "status", "id"], name="entries_by_status")]
 
 
 class Original(models.Model):

@@ -130,6 +130,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('path', models.CharField(max_length=1000)),
+                ('size', models.PositiveBigIntegerField(null=True)),
                 ('status', models.CharField(choices=[('waiting', 'Waiting'), ('stored', 'Stored'), ('duplicate', 'Duplicate'), ('refused', 'Refused'), ('ignored', 'Ignored')], default='waiting', max_length=12)),
                 ('message', models.CharField(blank=True, max_length=500)),
                 ('remedy', models.CharField(blank=True, max_length=500)),
@@ -138,6 +139,7 @@ class Migration(migrations.Migration):
                 ('item', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.item')),
             ],
             options={
+                'indexes': [models.Index(fields=['run', 'status', 'id'], name='entries_by_status')],
                 'constraints': [models.UniqueConstraint(fields=('run', 'path'), name='a_path_is_one_entry_of_an_ingest')],
             },
         ),
