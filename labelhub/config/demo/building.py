@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 from django.utils import timezone
@@ -18,10 +18,9 @@ from labelhub.accounts.services import create_person
 from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_photograph
 from labelhub.config.demo import plan
-from labelhub.config.demo.cutting import Cut, cuts_of
+from labelhub.config.demo.cutting import Cut, chosen_cuts
 from labelhub.config.demo.pictures import parents
-from labelhub.config.demo.readings import copied_reading, simulated_reading, true_reading
-from labelhub.formats.shapes import Reading
+from labelhub.config.demo.readings import simulated_reading, simulated_readings, true_reading
 from labelhub.projects.models import Labeler, Project, Role
 from labelhub.projects.ontology import read_ontology
 from labelhub.projects.policy import Policy
@@ -30,8 +29,6 @@ from labelhub.projects.services import add_member, create_project, imported_labe
 from labelhub.workflow import lifecycle
 
 ACTOR = "demo"
-MOST_CUTS_A_PARENT = 30
-SECONDS_AN_ITEM = 40
 DAYS_OF_WORK = 18
 
 Progress = Callable[[int, int, str], None]
@@ -90,7 +87,7 @@ def _project(people: Mapping[str, User]) -> Project:
 
 
 def _items(project: Project, rng: np.random.Generator, progress: Progress) -> list[DemoItem]:
-    cuts = chosen_cuts(rng)
+    cuts = chosen_cuts(parents(), plan.ITEMS, rng)
     entries = []
     for number, cut in enumerate(cuts):
         identity = ItemIdentity(subject=cut.parent, subject_kind="image")
@@ -106,15 +103,6 @@ def _items(project: Project, rng: np.random.Generator, progress: Progress) -> li
     return entries
 
 
-def chosen_cuts(rng: np.random.Generator) -> list[Cut]:
-    """Return ITEMS cuts in random order: from every parent in turn, so that no parent dominates; the clearest first."""
-    by_parent = [cuts_of(picture, most=MOST_CUTS_A_PARENT) for picture in parents()]
-    rounds = max(map(len, by_parent), default=0)
-    in_turn = [cuts[place] for place in range(rounds) for cuts in by_parent if place < len(cuts)]
-    chosen = in_turn[: plan.ITEMS]
-    return [chosen[index] for index in rng.permutation(len(chosen))]
-
-
 def _readings(
     project: Project,
     entries: Sequence[DemoItem],
@@ -122,59 +110,23 @@ def _readings(
     rng: np.random.Generator,
     progress: Progress,
 ) -> None:
-    readings = simulated_readings([(entry.cut, entry.item.code, entry.readers) for entry in entries], rng)
+    started_at = timezone.now().replace(microsecond=0) - timedelta(days=DAYS_OF_WORK)
+    work = [(entry.cut, entry.item.code, entry.readers) for entry in entries]
+    readings = simulated_readings(work, started_at=started_at, rng=rng)
     labelers = {labeler.username: labeler_of(people[labeler.username], project) for labeler in plan.LABELERS}
     expert = imported_labeler(project=project, source_key="expert-panel", name="Expert panel")
     for number, entry in enumerate(entries):
         if entry.is_gold:
             truth = true_reading(entry.cut, item=entry.item.code, rater="expert-panel")
             lifecycle.record_reading(
-                item=entry.item, labeler=expert, reading=truth, at=readings.started_at, is_gold=True, is_final=False
+                item=entry.item, labeler=expert, reading=truth, at=started_at, is_gold=True, is_final=False
             )
-        mine = readings.of(entry.item.code)
+        mine = readings.get(entry.item.code, ())
         for place, (username, reading, at) in enumerate(mine):
             lifecycle.record_reading(
                 item=entry.item, labeler=labelers[username], reading=reading, at=at, is_final=place == len(mine) - 1
             )
         progress(number + 1, len(entries), "readings simulated, scored and routed")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SimulatedReadings:
-    """Every simulated reading with its time, by item."""
-
-    started_at: datetime
-    by_item: Mapping[str, tuple[tuple[str, Reading, datetime], ...]]
-
-    def of(self, code: str) -> tuple[tuple[str, Reading, datetime], ...]:
-        """Return the item's readings as (username, reading, time), in the order of their times."""
-        return self.by_item.get(code, ())
-
-
-def simulated_readings(
-    work: Sequence[tuple[Cut, str, tuple[plan.Simulated, ...]]], rng: np.random.Generator
-) -> SimulatedReadings:
-    """Let each labeler work through their items in sessions; copiers come after those they copy."""
-    started_at = timezone.now().replace(microsecond=0) - timedelta(days=DAYS_OF_WORK)
-    done: dict[str, list[tuple[str, Reading, datetime]]] = {code: [] for _, code, _ in work}
-    for labeler in sorted(plan.LABELERS, key=lambda labeler: bool(labeler.copies)):
-        mine = [(cut, code) for cut, code, readers in work if labeler in readers]
-        for number, index in enumerate(rng.permutation(len(mine))):
-            cut, code = mine[index]
-            session, place = divmod(number, plan.SESSION_ITEMS)
-            at = started_at + timedelta(days=1 + 2 * session, hours=2, seconds=SECONDS_AN_ITEM * place)
-            original = next((reading for name, reading, _ in done[code] if name == labeler.copies), None)
-            if original is not None and rng.random() < labeler.copy_share:
-                reading = copied_reading(original, rater=labeler.username)
-                at += timedelta(hours=5)
-            else:
-                reading = simulated_reading(
-                    cut, labeler, item=code, place_in_session=place / (plan.SESSION_ITEMS - 1), rng=rng
-                )
-            done[code].append((labeler.username, reading, at))
-    return SimulatedReadings(
-        started_at, {code: tuple(sorted(rows, key=lambda row: row[2])) for code, rows in done.items()}
-    )
 
 
 def _work_of_visitors(

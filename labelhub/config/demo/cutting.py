@@ -7,6 +7,7 @@ around that truth in known ways. Not here: the pictures (`pictures`), the errors
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ MIN_CONTRAST = 16.0
 SHARPNESS_STEPS = (0.17, 0.22)
 MIN_SOLIDITY = 0.83
 SMOOTHING_PX = 1.2
+MOST_CUTS_A_PARENT = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +35,15 @@ class Cut:
     label: str
     sharpness: int
     contrast: float
+
+
+def chosen_cuts(pictures: Iterable[Picture], count: int, rng: np.random.Generator) -> list[Cut]:
+    """Return ``count`` cuts in random order, taken from every parent in turn; the clearest first."""
+    by_parent = [cuts_of(picture, most=MOST_CUTS_A_PARENT) for picture in pictures]
+    rounds = max(map(len, by_parent), default=0)
+    in_turn = [cuts[place] for place in range(rounds) for cuts in by_parent if place < len(cuts)]
+    chosen = in_turn[:count]
+    return [chosen[index] for index in rng.permutation(len(chosen))]
 
 
 def cuts_of(picture: Picture, *, most: int) -> list[Cut]:

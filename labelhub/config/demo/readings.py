@@ -6,21 +6,54 @@ what is planted (`plan`), and storing it (`building`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure
 
+from labelhub.config.demo import plan
 from labelhub.config.demo.cutting import Cut
 from labelhub.config.demo.plan import Simulated
 from labelhub.formats.shapes import Reading, Region, Shape
 
 EDGE_ANSWERS = ("blurred", "fair", "sharp")
 WOBBLE_LENGTH_PX = 6.0
+SECONDS_AN_ITEM = 40
 SIMPLIFY_PX = 0.35
 # How often two careful people differ by one step on the edge's sharpness.
 EDGE_SLIP = 0.15
+
+
+Timed = tuple[str, Reading, datetime]
+
+
+def simulated_readings(
+    work: Sequence[tuple[Cut, str, Sequence[Simulated]]], *, started_at: datetime, rng: np.random.Generator
+) -> dict[str, tuple[Timed, ...]]:
+    """Let each labeler work through their items in sessions; copiers come after those they copy.
+
+    ``work`` is (cut, item code, who reads it). Returns, by item code, (username, reading, time) in the order of the times.
+    """
+    done: dict[str, list[Timed]] = {code: [] for _, code, _ in work}
+    for labeler in sorted(plan.LABELERS, key=lambda labeler: bool(labeler.copies)):
+        mine = [(cut, code) for cut, code, readers in work if labeler in readers]
+        for number, index in enumerate(rng.permutation(len(mine))):
+            cut, code = mine[index]
+            session, place = divmod(number, plan.SESSION_ITEMS)
+            at = started_at + timedelta(days=1 + 2 * session, hours=2, seconds=SECONDS_AN_ITEM * place)
+            original = next((reading for name, reading, _ in done[code] if name == labeler.copies), None)
+            if original is not None and rng.random() < labeler.copy_share:
+                reading = copied_reading(original, rater=labeler.username)
+                at += timedelta(hours=5)
+            else:
+                through = place / (plan.SESSION_ITEMS - 1)
+                reading = simulated_reading(cut, labeler, item=code, place_in_session=through, rng=rng)
+            done[code].append((labeler.username, reading, at))
+    return {code: tuple(sorted(rows, key=lambda row: row[2])) for code, rows in done.items()}
 
 
 def true_reading(cut: Cut, *, item: str, rater: str) -> Reading:
@@ -67,8 +100,9 @@ def _reading(item: str, rater: str, outline: NDArray[np.float64], label: str, ed
 
 
 def _signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Distance to the outline in px, negative inside."""
-    return np.asarray(ndimage.distance_transform_edt(~mask) - ndimage.distance_transform_edt(mask))
+    """Distance of pixel centres to the outline in px, negative inside: the outline lies half a pixel off the nearest centre."""
+    outside, inside = ndimage.distance_transform_edt(~mask), ndimage.distance_transform_edt(mask)
+    return np.where(mask, 0.5 - inside, outside - 0.5)
 
 
 def _outline(distance: NDArray[np.float64]) -> NDArray[np.float64]:
