@@ -1,0 +1,121 @@
+"""``measure``: a set of readings in, every number that a page or a report shows out. Same input and seed, same panel.
+
+The server and the command line both come here, the one with stored annotations turned into plain shapes, the other
+with a file's, so that a number means the same in both. Not here: routing of single items by policy, and consensus.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from labelhub.formats.shapes import AnnotationSet
+from labelhub.numerics.specific import specific_agreement
+from labelhub.scoring.gather import Gathered, gather
+from labelhub.scoring.gather_extents import Reach
+from labelhub.scoring.gather_objects import Matching, Objects, gather_objects
+from labelhub.scoring.panel_copies import copy_rows
+from labelhub.scoring.panel_gold import against_gold
+from labelhub.scoring.panel_items import item_rows
+from labelhub.scoring.panel_labelers import labeler_rows, pair_rows
+from labelhub.scoring.panel_objects import class_row, detection_row, overlap_row
+from labelhub.scoring.panel_questions import all_ratings, question_row
+from labelhub.scoring.panel_rows import Bench, Panel, Settings, Source
+from labelhub.scoring.panel_verdict import cautions, planning_of, verdict, work_rows
+
+# Thresholds at which detection is looked at again, to see whether it hangs on the one chosen.
+SWEEP = (0.1, 0.3, 0.5, 0.7)
+MAX_MARKS_SWEPT = 20_000
+
+
+def measure(
+    annotation_set: AnnotationSet,
+    *,
+    gold: AnnotationSet | None = None,
+    rng_seed: int = 1,
+    match_iou: float = 0.3,
+    tolerance: Reach | None = None,
+    n_resamples: int = 2000,
+    min_items: int = 20,
+    min_gold: int = 20,
+) -> Panel:
+    """Every number about a set of readings, with its interval, and every item with what to do about it.
+
+    ``match_iou`` is the overlap from which two readers' shapes are one object, ``tolerance`` the reach within which two
+    marks without area are. Numbers on fewer than ``min_items`` units (``min_gold`` against gold) are marked grey.
+    """
+    reach = tolerance or Reach()
+    matching = Matching(match_iou, reach)
+    settings = Settings(rng_seed, match_iou, reach.px, reach.mm, n_resamples, min_items, min_gold)
+    gathered = gather(annotation_set)
+    bench = Bench(gathered, settings)
+    objects = gather_objects(gathered, matching)
+    asked = all_ratings(gathered, objects)
+    sweep = _sweep(gathered, objects, matching)
+    detection = tuple(detection_row(bench, row, sweep.get(label, ())) for label, row in objects.by_label.items())
+    overlap = tuple(overlap_row(bench, row) for row in objects.by_label.values() if row.has_area)
+    questions = tuple(question_row(bench, question) for question in asked)
+    against = against_gold(bench, gold, matching) if gold is not None else None
+    items = item_rows(bench, objects, asked)
+    copies = copy_rows(gathered)
+    planning = planning_of(gathered, questions)
+    work = work_rows(gathered, items)
+    disputed = [row for row in items if row.n_readers >= 2 and row.disagreement > 0]
+    everyone = against.everyone if against is not None else None
+    return Panel(
+        source=_source(annotation_set, gathered),
+        settings=settings,
+        verdict=verdict(gathered, detection, overlap, questions, everyone, disputed, planning),
+        cautions=cautions(gathered, copies),
+        detection=detection,
+        overlap=overlap,
+        classes=class_row(bench, objects.mixed) if objects.mixed is not None else None,
+        questions=questions,
+        pairs=pair_rows(bench, objects, asked, items),
+        labelers=labeler_rows(bench, objects, asked, against),
+        gold=everyone,
+        items=items,
+        worklist=work,
+        copies=copies,
+        planning=planning,
+    )
+
+
+def _sweep(gathered: Gathered, objects: Objects, matching: Matching) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Agreement on detection at other overlaps, for labels with areas; left out where it would take minutes."""
+    areas = [row for row in objects.by_label.values() if row.has_area and not row.is_whole]
+    n_marks = sum(row.n_shapes for row in objects.by_label.values())
+    if not areas or n_marks > MAX_MARKS_SWEPT or not gathered.items_read_twice:
+        return {}
+    found: dict[str, list[tuple[float, float]]] = {row.label: [] for row in areas}
+    for threshold in SWEEP:
+        again = objects if threshold == matching.iou else gather_objects(gathered, Matching(threshold, matching.reach))
+        for row in areas:
+            value = specific_agreement(again.by_label[row.label].found).value
+            found[row.label].append((threshold, value))
+    return {label: tuple(values) for label, values in found.items()}
+
+
+def _source(annotation_set: AnnotationSet, gathered: Gathered) -> Source:
+    readers = Counter(len(raters) for raters in gathered.by_item.values())
+    return Source(
+        format=annotation_set.format,
+        unit=gathered.unit,
+        group_unit=gathered.group_unit,
+        n_items=len(gathered.items),
+        n_items_in_source=gathered.n_items_in_source,
+        n_groups=len(np.unique(gathered.groups)),
+        n_readings=gathered.n_readings,
+        n_items_read_twice=len(gathered.items_read_twice),
+        readers_per_item=tuple(sorted(readers.items())),
+        kind=gathered.kind,
+        is_independent=gathered.is_independent,
+        are_raters_known=gathered.are_raters_known,
+        raters=gathered.raters,
+        tallies=gathered.tallies,
+        empty_rule=annotation_set.empty_rule,
+        notes=annotation_set.notes,
+        problems=tuple((problem.place, problem.message, problem.remedy) for problem in annotation_set.problems),
+        losses=tuple((loss.what, loss.count, loss.why) for loss in annotation_set.losses),
+    )

@@ -1,0 +1,68 @@
+"""Outlines that two readers share to the last vertex: what no two hands draw.
+
+Only marks that carry enough to be told apart count: polygons and lines of at least six vertices, masks of at least 50
+voxels; boxes and points may coincide by chance. Marks that a model drew are left out, since two readers may accept the
+same one. Not here: shared wrong answers, which need a test against chance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+
+import numpy as np
+
+from labelhub.formats.shapes import Shape
+from labelhub.scoring.gather import Gathered
+from labelhub.scoring.panel_rows import CopyRow
+
+MIN_VERTICES = 6
+MIN_VOXELS = 50
+
+
+def copy_rows(gathered: Gathered) -> tuple[CopyRow, ...]:
+    """Pairs of readers with identical marks, those with most first; unnamed where readers cannot be told apart."""
+    identical: dict[tuple[str, str], int] = defaultdict(int)
+    compared: dict[tuple[str, str], int] = defaultdict(int)
+    where: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for item, raters in gathered.by_item.items():
+        prints = {rater: _fingerprints(gathered.readings[item, rater].shapes) for rater in raters}
+        for place, first in enumerate(raters):
+            for second in raters[place + 1 :]:
+                key = _names(gathered, first, second)
+                compared[key] += min(len(prints[first]), len(prints[second]))
+                shared = len(prints[first] & prints[second])
+                if shared:
+                    identical[key] += shared
+                    where[key][gathered.items[item].key] = None
+    rows = [CopyRow(*key, count, compared[key], tuple(where[key])) for key, count in identical.items()]
+    return tuple(sorted(rows, key=lambda row: -row.n_identical))
+
+
+def _names(gathered: Gathered, first: int, second: int) -> tuple[str, str]:
+    if not gathered.are_raters_known:
+        return "a reader", "another reader of the same item"
+    return gathered.raters[first], gathered.raters[second]
+
+
+def _fingerprints(shapes: tuple[Shape, ...]) -> set[str]:
+    return {print_ for shape in shapes if (print_ := _fingerprint(shape)) is not None}
+
+
+def _fingerprint(shape: Shape) -> str | None:
+    if shape.source in ("model", "model-edited"):
+        return None
+    digest = hashlib.sha256(f"{shape.medium} {shape.label}".encode())
+    if shape.mask is not None:
+        if np.count_nonzero(shape.mask.voxels) < MIN_VOXELS:
+            return None
+        for start, axis in zip(shape.mask.origin, np.nonzero(shape.mask.voxels), strict=True):
+            digest.update((axis.astype(np.int64) + start).tobytes())
+        return digest.hexdigest()
+    drawn = [region for region in shape.regions if region.kind in ("polygon", "polyline")]
+    if sum(len(region.points) for region in drawn) < MIN_VERTICES:
+        return None
+    for region in sorted(drawn, key=lambda region: (region.z, region.points.tobytes())):
+        digest.update(f"{region.z} {region.is_hole} ".encode())
+        digest.update(np.ascontiguousarray(region.points).tobytes())
+    return digest.hexdigest()

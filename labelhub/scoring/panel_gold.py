@@ -1,0 +1,188 @@
+"""Readings against gold: what each reader got right, found, missed and added, and how their sizes lie.
+
+Accuracy is against gold; agreement between people is not computed here. Where every group (patient, scan) has one unit
+the interval of a share is Wilson's, else the groups are resampled, because units of one patient are not independent.
+
+Wilson EB (1927) J Am Stat Assoc 22:209-212; Newcombe RG (1998) Statistics in Medicine 17:857-872.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from labelhub.formats.shapes import AnnotationSet, QuestionSpec, Reading
+from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
+from labelhub.numerics.proportions import proportion
+from labelhub.numerics.results import Estimate
+from labelhub.scoring.gather import Gathered, coding_of
+from labelhub.scoring.gather_extents import compare
+from labelhub.scoring.gather_objects import Mark, Matching, clusters_of, marks_of
+from labelhub.scoring.panel_rows import GREY_WIDTH, Bench, GoldRow, Measured
+
+VERSION = "1"
+
+_RIGHT, _FOUND, _REAL, _CLASS = "answers right", "gold objects found", "marks that are real", "class right"
+_DICE, _SIZE = "Dice with gold", "size against gold, 2(own−gold)/(own+gold)"
+_SHARES = (_RIGHT, _FOUND, _REAL, _CLASS)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one reader's readings give against gold: per aspect the values and their items."""
+
+    values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    items: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    confusions: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, aspect: str, value: float, item: int) -> None:
+        """Note one value of one aspect."""
+        self.values[aspect].append(value)
+        self.items[aspect].append(item)
+
+
+@dataclass(frozen=True, slots=True)
+class GoldNumbers:
+    """All readers together, and each reader's numbers and class confusions by column."""
+
+    everyone: GoldRow
+    by_rater: Mapping[int, tuple[Measured, ...]]
+    confusions: Mapping[int, tuple[str, ...]]
+
+
+def against_gold(bench: Bench, gold: AnnotationSet, matching: Matching) -> GoldNumbers:
+    """Compare every measured reading of an item that has gold with it."""
+    truth, notes = _gold_readings(bench.gathered, gold)
+    tallies: dict[int, _Tally] = defaultdict(_Tally)
+    everyone = _Tally()
+    codings = {
+        spec.key: coding_of(spec, (reading.answers.get(spec.key) for reading in truth.values()))
+        for spec in bench.gathered.questions
+        if not spec.on_shapes
+    }
+    for (item, rater), reading in bench.gathered.readings.items():
+        answer = truth.get(item)
+        if answer is None:
+            continue
+        for tally in (tallies[rater], everyone):
+            for spec in bench.gathered.questions:
+                if spec.key in codings and _is_asked(spec, reading):
+                    _add_answer(tally, spec, reading, answer, item)
+            _add_objects(tally, bench.gathered, reading, answer, item, matching)
+    numbers = {
+        rater: _numbers(bench, tally, f"gold.{bench.gathered.raters[rater]}") for rater, tally in tallies.items()
+    }
+    return GoldNumbers(
+        everyone=GoldRow(len(truth), _numbers(bench, everyone, "gold"), notes),
+        by_rater=numbers,
+        confusions={rater: tuple(_in_words(tally.confusions)) for rater, tally in tallies.items()},
+    )
+
+
+def share_of(bench: Bench, key: str, hits: Iterable[float], items: Iterable[int], unit: str, method: str) -> Estimate:
+    """A share of units: Wilson's interval where every group has one unit, else by resampling groups."""
+    values, places = np.array(list(hits), dtype=np.float64), np.array(list(items), dtype=np.int64)
+    groups = bench.gathered.groups[places]
+    if len(np.unique(groups)) == len(groups):
+        return proportion(int(values.sum()), len(values), unit=unit, method=method)
+    return ratio_estimate(
+        values, np.ones_like(values), bench.resampling(key, places), unit=unit, method=method, version=VERSION
+    )
+
+
+def _gold_readings(gathered: Gathered, gold: AnnotationSet) -> tuple[dict[int, Reading], tuple[str, ...]]:
+    """The gold reading of each item, found by key, else by the id that the source's users know."""
+    by_key = {item.key: index for index, item in enumerate(gathered.items)}
+    by_source = {item.source_id: index for index, item in enumerate(gathered.items) if item.source_id}
+    source_of = {item.key: item.source_id for item in gold.items}
+    truth: dict[int, Reading] = {}
+    n_more = n_unknown = 0
+    for reading in sorted(gold.readings, key=lambda reading: (reading.rater, reading.version)):
+        place = by_key.get(reading.item, by_source.get(source_of.get(reading.item, "")))
+        if place is None:
+            n_unknown += 1
+        elif place in truth:
+            n_more += 1
+        else:
+            truth[place] = reading
+    notes = []
+    if n_more:
+        notes.append(f"{n_more} further gold readings of items that have one already are not used.")
+    if n_unknown:
+        notes.append(f"{n_unknown} gold readings are of items that nobody read, or are named otherwise.")
+    return truth, tuple(notes)
+
+
+def _is_asked(spec: QuestionSpec, reading: Reading) -> bool:
+    return reading.asked_questions is None or spec.key in reading.asked_questions
+
+
+def _add_answer(tally: _Tally, spec: QuestionSpec, reading: Reading, gold: Reading, item: int) -> None:
+    given, true = reading.answers.get(spec.key), gold.answers.get(spec.key)
+    if given is None or true is None:
+        return
+    if spec.measure in ("interval", "ratio"):
+        coding = coding_of(spec, ())
+        tally.add(f"{spec.key}, own − gold", coding.code(given) - coding.code(true), item)
+        return
+    tally.add(_RIGHT, float(str(given) == str(true)), item)
+    if str(given) != str(true):
+        tally.confusions[str(true), str(given)] += 1
+
+
+def _add_objects(
+    tally: _Tally, gathered: Gathered, reading: Reading, gold: Reading, item: int, matching: Matching
+) -> None:
+    asked = None if reading.asked_labels is None else set(reading.asked_labels)
+    known = None if gold.asked_labels is None else set(gold.asked_labels)
+    grids = gathered.items[item].grids
+    own = [mark for mark in marks_of(reading.shapes, grids, 0) if known is None or mark.shape.label in known]
+    true = [mark for mark in marks_of(gold.shapes, grids, 1) if asked is None or mark.shape.label in asked]
+    if not own and not true:
+        return
+    for members in clusters_of([*own, *true], matching, 2).members:
+        first, second = (int(place) for place in members)
+        if first < 0:
+            tally.add(_FOUND, 0.0, item)
+        elif second < 0:
+            tally.add(_REAL, 0.0, item)
+        else:
+            _add_match(tally, own[first], true[second - len(own)], item)
+
+
+def _add_match(tally: _Tally, own: Mark, true: Mark, item: int) -> None:
+    tally.add(_FOUND, 1.0, item)
+    tally.add(_REAL, 1.0, item)
+    same = own.shape.label == true.shape.label
+    tally.add(_CLASS, float(same), item)
+    if not same:
+        tally.confusions[true.shape.label, own.shape.label] += 1
+    pair = compare(own.extent, true.extent, true.grid)
+    if pair is not None:
+        tally.add(_DICE, pair.dice, item)
+        tally.add(_SIZE, pair.volume_difference, item)
+
+
+def _numbers(bench: Bench, tally: _Tally, prefix: str) -> tuple[Measured, ...]:
+    rows = []
+    for aspect, values in tally.values.items():
+        items = np.array(tally.items[aspect], dtype=np.int64)
+        key = f"{prefix}.{aspect}"
+        unit = (
+            bench.gathered.unit if aspect == _RIGHT else "objects" if aspect in (*_SHARES, _DICE, _SIZE) else "answers"
+        )
+        if aspect in _SHARES:
+            estimate = share_of(bench, key, values, items, unit, aspect)
+        else:
+            estimate = mean_estimate(values, bench.resampling(key, items), unit=unit, method=aspect, version=VERSION)
+        wrong = items[np.array(values) < 1] if aspect in _SHARES else items
+        least = bench.settings.min_gold
+        rows.append(bench.measured(key, aspect, estimate, wrong, minimum=least, widest=GREY_WIDTH))
+    return tuple(rows)
+
+
+def _in_words(confusions: Counter[tuple[str, str]]) -> list[str]:
+    return [f"{true} taken for {given} {count}×" for (true, given), count in confusions.most_common(5)]

@@ -1,0 +1,161 @@
+"""How far the readers of one item disagree, why, and what a further look is expected to gain.
+
+The similarity of two readers of an item is the mean over what both were asked: for each label the share of their marks
+that the other has too, each match weighed by its Dice; for each question whether the answers are equal (ordinal and
+measured ones: how near on the scale). An item's disagreement is one minus the mean over its pairs of readers.
+Expected gain counts labels: each object and answer adds the chance that its most frequent version is wrong, taken as
+the share of readers who said otherwise. Not here: agreement of the whole set, which needs correction for chance.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from labelhub.scoring.gather import FloatArray
+from labelhub.scoring.gather_objects import LabelObjects, Objects
+from labelhub.scoring.panel_questions import AskedRatings
+from labelhub.scoring.panel_rows import Bench, ItemRow
+
+# A reader is "the odd one" where the others agree at least so well and this one agrees with them at most so well.
+OTHERS_AGREE = 0.8
+ODD_ONE_AGREES = 0.5
+
+PairKey = tuple[int, int]
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What is collected about one item: similarities by pair, reasons with their weight, and the expected gain."""
+
+    similarities: dict[PairKey, list[float]] = field(default_factory=lambda: defaultdict(list))
+    reasons: list[tuple[float, str]] = field(default_factory=list)
+    gain: float = 0.0
+
+
+def item_rows(bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...]) -> tuple[ItemRow, ...]:
+    """One row an item, in the order of the set."""
+    findings = [_Findings() for _ in bench.gathered.items]
+    for label in objects.by_label.values():
+        _add_objects(findings, label)
+    for question in asked:
+        _add_answers(findings, question)
+    return tuple(_row(bench, index, found) for index, found in enumerate(findings))
+
+
+def _row(bench: Bench, index: int, found: _Findings) -> ItemRow:
+    gathered = bench.gathered
+    item = gathered.items[index]
+    pairs = {pair: float(np.mean(values)) for pair, values in found.similarities.items()}
+    odd = _odd_reader(pairs, gathered.by_item[index]) if gathered.are_raters_known else None
+    reasons = [text for _, text in sorted(found.reasons, key=lambda reason: -reason[0])[:3]]
+    return ItemRow(
+        item=item.key,
+        source_id=item.source_id or item.key,
+        n_readers=len(gathered.by_item[index]),
+        disagreement=1 - float(np.mean(list(pairs.values()))) if pairs else 0.0,
+        reason="; ".join(reasons),
+        expected_gain=found.gain,
+        odd_reader=gathered.raters[odd] if odd is not None else "",
+        pairs=tuple((gathered.raters[a], gathered.raters[b], value) for (a, b), value in sorted(pairs.items())),
+    )
+
+
+def _add_objects(findings: list[_Findings], label: LabelObjects) -> None:
+    dice: dict[int, dict[PairKey, float]] = defaultdict(dict)
+    for pair in label.pairs:
+        dice[pair.unit][pair.first, pair.second] = pair.comparison.dice
+    units: dict[int, list[int]] = defaultdict(list)
+    for unit, item in enumerate(label.item):
+        units[int(item)].append(unit)
+    for item, members in units.items():
+        found = findings[item]
+        alike: dict[PairKey, float] = defaultdict(float)
+        marks: dict[PairKey, float] = defaultdict(float)
+        for unit in members:
+            row = label.found[unit]
+            asked = [int(rater) for rater in np.nonzero(~np.isnan(row))[0]]
+            for first, second in combinations(asked, 2):
+                marks[first, second] += row[first] + row[second]
+                if row[first] and row[second]:
+                    alike[first, second] += 2 * dice[unit].get((first, second), 1.0)
+        for key, count in marks.items():
+            if count:
+                found.similarities[key].append(alike[key] / count)
+        _explain_objects(found, label, members, [value for unit in members for value in dice[unit].values()])
+
+
+def _explain_objects(found: _Findings, label: LabelObjects, units: list[int], drawn: list[float]) -> None:
+    rows = label.found[units]
+    readers, marked = (~np.isnan(rows)).sum(axis=1), (rows == 1).sum(axis=1)
+    shared = readers >= 2
+    doubt = np.where(shared, np.minimum(marked, readers - marked) / np.maximum(readers, 1), 0.0)
+    found.gain += float(doubt.sum())
+    disputed = int(np.count_nonzero(shared & (marked < readers)))
+    if disputed:
+        text = f"{disputed} of {int(shared.sum())} {label.label} objects not marked by every reader"
+        found.reasons.append((float(doubt.sum()), text))
+    if not drawn:
+        return
+    loss = 1 - float(np.mean(drawn))
+    found.gain += loss
+    if loss > 1 - OTHERS_AGREE:
+        found.reasons.append((loss, f"outlines of {label.label} differ, mean Dice {1 - loss:.2f}"))
+
+
+def _add_answers(findings: list[_Findings], asked: AskedRatings) -> None:
+    table, spec = asked.table, asked.spec
+    span = _span(asked)
+    is_category = spec.measure == "nominal"
+    scores: dict[int, dict[PairKey, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for unit, row in enumerate(table.ratings):
+        item = int(table.item[unit])
+        given = np.nonzero(~np.isnan(row))[0]
+        if len(given) < 2:
+            continue
+        for first, second in combinations((int(rater) for rater in given), 2):
+            gap = abs(row[first] - row[second])
+            scores[item][first, second].append(float(gap == 0) if is_category else 1 - gap / span)
+        loss = _loss(row[given], span, is_category=is_category)
+        findings[item].gain += loss
+        if loss > 0:
+            findings[item].reasons.append((loss, f"{spec.key}: {_answers_in_words(asked, row[given])}"))
+    for item, pairs in scores.items():
+        for pair, values in pairs.items():
+            findings[item].similarities[pair].append(float(np.mean(values)))
+
+
+def _span(asked: AskedRatings) -> float:
+    if asked.table.categories:
+        return max(float(len(asked.table.categories) - 1), 1.0)
+    given = asked.table.ratings[~np.isnan(asked.table.ratings)]
+    return float(np.ptp(given)) or 1.0
+
+
+def _loss(values: FloatArray, span: float, *, is_category: bool) -> float:
+    if is_category:
+        return 1 - max(Counter(values.tolist()).values()) / len(values)
+    return float(np.abs(values - np.median(values)).mean()) / span
+
+
+def _answers_in_words(asked: AskedRatings, values: FloatArray) -> str:
+    if not asked.table.names:
+        return f"from {values.min():g} to {values.max():g}"
+    tally = Counter(asked.table.names[int(value)] for value in values)
+    return ", ".join(f"{count} × {name}" for name, count in tally.most_common(4))
+
+
+def _odd_reader(pairs: Mapping[PairKey, float], raters: tuple[int, ...]) -> int | None:
+    """The one reader who differs while all others agree; ``None`` where nobody or more than one does."""
+    if len(raters) < 3:
+        return None
+    for rater in raters:
+        own = [value for pair, value in pairs.items() if rater in pair]
+        others = [value for pair, value in pairs.items() if rater not in pair]
+        if own and others and np.mean(own) <= ODD_ONE_AGREES and min(others) >= OTHERS_AGREE:
+            return rater
+    return None

@@ -1,0 +1,261 @@
+"""Each identifiable reader against the others, and every two readers: never made where readers cannot be told apart.
+
+"Against the others" leaves the reader out of what they are compared with. Signed sizes show who draws large: positive
+means larger than the others. Not here: a ranking (none is made), and accuracy against gold (``panel_gold``).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+
+import numpy as np
+
+from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
+from labelhub.numerics.cohen import cohen_kappa
+from labelhub.numerics.results import Estimate
+from labelhub.scoring.gather import FloatArray, IntArray
+from labelhub.scoring.gather_objects import LabelObjects, Objects
+from labelhub.scoring.panel_gold import GoldNumbers, share_of
+from labelhub.scoring.panel_questions import AskedRatings
+from labelhub.scoring.panel_rows import GREY_WIDTH, Bench, ItemRow, LabelerRow, Measured, PairRow
+
+VERSION = "1"
+# Above this many readers the matrix of pairs would say nothing to a person, and its rows would be in the thousands.
+MAX_RATERS_IN_PAIRS = 60
+
+
+def labeler_rows(
+    bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...], gold: GoldNumbers | None
+) -> tuple[LabelerRow, ...]:
+    """One row a reader, by name; empty where readers cannot be told apart across items."""
+    gathered = bench.gathered
+    if not gathered.are_raters_known:
+        return ()
+    n_read: dict[int, int] = defaultdict(int)
+    n_shared: dict[int, int] = defaultdict(int)
+    for raters in gathered.by_item.values():
+        for rater in raters:
+            n_read[rater] += 1
+            n_shared[rater] += len(raters) >= 2
+    return tuple(
+        LabelerRow(
+            rater=name,
+            n_readings=n_read[rater],
+            n_shared=n_shared[rater],
+            agreement=_agreement(bench, objects, asked, rater),
+            gold=gold.by_rater.get(rater, ()) if gold is not None else (),
+            confusions=gold.confusions.get(rater, ()) if gold is not None else (),
+            notes=_notes(bench, n_shared[rater]),
+        )
+        for rater, name in enumerate(gathered.raters)
+    )
+
+
+def pair_rows(
+    bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...], items: tuple[ItemRow, ...]
+) -> tuple[PairRow, ...]:
+    """Every two readers: over all items where readers are known, else within each item only."""
+    gathered = bench.gathered
+    if not gathered.are_raters_known:
+        return _pairs_of_items(bench, items)
+    if len(gathered.raters) > MAX_RATERS_IN_PAIRS:
+        return ()
+    rows: list[PairRow] = []
+    for question in asked:
+        rows += _question_pairs(bench, question)
+    for label in objects.by_label.values():
+        rows += _detection_pairs(bench, label)
+        rows += _overlap_pairs(bench, label)
+    return tuple(rows)
+
+
+def _notes(bench: Bench, n_shared: int) -> tuple[str, ...]:
+    if n_shared == 0:
+        return ("nobody else read the same items, so nothing can be said",)
+    least = bench.settings.min_items
+    return (f"fewer than {least} shared items: read the intervals, not the values",) if n_shared < least else ()
+
+
+def _agreement(bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...], rater: int) -> tuple[Measured, ...]:
+    found = [_answers_with_others(bench, asked, rater), _marks_with_others(bench, objects, rater)]
+    if objects.mixed is not None:
+        found.append(_class_with_others(bench, objects, rater))
+    found += [_overlap_with_others(bench, objects, rater), _size_bias(bench, objects, rater)]
+    return tuple(row for row in found if row is not None)
+
+
+def _answers_with_others(bench: Bench, asked: tuple[AskedRatings, ...], rater: int) -> Measured | None:
+    """The share of other readers' answers to the same question that equal this reader's."""
+    same, pairs, items = [], [], []
+    for question in asked:
+        if question.spec.measure in ("interval", "ratio"):
+            continue
+        hits, others = _equal_to(question.table.ratings, rater)
+        same.append(hits)
+        pairs.append(others)
+        items.append(question.table.item)
+    if not same:
+        return None
+    return _ratio(bench, rater, "equal answers with others", "answers", same, pairs, items)
+
+
+def _marks_with_others(bench: Bench, objects: Objects, rater: int) -> Measured | None:
+    """Positive specific agreement of this reader with each other reader, pooled over labels."""
+    both, either, items = [], [], []
+    for label in objects.by_label.values():
+        others = np.delete(label.found, rater, axis=1)
+        known = ~np.isnan(others)
+        own = label.found[:, rater]
+        positive = np.where(known, others, 0.0)
+        mine = np.nan_to_num(own)
+        asked = ~np.isnan(own)
+        both.append(np.where(asked, 2 * mine * positive.sum(axis=1), 0.0))
+        either.append(np.where(asked, mine * known.sum(axis=1) + positive.sum(axis=1), 0.0))
+        items.append(label.item)
+    if not both:
+        return None
+    return _ratio(bench, rater, "marks shared with others", "objects", both, either, items)
+
+
+def _class_with_others(bench: Bench, objects: Objects, rater: int) -> Measured | None:
+    assert objects.mixed is not None
+    table = np.where(objects.mixed.category == objects.mixed.not_annotated, np.nan, objects.mixed.category)
+    same, pairs = _equal_to(table, rater)
+    return _ratio(bench, rater, "same class as others", "objects", [same], [pairs], [objects.mixed.item])
+
+
+def _overlap_with_others(bench: Bench, objects: Objects, rater: int) -> Measured | None:
+    values, items = _own_pairs(objects, rater, "dice", signed=False)
+    return _mean(bench, rater, "Dice with others", values, items)
+
+
+def _size_bias(bench: Bench, objects: Objects, rater: int) -> Measured | None:
+    values, items = _own_pairs(objects, rater, "volume_difference", signed=True)
+    return _mean(bench, rater, "size against others, 2(own−other)/(own+other)", values, items)
+
+
+def _own_pairs(objects: Objects, rater: int, measure: str, *, signed: bool) -> tuple[list[float], list[int]]:
+    values, items = [], []
+    for label in objects.by_label.values():
+        for pair in label.pairs:
+            if rater in (pair.first, pair.second):
+                value = float(getattr(pair.comparison, measure))
+                values.append(-value if signed and rater == pair.second else value)
+                items.append(pair.item)
+    return values, items
+
+
+def _equal_to(table: FloatArray, rater: int) -> tuple[FloatArray, FloatArray]:
+    """Other ratings of a unit that equal this rater's, and all other ratings of it; 0 where the rater gave none."""
+    own = table[:, [rater]]
+    others = np.delete(table, rater, axis=1)
+    rated = ~np.isnan(own[:, 0])
+    hits = np.where(rated, (others == own).sum(axis=1), 0)
+    return hits.astype(np.float64), np.where(rated, (~np.isnan(others)).sum(axis=1), 0).astype(np.float64)
+
+
+def _ratio(
+    bench: Bench, rater: int, name: str, unit: str,
+    above: list[FloatArray], below: list[FloatArray], items: list[IntArray],
+) -> Measured:  # fmt: skip
+    key = f"labeler.{bench.gathered.raters[rater]}.{name}"
+    places, weights = np.concatenate(items), np.concatenate(below)
+    estimate = ratio_estimate(
+        np.concatenate(above), weights, bench.resampling(key, places), unit=unit, method=name, version=VERSION
+    )
+    return bench.measured(key, name, estimate, places[weights > 0], widest=GREY_WIDTH)
+
+
+def _mean(bench: Bench, rater: int, name: str, values: list[float], items: list[int]) -> Measured | None:
+    if not values:
+        return None
+    key = f"labeler.{bench.gathered.raters[rater]}.{name}"
+    places = np.array(items, dtype=np.int64)
+    resampling = bench.resampling(key, places)
+    estimate = mean_estimate(values, resampling, unit="pairs of readers", method=name, version=VERSION)
+    return bench.measured(key, name, estimate, places, widest=GREY_WIDTH)
+
+
+def _question_pairs(bench: Bench, asked: AskedRatings) -> list[PairRow]:
+    if asked.spec.measure in ("interval", "ratio"):
+        return []
+    rows = []
+    for first, second in combinations(range(len(bench.gathered.raters)), 2):
+        table = asked.table.ratings[:, [first, second]]
+        both = ~np.isnan(table).any(axis=1)
+        if both.any():
+            weights = "quadratic" if asked.spec.measure == "ordinal" else "identity"
+            categories = asked.table.categories or None
+            items = asked.table.item[both]
+            about = f"{asked.spec.key}: Cohen's kappa"
+            # The analytic error takes units as independent; where a group holds several, groups are resampled.
+            clustered = len(np.unique(bench.gathered.groups[items])) < len(items)
+            key = _pair_key(bench, first, second, about)
+            kappa = cohen_kappa(
+                table, weights=weights, categories=categories, unit=asked.table.unit,
+                resampling=bench.resampling(key, asked.table.item) if clustered else None,
+            )  # fmt: skip
+            rows.append(_pair(bench, first, second, about, kappa.estimate, items))
+            same = (table[both, 0] == table[both, 1]).astype(np.float64)
+            about = f"{asked.spec.key}: raw agreement"
+            key = _pair_key(bench, first, second, about)
+            raw = share_of(bench, key, same, items, asked.table.unit, "raw agreement of a pair")
+            rows.append(_pair(bench, first, second, about, raw, items))
+    return rows
+
+
+def _detection_pairs(bench: Bench, label: LabelObjects) -> list[PairRow]:
+    rows = []
+    for first, second in combinations(range(label.found.shape[1]), 2):
+        known = ~np.isnan(label.found[:, [first, second]]).any(axis=1)
+        table, items = label.found[known][:, [first, second]], label.item[known]
+        if table.sum():
+            about = f"{label.label}: marked by both"
+            resampling = bench.resampling(_pair_key(bench, first, second, about), items)
+            estimate = ratio_estimate(
+                2 * table[:, 0] * table[:, 1], table.sum(axis=1), resampling, unit="objects",
+                method="positive specific agreement of a pair", version=VERSION,
+            )  # fmt: skip
+            rows.append(_pair(bench, first, second, about, estimate, items))
+    return rows
+
+
+def _overlap_pairs(bench: Bench, label: LabelObjects) -> list[PairRow]:
+    grouped: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
+    for pair in label.pairs:
+        grouped[pair.first, pair.second].append((pair.comparison.dice, pair.item))
+    rows = []
+    for (first, second), found in sorted(grouped.items()):
+        items = np.array([item for _, item in found], dtype=np.int64)
+        about = f"{label.label}: Dice"
+        resampling = bench.resampling(_pair_key(bench, first, second, about), items)
+        values = [dice for dice, _ in found]
+        estimate = mean_estimate(values, resampling, unit="objects", method="mean Dice of a pair", version=VERSION)
+        rows.append(_pair(bench, first, second, about, estimate, items))
+    return rows
+
+
+def _pair(bench: Bench, first: int, second: int, about: str, estimate: Estimate, items: IntArray) -> PairRow:
+    raters = bench.gathered.raters
+    measured = bench.measured(_pair_key(bench, first, second, about), about, estimate, items)
+    return PairRow(raters[first], raters[second], about, measured)
+
+
+def _pair_key(bench: Bench, first: int, second: int, about: str) -> str:
+    return f"pair.{bench.gathered.raters[first]}.{bench.gathered.raters[second]}.{about}"
+
+
+def _pairs_of_items(bench: Bench, items: tuple[ItemRow, ...]) -> tuple[PairRow, ...]:
+    rows = []
+    places = {item.key: index for index, item in enumerate(bench.gathered.items)}
+    for row in items:
+        for first, second, value in row.pairs:
+            name = "similarity on this item"
+            estimate = Estimate(
+                value, float("nan"), float("nan"), n=1, unit="items", method=name, version=VERSION,
+                interval_reason="one item has no interval",
+            )  # fmt: skip
+            measured = bench.measured(f"pair.{row.item}.{first}.{second}", name, estimate, [places[row.item]])
+            rows.append(PairRow(first, second, name, measured, item=row.item))
+    return tuple(rows)
