@@ -112,12 +112,15 @@ class Folding:
 
     def __init__(self, base: Mapping[str, Any]) -> None:
         self.head_seq: int = base.get("head_seq", 0)
-        self.base_layers = tuple(base.get("layers", ()))
+        # Attributes are read into the state below: left here, one that was taken back would return with the next fold.
+        self.base_layers = tuple(
+            {name: value for name, value in entry.items() if name != "attributes"} for entry in base.get("layers", ())
+        )
         self.shapes = {entry["shape_id"]: _shape_from_document(entry) for entry in base.get("shapes", ())}
         self.marks = {entry["mark_id"]: Mark(**entry) for entry in base.get("marks", ())}
         self.layer_attributes: dict[LayerKey, Mapping[str, Any]] = {
             (entry["medium"], entry["label"]): dict(entry["attributes"])
-            for entry in (*self.base_layers, *base.get("layer_attributes", ()))
+            for entry in (*base.get("layers", ()), *base.get("layer_attributes", ()))
             if entry.get("attributes")
         }
         self.answers: dict[str, Any] = dict(base.get("answers", {}))
@@ -188,6 +191,7 @@ def state_to_document(state: DocumentState) -> dict[str, Any]:
         "layer_attributes": [
             {"medium": medium, "label": label, "attributes": dict(attributes)}
             for (medium, label), attributes in state.layer_attributes.items()
+            if attributes
         ],
         "answers": dict(state.answers),
     }

@@ -1,0 +1,146 @@
+"""Makes the vectors that hold the two folds to one result: base, operations, and what they must say.
+
+Run as ``python -m tests.annotations.fold_vectors`` to write ``fixtures/fold/`` anew after a change that is meant.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from labelhub.annotations.fold import Act, fold, layer_digest, paint_layers, state_to_document
+
+FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "fold"
+SIZES = {0: (1, 60, 80), 1: (5, 24, 30)}
+LABELS = ("lesion", "vessel ü")
+AUTHORS = ("a", "b")
+KINDS = (
+    "shape.add", "shape.geometry", "shape.label", "shape.attribute", "shape.delete", "shape.restore",
+    "stroke.add", "stroke.add", "stroke.add", "patch.add", "stroke.undo", "stroke.redo", "answer.set",
+)  # fmt: skip
+MASK = np.array([[[1, 0, 1], [0, 1, 1]], [[1, 1, 1], [0, 0, 0]]], dtype=np.uint8)
+
+
+def random_log(rng: np.random.Generator, length: int) -> tuple[dict[str, Any], list[Act]]:
+    """Return a base and a log by two authors, with operations that do not fit among them."""
+    base = {
+        "shapes": [
+            {"shape_id": "base", "medium": 0, "label": "x", "regions": [{"kind": "points", "points": [[1, 2]]}],
+             "source": "model", "attributes": {"q": 1}},
+        ],
+        "layers": [
+            {"medium": 1, "label": LABELS[0], "mask": "m", "origin": [2, 3, 4], "size": [2, 2, 3],
+             "attributes": {"edge": "sharp"}},
+        ],
+        "answers": {"old": True},
+    }  # fmt: skip
+    acts = [
+        Act(seq, f"op{seq}", str(rng.choice(AUTHORS)), kind, _payload(rng, kind, seq))
+        for seq, kind in enumerate(rng.choice(KINDS, size=length), start=1)
+    ]
+    return base, acts
+
+
+def vector(base: dict[str, Any], acts: list[Act], sizes: dict[int, tuple[int, int, int]]) -> dict[str, Any]:
+    """Return everything the other side needs to reach the same result, and that result."""
+    state = fold(base, acts)
+    layers = paint_layers(state, sizes, {"m": MASK})
+    return {
+        "sizes": {str(medium): list(size) for medium, size in sizes.items()},
+        "masks": {"m": {"size": list(MASK.shape), "bits": np.packbits(MASK).tolist()}},
+        "base": base,
+        "acts": [
+            {"seq": act.seq, "op_id": act.op_id, "author": act.author, "kind": act.kind, "payload": act.payload}
+            for act in acts
+        ],
+        "state": state_to_document(state),
+        "layers": [
+            {"medium": medium, "label": label, "sha256": layer_digest(layer), "voxels": int(layer.voxels.sum())}
+            for (medium, label), layer in sorted(layers.items())
+        ],
+    }
+
+
+def _payload(rng: np.random.Generator, kind: str, seq: int) -> dict[str, Any]:
+    shape = str(rng.choice(["base", *(f"s{n}" for n in range(1, seq + 1))]))
+    if kind == "shape.add":
+        return {"shape_id": f"s{int(rng.integers(1, seq + 1))}", "medium": 0, "label": "x", "regions": _regions(rng)}
+    if kind == "shape.geometry":
+        return {"shape_id": shape, "base_version": int(rng.integers(1, 4)), "regions": _regions(rng)}
+    if kind == "shape.label":
+        return {"shape_id": shape, "label": "y"}
+    if kind == "shape.attribute":
+        target: dict[str, Any] = {"shape_id": shape}
+        if rng.random() < 0.5:
+            target = {"layer": {"medium": 1, "label": str(rng.choice(LABELS))}}
+        return {**target, "attribute": "q", "value": [None, 2, ["a", "b"]][int(rng.integers(3))]}
+    if kind == "stroke.add":
+        return _stroke(rng, seq)
+    if kind == "patch.add":
+        origin = [int(rng.integers(0, 4)), int(rng.integers(0, 23)), int(rng.integers(0, 28))]
+        return {
+            "stroke_id": f"k{seq}", "medium": 1, "label": str(rng.choice(LABELS)), "mask": "m", "origin": origin,
+            "size": [2, 2, 3], "mode": str(rng.choice(["add", "erase"])),
+        }  # fmt: skip
+    if kind in {"stroke.undo", "stroke.redo"}:
+        return {"stroke_id": f"k{int(rng.integers(1, seq + 1))}"}
+    if kind == "answer.set":
+        return {"question": str(rng.choice(["old", "new"])), "value": [None, "text", 1.5][int(rng.integers(3))]}
+    return {"shape_id": shape}
+
+
+def _regions(rng: np.random.Generator) -> list[dict[str, Any]]:
+    return [{"kind": "polygon", "points": np.round(rng.random((3, 2)) * 50, 2).tolist()}]
+
+
+def _stroke(rng: np.random.Generator, seq: int) -> dict[str, Any]:
+    medium = int(rng.integers(2))
+    depth, rows, columns = SIZES[medium]
+    plane = "axial" if medium == 0 else str(rng.choice(["axial", "axial", "coronal", "sagittal"]))
+    across, down, deep = {
+        "axial": (columns, rows, depth), "coronal": (columns, depth, rows), "sagittal": (rows, depth, columns),
+    }[plane]  # fmt: skip
+    count = int(rng.integers(1, 6))
+    points = np.stack([rng.integers(0, 4 * across + 1, count), rng.integers(0, 4 * down + 1, count)], axis=1)
+    return {
+        "stroke_id": f"k{seq}", "medium": medium, "plane": plane, "index": int(rng.integers(deep)),
+        "label": str(rng.choice(LABELS)), "mode": str(rng.choice(["add", "add", "erase"])),
+        "tip": str(rng.choice(["round", "square"])), "radius": int(rng.integers(3, 40)),
+        "points": points.ravel().tolist(),
+    }  # fmt: skip
+
+
+def _large() -> dict[str, Any]:
+    """Strokes across a picture so wide that a naive product would not be exact."""
+    acts = [
+        Act(1, "op1", "a", "stroke.add", {
+            "stroke_id": "k1", "medium": 0, "plane": "axial", "index": 0, "label": "lesion", "mode": "add", "tip": tip,
+            "radius": radius, "points": points,
+        })
+        for tip, radius, points in [("round", 37, [3, 1, 159_997, 259, 81_231, 17])]
+    ]  # fmt: skip
+    acts.append(
+        Act(2, "op2", "a", "stroke.add", {
+            "stroke_id": "k2", "medium": 0, "plane": "axial", "index": 0, "label": "lesion", "mode": "erase",
+            "tip": "square", "radius": 2048, "points": [100_000, 100, 120_001, 101],
+        })
+    )  # fmt: skip
+    return vector({}, acts, {0: (1, 65, 40_000)})
+
+
+def write() -> None:
+    """Write all vectors."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(20)
+    for number, length in enumerate((0, 8, 40, 40, 120), start=1):
+        base, acts = random_log(rng, length)
+        name = f"log-{number}-of-{length}.json"
+        (FOLDER / name).write_bytes(orjson.dumps(vector(base, acts, SIZES), option=orjson.OPT_APPEND_NEWLINE))
+    (FOLDER / "wide-strokes.json").write_bytes(orjson.dumps(_large(), option=orjson.OPT_APPEND_NEWLINE))
+
+
+if __name__ == "__main__":
+    write()
