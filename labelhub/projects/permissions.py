@@ -115,6 +115,19 @@ def highest_role(user: Person) -> str | None:
     return next((role for role in reversed(order) if role in held), None)
 
 
+def may_vouch_for(user: Person, other: User) -> bool:
+    """Whether ``user`` may let ``other`` in by a link: only where ``user`` is admin of all that ``other`` can reach."""
+    if not user.is_authenticated or not user.is_active:
+        return False
+    if getattr(user, "site_role", "") == Role.ADMIN:
+        return True
+    if other.site_role:
+        return False
+    managed = Membership.objects.filter(user_id=user.pk, role=Role.ADMIN, removed_at=None).values("project_id")
+    theirs = Membership.objects.filter(user=other, removed_at=None)
+    return theirs.exists() and not theirs.exclude(project_id__in=managed).exists()
+
+
 def projects_of(user: Person) -> models.QuerySet[Project]:
     """Return the projects that exist for ``user``."""
     if not user.is_authenticated or not user.is_active:

@@ -78,3 +78,12 @@ def members(project: Project) -> QuerySet[Membership]:
         .select_related("user")
         .order_by("user__display_name")
     )
+
+
+def versions_of(project: Project) -> dict[str, list[OntologyVersion] | list[GuidelineVersion] | list[PolicyVersion]]:
+    """Return all versions of the project's rules, newest first, by what they are."""
+    return {
+        "ontology": list(OntologyVersion.objects.filter(project=project).select_related("created_by").order_by("-number")),
+        "guideline": list(GuidelineVersion.objects.filter(project=project).select_related("created_by").order_by("-number")),
+        "policy": list(PolicyVersion.objects.filter(project=project).select_related("created_by").order_by("-number")),
+    }

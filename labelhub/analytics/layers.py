@@ -1,0 +1,100 @@
+"""What everybody drew on one item, as layers to lay over the picture: readers, model, gold and the settled label.
+
+Every layer is a plain ``Reading``. Hidden from annotators as a whole. Not here: painting (``web.overlays``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from labelhub.annotations.plain import readings_of, regions_from_document
+from labelhub.catalog.blobs import read_blob
+from labelhub.catalog.models import Item
+from labelhub.consensus.models import SettledShape, Settlement
+from labelhub.formats.mask_blob import decode_mask
+from labelhub.formats.shapes import Grid, MaskRegion, Reading, Shape
+from labelhub.numerics.disagreement import DisagreementMap, disagreement_map
+from labelhub.numerics.geometry import PlacedMask
+from labelhub.numerics.rasterise import union_of
+from labelhub.predictions.models import Prediction
+from labelhub.predictions.plain import reading_of as reading_of_prediction
+from labelhub.projects.permissions import NotFound
+from labelhub.scoring.models import GoldReference
+from labelhub.scoring.reads import reads_of
+from labelhub.scoring.shape_overlap import has_area, placed
+
+Kind = Literal["reader", "gold", "model", "settled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One set of shapes with whose it is. ``key`` names it in addresses."""
+
+    key: str
+    kind: Kind
+    name: str
+    reading: Reading
+
+
+def layers_of(item: Item) -> tuple[Layer, ...]:
+    """Return the layers of the item: current readers in their order, then gold, model and settled label."""
+    gold = GoldReference.objects.filter(item=item, retired_at=None).select_related("submission").first()
+    reads = reads_of(item)
+    current = list(reads.current)
+    extra = [gold.submission] if gold is not None else []
+    readings = readings_of([*current, *extra])
+    layers = [
+        Layer(f"s{submission.pk}", "reader", submission.assignment.labeler.name, reading)
+        for submission, reading in zip(current, readings, strict=False)
+    ]
+    if gold is not None:
+        layers.append(Layer(f"s{gold.submission_id}", "gold", "Gold", readings[-1]))
+    prediction = Prediction.objects.filter(item=item).select_related("model").order_by("-created_at", "-pk").first()
+    if prediction is not None:
+        layers.append(Layer(f"m{prediction.pk}", "model", prediction.model.name, reading_of_prediction(prediction)))
+    settlement = Settlement.objects.filter(item=item).order_by("-number").first()
+    if settlement is not None:
+        layers.append(Layer(f"c{settlement.number}", "settled", "Settled label", _settled(item, settlement)))
+    return tuple(layers)
+
+
+def layer_named(item: Item, key: str) -> Layer:
+    """Return one layer of the item. Raises ``NotFound``."""
+    layer = next((layer for layer in layers_of(item) if layer.key == key), None)
+    if layer is None:
+        raise NotFound("This item has no such layer any more. Load the page again.")
+    return layer
+
+
+def dispute_of(item: Item, *, medium: int, grid: Grid, layers: tuple[Layer, ...]) -> DisagreementMap | None:
+    """Return how divided the current readers are at each voxel of a medium; None with fewer than two of them."""
+    readings = [layer.reading for layer in layers if layer.kind == "reader"]
+    if len(readings) < 2:
+        return None
+    masks = [_area(reading, medium, grid) for reading in readings]
+    return disagreement_map(masks) if any(mask.voxels.any() for mask in masks) else None
+
+
+def _area(reading: Reading, medium: int, grid: Grid) -> PlacedMask:
+    shapes = [shape for shape in reading.shapes if shape.medium == medium and has_area(shape)]
+    if not shapes:
+        return PlacedMask(np.zeros((1, 1, 1), dtype=np.bool_), (0, 0, 0))
+    return union_of([placed(shape, grid.size) for shape in shapes])
+
+
+def _settled(item: Item, settlement: Settlement) -> Reading:
+    rows = SettledShape.objects.filter(settlement=settlement).select_related("medium", "mask").order_by("pk")
+    shapes = tuple(_settled_shape(row) for row in rows)
+    return Reading(item.code, "settled", shapes, dict(settlement.answers), is_empty_read=settlement.no_finding)
+
+
+def _settled_shape(row: SettledShape) -> Shape:
+    mask = None
+    if row.mask is not None:
+        z, y, x = row.mask_origin or (0, 0, 0)
+        mask = MaskRegion(decode_mask(read_blob(row.mask)).astype(np.bool_), (z, y, x))
+    regions = regions_from_document(row.regions)
+    return Shape(row.shape_id, row.label, regions, mask, {}, medium=row.medium.ordinal, source="settled")

@@ -1,0 +1,147 @@
+"""The admin's table of items, and everything about one item."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+
+from labelhub.analytics.item_story import story_of
+from labelhub.analytics.item_table import (
+    DEFAULT_SORT,
+    FilterRefused,
+    ItemFilter,
+    ItemRow,
+    item_page,
+    labelers_of,
+    state_counts,
+)
+from labelhub.catalog import selectors as catalog
+from labelhub.catalog.models import Item
+from labelhub.projects.errors import DomainError
+from labelhub.projects.models import Project, Role
+from labelhub.projects.selectors import current_ontology, current_policy
+from labelhub.routing.models import Route
+from labelhub.web.access import person, project_page
+from labelhub.web.tables import csv_answer, wants_csv
+from labelhub.web.viewer import viewer_of
+from labelhub.workflow import lifecycle
+
+CSV_HEADER = (
+    "item",
+    "source_id",
+    "group",
+    "state",
+    "since",
+    "reads",
+    "readers",
+    "agreement",
+    "pairs",
+    "route",
+    "reason",
+)
+
+
+@project_page(Role.ADMIN)
+def items(request: HttpRequest, project: Project) -> HttpResponseBase:
+    """List the project's items with their filters in the address, as a page or as CSV."""
+    sort = request.GET.get("sort") or DEFAULT_SORT
+    try:
+        wanted = _filter_of(request)
+        if wants_csv(request):
+            page = item_page(project, wanted=wanted, sort=sort, length=None)
+            return csv_answer(f"{project.slug}-items", CSV_HEADER, _csv_rows(page.rows))
+        page = item_page(project, wanted=wanted, sort=sort, after=request.GET.get("after", ""))
+    except FilterRefused as error:
+        raise DomainError(str(error), code="filter-refused", status=400) from error
+    _, ontology = current_ontology(project)
+    context = {
+        "page": page,
+        "wanted": wanted,
+        "labelers": labelers_of(project),
+        "states": Item.State.values,
+        "outcomes": Route.Outcome.values,
+        "labels": ontology.classes,
+        "is_filtered": wanted != ItemFilter(),
+        "default_sort": DEFAULT_SORT,
+        "min_pairs": 1,
+    }
+    return render(request, "manage/items.html", context)
+
+
+@project_page(Role.ADMIN)
+def item(request: HttpRequest, project: Project, code: str) -> HttpResponse:
+    """Show one item: picture with readers, scores, routes with reasons, decisions, label, history."""
+    row = catalog.item_for(person(request), project, code)
+    _, policy = current_policy(project)
+    story = story_of(row)
+    context = {"item": row, "story": story, "viewer": viewer_of(request, project, story), "policy": policy}
+    return render(request, "manage/item.html", context)
+
+
+@project_page(Role.ADMIN, methods=("POST",))
+def exclude(request: HttpRequest, project: Project, code: str) -> HttpResponse:
+    """Take an item out of the project's work, with a reason."""
+    reason = request.POST.get("reason", "").strip()
+    if not reason:
+        raise DomainError("Say why the item is taken out. Nothing was changed.", code="reason-missing", status=400)
+    lifecycle.exclude(item=catalog.item_for(person(request), project, code), by=person(request), reason=reason)
+    messages.success(request, f"Item {code} was excluded. Its labels are kept.")
+    return redirect("manage-item", project.slug, code)
+
+
+@project_page(Role.ADMIN)
+def item_counts(request: HttpRequest, project: Project) -> HttpResponse:
+    """Show how many items are in each state, for the overview, as a fragment."""
+    return render(request, "manage/funnel.html", {"counts": state_counts(project)})
+
+
+def _filter_of(request: HttpRequest) -> ItemFilter:
+    get = request.GET.get
+    labelers = tuple(_whole(text) for text in request.GET.getlist("labeler") if text)
+    below = get("below", "")
+    return ItemFilter(
+        state=_one_of(get("state", ""), Item.State.values),
+        text=get("q", "").strip()[:100],
+        outcome=_one_of(get("outcome", ""), Route.Outcome.values),
+        labelers=labelers[:2],
+        label=get("label", "")[:80],
+        agreement_below=_number(below) if below else None,
+        only_gold=get("gold", "") == "1",
+    )
+
+
+def _one_of(value: str, allowed: list[str]) -> str:
+    if value and value not in allowed:
+        raise FilterRefused(f"{value[:40]!r} is none of {', '.join(allowed)}. Choose from the list.")
+    return value
+
+
+def _whole(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise FilterRefused(f"{text[:40]!r} is no labeler's number. Choose from the list.")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise FilterRefused(f"{text[:40]!r} is no number. Write one like 0.8.") from error
+    if not math.isfinite(value):
+        raise FilterRefused(f"{text[:40]!r} is no number to compare with. Write one like 0.8.")
+    return value
+
+
+def _csv_rows(rows: tuple[ItemRow, ...]) -> Iterator[tuple[Any, ...]]:
+    for row in rows:
+        agreement = row.agreement
+        yield (
+            row.item.code, row.item.source_id, row.item.group_key, row.item.state, row.item.state_changed_at.isoformat(),
+            len(row.readers), "; ".join(reader.name for reader in row.readers),
+            agreement.value if agreement else None, agreement.n if agreement else 0, row.outcome, row.reason,
+        )  # fmt: skip

@@ -1,0 +1,93 @@
+"""The builder's form and the ontology it stands for, both ways. Not here: what an ontology may hold (``projects.ontology``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from django.http import QueryDict
+
+from labelhub.projects.ontology import LabelClass, Ontology, Tool, read_ontology
+from labelhub.web.ontology_text import key_for, lines_of_questions, questions_of_lines
+
+TOOLS: tuple[str, ...] = get_args(Tool)
+# Distinguishable with colour-vision deficiency and on near-black (after Okabe and Ito 2008, lightened for dark ground).
+COLOURS = ("#e69f00", "#56b4e9", "#2fc29a", "#f0e442", "#4f8fe0", "#e8743b", "#d98ac0", "#b0b0b0")
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "Objects in photographs": {
+        "classes": [("Car", "polygon"), ("Person", "box"), ("Road", "polygon")],
+        "questions": "Image quality: poor < fair < good",
+    },
+    "Nuclei in histology": {
+        "classes": [("Nucleus", "polygon"), ("Mitosis", "box"), ("Tissue fold", "brush")],
+        "questions": "Stain quality: poor < fair < good",
+    },
+    "Knee MRI": {
+        "classes": [("Femur", "brush"), ("Tibia", "brush"), ("Cartilage", "brush")],
+        "questions": "Motion artefact *: none < slight < strong",
+    },
+    "Brain tumour MRI": {
+        "classes": [("Tumour core", "brush"), ("Oedema", "brush")],
+        "questions": "Tumour present (yes/no)",
+    },
+    "Classification only": {"classes": [], "questions": "Class *: normal | abnormal | cannot tell"},
+}
+
+
+def rows_of(ontology: Ontology) -> list[dict[str, Any]]:
+    """Return the builder's rows of an ontology's classes."""
+    return [_row(entry) for entry in ontology.classes]
+
+
+def questions_text(ontology: Ontology) -> str:
+    """Return the builder's lines of the questions on the whole item."""
+    return lines_of_questions(ontology.questions)
+
+
+def presets() -> dict[str, dict[str, Any]]:
+    """Return the ready-made ontologies as the builder's script reads them."""
+    return {
+        name: {"rows": preset_rows(preset["classes"]), "questions": preset["questions"]}
+        for name, preset in PRESETS.items()
+    }
+
+
+def preset_rows(classes: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return rows for new classes, each with a colour and a number key of its own."""
+    return [
+        {
+            "key": "", "name": name, "colour": COLOURS[index % len(COLOURS)], "tool": tool,
+            "shortcut": str(index + 1) if index < 9 else "", "attributes": "",
+        }
+        for index, (name, tool) in enumerate(classes)
+    ]  # fmt: skip
+
+
+def ontology_of_form(post: QueryDict, current: Ontology) -> Ontology:
+    """Return the ontology that the form states. Raises ``OntologyProblem`` naming the entry that is wrong."""
+    columns = {name: post.getlist(name) for name in ("key", "name", "colour", "tool", "shortcut", "attributes")}
+    classes: list[dict[str, Any]] = []
+    for cells in zip(*columns.values(), strict=False):
+        entry: dict[str, Any] = dict(zip(columns, cells, strict=True))
+        if not entry["name"].strip():
+            continue
+        taken = {known["key"] for known in classes}
+        known = current.label_class(entry["key"]) if entry["key"] else None
+        entry["name"] = entry["name"].strip()
+        entry["key"] = known.key if known is not None else key_for(entry["name"], taken | _keys(current))
+        entry["attributes"] = questions_of_lines(entry["attributes"], known.attributes if known is not None else ())
+        classes.append(entry)
+    questions = questions_of_lines(post.get("questions", ""), current.questions)
+    return read_ontology({"classes": classes, "questions": questions})
+
+
+def _keys(ontology: Ontology) -> set[str]:
+    return {entry.key for entry in ontology.classes}
+
+
+def _row(entry: LabelClass) -> dict[str, Any]:
+    return {
+        "key": entry.key, "name": entry.name, "colour": entry.colour, "tool": entry.tool, "shortcut": entry.shortcut,
+        "attributes": lines_of_questions(entry.attributes),
+    }  # fmt: skip

@@ -1,0 +1,124 @@
+"""Layers as the page draws them: outlines as points, masks as small PNGs, and where people differ as a heat picture.
+
+Hidden from annotators as a whole. Not here: which layers there are (``analytics.layers``), tinting (the page's script).
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from labelhub.analytics.layers import Layer, dispute_of
+from labelhub.catalog.models import Item, Medium
+from labelhub.catalog.selectors import grid_of, read_slice, windowed
+from labelhub.formats.shapes import Region, Shape
+from labelhub.numerics.disagreement import DisagreementMap
+from labelhub.projects.ontology import Ontology
+
+HEAT = (255, 92, 46)
+MOST_OPAQUE = 200
+FALLBACK_COLOUR = "#a0a0a0"
+
+
+def layer_document(layer: Layer, ontology: Ontology) -> dict[str, Any]:
+    """Return a layer as JSON-ready dictionaries: every shape with its outlines, and where its mask has pixels."""
+    shapes = [_shape_document(number, shape, ontology) for number, shape in enumerate(layer.reading.shapes)]
+    return {"key": layer.key, "kind": layer.kind, "name": layer.name, "shapes": shapes}
+
+
+def _shape_document(number: int, shape: Shape, ontology: Ontology) -> dict[str, Any]:
+    entry = ontology.label_class(shape.label)
+    document: dict[str, Any] = {
+        "number": number,
+        "label": entry.name if entry is not None else shape.label,
+        "colour": entry.colour if entry is not None else FALLBACK_COLOUR,
+        "medium": shape.medium,
+        "regions": [_region_document(region) for region in shape.regions],
+    }
+    if shape.mask is not None:
+        depth, height, width = shape.mask.voxels.shape
+        z, y, x = shape.mask.origin
+        document["mask"] = {"z": [z, z + depth], "y": y, "x": x, "height": height, "width": width}
+    return document
+
+
+def _region_document(region: Region) -> dict[str, Any]:
+    return {
+        "kind": region.kind,
+        "points": np.round(region.points, 2).tolist(),
+        "z": region.z,
+        "rotation": region.rotation_deg,
+        "hole": region.is_hole,
+    }
+
+
+def mask_png(shape: Shape, z: int) -> bytes | None:
+    """Return one plane of a shape's mask as a PNG whose opacity is the mask; None where it has nothing there."""
+    if shape.mask is None or not 0 <= z - shape.mask.origin[0] < shape.mask.voxels.shape[0]:
+        return None
+    plane = shape.mask.voxels[z - shape.mask.origin[0]]
+    alpha = np.where(plane, 255, 0).astype(np.uint8)
+    return _png(Image.merge("LA", (Image.new("L", alpha.shape[::-1], 255), Image.fromarray(alpha))))
+
+
+def dispute_png(item: Item, medium: Medium, layers: tuple[Layer, ...], z: int) -> bytes | None:
+    """Return where the readers differ on plane ``z``, as a transparent heat picture of the whole plane."""
+    heat = dispute_of(item, medium=medium.ordinal, grid=grid_of(medium), layers=layers)
+    if heat is None:
+        return None
+    return _png(Image.fromarray(_heat(plane_of(heat, medium, z)), "RGBA"))
+
+
+def dispute_thumbnail(item: Item, medium: Medium, layers: tuple[Layer, ...], size: int) -> bytes:
+    """Return a small picture of the plane on which readers differ most, with the heat over it."""
+    heat = dispute_of(item, medium=medium.ordinal, grid=grid_of(medium), layers=layers)
+    z = worst_plane(heat, medium)
+    tile = read_slice(medium, "axial", z)
+    rows = np.frombuffer(tile.content, dtype=np.dtype(tile.dtype).newbyteorder("<"))
+    rows = rows.reshape((tile.height, tile.width) if tile.channels == 1 else (tile.height, tile.width, tile.channels))
+    picture = Image.fromarray(windowed(rows, _window(medium))).convert("RGBA")
+    if heat is not None:
+        picture.alpha_composite(Image.fromarray(_heat(plane_of(heat, medium, z)), "RGBA"))
+    height, width = medium.size_y * (medium.spacing_y or 1.0), medium.size_x * (medium.spacing_x or 1.0)
+    scale = size / max(height, width)
+    return _png(picture.convert("RGB").resize((max(1, round(width * scale)), max(1, round(height * scale)))))
+
+
+def worst_plane(heat: DisagreementMap | None, medium: Medium) -> int:
+    """Return the plane with the largest sum of disagreement; the middle one where there is none."""
+    if heat is None or not heat.disagreement.any():
+        return medium.size_z // 2
+    return int(heat.origin[0] + heat.disagreement.sum(axis=(1, 2)).argmax())
+
+
+def plane_of(heat: DisagreementMap, medium: Medium, z: int) -> NDArray[np.float64]:
+    """Return the disagreement on the whole plane ``z``."""
+    plane = np.zeros((medium.size_y, medium.size_x))
+    depth, height, width = heat.disagreement.shape
+    start, top, left = heat.origin
+    if start <= z < start + depth:
+        plane[top : top + height, left : left + width] = heat.disagreement[z - start]
+    return plane
+
+
+def _heat(plane: NDArray[np.float64]) -> NDArray[np.uint8]:
+    picture = np.zeros((*plane.shape, 4), dtype=np.uint8)
+    picture[..., :3] = HEAT
+    picture[..., 3] = np.round(np.clip(plane, 0.0, 1.0) * MOST_OPAQUE)
+    return picture
+
+
+def _window(medium: Medium) -> tuple[float, float] | None:
+    if medium.window_center is None or medium.window_width is None:
+        return None
+    return medium.window_center, medium.window_width
+
+
+def _png(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, format="PNG", compress_level=1)
+    return out.getvalue()
