@@ -209,7 +209,7 @@ def _checked_objects(
     similarity: ArrayLike, raters: ArrayLike, n_raters: int | None
 ) -> tuple[FloatArray, IntArray, int]:
     owner = np.asarray(raters, dtype=np.int64).ravel()
-    table = np.asarray(similarity, dtype=np.float64).reshape((len(owner), -1)) if len(owner) else np.zeros((0, 0))
+    table = np.asarray(similarity, dtype=np.float64) if len(owner) else np.zeros((0, 0))
     if table.shape != (len(owner), len(owner)):
         message = f"similarity has shape {np.shape(similarity)}; it must be {(len(owner),) * 2}"
         raise ValueError(message)

@@ -156,11 +156,12 @@ def read_labels(truth: ArrayLike, confusion: ArrayLike, rng: np.random.Generator
     if (table < 0).any() or not np.allclose(table.sum(axis=-1), 1.0):
         message = "confusion holds a row that is not a distribution; rows must be at least 0 and add up to 1"
         raise ValueError(message)
-    if len(classes) and not (0 <= classes.min() and classes.max() < table.shape[-1]):
+    if len(classes) and (classes.min() < 0 or classes.max() >= table.shape[-1]):
         message = f"truth runs from {classes.min()} to {classes.max()}; allowed are 0 to {table.shape[-1] - 1}"
         raise ValueError(message)
     rows = table[classes] if table.ndim == 2 else table[np.arange(len(classes)), classes]
-    passed = rng.random(len(classes))[:, None] >= np.cumsum(rows, axis=1)
+    steps = np.cumsum(rows, axis=1)
+    passed = steps <= rng.random(len(classes))[:, None]
     return np.asarray(np.minimum(passed.sum(axis=1), table.shape[-1] - 1), dtype=np.int64)
 
 
