@@ -13,7 +13,7 @@ Gwet KL (2014) Handbook of Inter-Rater Reliability, 4th ed. (linearised standard
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -28,8 +28,9 @@ METHOD = "Krippendorff's alpha"
 VERSION = "1"
 
 NO_VARIATION = "no variation: every pairable rating has the same value, so chance disagreement is 0"
-# Above these sizes the ranks of ordinal values stay those of the whole set while groups are resampled.
+# Above this size the ranks of ordinal values stay those of the whole set while groups are resampled.
 _MAX_COINCIDENCES = 50_000_000
+# Above this many values no table of values by values is made.
 _MAX_CATEGORIES = 2_000
 _ZERO = 1e-12
 
@@ -152,21 +153,24 @@ def _terms(rows: FloatArray, measure: Measure, distance: ArrayLike | None) -> _T
     codes = category_codes(rows, values)
     if measure == "nominal":
         return _nominal_terms(codes, len(values))
+    if measure == "ratio" and len(values) > _MAX_CATEGORIES:
+        terms = _terms(_on_levels(rows, values), measure, None)
+        return replace(
+            terms, warnings=(f"values were put on {_MAX_CATEGORIES - 1} levels evenly spaced in their logarithm",)
+        )
     if measure == "ratio":
         both = values[:, None] + values[None, :]
         gap = values[:, None] - values[None, :]
         return _matrix_terms(codes, (gap / np.where(both > 0, both, 1.0)) ** 2)
     if measure == "interval":
         return _interval_terms(rows, codes, values)
-    ranks = _mid_ranks(category_counts(codes, len(values)).sum(axis=0))
+    ranks = _mid_ranks(np.bincount(codes[codes >= 0], minlength=len(values)).astype(np.float64))
     if len(rows) * len(values) ** 2 <= _MAX_COINCIDENCES:
         return _ordinal_terms(codes, ranks)
     present = codes >= 0
     terms = _interval_terms(np.where(present, ranks[codes], NAN), codes, ranks)
     note = "too many different values to rank anew in each resample: ranks are those of the whole set"
-    return _Terms(
-        terms.contributions, terms.statistic, terms.unit_sums, terms.expected_sum, terms.codes, terms.distances, (note,)
-    )
+    return replace(terms, warnings=(note,))
 
 
 def _nominal_terms(codes: IntArray, n_values: int) -> _Terms:
@@ -206,6 +210,16 @@ def _interval_terms(rows: FloatArray, codes: IntArray, values: FloatArray) -> _T
 def _interval_alpha(totals: FloatArray) -> FloatArray:
     n, first, second = totals[:, 1], totals[:, 2], totals[:, 3]
     return _alpha(totals[:, 0], 2 * (n * second - first**2), n, n * second)
+
+
+def _on_levels(rows: FloatArray, values: FloatArray) -> FloatArray:
+    """Ratio distances depend on the logarithms' difference alone, so levels even in the logarithm err evenly."""
+    positive = values[values > 0]
+    low, high = np.log(positive[0]), np.log(positive[-1])
+    step = (high - low) / (_MAX_CATEGORIES - 2)
+    with np.errstate(divide="ignore"):
+        level = np.round((np.log(rows) - low) / step)
+    return np.asarray(np.where(rows > 0, np.exp(low + level * step), rows), dtype=np.float64)
 
 
 def _matrix_terms(codes: IntArray, distances: FloatArray) -> _Terms:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from scipy import stats
 
 from labelhub.numerics.agreement import brennan_prediger, fleiss_kappa, gwet_ac, raw_agreement
 from labelhub.numerics.alpha import Measure, krippendorff_alpha
@@ -222,6 +223,25 @@ def test_a_resample_of_alpha_is_alpha_of_the_repeated_units(measure):
     fast = terms.statistic(drawn @ terms.contributions)
     slow = [krippendorff_alpha(np.repeat(ratings, times, axis=0), measure).estimate.value for times in drawn]
     np.testing.assert_allclose(fast, slow, atol=1e-10)
+
+
+@pytest.mark.parametrize("measure", ["ordinal", "interval", "ratio"])
+def test_thousands_of_different_values_are_measured_without_a_table_of_pairs(measure: Measure):
+    rng = np.random.default_rng(6)
+    truth = rng.lognormal(3, 1, (900, 1))
+    ratings = truth * rng.lognormal(0, 0.3, (900, 3))
+    ratings[0, 0] = 0.0
+    values = stats.rankdata(ratings).reshape(ratings.shape) if measure == "ordinal" else ratings
+    gap, both = np.subtract.outer(values.ravel(), values.ravel()), np.add.outer(values.ravel(), values.ravel())
+    np.fill_diagonal(both, 1.0)
+    distance = (gap / both if measure == "ratio" else gap) ** 2
+    np.fill_diagonal(distance, 0.0)
+    within = distance.reshape(900, 3, 900, 3)[np.arange(900), :, np.arange(900), :].sum()
+    expected = 1 - (within / 2 / 2700) / (distance.sum() / (2700 * 2699))
+    found = krippendorff_alpha(ratings, measure, resampling=Resampling(rng, n_resamples=200)).estimate
+    assert found.value == pytest.approx(expected, abs=1e-5)
+    assert found.low < found.value < found.high
+    assert bool(found.warnings) == (measure != "interval")
 
 
 def slow_specific(ratings: np.ndarray, category: float) -> float:
