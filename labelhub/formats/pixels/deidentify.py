@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from pydicom.errors import BytesLengthException
 
 from labelhub.formats.pixels.medium import Identity
 
@@ -65,6 +66,8 @@ _NUMBERS = {
     "bits_stored": "BitsStored",
 }
 _MAX_IDENTIFIER = 128
+# A damaged element raises whatever its value representation raises; it counts as absent.
+_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, NotImplementedError, BytesLengthException)
 
 
 def allowed_metadata(dataset: Any) -> dict[str, str | int | float | tuple[float, ...]]:
@@ -125,6 +128,5 @@ def numbers_of(dataset: Any, keyword: str) -> tuple[float, ...]:
 def _value(dataset: Any, keyword: str) -> Any:
     try:
         return dataset.get(keyword)
-    # A damaged element raises whatever its value representation raises; it counts as absent.
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, NotImplementedError, UnicodeError):
+    except _DAMAGED:
         return None

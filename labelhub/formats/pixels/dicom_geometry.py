@@ -77,7 +77,8 @@ def stack_geometry(planes: Sequence[SlicePlane], place: str) -> StackGeometry:
     heights = positions @ planes[0].normal
     order = np.argsort(heights, kind="stable")
     steps = np.diff(heights[order])
-    typical = float(np.median(steps))
+    # The lower median: with two steps, the wider one is the gap.
+    typical = float(np.sort(steps)[(len(steps) - 1) // 2])
     if steps.min() < max(_EXACT_MM, 0.05 * typical):
         at = int(np.argmin(steps))
         raise PixelError(

@@ -1,0 +1,1 @@
+"""Tests of decoders, geometry, storage codecs and the decoder process."""
