@@ -24,7 +24,13 @@ IntArray = NDArray[np.int64]
 
 PLANNED_INDEPENDENT = "planned independent"
 # Kinds that may stand in, one alone and named as such, where no planned independent reads exist.
-FALLBACK_KINDS = ("independent, not planned", "assisted", "unblinded", "unknown")
+FALLBACK_KINDS = (
+    "independent, planning not stated",
+    "independent, not planned",
+    "assisted",
+    "unblinded",
+    "unknown",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,8 @@ def kind_of(reading: Reading) -> str:
     """The kind under which a reading is counted: planned independent reads apart from all others."""
     if reading.read_kind != "independent":
         return reading.read_kind
+    if reading.planned_blind is None:
+        return "independent, planning not stated"
     return PLANNED_INDEPENDENT if reading.planned_blind else "independent, not planned"
 
 

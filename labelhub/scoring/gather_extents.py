@@ -200,7 +200,7 @@ def _compare_boxes(first: Extent, second: Extent, unit: Literal["px", "mm"]) -> 
 def _spans_planes(first: PlacedMask, second: PlacedMask) -> bool:
     low = min(first.origin[0], second.origin[0])
     high = max(first.origin[0] + first.voxels.shape[0], second.origin[0] + second.voxels.shape[0])
-    return high - low > 1
+    return bool(high - low > 1)
 
 
 def _compare_in_plane(first: PlacedMask, second: PlacedMask) -> PairComparison:

@@ -19,7 +19,7 @@ from labelhub.scoring.panel_copies import copy_rows
 from labelhub.scoring.panel_gold import against_gold
 from labelhub.scoring.panel_items import item_rows
 from labelhub.scoring.panel_labelers import labeler_rows, pair_rows
-from labelhub.scoring.panel_objects import class_row, detection_row, overlap_row
+from labelhub.scoring.panel_objects import class_row, detection_row, object_scores, overlap_row
 from labelhub.scoring.panel_questions import all_ratings, question_row
 from labelhub.scoring.panel_rows import Bench, Panel, Settings, Source
 from labelhub.scoring.panel_verdict import cautions, planning_of, verdict, work_rows
@@ -79,6 +79,7 @@ def measure(
         worklist=work,
         copies=copies,
         planning=planning,
+        object_scores=tuple(score for row in objects.by_label.values() for score in object_scores(bench, row)),
     )
 
 

@@ -16,7 +16,15 @@ from labelhub.numerics.specific import found_by, specific_agreement
 from labelhub.scoring.gather import FloatArray, IntArray
 from labelhub.scoring.gather_extents import HD95_IN_PLANE
 from labelhub.scoring.gather_objects import LabelObjects, MixedObjects, Pair
-from labelhub.scoring.panel_rows import Bench, ClassRow, DetectionRow, FoundByRow, Measured, OverlapRow
+from labelhub.scoring.panel_rows import (
+    Bench,
+    ClassRow,
+    DetectionRow,
+    FoundByRow,
+    Measured,
+    ObjectScore,
+    OverlapRow,
+)
 
 OVERLAP_VERSION = "1"
 
@@ -69,6 +77,26 @@ def overlap_row(bench: Bench, objects: LabelObjects) -> OverlapRow:
         both_empty=_pairs_both_empty(bench, objects),
         n_without_area=objects.n_without_area,
     )  # fmt: skip
+
+
+def object_scores(bench: Bench, objects: LabelObjects) -> tuple[ObjectScore, ...]:
+    """Every comparison of two readers' outlines of one object, for the table of all scores."""
+    items, raters = bench.gathered.items, bench.gathered.raters
+    return tuple(
+        ObjectScore(
+            item=items[pair.item].key,
+            label=objects.label,
+            object=pair.unit,
+            first=raters[pair.first],
+            second=raters[pair.second],
+            dice=pair.comparison.dice,
+            iou=pair.comparison.iou,
+            hd95=pair.comparison.hd95,
+            hd95_unit=pair.comparison.unit,
+            size_difference=pair.comparison.volume_difference,
+        )
+        for pair in objects.pairs
+    )
 
 
 def class_row(bench: Bench, mixed: MixedObjects) -> ClassRow:

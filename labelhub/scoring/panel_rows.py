@@ -160,6 +160,22 @@ class ItemRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectScore:
+    """Two readers' outlines of one object (numbered within its label over the whole set), compared."""
+
+    item: str
+    label: str
+    object: int
+    first: str
+    second: str
+    dice: float
+    iou: float
+    hd95: float
+    hd95_unit: str
+    size_difference: float
+
+
+@dataclass(frozen=True, slots=True)
 class WorkRow:
     """What to do next about one item."""
 
@@ -266,6 +282,7 @@ class Panel:
     worklist: tuple[WorkRow, ...]
     copies: tuple[CopyRow, ...]
     planning: Planning
+    object_scores: tuple[ObjectScore, ...] = ()
 
     @property
     def disputed(self) -> tuple[ItemRow, ...]:
