@@ -5,13 +5,13 @@ from __future__ import annotations
 from labelhub.projects.errors import DomainError
 
 
-class AssignmentProblem(DomainError):
+class AssignmentProblemError(DomainError):
     """The assignment cannot be opened, renewed or closed; nothing was changed."""
 
     code = "assignment-problem"
 
 
-class AlreadyRead(AssignmentProblem):
+class AlreadyReadError(AssignmentProblemError):
     """This labeler has or had the item."""
 
     code = "already-read"
@@ -22,7 +22,7 @@ class AlreadyRead(AssignmentProblem):
         )
 
 
-class LeaseLost(AssignmentProblem):
+class LeaseLostError(AssignmentProblemError):
     """The time ended and the item may be with somebody else, or another window took it over."""
 
     code = "lease-lost"
@@ -31,7 +31,7 @@ class LeaseLost(AssignmentProblem):
         super().__init__("Your time on this image ended. Your draft is kept. Take it again?")
 
 
-class NotOpen(AssignmentProblem):
+class NotOpenError(AssignmentProblemError):
     """The assignment was submitted, skipped or expired already."""
 
     code = "assignment-closed"

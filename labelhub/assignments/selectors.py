@@ -91,6 +91,12 @@ def of_item(item: Item) -> QuerySet[Assignment]:
     )
 
 
+def overdue(*, project: Project | None = None, now: datetime) -> QuerySet[Assignment]:
+    """Return open assignments that are past their lease, in a fixed order, so that two sweeps never wait for each other."""
+    rows = Assignment.objects.filter(state=State.OPEN, lease_until__lt=now).select_related("item", "labeler")
+    return (rows if project is None else rows.filter(item__project=project)).order_by("item_id", "pk")
+
+
 def n_filled(item: Item) -> int:
     """Return how many of the item's wanted reads are in or being made."""
     return _filling().filter(item=item).values("labeler").distinct().count()

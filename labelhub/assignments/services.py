@@ -6,17 +6,16 @@ one for all it does).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from labelhub.assignments.errors import AlreadyRead, LeaseLost, NotOpen
+from labelhub.assignments.errors import AlreadyReadError, LeaseLostError, NotOpenError
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
-from labelhub.projects.models import Labeler, Project
+from labelhub.projects.models import Labeler
 
 State = Assignment.State
 # Kinds of reading that may be a labeler's second on an item.
@@ -29,13 +28,13 @@ def open_assignment(
 ) -> Assignment:  # fmt: skip
     """Give ``item`` to ``labeler`` for ``lease_s`` seconds (None: no end). An expired one of the same kind is opened again.
 
-    Raises :class:`AlreadyRead` where the labeler has, read or skipped the item, except for a rework or a repeat read.
+    Raises :class:`AlreadyReadError` where the labeler has, read or skipped the item, except for a rework or a repeat read.
     """
     at = now or timezone.now()
     lease_until = None if lease_s is None else at + timedelta(seconds=lease_s)
     earlier = Assignment.objects.filter(item=item, labeler=labeler)
     if read_kind not in REPEATABLE and earlier.exclude(state=State.EXPIRED).exists():
-        raise AlreadyRead
+        raise AlreadyReadError
     expired = earlier.filter(state=State.EXPIRED, read_kind=read_kind, follows=follows).order_by("-created_at").first()
     try:
         with transaction.atomic():
@@ -46,25 +45,32 @@ def open_assignment(
                 lease_until=lease_until, follows=follows, created_at=at,
             )  # fmt: skip
     except IntegrityError as error:
-        raise AlreadyRead from error
+        raise AlreadyReadError from error
 
 
 def record_closed(
     *, item: Item, labeler: Labeler, read_kind: str, planned_blind: bool, reason: str, at: datetime | None = None
 ) -> Assignment:
-    """Write down a reading made elsewhere: an assignment that was submitted from the start."""
-    return Assignment.objects.create(
-        item=item, labeler=labeler, read_kind=read_kind, planned_blind=planned_blind, reason=reason[:300],
-        state=State.SUBMITTED, closed_at=at or timezone.now(),
-    )  # fmt: skip
+    """Write down a reading made elsewhere: an assignment that was submitted from the start.
+
+    Raises :class:`AlreadyReadError` where the labeler has an independent read of the item.
+    """
+    try:
+        with transaction.atomic():
+            return Assignment.objects.create(
+                item=item, labeler=labeler, read_kind=read_kind, planned_blind=planned_blind, reason=reason[:300],
+                state=State.SUBMITTED, closed_at=at or timezone.now(),
+            )  # fmt: skip
+    except IntegrityError as error:
+        raise AlreadyReadError from error
 
 
 def renew(*, assignment: Assignment, lease_s: float, fence: int, now: datetime | None = None) -> Assignment:
-    """Extend the lease of an open assignment. Raises :class:`LeaseLost` where ``fence`` is old or it is no longer open."""
+    """Extend the lease of an open assignment. Raises :class:`LeaseLostError` where ``fence`` is old or it is no longer open."""
     until = (now or timezone.now()) + timedelta(seconds=lease_s)
     mine = Assignment.objects.filter(pk=assignment.pk, state=State.OPEN, fence=fence)
     if not mine.update(lease_until=until):
-        raise LeaseLost
+        raise LeaseLostError
     assignment.lease_until = until
     return assignment
 
@@ -77,30 +83,30 @@ def take_over(*, assignment: Assignment, lease_s: float, now: datetime | None = 
     )
     assignment.refresh_from_db()
     if not changed:
-        raise NotOpen(assignment.state)
+        raise NotOpenError(assignment.state)
     return assignment
 
 
-def expire_overdue(*, project: Project | None = None, now: datetime | None = None) -> Sequence[Assignment]:
-    """Close what is past its lease and return it. The draft is kept; a late write meets the higher fence."""
+def expire(*, assignment: Assignment, now: datetime | None = None) -> bool:
+    """Close an assignment whose lease is over; False where it was renewed or closed meanwhile.
+
+    The draft is kept; a late write meets the higher fence. The caller holds the item.
+    """
     at = now or timezone.now()
-    overdue = Assignment.objects.filter(state=State.OPEN, lease_until__lt=at).select_related("item", "labeler")
-    if project is not None:
-        overdue = overdue.filter(item__project=project)
-    expired = []
-    for assignment in overdue.order_by("pk"):
-        if _close_open(Assignment.objects.filter(pk=assignment.pk, lease_until__lt=at), State.EXPIRED, at=at):
-            assignment.state = State.EXPIRED
-            expired.append(assignment)
-    return expired
+    return _close_open(Assignment.objects.filter(pk=assignment.pk, lease_until__lt=at), State.EXPIRED, at=at)
+
+
+def withdraw(*, assignment: Assignment, now: datetime | None = None) -> bool:
+    """Close an open assignment that is no longer needed, as if its time had ended; the draft is kept."""
+    return _close_open(Assignment.objects.filter(pk=assignment.pk), State.EXPIRED, at=now or timezone.now())
 
 
 def close(*, assignment: Assignment, state: str, reason: str = "", now: datetime | None = None) -> None:
-    """Close an open assignment as submitted or skipped. Raises :class:`NotOpen`: closing twice is one close."""
+    """Close an open assignment as submitted or skipped. Raises :class:`NotOpenError`: closing twice is one close."""
     rows = Assignment.objects.filter(pk=assignment.pk)
     at = now or timezone.now()
     if not _close_open(rows, state, at=at, skip_reason=reason[:300]):
-        raise NotOpen(Assignment.objects.values_list("state", flat=True).get(pk=assignment.pk))
+        raise NotOpenError(Assignment.objects.values_list("state", flat=True).get(pk=assignment.pk))
     assignment.state, assignment.closed_at, assignment.skip_reason = state, at, reason[:300]
 
 
@@ -113,7 +119,7 @@ def _open_again(
         planned_blind=assignment.planned_blind and planned_blind, reason=reason[:300],
     )  # fmt: skip
     if not changed:
-        raise AlreadyRead
+        raise AlreadyReadError
     assignment.refresh_from_db()
     return assignment
 

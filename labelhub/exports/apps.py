@@ -10,9 +10,12 @@ class ExportsApp(AppConfig):
     label = "exports"
 
     def ready(self) -> None:
-        """Declare who may see the rows."""
+        """Declare who may see the rows, and who makes releases."""
         from labelhub.exports.models import Release, ReleaseFile
+        from labelhub.exports.services import JOB_KIND, run_release
+        from labelhub.jobs.registry import register as register_job
         from labelhub.projects.permissions import Secrecy, register
 
         register(Release, Secrecy.ADMIN, "project")
         register(ReleaseFile, Secrecy.ADMIN, "release__project")
+        register_job(JOB_KIND, run_release)

@@ -45,8 +45,8 @@ class Situation:
     """All that a decision rests on.
 
     ``wanted_reads`` is how many reads were asked for so far, ``agreement`` the mean similarity over all pairs of current
-    readings, ``best_pair`` the highest. ``has_tie`` says that a vote of the readings would end in a tie. ``model_similarity``
-    is the model's mean similarity with the readings, None where there is no model or it may not be heard
+    readings, ``best_pair`` the highest. ``has_tie`` says that a vote of the readings would end in a tie, ``is_fixed_work``
+    that a reading came back after a reviewer rejected it. ``model_similarity`` is the model's mean similarity with the readings, None where there is no model or it may not be heard
     (``model_silence`` says why). ``gold_failed`` counts readers who failed the item's gold: kept with the decision, no rule
     uses it.
     """
@@ -56,6 +56,7 @@ class Situation:
     agreement: float | None = None
     best_pair: float | None = None
     has_tie: bool = False
+    is_fixed_work: bool = False
     model_similarity: float | None = None
     model_silence: str = ""
     gold_failed: int = 0
@@ -73,6 +74,7 @@ class Situation:
             "agreement": self.agreement,
             "best_pair": self.best_pair,
             "tie": self.has_tie,
+            "fixed_work": self.is_fixed_work,
             "model_similarity": self.model_similarity,
             "model_silence": self.model_silence,
             "gold_failed": self.gold_failed,
@@ -161,6 +163,14 @@ def _too_few_readers(situation: Situation, policy: Policy) -> _Finding | None:
     return _Finding("more-readers", "too-few-readers", reason)
 
 
+def _fixed_work(situation: Situation, policy: Policy) -> _Finding | None:
+    if not situation.is_fixed_work:
+        return None
+    return _Finding(
+        "reviewer", "fixed-work", "A rejected reading came back from its author: a reviewer looks at it again."
+    )
+
+
 def _model_disagrees(situation: Situation, policy: Policy) -> _Finding | None:
     model = situation.model_similarity
     if not policy.use_model or model is None or model >= policy.model_agreement or not agrees(situation, policy):
@@ -238,6 +248,7 @@ def _readers_exhausted(situation: Situation, policy: Policy) -> _Finding:
 
 _RULES: tuple[_Rule, ...] = (
     _too_few_readers,
+    _fixed_work,
     _model_disagrees,
     _agreement,
     _slip,
@@ -267,6 +278,8 @@ def _why_not_accept(situation: Situation, policy: Policy) -> str:
         return f"Agreement {_shown(situation.agreement)} is below {policy.accept_agreement:.2f}."
     if situation.has_tie:
         return "A vote would end in a tie, and a tie is never broken by chance."
+    if situation.is_fixed_work:
+        return "A reviewer rejected it before and looks at it again."
     return "The model strongly disagrees."
 
 
@@ -276,7 +289,7 @@ def _why_not_back(situation: Situation, policy: Policy) -> str:
         return "No single reader is far from the others while these agree."
     if not odd.can_rework:
         return "The odd reader was imported or has left: there is nobody to send it to."
-    if odd.rework_rounds >= policy.max_rework_rounds:
+    if odd.rework_rounds >= policy.max_rework_rounds > 0:
         return f"It went back {odd.rework_rounds} times; the policy allows {policy.max_rework_rounds}."
     return "An earlier rule decided."
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from labelhub.projects.errors import DomainError
 
 
-class StepRefused(DomainError):
+class StepRefusedError(DomainError):
     """A step of the life of an item cannot be taken now; nothing was changed."""
 
     code = "step-refused"
 
 
-class IllegalMove(StepRefused):
+class IllegalMoveError(StepRefusedError):
     """The table of moves has no such move."""
 
     code = "illegal-move"
@@ -21,7 +21,7 @@ class IllegalMove(StepRefused):
         self.start, self.end = start, end
 
 
-class ItemChanged(StepRefused):
+class ItemChangedError(StepRefusedError):
     """Somebody else moved the item since it was read."""
 
     code = "item-changed"
@@ -34,7 +34,7 @@ class ItemChanged(StepRefused):
         self.believed = believed
 
 
-class GuidelineUnread(StepRefused):
+class GuidelineUnreadError(StepRefusedError):
     """The labeler has not confirmed the current instructions yet."""
 
     code = "guideline-unread"
@@ -44,7 +44,7 @@ class GuidelineUnread(StepRefused):
         self.guideline_id, self.number = guideline_id, number
 
 
-class NotALabelerNow(DomainError):
+class NotALabelerNowError(DomainError):
     """The labeler's membership ended, or the account is disabled."""
 
     code = "not-a-labeler-now"
@@ -54,13 +54,13 @@ class NotALabelerNow(DomainError):
         super().__init__("You no longer label in this project. Your earlier work is kept. Ask an admin of the project.")
 
 
-class CannotReturn(StepRefused):
+class CannotReturnError(StepRefusedError):
     """A submission cannot go back to its author."""
 
     code = "cannot-return"
 
 
-class ItemExcluded(StepRefused):
+class ItemExcludedError(StepRefusedError):
     """The item was taken out of the project's work."""
 
     code = "item-excluded"

@@ -1,0 +1,138 @@
+"""Settling an item: its label by vote and merge of the current readings, or by a reviewer's choice. A settlement never changes.
+
+Settling again is a further row with the next number. A tie is never settled here: the caller gets :class:`UnsettledTieError`
+and the item goes to a reviewer. Not here: when an item is settled (``workflow``), and the merging itself (``merge``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import Max
+
+from labelhub.accounts.models import User
+from labelhub.annotations.models import Submission
+from labelhub.annotations.plain import reading_of, readings_of, regions_to_document, values_to_document
+from labelhub.audit import services as audit
+from labelhub.catalog.blobs import store_blob
+from labelhub.catalog.models import Item
+from labelhub.catalog.selectors import grid_of, media_of
+from labelhub.consensus.merge import Merged, MergedShape, merge_readings
+from labelhub.consensus.models import SettledShape, Settlement
+from labelhub.formats.mask_blob import encode_mask
+from labelhub.projects.errors import DomainError
+from labelhub.projects.selectors import current_ontology, current_policy
+from labelhub.scoring.services import terms_of
+
+CHOICE_METHOD, CHOICE_VERSION = "reviewer's choice of a reading", "1"
+
+
+class UnsettledTieError(DomainError):
+    """The readings end in a tie: nothing was settled."""
+
+    code = "unsettled-tie"
+
+    def __init__(self, merged: Merged) -> None:
+        named = "; ".join(f"{tie.what} {tie.label}".strip() for tie in merged.ties[:5])
+        super().__init__(
+            f"The readers are tied ({named}). Nothing was settled, and all readings are kept. "
+            "Accept the reading that is right, or ask one more reader."
+        )
+        self.merged = merged
+
+
+class NothingToSettleError(DomainError):
+    """There is no reading that could become the item's label."""
+
+    code = "nothing-to-settle"
+
+
+def merged_label(item: Item, submissions: Sequence[Submission]) -> Merged:
+    """Return what the given readings say together; nothing is stored."""
+    if not submissions:
+        raise NothingToSettleError("Nobody has read this item yet. Nothing was settled.")
+    _, ontology = current_ontology(item.project)
+    _, policy = current_policy(item.project)
+    grids = [grid_of(medium) for medium in media_of(item)]
+    return merge_readings(readings_of(submissions), terms=terms_of(ontology, policy), grids=grids)
+
+
+def settle_by_vote(
+    *, item: Item, submissions: Sequence[Submission], reason: str, by: User | None = None, merged: Merged | None = None
+) -> Settlement:
+    """Settle the item by the vote of ``submissions``. Writes ``item.settled``. Raises :class:`UnsettledTieError`.
+
+    ``merged`` may be given where it was computed from the same submissions already.
+    """
+    label = merged if merged is not None else merged_label(item, submissions)
+    if label.ties:
+        raise UnsettledTieError(label)
+    with transaction.atomic():
+        settlement = _new_settlement(
+            item, submissions, label.method, label.version, by, reason,
+            no_finding=label.no_finding, answers=values_to_document(label.answers), confidence=label.confidence,
+        )  # fmt: skip
+        media = {medium.ordinal: medium for medium in media_of(item)}
+        SettledShape.objects.bulk_create(
+            SettledShape(
+                settlement=settlement, medium=media[entry.shape.medium], shape_id=entry.shape.shape_id[:64],
+                label=entry.shape.label, regions=regions_to_document(entry.shape.regions),
+                mask=None if entry.shape.mask is None
+                else store_blob(content=encode_mask(entry.shape.mask.voxels), kind="mask"),
+                mask_origin=None if entry.shape.mask is None else list(entry.shape.mask.origin),
+                attributes=values_to_document(entry.shape.attributes), votes=entry.votes, readers=entry.readers,
+                merged_from=_sources(entry, submissions),
+            )
+            for entry in label.shapes
+        )  # fmt: skip
+        _write_event(item, settlement, by)
+    return settlement
+
+
+def settle_by_choice(*, item: Item, submission: Submission, by: User, reason: str) -> Settlement:
+    """Settle the item with one reading that a reviewer found right, as it was drawn. Writes ``item.settled``."""
+    reading = reading_of(submission)
+    with transaction.atomic():
+        settlement = _new_settlement(
+            item, [submission], CHOICE_METHOD, CHOICE_VERSION, by, reason,
+            no_finding=submission.no_finding, answers=values_to_document(reading.answers), confidence=None,
+        )  # fmt: skip
+        SettledShape.objects.bulk_create(
+            SettledShape(
+                settlement=settlement, medium_id=row.medium_id, shape_id=row.shape_id, label=row.label,
+                regions=row.regions, mask_id=row.mask_id, mask_origin=row.mask_origin, attributes=row.attributes,
+                votes=1, readers=1, merged_from=[{"submission": submission.pk, "shape": row.shape_id}],
+            )
+            for row in submission.annotations.order_by("pk")
+        )  # fmt: skip
+        _write_event(item, settlement, by)
+    return settlement
+
+
+def _new_settlement(
+    item: Item, submissions: Sequence[Submission], method: str, version: str, by: User | None, reason: str, *,
+    no_finding: bool, answers: dict[str, object], confidence: float | None,
+) -> Settlement:  # fmt: skip
+    ontology, content = current_ontology(item.project)
+    highest = Settlement.objects.filter(item=item).aggregate(highest=Max("number"))["highest"]
+    asked = {label for submission in submissions for label in submission.asked_labels}
+    settlement = Settlement.objects.create(
+        item=item, number=(highest or 0) + 1, ontology=ontology, method=method[:60], method_version=version,
+        decided_by=by, no_finding=no_finding, asked_labels=[e.key for e in content.classes if e.key in asked],
+        answers=answers, confidence=confidence, reason=reason[:300],
+    )  # fmt: skip
+    settlement.inputs.set(submissions)
+    return settlement
+
+
+def _sources(entry: MergedShape, submissions: Sequence[Submission]) -> list[dict[str, object]]:
+    return [{"submission": submissions[index].pk, "shape": shape_id} for index, shape_id in entry.merged_from]
+
+
+def _write_event(item: Item, settlement: Settlement, by: User | None) -> None:
+    audit.append(
+        project_id=item.project_id, kind="item.settled", actor="system" if by is None else f"user:{by.pk}",
+        subject=f"item:{item.pk}",
+        facts={"settlement": settlement.pk, "number": settlement.number, "method": settlement.method},
+    )  # fmt: skip

@@ -1,0 +1,167 @@
+"""The files of a release, one after the other, written to disk and never whole in memory but for COCO and CSV.
+
+Always the same bytes for the same settlements: items in order, fixed times inside archives, no clock. Not here: which
+settlements (the manifest says), file syntax (``formats``).
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.db.models import Q
+
+from labelhub.catalog.models import Medium
+from labelhub.catalog.selectors import grid_of
+from labelhub.consensus.models import Settlement
+from labelhub.consensus.selectors import readings_of_settlements
+from labelhub.formats.coco_writing import coco_losses, iter_coco
+from labelhub.formats.scores_csv import write_rows
+from labelhub.formats.shapes import AnnotationSet, ItemRecord, Loss
+from labelhub.jobs.registry import Running
+from labelhub.projects.models import Project
+from labelhub.projects.ontology import read_ontology
+from labelhub.scoring.models import Score
+
+# Settlements whose shapes are held in memory at a time.
+BATCH = 50
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+SCORE_COLUMNS = (
+    "item", "about", "first", "second", "label", "metric", "value", "low", "high", "n", "unit", "reason", "edge_case",
+    "method", "method_version",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One written file, still in a temporary place, and what its format could not carry."""
+
+    name: str
+    path: Path
+    losses: tuple[Loss, ...] = ()
+
+
+def made_files(
+    manifest: Mapping[str, Any], project: Project, formats: Sequence[str], running: Running | None
+) -> Iterator[Made]:
+    """Write each file in turn; the caller takes it and removes it."""
+    keys = [entry["settlement"] for entry in manifest["settlements"]]
+    for done, name in enumerate(sorted(formats)):
+        if running is not None:
+            running.progress(done, len(formats), f"Writing {name}")
+        yield FORMATS[name](_Source(project, keys, datetime.fromisoformat(manifest["as_of"])))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a release is written from."""
+
+    project: Project
+    settlements: Sequence[int]
+    as_of: datetime
+
+    def batches(self) -> Iterator[AnnotationSet]:
+        """Yield the settled labels in the order of the manifest, some items at a time."""
+        for start in range(0, len(self.settlements), BATCH):
+            yield self._set(self.settlements[start : start + BATCH])
+
+    def whole(self) -> AnnotationSet:
+        """Return all settled labels as one set."""
+        return self._set(self.settlements)
+
+    def _set(self, keys: Sequence[int]) -> AnnotationSet:
+        rows = Settlement.objects.select_related("item", "ontology").in_bulk(list(keys))
+        settlements = [rows[key] for key in keys]
+        media: dict[int, list[Medium]] = {}
+        for medium in Medium.objects.filter(item__in=[entry.item_id for entry in settlements]).order_by(
+            "item", "ordinal"
+        ):
+            media.setdefault(medium.item_id, []).append(medium)
+        ontologies = {entry.ontology_id: read_ontology(entry.ontology.content) for entry in settlements}
+        newest = ontologies[max(ontologies)] if ontologies else None
+        labels = dict.fromkeys(
+            label.key for key in sorted(ontologies, reverse=True) for label in ontologies[key].classes
+        )
+        return AnnotationSet(
+            format="labelhub",
+            items=tuple(
+                ItemRecord(
+                    key=entry.item.code, group=entry.item.group_key or None, group_kind=entry.item.group_kind,
+                    grids=tuple(grid_of(medium) for medium in media.get(entry.item_id, ())),
+                )
+                for entry in settlements
+            ),
+            readings=tuple(readings_of_settlements(settlements)),
+            labels=tuple(labels),
+            questions=newest.question_specs() if newest else (),
+            empty_means="not-read",
+            empty_rule="An item without shapes is stated as read and empty.",
+        )  # fmt: skip
+
+
+def _coco(source: _Source) -> Made:
+    annotations = source.whole()
+    path = _new_file()
+    with path.open("wb") as stream:
+        stream.writelines(iter_coco(annotations))
+    return Made("coco.json", path, coco_losses(annotations))
+
+
+def _csv(source: _Source) -> Made:
+    path = _new_file()
+    path.write_bytes(write_rows(_score_rows(source), columns=SCORE_COLUMNS))
+    return Made("scores.csv", path)
+
+
+def _score_rows(source: _Source) -> Iterator[dict[str, object]]:
+    """Every score that stood when the release was started, of all items of the project, by labeler and not by name."""
+    stood = Q(replaced_at=None) | Q(replaced_at__gt=source.as_of)
+    rows = (
+        Score.objects.filter(stood, item__project=source.project, computed_at__lte=source.as_of)
+        .select_related("item", "first__assignment__labeler", "second__assignment__labeler", "prediction__model")
+        .order_by("item_id", "pk")
+    )
+    for row in rows.iterator(chunk_size=2000):
+        yield {
+            "item": row.item.code, "about": row.about, "first": _reader(row.first), "second": _other(row),
+            "label": row.label, "metric": row.metric, "value": row.value, "low": row.low, "high": row.high, "n": row.n,
+            "unit": row.unit, "reason": row.reason, "edge_case": row.edge_case, "method": row.method,
+            "method_version": row.method_version,
+        }  # fmt: skip
+
+
+def _reader(submission: Any) -> str:
+    if submission is None:
+        return ""
+    return f"labeler-{submission.assignment.labeler_id} v{submission.version} {submission.read_kind}"
+
+
+def _other(row: Score) -> str:
+    if row.gold_id is not None:
+        return f"gold-{row.gold_id}"
+    if row.prediction is not None:
+        return f"model {row.prediction.model.name} {row.prediction.model.number}"
+    return _reader(row.second)
+
+
+def _new_file() -> Path:
+    with tempfile.NamedTemporaryFile(prefix="labelhub-release-", delete=False) as handle:
+        return Path(handle.name)
+
+
+def write_archive(path: Path, files: Iterator[tuple[str, bytes]]) -> None:
+    """Write a ZIP whose bytes depend on names and contents alone."""
+    with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name, content in files:
+            entry = zipfile.ZipInfo(name, date_time=_ZIP_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+
+
+FORMATS: Mapping[str, Callable[[_Source], Made]] = {"coco": _coco, "csv": _csv}

@@ -1,0 +1,71 @@
+"""Predictions as plain readings, and back: shapes as JSON documents, masks as blobs. Not here: comparing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from labelhub.catalog.blobs import read_blob, store_blob
+from labelhub.catalog.models import Blob
+from labelhub.formats.mask_blob import decode_mask, encode_mask
+from labelhub.formats.shapes import MaskRegion, Reading, Region, Shape
+from labelhub.predictions.models import Prediction
+from labelhub.predictions.predictor import Seen
+
+# Under this key of ``Prediction.answers`` the classes stand that the model knows.
+SCOPE = "asked_labels"
+
+
+def shape_documents(seen: Seen, medium: int) -> list[dict[str, Any]]:
+    """Return a medium's shapes as stored: regions in place, masks by the name of their blob."""
+    return [_document(shape, medium, seen.confidences.get(shape.shape_id)) for shape in seen.shapes]
+
+
+def reading_of(prediction: Prediction) -> Reading:
+    """Return what the model said as a reading, so that it is compared like one. It is never counted as one."""
+    names = [entry["mask"] for entry in prediction.shapes if entry.get("mask")]
+    blobs = Blob.objects.in_bulk(names)
+    shapes = tuple(_shape(entry, blobs) for entry in prediction.shapes)
+    answers = {key: value for key, value in prediction.answers.items() if key != SCOPE}
+    return Reading(
+        item=prediction.item.code,
+        rater=f"model {prediction.model.name} {prediction.model.number}",
+        shapes=shapes,
+        answers=answers,
+        is_empty_read=not shapes and not answers,
+        asked_labels=tuple(prediction.answers.get(SCOPE, ())),
+        asked_questions=tuple(answers),
+        locator=f"prediction:{prediction.pk}",
+    )
+
+
+def mean_confidence(documents: Iterable[Mapping[str, Any]]) -> float | None:
+    """Return the mean confidence of the shapes that have one."""
+    given = [entry["confidence"] for entry in documents if entry.get("confidence") is not None]
+    return float(np.mean(given)) if given else None
+
+
+def _document(shape: Shape, medium: int, confidence: float | None) -> dict[str, Any]:
+    document: dict[str, Any] = {"id": f"{medium}-{shape.shape_id}", "label": shape.label, "medium": medium}
+    if confidence is not None:
+        document["confidence"] = round(confidence, 4)
+    if shape.mask is not None:
+        document["mask"] = store_blob(content=encode_mask(shape.mask.voxels), kind="mask").pk
+        document["origin"] = list(shape.mask.origin)
+    if shape.regions:
+        document["regions"] = [{"kind": r.kind, "points": r.points.tolist(), "z": r.z} for r in shape.regions]
+    return document
+
+
+def _shape(entry: Mapping[str, Any], blobs: Mapping[str, Blob]) -> Shape:
+    mask = None
+    if entry.get("mask"):
+        z, y, x = entry["origin"]
+        mask = MaskRegion(decode_mask(read_blob(blobs[entry["mask"]])).astype(np.bool_), (z, y, x))
+    regions = tuple(
+        Region(kind=region["kind"], points=np.asarray(region["points"], dtype=np.float64), z=int(region["z"]))
+        for region in entry.get("regions", ())
+    )
+    return Shape(str(entry["id"]), entry["label"], regions, mask, medium=int(entry["medium"]), source="model")

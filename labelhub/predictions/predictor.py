@@ -1,0 +1,62 @@
+"""What every model looks like from outside: pixels in, shapes with confidences out. No framework is named here.
+
+A predictor is found by name. The classical one is always there; packages above may register others that run elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from labelhub.formats.shapes import Grid, Shape, Value
+from labelhub.projects.errors import DomainError
+from labelhub.projects.ontology import Ontology
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a model says of one medium. ``confidences`` are by shape id, from 0 to 1, where the model has them.
+
+    ``asked_labels`` are the classes the model knows: of all others it says nothing, and nothing is not "absent".
+    """
+
+    shapes: tuple[Shape, ...] = ()
+    confidences: Mapping[str, float] = field(default_factory=dict)
+    answers: Mapping[str, Value] = field(default_factory=dict)
+    asked_labels: tuple[str, ...] = ()
+
+
+class Predictor(Protocol):
+    """Anything that looks at pixels ``[z, y, x]`` or ``[z, y, x, c]`` on a grid and says what is there."""
+
+    def predict(self, pixels: NDArray[Any], grid: Grid, ontology: Ontology) -> Seen:
+        """Say what is on this medium. Pure: the same pixels give the same answer."""
+
+
+class NoSuchPredictorError(DomainError):
+    """A model version names a predictor that no installed package provides."""
+
+    code = "no-such-predictor"
+
+
+PredictorFactory = Callable[[Mapping[str, Any]], Predictor]
+_factories: dict[str, PredictorFactory] = {}
+
+
+def register_predictor(name: str, factory: PredictorFactory) -> None:
+    """Make a predictor known under ``name``. The factory gets the model version's parameters."""
+    _factories[name] = factory
+
+
+def predictor_of(name: str, parameters: Mapping[str, Any]) -> Predictor:
+    """Return the predictor ``name`` with these parameters. Raises :class:`NoSuchPredictorError`."""
+    factory = _factories.get(name)
+    if factory is None:
+        known = ", ".join(sorted(_factories)) or "none"
+        raise NoSuchPredictorError(
+            f"The predictor {name!r} is not installed here. Nothing was predicted. Known: {known}."
+        )
+    return factory(parameters)

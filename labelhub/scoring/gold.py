@@ -1,0 +1,66 @@
+"""Gold: which submission is an item's true answer as far as anyone knows. Made and retired, never deleted.
+
+Nothing about an item tells an annotator that it is gold: these rows are hidden. Not here: when gold is handed out
+(``workflow``), and the comparison with it (``services``).
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from labelhub.annotations.models import Submission
+from labelhub.audit import services as audit
+from labelhub.catalog.models import Item
+from labelhub.projects.errors import DomainError
+from labelhub.projects.models import Project
+from labelhub.scoring.models import GoldReference, Score
+
+
+class GoldProblemError(DomainError):
+    """The submission cannot be this item's gold."""
+
+    code = "gold-problem"
+
+
+def make_gold(*, item: Item, submission: Submission, by: str, kind: str = GoldReference.Kind.HIDDEN) -> GoldReference:
+    """Make ``submission`` the item's gold; an earlier one is retired. Writes ``gold.made``. ``by`` is the actor."""
+    if submission.assignment.item_id != item.pk:
+        raise GoldProblemError("This reading is of another item. Nothing was changed. Choose a reading of this item.")
+    with transaction.atomic():
+        for earlier in GoldReference.objects.filter(item=item, retired_at=None):
+            retire_gold(gold=earlier, reason="replaced by a newer gold", by=by)
+        gold = GoldReference.objects.create(item=item, submission=submission, kind=kind, made_by=by[:80])
+        audit.append(
+            project_id=item.project_id, kind="gold.made", actor=by, subject=f"item:{item.pk}",
+            facts={"gold": gold.pk, "submission": submission.pk, "kind": kind},
+        )  # fmt: skip
+    return gold
+
+
+def retire_gold(*, gold: GoldReference, reason: str, by: str) -> None:
+    """Take a gold out of use: its scores are dated as replaced, so that no accuracy rests on it. Writes ``gold.retired``."""
+    with transaction.atomic():
+        now = timezone.now()
+        rows = GoldReference.objects.filter(pk=gold.pk, retired_at=None)
+        if not rows.update(retired_at=now, retired_reason=reason[:300]):
+            return
+        Score.objects.filter(gold=gold, replaced_at=None).update(replaced_at=now)
+        audit.append(
+            project_id=gold.item.project_id, kind="gold.retired", actor=by, subject=f"item:{gold.item_id}",
+            facts={"gold": gold.pk},
+        )  # fmt: skip
+
+
+def current_gold(item: Item) -> GoldReference | None:
+    """Return the item's gold, if it has one now."""
+    return GoldReference.objects.filter(item=item, retired_at=None).select_related("submission").first()
+
+
+def gold_items(project: Project) -> QuerySet[Item]:
+    """Return the items with hidden or exam gold in use, whatever their state, but for excluded ones."""
+    references = GoldReference.objects.filter(
+        retired_at=None, kind__in=[GoldReference.Kind.HIDDEN, GoldReference.Kind.EXAM]
+    )
+    return Item.objects.filter(project=project, pk__in=references.values("item_id")).exclude(state=Item.State.EXCLUDED)

@@ -1,0 +1,243 @@
+"""Scoring an item: pairs of readings, readings against gold and against a model, and the item's agreement, kept as rows.
+
+Submissions never change, so a comparison is made once; only pairs that are new, or were made by another method or under
+other tolerances, are computed. A row that a newer one replaces keeps the date on which it was replaced. Not here: what follows
+from the numbers (``routing``), and the project's statistics (``panel``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+
+from labelhub.annotations.models import Submission
+from labelhub.annotations.plain import readings_of
+from labelhub.catalog.models import Item
+from labelhub.catalog.selectors import grid_of, media_of
+from labelhub.formats.shapes import Grid, Reading
+from labelhub.predictions.models import Prediction
+from labelhub.predictions.plain import reading_of as reading_of_prediction
+from labelhub.projects.ontology import Ontology
+from labelhub.projects.policy import Policy
+from labelhub.projects.selectors import current_ontology, current_policy
+from labelhub.scoring.compare import METHOD, VERSION, Comparison, Terms, compare
+from labelhub.scoring.models import GoldReference, Score
+from labelhub.scoring.reads import Reads, reads_of
+from labelhub.scoring.rows import AGREEMENT, CURRENT_AGREEMENT, RIGHT, SIMILARITY, Between, method_of, rows_of
+
+About = Score.About
+
+
+@dataclass(frozen=True, slots=True)
+class ItemScores:
+    """The numbers about an item that routing needs. Similarities are by submission id, None where undefined.
+
+    ``n_set_aside`` counts readers whose reading was set aside. ``pairs`` holds every pair of current readings, smaller id first; ``model`` the model's similarity with each current
+    reading, ``model_silence`` why there is none. ``gold`` says of each reading whether it is right against the item's gold.
+    """
+
+    reads: Reads
+    n_set_aside: int
+    pairs: Mapping[tuple[int, int], float | None]
+    model: Mapping[int, float | None]
+    model_silence: str
+    gold: Mapping[int, bool | None]
+
+
+def terms_of(ontology: Ontology, policy: Policy) -> Terms:
+    """Return what is compared in a project: its classes and questions, and the tolerances its policy fixed."""
+    return Terms(
+        labels=tuple(entry.key for entry in ontology.classes),
+        questions=ontology.question_specs(),
+        pooled=frozenset(entry.key for entry in ontology.classes if entry.tool == "brush"),
+        match_iou=policy.match_iou,
+        tolerance_mm=policy.tolerance_mm,
+        tolerance_px=policy.tolerance_px,
+    )
+
+
+def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
+    """Compute what is missing of the item's scores and return what routing needs. Runs in the caller's transaction.
+
+    ``set_aside`` are ids of submissions that no longer speak for their author: routing does not hear them.
+    """
+    _, ontology = current_ontology(item.project)
+    _, policy = current_policy(item.project)
+    reads = reads_of(item, set_aside=set_aside)
+    with transaction.atomic():
+        bench = _Bench(item, terms_of(ontology, policy), reads)
+        bench.score_pairs()
+        bench.score_gold(policy)
+        prediction, silence = heard_prediction(item, reads.current, policy)
+        bench.score_model(prediction)
+        pairs = bench.similarities(About.PAIR)
+        current = {_key(a, b): pairs.get(_key(a, b)) for a, b in combinations(reads.current, 2)}
+        counted = {_key(a, b): pairs.get(_key(a, b)) for a, b in combinations(reads.counted, 2)}
+        _keep_mean(item, AGREEMENT, counted, len(reads.counted), bench.method)
+        _keep_mean(item, CURRENT_AGREEMENT, current, len(reads.current), bench.method)
+        return ItemScores(
+            reads=reads,
+            n_set_aside=len(reads_of(item).current) - len(reads.current) if set_aside else 0,
+            pairs=current,
+            model={
+                first: value for (first, _), value in bench.similarities(About.MODEL, prediction=prediction).items()
+            },
+            model_silence=silence,
+            gold=_gold_verdicts(item),
+        )
+
+
+def heard_prediction(item: Item, current: Sequence[Submission], policy: Policy) -> tuple[Prediction | None, str]:
+    """Return the newest prediction that may be heard about the item, or None and why.
+
+    A model that pre-labelled an item is silent about it: readers who started from its shapes would agree with it.
+    """
+    prediction = Prediction.objects.filter(item=item).select_related("model").order_by("-created_at", "-pk").first()
+    if not policy.use_model:
+        return None, "the policy uses no model"
+    if prediction is None:
+        return None, "no model has seen this item"
+    if any(submission.read_kind == "assisted" for submission in current):
+        return None, "a model pre-labelled this item for a reader"
+    drawn_by_model = Submission.objects.filter(
+        pk__in=[submission.pk for submission in current], annotations__source__startswith="model"
+    )
+    if drawn_by_model.exists():
+        return None, "a reading holds shapes that a model drew"
+    return prediction, ""
+
+
+class _Bench:
+    """The comparisons of one item: which are stored already, and the readings that new ones need, loaded once."""
+
+    def __init__(self, item: Item, terms: Terms, reads: Reads) -> None:
+        self.item, self.terms, self.reads = item, terms, reads
+        self.method = method_of(METHOD, terms)
+        self.stored = list(Score.objects.filter(item=item, metric=SIMILARITY, label="", replaced_at=None))
+        self._readings: dict[int, Reading] = {}
+        self._grids: list[Grid] | None = None
+
+    def score_pairs(self) -> None:
+        """Compare each two counted readings and each two current ones."""
+        pairs = {
+            _key(a, b): (a, b)
+            for group in (self.reads.counted, self.reads.current)
+            for a, b in combinations(sorted(group, key=lambda submission: submission.pk), 2)
+        }
+        done = {(row.first_id, row.second_id) for row in self._valid(About.PAIR)}
+        missing = [pair for key, pair in pairs.items() if key not in done]
+        self._load(submission for pair in missing for submission in pair)
+        for first, second in missing:
+            found = self._compare(self._readings[first.pk], self._readings[second.pk])
+            self._keep(found, Between(self.item, About.PAIR, first, second))
+
+    def score_gold(self, policy: Policy) -> None:
+        """Compare every reading with the item's current gold; right is a similarity of at least ``accept_agreement``."""
+        gold = GoldReference.objects.filter(item=self.item, retired_at=None).select_related("submission").first()
+        if gold is None:
+            return
+        done = {row.first_id for row in self._valid(About.GOLD) if row.gold_id == gold.pk}
+        missing = [s for s in self.reads.every if s.pk not in done and s.pk != gold.submission_id]
+        self._load([gold.submission, *missing] if missing else [])
+        for submission in missing:
+            truth = self._readings[gold.submission_id]
+            found = self._compare(self._readings[submission.pk], truth, second_is_truth=True)
+            between = Between(self.item, About.GOLD, submission, gold=gold)
+            self._keep(found, between)
+            _keep_right(found, between, policy.accept_agreement)
+
+    def score_model(self, prediction: Prediction | None) -> None:
+        """Compare every current reading with what the model says, where it may be heard."""
+        if prediction is None:
+            return
+        done = {row.first_id for row in self._valid(About.MODEL) if row.prediction_id == prediction.pk}
+        missing = [submission for submission in self.reads.current if submission.pk not in done]
+        self._load(missing)
+        seen = reading_of_prediction(prediction) if missing else None
+        for submission in missing:
+            assert seen is not None
+            found = self._compare(self._readings[submission.pk], seen)
+            self._keep(found, Between(self.item, About.MODEL, submission, prediction=prediction))
+
+    def similarities(self, about: str, *, prediction: Prediction | None = None) -> dict[tuple[int, int], float | None]:
+        """Return the similarities that stand now, by the ids of the two submissions (0 where the second is a model)."""
+        rows = [row for row in self._valid(about) if about != About.MODEL or row.prediction == prediction]
+        return {(row.first_id or 0, row.second_id or 0): row.value for row in rows}
+
+    def _valid(self, about: str) -> list[Score]:
+        return [
+            row for row in self.stored
+            if row.about == about and row.method == self.method and row.method_version == VERSION
+        ]  # fmt: skip
+
+    def _load(self, submissions: Iterable[Submission]) -> None:
+        wanted = [s for s in dict.fromkeys(submissions) if s.pk not in self._readings]
+        for submission, reading in zip(wanted, readings_of(wanted) if wanted else [], strict=True):
+            self._readings[submission.pk] = reading
+
+    def _compare(self, first: Reading, second: Reading, *, second_is_truth: bool = False) -> Comparison:
+        if self._grids is None:
+            self._grids = [grid_of(medium) for medium in media_of(self.item)]
+        return compare(first, second, terms=self.terms, grids=self._grids, second_is_truth=second_is_truth)
+
+    def _keep(self, found: Comparison, between: Between) -> None:
+        outdated = Score.objects.filter(
+            item=self.item, about=between.about, first=between.first, second=between.second, gold=between.gold,
+            prediction=between.prediction, replaced_at=None,
+        )  # fmt: skip
+        outdated.update(replaced_at=timezone.now())
+        rows = Score.objects.bulk_create(rows_of(found, between, self.terms))
+        self.stored = [row for row in self.stored if not _is_same(row, between)] + rows[:1]
+
+
+def _is_same(row: Score, between: Between) -> bool:
+    def pk(entity: Submission | GoldReference | Prediction | None) -> int | None:
+        return None if entity is None else entity.pk
+
+    return (row.about, row.first_id, row.second_id, row.gold_id, row.prediction_id) == (
+        between.about, pk(between.first), pk(between.second), pk(between.gold), pk(between.prediction),
+    )  # fmt: skip
+
+
+def _keep_right(found: Comparison, between: Between, threshold: float) -> None:
+    is_defined = not np.isnan(found.similarity)
+    Score.objects.create(
+        item=between.item, about=About.GOLD, first=between.first, gold=between.gold, metric=RIGHT,
+        value=float(found.similarity >= threshold) if is_defined else None, n=1 if is_defined else 0,
+        reason=found.reason[:200], method=f"right at a similarity with gold of at least {threshold:g}", method_version=VERSION,
+    )  # fmt: skip
+
+
+def _gold_verdicts(item: Item) -> dict[int, bool | None]:
+    rows = Score.objects.filter(item=item, about=About.GOLD, metric=RIGHT, replaced_at=None)
+    return {row.first_id or 0: None if row.value is None else row.value == 1.0 for row in rows}
+
+
+def _keep_mean(
+    item: Item, metric: str, pairs: Mapping[tuple[int, int], float | None], n_reads: int, method: str
+) -> None:
+    """Keep the mean over pairs; a value that did not change writes nothing."""
+    values = [value for value in pairs.values() if value is not None]
+    mean = float(np.mean(values)) if values else None
+    reason = ""
+    if mean is None:
+        reason = f"{n_reads} of at least 2 readings are in" if n_reads < 2 else "no two readings answer the same"
+    rows = Score.objects.filter(item=item, about=About.ITEM, metric=metric, label="", replaced_at=None)
+    name = f"mean of pairs; {method}"[:80]
+    standing = rows.first()
+    if standing is not None and (standing.value, standing.n, standing.method) == (mean, len(values), name):
+        return
+    rows.update(replaced_at=timezone.now())
+    Score.objects.create(
+        item=item, about=About.ITEM, metric=metric, value=mean, n=len(values), unit="pairs", reason=reason, method=name,
+        method_version=VERSION,
+    )  # fmt: skip
+
+
+def _key(a: Submission, b: Submission) -> tuple[int, int]:
+    return (a.pk, b.pk) if a.pk < b.pk else (b.pk, a.pk)

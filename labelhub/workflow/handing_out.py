@@ -1,0 +1,120 @@
+"""Which item a labeler gets next, and as what kind of reading. Reads only; ``lifecycle.hand_out`` does it.
+
+Order: what they have begun, work that came back, gold where it is due, then items that want a further reader. Whether gold is
+due is a draw that depends on the project's secret and on how many items this labeler had, on nothing else: it has no fixed
+place and cannot be foretold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from labelhub.assignments.models import Assignment
+from labelhub.assignments.selectors import items_for, n_filled, never_met
+from labelhub.catalog.models import Item
+from labelhub.projects.models import Labeler, Role
+from labelhub.projects.permissions import role_in
+from labelhub.projects.policy import Policy
+from labelhub.projects.selectors import current_guideline, has_acknowledged
+from labelhub.reviews.selectors import has_judged
+from labelhub.scoring.gold import gold_items
+from labelhub.workflow.errors import GuidelineUnreadError, NotALabelerNowError
+
+# How many candidates are looked at before a labeler is told that there is nothing: others may hold the first ones.
+MOST_CANDIDATES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An item to be handed out (locked), what kind of reading it will be, and why. The reason is for reviewers and admins."""
+
+    item: Item
+    read_kind: str
+    planned_blind: bool
+    reason: str
+
+
+def require_may_label(labeler: Labeler) -> None:
+    """Raise where the labeler is nobody who labels here now, or has not confirmed the current instructions."""
+    if labeler.user is None or role_in(labeler.user, labeler.project) is None:
+        raise NotALabelerNowError
+    guideline = current_guideline(labeler.project)
+    if not has_acknowledged(labeler, guideline):
+        raise GuidelineUnreadError(guideline_id=guideline.pk, number=guideline.number)
+
+
+def choose(labeler: Labeler, policy: Policy) -> Choice | None:
+    """Return what the labeler reads next, its item locked, or None where there is nothing for them."""
+    n_had = Assignment.objects.filter(labeler=labeler).exclude(read_kind="rework").count()
+    # Admins see everybody's labels: what they read is never a blind read.
+    is_blind = labeler.user is not None and role_in(labeler.user, labeler.project) != Role.ADMIN
+    if is_blind and is_gold_due(labeler, n_had, policy.gold_share):
+        gold = _next_gold(labeler, n_had)
+        if gold is not None:
+            return Choice(gold, "independent", True, "Gold was due.")
+    return _next_wanting(labeler, policy, is_blind=is_blind)
+
+
+def is_gold_due(labeler: Labeler, n_had: int, share: float) -> bool:
+    """Whether a draw with probability ``share`` falls on gold; the same labeler and count draw the same."""
+    return _draw(labeler, n_had, "gold") < share
+
+
+def _next_gold(labeler: Labeler, n_had: int) -> Item | None:
+    """Return gold this labeler never had, and of a group whose gold they never had: such items are not independent."""
+    had = Assignment.objects.filter(labeler=labeler, item__in=gold_items(labeler.project))
+    groups = set(had.exclude(item__group_key="").values_list("item__group_key", flat=True))
+    fresh = never_met(labeler, gold_items(labeler.project)).exclude(group_key__in=groups).order_by("pk")
+    keys = list(fresh.values_list("pk", flat=True))
+    if not keys:
+        return None
+    chosen = keys[int(_draw(labeler, n_had, "which") * len(keys))]
+    return lock(Item.objects.filter(pk=chosen)).first()
+
+
+def _next_wanting(labeler: Labeler, policy: Policy, *, is_blind: bool) -> Choice | None:
+    for item in _free_items(labeler, policy):
+        # Counted again under the lock: the list was made before others who held the item let go of it.
+        filled = n_filled(item)
+        wanted = max(item.wanted_reads, policy.readers)
+        if filled >= wanted or (labeler.user is not None and has_judged(labeler.user, item)):
+            continue
+        is_planned = filled < policy.readers
+        if not is_blind:
+            return Choice(item, "unblinded", False, f"Reader {filled + 1} of {wanted}; sees other labels.")
+        reason = f"Reader {filled + 1} of {wanted}."
+        return Choice(
+            item, "independent", is_planned, reason if is_planned else f"{reason} The readers before disagree."
+        )
+    return None
+
+
+def _free_items(labeler: Labeler, policy: Policy) -> Iterator[Item]:
+    wanting = items_for(labeler, project=labeler.project, overlap=policy.readers)
+    for key in list(wanting.values_list("pk", flat=True)[:MOST_CANDIDATES]):
+        item = lock(Item.objects.filter(pk=key, state__in=[Item.State.WAITING, Item.State.READING])).first()
+        if item is not None:
+            yield item
+
+
+def lock(items: QuerySet[Item]) -> QuerySet[Item]:
+    """Return ``items`` so that reading one locks it; where the database can, those that others hold are passed over."""
+    can_skip = connection.features.has_select_for_update_skip_locked
+    return items.select_related("project").select_for_update(of=("self",), skip_locked=can_skip)
+
+
+def has_work(labeler: Labeler, policy: Policy) -> bool:
+    """Whether something can be handed out now. A declared disclosure: that there is work, never how much or why."""
+    own = Assignment.objects.filter(labeler=labeler, state=Assignment.State.OPEN)
+    return own.exists() or items_for(labeler, project=labeler.project, overlap=policy.readers).exists()
+
+
+def _draw(labeler: Labeler, n_had: int, purpose: str) -> float:
+    """A number from 0 to 1 that only who knows the project's secret can foretell."""
+    text = f"{labeler.project.pseudonym_salt}:{purpose}:{labeler.pk}:{n_had}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64

@@ -1,0 +1,309 @@
+"""The life of an item, one function a step, from top to bottom as the loop runs:
+
+    hand out → submit → (score → route) → review → settle → release
+
+Every write that moves an item goes through here, in one transaction a step, with the item locked first and its audit events
+inside. Moves are those of ``states``; what refuses a step raises before anything is stored. Not here: how a number is made
+(``scoring``), which rule decides (``routing``), what an answer holds (``annotations``).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from labelhub.accounts.models import User
+from labelhub.annotations import submissions
+from labelhub.annotations.models import Submission
+from labelhub.assignments import selectors as assigned
+from labelhub.assignments import services as assignments
+from labelhub.assignments.models import Assignment
+from labelhub.audit import services as audit
+from labelhub.catalog.models import Item
+from labelhub.consensus import services as consensus
+from labelhub.consensus.merge import Merged
+from labelhub.consensus.models import Settlement
+from labelhub.exports import services as exports
+from labelhub.exports.models import Release
+from labelhub.formats.shapes import Reading
+from labelhub.projects.models import Labeler, Project
+from labelhub.projects.permissions import Action, require
+from labelhub.projects.selectors import current_policy
+from labelhub.reviews import services as reviews
+from labelhub.reviews.models import Decision
+from labelhub.reviews.selectors import has_read
+from labelhub.workflow import handing_out, reading, steps
+from labelhub.workflow.errors import CannotReturnError, ItemExcludedError, StepRefusedError
+from labelhub.workflow.states import State, move
+
+# Work that came back may wait for its author this long; then a reviewer takes it.
+REWORK_LEASE_S = 7 * 24 * 3600
+
+
+def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | None:
+    """Give the labeler what they read next, or None. Asking again returns what they have begun, under a new lease.
+
+    Writes ``item.handed_out``. Raises ``NotALabelerNowError`` and ``GuidelineUnreadError``.
+    """
+    at = now or timezone.now()
+    handing_out.require_may_label(labeler)
+    expire_leases(project=labeler.project, now=at)
+    _, policy = current_policy(labeler.project)
+    with transaction.atomic():
+        begun = assigned.open_of(labeler).first()
+        if begun is not None:
+            lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else policy.lease_s
+            return assignments.take_over(assignment=begun, lease_s=lease_s, now=at)
+        choice = handing_out.choose(labeler, policy)
+        if choice is None:
+            return None
+        assignment = assignments.open_assignment(
+            item=choice.item, labeler=labeler, read_kind=choice.read_kind, planned_blind=choice.planned_blind,
+            reason=choice.reason, lease_s=policy.lease_s, now=at,
+        )  # fmt: skip
+        if choice.item.state == State.WAITING:
+            move(item=choice.item, to=State.READING, now=at)
+        _event(choice.item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
+    return assignment
+
+
+def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) -> None:
+    """Give an item back unread; the labeler does not get it again. Writes ``assignment.skipped``.
+
+    A rework that its author declines goes to a reviewer. Raises ``NotOpenError`` where it was closed already.
+    """
+    with transaction.atomic():
+        item = locked(assignment.item_id)
+        assignments.close(assignment=assignment, state=Assignment.State.SKIPPED, reason=reason.strip(), now=now)
+        _event(item, "assignment.skipped", f"labeler:{assignment.labeler_id}", assignment=str(assignment.pk))
+        reading.after_reader_left(item)
+
+
+def expire_leases(*, project: Project | None = None, now: datetime | None = None) -> int:
+    """Close what is past its lease and put its items back into the queue. Drafts are kept. Writes ``assignment.expired``."""
+    at = now or timezone.now()
+    count = 0
+    for assignment in assigned.overdue(project=project, now=at):
+        with transaction.atomic():
+            item = locked(assignment.item_id)
+            if assignments.expire(assignment=assignment, now=at):
+                count += 1
+                _event(item, "assignment.expired", "system", assignment=str(assignment.pk))
+                reading.after_reader_left(item)
+    return count
+
+
+def submit(
+    *, assignment: Assignment, by: User, request_id: uuid.UUID, no_finding: bool = False,
+    extent: Mapping[str, Any] | None = None, active_s: float | None = None,
+) -> Submission:  # fmt: skip
+    """Freeze what the labeler drew, close the assignment, then score and route the item, all or nothing.
+
+    A retried ``request_id`` gets the first answer and does nothing. Writes ``submission.frozen`` and what follows. Raises
+    ``NotFound`` or ``NotAllowed`` for anybody but its labeler, ``ItemExcludedError``, and what ``freeze`` refuses.
+    """
+    require(by, Action.LABEL, assignment)
+    with transaction.atomic():
+        item = locked(assignment.item_id)
+        earlier = Submission.objects.filter(assignment=assignment, request_id=request_id).first()
+        if earlier is not None:
+            return earlier
+        if item.state == State.EXCLUDED:
+            raise ItemExcludedError(code=item.code)
+        submission = submissions.freeze(
+            assignment=assignment, request_id=request_id, no_finding=no_finding, extent=extent, active_s=active_s
+        )
+        assignments.close(assignment=assignment, state=Assignment.State.SUBMITTED)
+        score_and_route(item=item)
+    return submission
+
+
+def record_reading(
+    *, item: Item, labeler: Labeler, reading: Reading, at: datetime | None = None, is_gold: bool = False,
+    is_routed: bool = True, active_s: float | None = None,
+) -> Submission:  # fmt: skip
+    """Store a reading made elsewhere (an import, a simulated reader), then score and route the item unless told not to.
+
+    With ``is_gold`` it becomes the item's gold and votes on nothing. An import of several readers stores them with
+    ``is_routed=False`` and calls :func:`score_and_route` once an item is whole. Writes ``submission.stored`` and what follows.
+    """
+    with transaction.atomic():
+        held = locked(item.pk)
+        if held.state == State.EXCLUDED:
+            raise ItemExcludedError(code=held.code)
+        submission = steps.store(held, labeler, reading, at=at, is_gold=is_gold, active_s=active_s)
+        if not is_gold and held.state == State.WAITING:
+            move(item=held, to=State.READING, now=at)
+        if is_routed:
+            score_and_route(item=held)
+        item.state = held.state
+    return submission
+
+
+def score_and_route(*, item: Item) -> None:
+    """Bring the item's scores up to date, decide where it goes, and send it there. Writes ``item.routed`` and what follows.
+
+    A late reading of an item that is settled or with a reviewer is scored and kept; so is one of an item whose author
+    still works on a rework: it is decided when that is in.
+    """
+    with transaction.atomic():
+        outcome = reading.score_then_decide(item)
+        if outcome is None:
+            return
+        if outcome.verdict.outcome == "accept":
+            _settle_by_vote(item, outcome.reads, reason=outcome.verdict.reason, merged=outcome.merged)
+        elif outcome.verdict.outcome == "back-to-author":
+            _return_to_author(item, outcome.odd_submission(), outcome.verdict.reason)
+        elif outcome.verdict.outcome == "more-readers":
+            reading.want_reads(item, outcome.verdict.wanted_reads)
+        else:
+            move(item=item, to=State.REVIEW)
+
+
+def start_rework(*, submission: Submission, reason: str, by: User | None = None) -> Assignment:
+    """Send a submission back to its author, who finds their shapes as they were. Writes ``item.returned``.
+
+    Raises ``CannotReturnError`` where the author has no account here, has left, is at work on the item, or had the policy's
+    rounds.
+    """
+    if by is not None:
+        require(by, Action.REVIEW, submission)
+    with transaction.atomic():
+        return _return_to_author(locked(submission.assignment.item_id), submission, reason, by=by)
+
+
+def review(
+    *, submission: Submission, reviewer: User, verdict: str, score: int | None, comment: str, request_id: uuid.UUID
+) -> Decision:
+    """Keep a reviewer's judgement and act on it. A retried ``request_id`` gets the first judgement and does nothing.
+
+    *Accept* settles the item with this reading. *Reject* sends it back to its author with the comment; where that is not
+    possible one more reader is asked. On an item that another reviewer settled, a rejection opens it for review again:
+    both judgements stay. Writes ``submission.reviewed`` and what follows.
+    """
+    require(reviewer, Action.REVIEW, submission)
+    with transaction.atomic():
+        item = locked(submission.assignment.item_id)
+        if item.state == State.EXCLUDED:
+            raise ItemExcludedError(code=item.code)
+        decision, is_new = reviews.decide(
+            submission=submission,
+            reviewer=reviewer,
+            verdict=verdict,
+            score=score,
+            comment=comment,
+            request_id=request_id,
+        )
+        if not is_new:
+            return decision
+        if verdict == Decision.Verdict.ACCEPT:
+            if item.state != State.SETTLED:
+                _settle_by_choice(item, submission, reviewer, "A reviewer found this reading right.")
+        elif item.state == State.SETTLED and steps.settled_by_other(item, reviewer):
+            move(item=item, to=State.REVIEW)
+        else:
+            _reject(item, submission, reviewer)
+    return decision
+
+
+def settle(*, item: Item, reason: str, by: User | None = None, submission: Submission | None = None) -> Settlement:
+    """Settle the item by the vote of its current readings, or with the one ``submission`` that a reviewer chose.
+
+    Settling again is a further settlement. Writes ``item.settled``. Raises ``UnsettledTieError`` (nothing is settled
+    then), ``NothingToSettleError``, and for a person ``NotAllowed`` or, on an item they read, ``StepRefusedError``.
+    """
+    if by is not None:
+        require(by, Action.REVIEW, item)
+        if has_read(by, item):
+            raise StepRefusedError(
+                "You read this item yourself, so somebody else settles it. Nothing was changed.", code="own-read"
+            )
+    with transaction.atomic():
+        held = locked(item.pk)
+        if submission is not None and by is not None:
+            settlement = _settle_by_choice(held, submission, by, reason)
+        else:
+            settlement = _settle_by_vote(held, steps.current_reads(held), reason=reason, by=by)
+        item.state = held.state
+    return settlement
+
+
+def exclude(*, item: Item, by: User, reason: str) -> None:
+    """Take the item out of the project's work for good; its readings stay on record. Writes ``item.excluded``.
+
+    The reason stands in the audit chain: it names no person or file. Admins only.
+    """
+    require(by, Action.MANAGE, item)
+    if not reason.strip():
+        raise StepRefusedError("Say why the item is excluded. Nothing was changed.", code="reason-missing", status=422)
+    with transaction.atomic():
+        held = locked(item.pk)
+        if held.state == State.EXCLUDED:
+            return
+        move(item=held, to=State.EXCLUDED)
+        _event(held, "item.excluded", f"user:{by.pk}", reason=reason.strip()[:300])
+        item.state = held.state
+
+
+def release(*, project: Project, formats: Sequence[str], note: str, by: User) -> Release:
+    """Start a release of the labels that are settled now, as a job. Writes ``release.started``. Admins only."""
+    require(by, Action.MANAGE, project)
+    return exports.start_release(project=project, formats=formats, note=note, by=by)
+
+
+def locked(item_id: int) -> Item:
+    """Return the item, locked until the transaction ends: the first lock of every step, so that steps never cross."""
+    return Item.objects.select_for_update(of=("self",)).select_related("project").get(pk=item_id)
+
+
+def _settle_by_vote(
+    item: Item, reads: Sequence[Submission], *, reason: str, by: User | None = None, merged: Merged | None = None
+) -> Settlement:
+    settlement = consensus.settle_by_vote(item=item, submissions=reads, reason=reason, by=by, merged=merged)
+    _settled(item)
+    return settlement
+
+
+def _settle_by_choice(item: Item, submission: Submission, by: User, reason: str) -> Settlement:
+    settlement = consensus.settle_by_choice(item=item, submission=submission, by=by, reason=reason)
+    _settled(item)
+    return settlement
+
+
+def _settled(item: Item) -> None:
+    """The label stands: rework that is still out is no longer needed; reads in progress may come in late."""
+    move(item=item, to=State.SETTLED)
+    for assignment in assigned.of_item(item).filter(state=Assignment.State.OPEN, read_kind="rework"):
+        assignments.withdraw(assignment=assignment)
+
+
+def _reject(item: Item, submission: Submission, reviewer: User) -> None:
+    try:
+        _return_to_author(item, submission, "A reviewer rejected it.", by=reviewer)
+    except CannotReturnError:
+        if item.state == State.SETTLED:
+            move(item=item, to=State.REVIEW)
+        reading.want_reads(item, assigned.n_filled(item) + 1)
+
+
+def _return_to_author(item: Item, submission: Submission, reason: str, *, by: User | None = None) -> Assignment:
+    _, policy = current_policy(item.project)
+    steps.require_returnable(submission, policy)
+    former = submission.assignment
+    assignment = assignments.open_assignment(
+        item=item, labeler=former.labeler, read_kind="rework", planned_blind=False, reason=reason, lease_s=REWORK_LEASE_S,
+        follows=former,
+    )  # fmt: skip
+    move(item=item, to=State.REWORK)
+    actor = "system" if by is None else f"user:{by.pk}"
+    _event(item, "item.returned", actor, assignment=str(assignment.pk), submission=submission.pk)
+    return assignment
+
+
+def _event(item: Item, kind: str, actor: str, **facts: Any) -> None:
+    audit.append(project_id=item.project_id, kind=kind, actor=actor, subject=f"item:{item.pk}", facts=facts)

@@ -1,0 +1,83 @@
+"""Small checks and writes that steps of ``lifecycle`` share. Each runs inside a step's transaction, with the item locked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from labelhub.accounts.models import User
+from labelhub.annotations import submissions
+from labelhub.annotations.models import Submission
+from labelhub.assignments import selectors as assigned
+from labelhub.assignments import services as assignments
+from labelhub.assignments.models import Assignment
+from labelhub.catalog.models import Item
+from labelhub.catalog.selectors import media_of
+from labelhub.consensus.selectors import current_settlement
+from labelhub.formats.shapes import Reading
+from labelhub.projects.models import Labeler
+from labelhub.projects.policy import Policy
+from labelhub.projects.selectors import current_guideline, current_ontology, current_policy
+from labelhub.reviews.selectors import rejected
+from labelhub.routing.services import can_rework
+from labelhub.scoring.gold import make_gold
+from labelhub.scoring.reads import reads_of
+from labelhub.workflow.errors import CannotReturnError
+
+# What a gold reading is called where its source does not say.
+GOLD_KIND = "adjudication"
+
+
+def store(
+    item: Item, labeler: Labeler, reading: Reading, *, at: datetime | None, is_gold: bool, active_s: float | None
+) -> Submission:
+    """Store a reading made elsewhere under a closed assignment; a later version goes to the assignment of the first."""
+    kind = reading.read_kind
+    if is_gold and kind not in ("adjudication", "training"):
+        kind = GOLD_KIND
+    planned = bool(reading.planned_blind) and not is_gold
+    assignment = None
+    if reading.version > 1:
+        mine = assigned.of_item(item).filter(labeler=labeler, read_kind=kind, state=Assignment.State.SUBMITTED)
+        assignment = mine.last()
+    if assignment is None:
+        assignment = assignments.record_closed(
+            item=item, labeler=labeler, read_kind=kind, planned_blind=planned, reason="Made elsewhere.", at=at
+        )
+    submission = submissions.store_reading(
+        assignment=assignment, reading=reading, ontology_version=current_ontology(item.project)[0],
+        guideline=current_guideline(item.project), policy=current_policy(item.project)[0], media=media_of(item), at=at,
+        active_s=active_s,
+    )  # fmt: skip
+    if is_gold:
+        make_gold(item=item, submission=submission, by=f"labeler:{labeler.pk}")
+    return submission
+
+
+def require_returnable(submission: Submission, policy: Policy) -> None:
+    """Raise ``CannotReturnError`` where the submission cannot go back to its author, saying why."""
+    labeler = submission.assignment.labeler
+    item = submission.assignment.item
+    if not can_rework(labeler):
+        raise CannotReturnError(
+            "The author was imported or has left, so nobody can mend this reading. Ask one more reader."
+        )
+    if assigned.rework_rounds(item).get(labeler.pk, 0) >= policy.max_rework_rounds:
+        raise CannotReturnError(
+            f"This reading went back {policy.max_rework_rounds} times, as often as the policy allows. Ask one more reader."
+        )
+    if assigned.of_item(item).filter(labeler=labeler, state=Assignment.State.OPEN).exists():
+        raise CannotReturnError(
+            "The author is at work on this item now. Nothing was changed. Wait for what they submit."
+        )
+
+
+def current_reads(item: Item) -> Sequence[Submission]:
+    """Return the readings that speak for the item now, without those that a reviewer rejected."""
+    return reads_of(item, set_aside=rejected(item)).current
+
+
+def settled_by_other(item: Item, reviewer: User) -> bool:
+    """Whether the item's label was decided by another person than ``reviewer``."""
+    settlement = current_settlement(item)
+    return settlement is not None and settlement.decided_by_id not in (None, reviewer.pk)
