@@ -10,8 +10,10 @@ class CatalogApp(AppConfig):
     label = "catalog"
 
     def ready(self) -> None:
-        """Declare who may see the rows."""
+        """Declare who may see the rows, and which jobs are done here."""
+        from labelhub.catalog.ingest import JOB_KIND, run_ingest
         from labelhub.catalog.models import IngestEntry, IngestRun, Item, Medium, Original, Study, Subject
+        from labelhub.jobs import registry
         from labelhub.projects.permissions import Secrecy, register
 
         register(Subject, Secrecy.HIDDEN, "project")
@@ -21,3 +23,4 @@ class CatalogApp(AppConfig):
         register(IngestRun, Secrecy.ADMIN, "project")
         register(IngestEntry, Secrecy.ADMIN, "run__project")
         register(Original, Secrecy.ADMIN, "project")
+        registry.register(JOB_KIND, run_ingest)

@@ -124,6 +124,9 @@ def _write(pieces: Iterable[bytes], *, expected: str) -> None:
 def _write_to_disk(pieces: Iterable[bytes], expected: str, incoming: Path) -> None:
     target = Path(_storage().path(_place(expected)))
     incoming.mkdir(parents=True, exist_ok=True)
+    # The names of the file and of new folders above it are data of their own; each folder is flushed for itself.
+    above = [folder for folder in target.parents if not folder.exists()]
+    to_flush = [target.parent, *(folder.parent for folder in above)]
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = incoming / secrets.token_hex(16)
     digest = hashlib.sha256()
@@ -138,8 +141,7 @@ def _write_to_disk(pieces: Iterable[bytes], expected: str, incoming: Path) -> No
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-    # The names of the file and of the folders above it are data of their own; each folder is flushed for itself.
-    for folder in (target.parent, target.parent.parent, target.parent.parent.parent):
+    for folder in to_flush:
         _sync_folder(folder)
 
 
