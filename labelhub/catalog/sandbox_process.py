@@ -6,6 +6,7 @@ What is asked and what becomes of the answers is ``sandbox``'s business.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import selectors
 import shutil
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_LOG = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
 # -I keeps the child's import path free of the current folder and of the environment; this puts the package back.
 _START = (
@@ -83,6 +85,8 @@ class Child:
         except ChildEnded:
             self.stop()
             raise RuntimeError("the decoder process does not start; run it by hand to see why") from None
+        if self.missing_walls:
+            _LOG.warning("the decoder runs without these protections of the system: %s", ", ".join(self.missing_walls))
 
     def ask(self, request: dict[str, Any], wall_s: float) -> dict[str, Any]:
         """Send one request and wait for its answer. Raises :class:`ChildEnded`."""

@@ -1,8 +1,10 @@
-"""Images made for tests: volumes that know where each voxel is, written as DICOM series, enhanced DICOM and NIfTI."""
+"""Images made for tests: volumes that know where each voxel is, written as DICOM and NIfTI; and a bomb."""
 
 from __future__ import annotations
 
 import itertools
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,13 +64,15 @@ def make_truth(
     return Truth(rng.permutation(int(np.prod(size))).reshape(size).astype(np.int16), affine)
 
 
-def write_series(truth: Truth, folder: Path, *, big_endian: bool = False, **changes: Any) -> list[Path]:
+def write_series(
+    truth: Truth, folder: Path, *, big_endian: bool = False, slopes: Any = None, **changes: Any
+) -> list[Path]:
     """The volume as one DICOM file a slice, in shuffled file order. ``slopes`` gives a rescale slope a slice."""
     lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ truth.affine
     columns = lps[:3, :3] / np.linalg.norm(lps[:3, :3], axis=0)
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
     series, study, frame = generate_uid(), generate_uid(), generate_uid()
-    slopes = changes.pop("slopes", [1] * len(truth.values))
+    slopes = slopes or [1] * len(truth.values)
     paths = []
     for z, plane in enumerate(truth.values):
         dataset = _blank(ExplicitVRBigEndian if big_endian else ExplicitVRLittleEndian, CTImageStorage)
@@ -121,6 +125,18 @@ def write_nifti(truth: Truth, path: Path, *, big_endian: bool = False) -> Path:
     image.header.set_xyzt_units("mm")
     nibabel.save(image, path)
     return path
+
+
+def png_bomb(side: int) -> bytes:
+    """A small PNG that expands to side x side grey pixels."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    packer = zlib.compressobj(9)
+    body = b"".join(packer.compress(bytes(side + 1)) for _ in range(200)) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
 def _blank(syntax: Any, sop_class: Any) -> FileDataset:

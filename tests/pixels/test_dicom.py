@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -16,6 +17,10 @@ from labelhub.formats.pixels.files import RefusedFile, SourceFile
 from labelhub.formats.pixels.medium import DecodedMedium
 from tests.pixels.makers import make_truth, write_series
 from tests.realdata import real
+
+
+# Two of pydicom's own samples are padded and mislabelled on purpose; it says so.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 
 def packaged(name: str) -> SourceFile:
@@ -100,6 +105,7 @@ def test_real_ct_series_is_one_volume_sorted_along_the_body():
         float(pydicom.dcmread(paths[n], stop_before_pixels=True).ImagePositionPatient[2]) for n in medium.sources
     ]
     assert heights == sorted(heights)
+    assert medium.grid.affine is not None
     assert medium.grid.affine[2, 3] == pytest.approx(heights[0])
     assert len(medium.identity.sop_uids) == 3
 
@@ -184,7 +190,7 @@ def test_one_bad_file_does_not_harm_the_others(tmp_path):
 
 
 def test_only_listed_technical_facts_survive_and_identity_stands_apart(tmp_path):
-    planted = {
+    planted: dict[str, Any] = {
         "BodyPartExamined": "SMITH JOHN", "ConvolutionKernel": "MUELLER", "ViewPosition": "DOE", "Modality": "JANE DOE",
         "StudyDate": "20250101", "InstitutionName": "St Canary", "AccessionNumber": "CANARY1",
         "StudyDescription": "canary", "ProtocolName": "canary", "PatientComments": "canary", "DeviceSerialNumber": "7",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -25,8 +26,8 @@ from labelhub.catalog.sandbox_process import DecoderLimits
 from labelhub.formats.pixel_blob import read_pixels
 from labelhub.formats.pixels.errors import PixelError
 from labelhub.formats.pixels.files import SourceFile
-from tests.pixels.makers import make_truth, write_nifti, write_series
-from tests.pixels.test_pictures import png_bomb
+from labelhub.formats.pixels.geometry import same_grid
+from tests.pixels.makers import make_truth, png_bomb, write_nifti, write_series
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="these walls are the Linux kernel's")
 
@@ -54,7 +55,7 @@ def sample_files() -> dict[str, bytes]:
         Image.fromarray(pixels).save(buffer, format=suffix, **options)
         samples[f"sample.{suffix}"] = buffer.getvalue()
     for name in ("MR_small.dcm", "MR_small_jp2klossless.dcm", "MR_small_RLE.dcm"):
-        samples[name] = Path(get_testdata_file(name, download=False)).read_bytes()
+        samples[name] = Path(str(get_testdata_file(name, download=False))).read_bytes()
     volume = nibabel.Nifti1Image(np.arange(120, dtype=np.int16).reshape(4, 5, 6), np.diag([1.0, 2, 3, 1]))
     samples["sample.nii"] = volume.to_bytes()
     header = b"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 4 5 6\nspacings: 1 1 2\nencoding: raw\n\n"
@@ -77,7 +78,7 @@ def left_over(*folders: Path) -> list[str]:
     return [str(path) for folder in folders for path in folder.rglob("*") if not path.name.isalnum()]
 
 
-# Planted once: a request's folder that is not removed at its end; the last two lines then find files.
+# Planted once: a request's folder that is not removed at its end; the line below the loop then finds its files.
 def test_corrupted_files_are_read_or_refused_and_leave_nothing_behind(tmp_path, scratch, into):
     seed = 20260902
     print(f"seed {seed}")
@@ -97,6 +98,7 @@ def test_corrupted_files_are_read_or_refused_and_leave_nothing_behind(tmp_path, 
                 for refused in outcome.refused:
                     assert refused.refusal.remedy
                 answers += 1
+        assert [path for path in scratch.rglob("*") if path.is_file()] == []
     assert answers == 40 * len(samples)
     assert list(scratch.iterdir()) == []
     assert left_over(into) == []
@@ -174,7 +176,7 @@ def test_batch_of_a_series_a_volume_and_a_photograph_is_kept_under_hashes(tmp_pa
     assert {medium.path.name for medium in outcome.media} == {path.name for path in into.iterdir()}
     series, volume = (next(m for m in outcome.media if len(m.sources) == n and m.kind == "volume") for n in (4, 1))
     np.testing.assert_array_equal(read_pixels(series.path).astype(int) + 1024, read_pixels(volume.path))
-    np.testing.assert_allclose(series.grid.affine, volume.grid.affine, atol=1e-3)
+    assert same_grid(series.grid, volume.grid)
     assert series.identity.patient_id == "HOSPITAL-4711"
 
 
@@ -297,6 +299,18 @@ def test_walls_hold_against_python_and_against_native_code(tmp_path):
     if "network namespace" not in found["missing"]:
         assert found["interfaces"] in (["lo"], [])
     assert found["core"] == [0, 0]
+
+
+@linux_only
+def test_processor_time_beyond_the_limit_ends_the_child():
+    root = str(Path(sandbox_process.__file__).parents[2])
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from labelhub.formats.decoder_child.walls import grant_cpu\n"
+        "grant_cpu(0)\nwhile True: pass\n"
+    )
+    ended = subprocess.run([sys.executable, "-I", "-c", program, root], check=False)
+    assert ended.returncode == -signal.SIGXCPU
 
 
 def test_child_sees_nothing_of_the_servers_environment(tmp_path, monkeypatch):

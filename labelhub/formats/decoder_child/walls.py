@@ -76,6 +76,9 @@ def _limit_resources(limits: ChildLimits) -> list[str]:
         "RLIMIT_AS": _address_space() + limits.memory_bytes,
     }
     missing = []
+    if not _address_space():
+        missing.append("RLIMIT_AS")
+        del wanted["RLIMIT_AS"]
     for name, value in wanted.items():
         try:
             resource.setrlimit(getattr(resource, name), (value, value))

@@ -107,7 +107,7 @@ def _read_multi_frame(dataset: Any, file: DicomFile, max_bytes: int) -> DecodedM
     if len(known) == len(planes) and len({plane.key() for plane in known}) == 1:
         if len({tuple(round(v, 3) for v in plane.position) for plane in known}) == len(known):
             geometry = stack_geometry(known, file.place)
-            return _volume(pixels[list(geometry.order)], geometry, [dataset], (file.number,), told)
+            return _volume(_reordered(pixels, geometry.order), geometry, [dataset], (file.number,), told)
         told = (*told, "Frames repeat places; they were left as frames in the file's order.")
     elif known:
         told = (*told, "Frames lie in several directions; they were left as frames in the file's order.")
@@ -202,6 +202,14 @@ def _all_frames(dataset: Any, file: DicomFile, max_bytes: int) -> tuple[NDArray[
         slices.put(z, frame)
     assert slices is not None
     return slices.finish()
+
+
+def _reordered(pixels: NDArray[Any], order: tuple[int, ...]) -> NDArray[Any]:
+    """Frames in the order of their places, as a view where they already lie so, or the other way round."""
+    straight = tuple(range(len(pixels)))
+    if order in {straight, straight[::-1]}:
+        return pixels if order == straight else pixels[::-1]
+    return pixels[list(order)]
 
 
 def _frame_plane(dataset: Any, frame: int, place: str) -> SlicePlane | None:
