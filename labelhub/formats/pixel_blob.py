@@ -74,7 +74,7 @@ def read_layout(source: Source, *, max_bytes: int = MAX_RAW_BYTES) -> tuple[tupl
 
 
 def read_slice(source: Source, plane: Plane, index: int, *, max_bytes: int = MAX_RAW_BYTES) -> NDArray[Any]:
-    """One slice: axial ``[y, x]``, coronal ``[z, x]``, sagittal ``[z, y]`` (with the channel axis last where there is one).
+    """One slice: axial ``[y, x]``, coronal ``[z, x]``, sagittal ``[z, y]`` (a channel axis stays last).
 
     Raises ``IndexError`` outside the grid and :class:`~labelhub.formats.pixels.errors.PixelError` for a damaged file.
     """

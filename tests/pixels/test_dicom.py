@@ -18,7 +18,6 @@ from labelhub.formats.pixels.medium import DecodedMedium
 from tests.pixels.makers import make_truth, write_series
 from tests.realdata import real
 
-
 # Two of pydicom's own samples are padded and mislabelled on purpose; it says so.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
