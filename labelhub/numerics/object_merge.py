@@ -173,8 +173,8 @@ def merge_keypoints(points: ArrayLike, *, quorum: int | None = None) -> MergedPo
     return MergedPoints(merged, is_outlier, marked.sum(axis=0))
 
 
-def geometric_median(points: ArrayLike, *, tolerance: float = 1e-9, max_iterations: int = 1000) -> FloatArray:
-    """The point with the least total distance to all given points (Weiszfeld, with Vardi and Zhang's step off a point).
+def geometric_median(points: ArrayLike, *, tolerance: float = 1e-10, max_iterations: int = 500) -> FloatArray:
+    """The point with the least total distance to all given points; it may be one of them.
 
     Examples
     --------
@@ -185,19 +185,35 @@ def geometric_median(points: ArrayLike, *, tolerance: float = 1e-9, max_iteratio
     if array.ndim != 2 or len(array) == 0 or not np.isfinite(array).all():
         message = f"points has shape {array.shape}; at least one row of finite coordinates is needed"
         raise ValueError(message)
-    guess = array.mean(axis=0)
+    for point in array:
+        if _is_median(point, array):
+            return np.array(point, dtype=np.float64)
+    guess: FloatArray = np.asarray(array.mean(axis=0), dtype=np.float64)
+    scale = max(float(np.ptp(array, axis=0).max()), 1e-300)
     for _ in range(max_iterations):
-        distance = np.linalg.norm(array - guess, axis=1)
-        away = distance > 1e-12
-        if not away.any():
-            return np.asarray(guess, dtype=np.float64)
-        inverse = 1 / distance[away]
-        target = (array[away] * inverse[:, None]).sum(axis=0) / inverse.sum()
-        pull = float(np.linalg.norm(((array[away] - guess) * inverse[:, None]).sum(axis=0)))
-        n_here = int(np.count_nonzero(~away))
-        hold = min(1.0, n_here / pull) if n_here and pull > 0 else float(n_here > 0)
-        step = (1 - hold) * target + hold * guess
-        if np.linalg.norm(step - guess) <= tolerance * max(1.0, float(np.abs(guess).max())):
-            return np.asarray(step, dtype=np.float64)
-        guess = step
-    return np.asarray(guess, dtype=np.float64)
+        following = _better_point(guess, array)
+        if np.linalg.norm(following - guess) <= tolerance * scale:
+            return following
+        guess = following
+    return guess
+
+
+def _is_median(point: FloatArray, array: FloatArray) -> bool:
+    """Whether the pull of the other points is no stronger than the points that lie here can hold."""
+    away = array - point
+    distance = np.linalg.norm(away, axis=1)
+    others = distance > 0
+    pull = (away[others] / distance[others, None]).sum(axis=0)
+    return bool(np.linalg.norm(pull) <= np.count_nonzero(~others) + 1e-12)
+
+
+def _better_point(guess: FloatArray, array: FloatArray) -> FloatArray:
+    """Newton's step where it helps, else Weiszfeld's, which always does but is slow beside a given point."""
+    away = array - guess
+    distance = np.maximum(np.linalg.norm(away, axis=1), 1e-12)
+    unit = away / distance[:, None]
+    curvature = ((np.eye(array.shape[1]) - unit[:, :, None] * unit[:, None, :]) / distance[:, None, None]).sum(axis=0)
+    newton = guess + np.linalg.lstsq(curvature, unit.sum(axis=0), rcond=None)[0]
+    weiszfeld = (array / distance[:, None]).sum(axis=0) / (1 / distance).sum()
+    totals = [float(np.linalg.norm(array - point, axis=1).sum()) for point in (newton, weiszfeld)]
+    return np.asarray(newton if totals[0] <= totals[1] else weiszfeld, dtype=np.float64)

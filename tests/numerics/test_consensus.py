@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -203,7 +203,8 @@ def test_the_median_box_withstands_one_wild_reader():
     assert merge_boxes([[0, 0, 10, 10], [1, 1, 11, 11], [500, 0, 900, 10]]).tolist() == [1, 0, 11, 10]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=150, deadline=None)
+@example([(0, 0), (0, 0), (0, 1), (1, 6)])
 @given(st.lists(st.tuples(st.integers(-20, 20), st.integers(-20, 20)), min_size=1, max_size=7))
 def test_no_nearby_point_is_closer_to_all_than_the_geometric_median(points):
     array = np.array(points, dtype=float)
