@@ -5,14 +5,14 @@ from __future__ import annotations
 from labelhub.projects.errors import DomainError
 
 
-class AssignmentProblemError(DomainError):
+class AssignmentProblem(DomainError):
     """The assignment cannot be opened, renewed or closed; nothing was changed."""
 
     code = "assignment-problem"
 
 
-class AlreadyReadError(AssignmentProblemError):
-    """This labeler has or had the item."""
+class AlreadyRead(AssignmentProblem):
+    """The labeler has or had the item."""
 
     code = "already-read"
 
@@ -22,7 +22,7 @@ class AlreadyReadError(AssignmentProblemError):
         )
 
 
-class LeaseLostError(AssignmentProblemError):
+class LeaseLost(AssignmentProblem):
     """The time ended and the item may be with somebody else, or another window took it over."""
 
     code = "lease-lost"
@@ -31,7 +31,7 @@ class LeaseLostError(AssignmentProblemError):
         super().__init__("Your time on this image ended. Your draft is kept. Take it again?")
 
 
-class NotOpenError(AssignmentProblemError):
+class NotOpen(AssignmentProblem):
     """The assignment was submitted, skipped or expired already."""
 
     code = "assignment-closed"

@@ -69,7 +69,7 @@ def own_view(assignment: Assignment) -> OwnAssignment:
 
 def own_assignment(user: Person, assignment_id: uuid.UUID) -> Assignment:
     """Return the assignment if ``user`` is its labeler and still a member. Raises ``NotFound`` for anybody else."""
-    rows = Assignment.objects.filter(pk=assignment_id, labeler__user_id=user.pk)
+    rows = Assignment.objects.filter(pk=assignment_id, labeler__user_id=user.pk or 0)
     row = visible_to(user, rows).select_related("item__project", "labeler__user", "follows").first()
     if row is None:
         raise NotFound("There is no such work, or it is not yours.")

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from labelhub.assignments.errors import AlreadyReadError, LeaseLostError, NotOpenError
+from labelhub.assignments.errors import AlreadyRead, LeaseLost, NotOpen
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler
@@ -28,13 +28,13 @@ def open_assignment(
 ) -> Assignment:  # fmt: skip
     """Give ``item`` to ``labeler`` for ``lease_s`` seconds (None: no end). An expired one of the same kind is opened again.
 
-    Raises :class:`AlreadyReadError` where the labeler has, read or skipped the item, except for a rework or a repeat read.
+    Raises :class:`AlreadyRead` where the labeler has, read or skipped the item, except for a rework or a repeat read.
     """
     at = now or timezone.now()
     lease_until = None if lease_s is None else at + timedelta(seconds=lease_s)
     earlier = Assignment.objects.filter(item=item, labeler=labeler)
     if read_kind not in REPEATABLE and earlier.exclude(state=State.EXPIRED).exists():
-        raise AlreadyReadError
+        raise AlreadyRead
     expired = earlier.filter(state=State.EXPIRED, read_kind=read_kind, follows=follows).order_by("-created_at").first()
     try:
         with transaction.atomic():
@@ -45,7 +45,7 @@ def open_assignment(
                 lease_until=lease_until, follows=follows, created_at=at,
             )  # fmt: skip
     except IntegrityError as error:
-        raise AlreadyReadError from error
+        raise AlreadyRead from error
 
 
 def record_closed(
@@ -53,7 +53,7 @@ def record_closed(
 ) -> Assignment:
     """Write down a reading made elsewhere: an assignment that was submitted from the start.
 
-    Raises :class:`AlreadyReadError` where the labeler has an independent read of the item.
+    Raises :class:`AlreadyRead` where the labeler has an independent read of the item.
     """
     try:
         with transaction.atomic():
@@ -62,15 +62,15 @@ def record_closed(
                 state=State.SUBMITTED, closed_at=at or timezone.now(),
             )  # fmt: skip
     except IntegrityError as error:
-        raise AlreadyReadError from error
+        raise AlreadyRead from error
 
 
 def renew(*, assignment: Assignment, lease_s: float, fence: int, now: datetime | None = None) -> Assignment:
-    """Extend the lease of an open assignment. Raises :class:`LeaseLostError` where ``fence`` is old or it is no longer open."""
+    """Extend the lease of an open assignment. Raises :class:`LeaseLost` where ``fence`` is old or it is no longer open."""
     until = (now or timezone.now()) + timedelta(seconds=lease_s)
     mine = Assignment.objects.filter(pk=assignment.pk, state=State.OPEN, fence=fence)
     if not mine.update(lease_until=until):
-        raise LeaseLostError
+        raise LeaseLost
     assignment.lease_until = until
     return assignment
 
@@ -83,7 +83,7 @@ def take_over(*, assignment: Assignment, lease_s: float, now: datetime | None = 
     )
     assignment.refresh_from_db()
     if not changed:
-        raise NotOpenError(assignment.state)
+        raise NotOpen(assignment.state)
     return assignment
 
 
@@ -102,11 +102,11 @@ def withdraw(*, assignment: Assignment, now: datetime | None = None) -> bool:
 
 
 def close(*, assignment: Assignment, state: str, reason: str = "", now: datetime | None = None) -> None:
-    """Close an open assignment as submitted or skipped. Raises :class:`NotOpenError`: closing twice is one close."""
+    """Close an open assignment as submitted or skipped. Raises :class:`NotOpen`: closing twice is one close."""
     rows = Assignment.objects.filter(pk=assignment.pk)
     at = now or timezone.now()
     if not _close_open(rows, state, at=at, skip_reason=reason[:300]):
-        raise NotOpenError(Assignment.objects.values_list("state", flat=True).get(pk=assignment.pk))
+        raise NotOpen(Assignment.objects.values_list("state", flat=True).get(pk=assignment.pk))
     assignment.state, assignment.closed_at, assignment.skip_reason = state, at, reason[:300]
 
 
@@ -119,7 +119,7 @@ def _open_again(
         planned_blind=assignment.planned_blind and planned_blind, reason=reason[:300],
     )  # fmt: skip
     if not changed:
-        raise AlreadyReadError
+        raise AlreadyRead
     assignment.refresh_from_db()
     return assignment
 

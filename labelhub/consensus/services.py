@@ -1,6 +1,6 @@
 """Settling an item: its label by vote and merge of the current readings, or by a reviewer's choice. A settlement never changes.
 
-Settling again is a further row with the next number. A tie is never settled here: the caller gets :class:`UnsettledTieError`
+Settling again is a further row with the next number. A tie is never settled here: the caller gets :class:`UnsettledTie`
 and the item goes to a reviewer. Not here: when an item is settled (``workflow``), and the merging itself (``merge``).
 """
 
@@ -28,7 +28,7 @@ from labelhub.scoring.services import terms_of
 CHOICE_METHOD, CHOICE_VERSION = "reviewer's choice of a reading", "1"
 
 
-class UnsettledTieError(DomainError):
+class UnsettledTie(DomainError):
     """The readings end in a tie: nothing was settled."""
 
     code = "unsettled-tie"
@@ -42,7 +42,7 @@ class UnsettledTieError(DomainError):
         self.merged = merged
 
 
-class NothingToSettleError(DomainError):
+class NothingToSettle(DomainError):
     """There is no reading that could become the item's label."""
 
     code = "nothing-to-settle"
@@ -51,7 +51,7 @@ class NothingToSettleError(DomainError):
 def merged_label(item: Item, submissions: Sequence[Submission]) -> Merged:
     """Return what the given readings say together; nothing is stored."""
     if not submissions:
-        raise NothingToSettleError("Nobody has read this item yet. Nothing was settled.")
+        raise NothingToSettle("Nobody has read this item yet. Nothing was settled.")
     _, ontology = current_ontology(item.project)
     _, policy = current_policy(item.project)
     grids = [grid_of(medium) for medium in media_of(item)]
@@ -61,13 +61,13 @@ def merged_label(item: Item, submissions: Sequence[Submission]) -> Merged:
 def settle_by_vote(
     *, item: Item, submissions: Sequence[Submission], reason: str, by: User | None = None, merged: Merged | None = None
 ) -> Settlement:
-    """Settle the item by the vote of ``submissions``. Writes ``item.settled``. Raises :class:`UnsettledTieError`.
+    """Settle the item by the vote of ``submissions``. Writes ``item.settled``. Raises :class:`UnsettledTie`.
 
     ``merged`` may be given where it was computed from the same submissions already.
     """
     label = merged if merged is not None else merged_label(item, submissions)
     if label.ties:
-        raise UnsettledTieError(label)
+        raise UnsettledTie(label)
     with transaction.atomic():
         settlement = _new_settlement(
             item, submissions, label.method, label.version, by, reason,

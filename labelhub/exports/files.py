@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,13 @@ from labelhub.catalog.selectors import grid_of
 from labelhub.consensus.models import Settlement
 from labelhub.consensus.selectors import readings_of_settlements
 from labelhub.formats.coco_writing import coco_losses, iter_coco
+from labelhub.formats.gathering import WrittenFiles
+from labelhub.formats.nifti_labels import write_nifti
+from labelhub.formats.png_masks import write_png_masks
 from labelhub.formats.scores_csv import write_rows
-from labelhub.formats.shapes import AnnotationSet, ItemRecord, Loss
+from labelhub.formats.shapes import AnnotationSet, ItemRecord, Loss, QuestionSpec, Reading
 from labelhub.jobs.registry import Running
-from labelhub.projects.models import Project
+from labelhub.projects.models import OntologyVersion, Project
 from labelhub.projects.ontology import read_ontology
 from labelhub.scoring.models import Score
 
@@ -50,20 +54,22 @@ def made_files(
     manifest: Mapping[str, Any], project: Project, formats: Sequence[str], running: Running | None
 ) -> Iterator[Made]:
     """Write each file in turn; the caller takes it and removes it."""
-    keys = [entry["settlement"] for entry in manifest["settlements"]]
+    source = _source_of(manifest, project)
     for done, name in enumerate(sorted(formats)):
         if running is not None:
             running.progress(done, len(formats), f"Writing {name}")
-        yield FORMATS[name](_Source(project, keys, datetime.fromisoformat(manifest["as_of"])))
+        yield FORMATS[name](source)
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What a release is written from."""
+    """What a release is written from. ``labels`` are the classes of all its settlements: the same numbers in every file."""
 
     project: Project
     settlements: Sequence[int]
     as_of: datetime
+    labels: tuple[str, ...]
+    questions: tuple[QuestionSpec, ...]
 
     def batches(self) -> Iterator[AnnotationSet]:
         """Yield the settled labels in the order of the manifest, some items at a time."""
@@ -75,33 +81,53 @@ class _Source:
         return self._set(self.settlements)
 
     def _set(self, keys: Sequence[int]) -> AnnotationSet:
-        rows = Settlement.objects.select_related("item", "ontology").in_bulk(list(keys))
+        rows = Settlement.objects.select_related("item").in_bulk(list(keys))
         settlements = [rows[key] for key in keys]
         media: dict[int, list[Medium]] = {}
-        for medium in Medium.objects.filter(item__in=[entry.item_id for entry in settlements]).order_by(
-            "item", "ordinal"
-        ):
+        of_items = Medium.objects.filter(item__in=[entry.item_id for entry in settlements])
+        for medium in of_items.order_by("item", "ordinal"):
             media.setdefault(medium.item_id, []).append(medium)
-        ontologies = {entry.ontology_id: read_ontology(entry.ontology.content) for entry in settlements}
-        newest = ontologies[max(ontologies)] if ontologies else None
-        labels = dict.fromkeys(
-            label.key for key in sorted(ontologies, reverse=True) for label in ontologies[key].classes
-        )
+        items: list[ItemRecord] = []
+        readings: list[Reading] = []
+        for entry, reading in zip(settlements, readings_of_settlements(settlements), strict=True):
+            for record, part in _by_medium(entry, reading, media.get(entry.item_id, [])):
+                items.append(record)
+                readings.append(part)
         return AnnotationSet(
-            format="labelhub",
-            items=tuple(
-                ItemRecord(
-                    key=entry.item.code, group=entry.item.group_key or None, group_kind=entry.item.group_kind,
-                    grids=tuple(grid_of(medium) for medium in media.get(entry.item_id, ())),
-                )
-                for entry in settlements
-            ),
-            readings=tuple(readings_of_settlements(settlements)),
-            labels=tuple(labels),
-            questions=newest.question_specs() if newest else (),
-            empty_means="not-read",
-            empty_rule="An item without shapes is stated as read and empty.",
+            format="labelhub", items=tuple(items), readings=tuple(readings), labels=self.labels,
+            questions=self.questions, empty_rule="An item without shapes is stated as read and empty.",
         )  # fmt: skip
+
+
+def _by_medium(
+    settlement: Settlement, reading: Reading, media: Sequence[Medium]
+) -> Iterator[tuple[ItemRecord, Reading]]:
+    """One entry a medium, because files hold one picture or volume each; the first keeps the answers about the item."""
+    item = settlement.item
+    for place, medium in enumerate(media):
+        key = item.code if len(media) == 1 else f"{item.code}-{medium.ordinal}"
+        shapes = tuple(replace(shape, medium=0) for shape in reading.shapes if shape.medium == medium.ordinal)
+        record = ItemRecord(key=key, group=item.group_key or None, group_kind=item.group_kind, grids=(grid_of(medium),))
+        # The settlement's number stands in the manifest; in files a settled label has one version.
+        answers = reading.answers if place == 0 else {}
+        yield (
+            record,
+            replace(
+                reading, item=key, shapes=shapes, version=1, answers=answers, is_empty_read=not shapes and not answers
+            ),
+        )
+
+
+def _source_of(manifest: Mapping[str, Any], project: Project) -> _Source:
+    keys = [entry["settlement"] for entry in manifest["settlements"]]
+    used = OntologyVersion.objects.filter(
+        project=project, number__in={entry["ontology"] for entry in manifest["settlements"]}
+    )
+    ontologies = [read_ontology(version.content) for version in used.order_by("-number")]
+    labels = dict.fromkeys(entry.key for ontology in ontologies for entry in ontology.classes)
+    questions = {question.key: question for ontology in reversed(ontologies) for question in ontology.question_specs()}
+    as_of = datetime.fromisoformat(manifest["as_of"])
+    return _Source(project, keys, as_of, tuple(labels), tuple(questions.values()))
 
 
 def _coco(source: _Source) -> Made:
@@ -154,14 +180,30 @@ def _new_file() -> Path:
         return Path(handle.name)
 
 
-def write_archive(path: Path, files: Iterator[tuple[str, bytes]]) -> None:
-    """Write a ZIP whose bytes depend on names and contents alone."""
+def _nifti(source: _Source) -> Made:
+    numbers = {label: number for number, label in enumerate(source.labels, start=1)}
+    return _archive("nifti.zip", (write_nifti(part, values=numbers) for part in source.batches()))
+
+
+def _png(source: _Source) -> Made:
+    return _archive("png.zip", (write_png_masks(part) for part in source.batches()))
+
+
+def _archive(name: str, parts: Iterator[WrittenFiles]) -> Made:
+    """Write a ZIP batch by batch; its bytes depend on names and contents alone."""
+    path, seen, lost = _new_file(), set[str](), Counter[tuple[str, str]]()
     with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name, content in files:
-            entry = zipfile.ZipInfo(name, date_time=_ZIP_TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, content)
+        for part in parts:
+            for loss in part.losses:
+                lost[loss.what, loss.why] += loss.count
+            # The table of classes comes with every batch, and is the same.
+            for file_name in sorted(set(part.files) - seen):
+                seen.add(file_name)
+                entry = zipfile.ZipInfo(file_name, date_time=_ZIP_TIME)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, part.files[file_name])
+    return Made(name, path, tuple(Loss(what, count, why) for (what, why), count in lost.items()))
 
 
-FORMATS: Mapping[str, Callable[[_Source], Made]] = {"coco": _coco, "csv": _csv}
+FORMATS: Mapping[str, Callable[[_Source], Made]] = {"coco": _coco, "csv": _csv, "nifti": _nifti, "png": _png}

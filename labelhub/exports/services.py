@@ -33,7 +33,7 @@ MANIFEST = "manifest.json"
 MANIFEST_VERSION = "1"
 
 
-class ReleaseRefusedError(DomainError):
+class ReleaseRefused(DomainError):
     """The release cannot be made; nothing was started."""
 
     code = "release-refused"
@@ -42,11 +42,11 @@ class ReleaseRefusedError(DomainError):
 def start_release(*, project: Project, formats: Sequence[str], note: str, by: User) -> Release:
     """Number a release, fix what it holds, and enqueue its job. Writes ``release.started``.
 
-    Raises :class:`ReleaseRefusedError` for an unknown format or where nothing is settled yet.
+    Raises :class:`ReleaseRefused` for an unknown format or where nothing is settled yet.
     """
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown or not formats:
-        raise ReleaseRefusedError(
+        raise ReleaseRefused(
             f"Unknown formats: {', '.join(unknown) or 'none given'}. Allowed: {', '.join(FORMATS)}.",
             code="format-unknown",
             status=422,
@@ -55,7 +55,7 @@ def start_release(*, project: Project, formats: Sequence[str], note: str, by: Us
         Project.objects.select_for_update().get(pk=project.pk)
         settlements = list(standing_settlements(project))
         if not settlements:
-            raise ReleaseRefusedError("No item is settled yet, so there is nothing to release.", code="nothing-settled")
+            raise ReleaseRefused("No item is settled yet, so there is nothing to release.", code="nothing-settled")
         highest = Release.objects.filter(project=project).aggregate(highest=Max("number"))["highest"]
         release = Release.objects.create(
             project=project, number=(highest or 0) + 1, formats=sorted(set(formats)), note=note[:300], made_by=by,

@@ -29,7 +29,7 @@ VERSION: Final = "1"
 MAX_OBJECTS: Final = 2000
 
 
-class SettingsProblemError(DomainError):
+class SettingsProblem(DomainError):
     """A parameter of the model is unknown or impossible."""
 
     code = "model-settings"
@@ -77,21 +77,21 @@ class ClassicalPredictor:
 
 
 def read_settings(label: str, entry: Mapping[str, Any]) -> ClassSettings:
-    """Return the settings in a document. Raises :class:`SettingsProblemError` naming what is wrong."""
+    """Return the settings in a document. Raises :class:`SettingsProblem` naming what is wrong."""
     known = {field.name for field in fields(ClassSettings)}
     unknown = sorted(set(entry) - known)
     if unknown:
-        raise SettingsProblemError(
+        raise SettingsProblem(
             f"Class {label!r}: unknown settings {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
         )
     settings = ClassSettings(**entry)
     for name, allowed in (("polarity", ("bright", "dark")), ("threshold", ("otsu", "local", "value"))):
         if getattr(settings, name) not in allowed:
-            raise SettingsProblemError(
+            raise SettingsProblem(
                 f"Class {label!r}: {name} is {getattr(settings, name)!r}; allowed: {', '.join(allowed)}."
             )
     if settings.sigma < 0 or settings.window < 3 or settings.min_size < 1:
-        raise SettingsProblemError(f"Class {label!r}: sigma is at least 0, window at least 3, min_size at least 1.")
+        raise SettingsProblem(f"Class {label!r}: sigma is at least 0, window at least 3, min_size at least 1.")
     return settings
 
 

@@ -36,7 +36,7 @@ class Predictor(Protocol):
         """Say what is on this medium. Pure: the same pixels give the same answer."""
 
 
-class NoSuchPredictorError(DomainError):
+class NoSuchPredictor(DomainError):
     """A model version names a predictor that no installed package provides."""
 
     code = "no-such-predictor"
@@ -52,11 +52,9 @@ def register_predictor(name: str, factory: PredictorFactory) -> None:
 
 
 def predictor_of(name: str, parameters: Mapping[str, Any]) -> Predictor:
-    """Return the predictor ``name`` with these parameters. Raises :class:`NoSuchPredictorError`."""
+    """Return the predictor ``name`` with these parameters. Raises :class:`NoSuchPredictor`."""
     factory = _factories.get(name)
     if factory is None:
         known = ", ".join(sorted(_factories)) or "none"
-        raise NoSuchPredictorError(
-            f"The predictor {name!r} is not installed here. Nothing was predicted. Known: {known}."
-        )
+        raise NoSuchPredictor(f"The predictor {name!r} is not installed here. Nothing was predicted. Known: {known}.")
     return factory(parameters)

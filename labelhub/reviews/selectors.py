@@ -23,7 +23,7 @@ from labelhub.predictions.models import Prediction
 from labelhub.predictions.plain import reading_of as reading_of_prediction
 from labelhub.predictions.selectors import newest_prediction
 from labelhub.projects.models import Labeler, Project
-from labelhub.projects.permissions import Action, Person, require, visible_to
+from labelhub.projects.permissions import Action, require, visible_to
 from labelhub.reviews.models import Decision
 from labelhub.routing.models import Route
 from labelhub.routing.selectors import current_route
@@ -136,13 +136,13 @@ def own_comments(labeler: Labeler, item: Item) -> Sequence[OwnComment]:
     return tuple(OwnComment(row.verdict, row.score, row.comment, row.at) for row in rows)
 
 
-def has_read(user: Person, item: Item) -> bool:
+def has_read(user: User, item: Item) -> bool:
     """Whether ``user`` labels or labeled the item."""
     rows = Assignment.objects.filter(item=item, labeler__user_id=user.pk)
     return rows.filter(state__in=[Assignment.State.OPEN, Assignment.State.SUBMITTED]).exists()
 
 
-def has_judged(user: Person, item: Item) -> bool:
+def has_judged(user: User, item: Item) -> bool:
     """Whether ``user`` judged a reading of the item, and so has seen it."""
     return Decision.objects.filter(item=item, reviewer_id=user.pk).exists()
 

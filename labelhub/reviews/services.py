@@ -21,7 +21,7 @@ Verdict = Decision.Verdict
 MAX_COMMENT = 10_000
 
 
-class ReviewRefusedError(DomainError):
+class ReviewRefused(DomainError):
     """The judgement cannot be taken; nothing was stored."""
 
     code = "review-refused"
@@ -32,7 +32,7 @@ def decide(
 ) -> tuple[Decision, bool]:
     """Keep a judgement; return it and whether it is new (false: a retry, nothing was done). Writes ``submission.reviewed``.
 
-    Raises ``NotFound``/``NotAllowed`` for those who do not review here, and :class:`ReviewRefusedError` with code
+    Raises ``NotFound``/``NotAllowed`` for those who do not review here, and :class:`ReviewRefused` with code
     ``own-read``, ``comment-missing``, ``score-out-of-range`` or ``verdict-unknown``.
     """
     require(reviewer, Action.REVIEW, submission)
@@ -42,7 +42,7 @@ def decide(
     item = submission.assignment.item
     _check(verdict, score, comment)
     if has_read(reviewer, item):
-        raise ReviewRefusedError(
+        raise ReviewRefused(
             "You read this item yourself, so somebody else reviews it. Nothing was stored. Take the next one.",
             code="own-read",
         )
@@ -68,7 +68,7 @@ def decide(
 def _earlier(request_id: uuid.UUID, submission: Submission, reviewer: User) -> Decision | None:
     earlier = Decision.objects.filter(request_id=request_id).first()
     if earlier is not None and (earlier.submission_id, earlier.reviewer_id) != (submission.pk, reviewer.pk):
-        raise ReviewRefusedError(
+        raise ReviewRefused(
             "This request was used for another judgement. Nothing was stored. Send it again.", code="request-reused"
         )
     return earlier
@@ -76,16 +76,16 @@ def _earlier(request_id: uuid.UUID, submission: Submission, reviewer: User) -> D
 
 def _check(verdict: str, score: int | None, comment: str) -> None:
     if verdict not in Verdict.values:
-        raise ReviewRefusedError(f"{verdict!r} is no judgement. Accept or reject.", code="verdict-unknown", status=422)
+        raise ReviewRefused(f"{verdict!r} is no judgement. Accept or reject.", code="verdict-unknown", status=422)
     if score is not None and not 0 <= score <= 10:
-        raise ReviewRefusedError(
+        raise ReviewRefused(
             f"The score {score} is outside 0 to 10. Nothing was stored.", code="score-out-of-range", status=422
         )
     if verdict == Verdict.REJECT and not comment.strip():
-        raise ReviewRefusedError(
+        raise ReviewRefused(
             "Say what is wrong: the author gets your words. Nothing was stored.", code="comment-missing", status=422
         )
     if len(comment) > MAX_COMMENT:
-        raise ReviewRefusedError(
+        raise ReviewRefused(
             f"The comment is longer than {MAX_COMMENT} characters.", code="comment-too-long", status=422
         )

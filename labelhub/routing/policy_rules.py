@@ -46,9 +46,9 @@ class Situation:
 
     ``wanted_reads`` is how many reads were asked for so far, ``agreement`` the mean similarity over all pairs of current
     readings, ``best_pair`` the highest. ``has_tie`` says that a vote of the readings would end in a tie, ``is_fixed_work``
-    that a reading came back after a reviewer rejected it. ``model_similarity`` is the model's mean similarity with the readings, None where there is no model or it may not be heard
-    (``model_silence`` says why). ``gold_failed`` counts readers who failed the item's gold: kept with the decision, no rule
-    uses it.
+    that a reading came back after a reviewer rejected it. ``model_similarity`` is the model's mean similarity with the
+    readings, None where there is no model or it may not be heard (``model_silence`` says why). ``gold_failed`` counts
+    readers who failed the item's gold: kept with the decision, no rule uses it.
     """
 
     readers: tuple[ReaderView, ...]
@@ -131,7 +131,7 @@ def decide(situation: Situation, policy: Policy) -> Verdict:
         reason=finding.reason,
         wanted_reads=max(situation.wanted_reads, situation.n_reads + finding.further_reads),
         author=finding.author,
-        numbers=situation.numbers() | {"threshold": policy.accept_agreement, "max_readers": policy.max_readers},
+        numbers={**situation.numbers(), "threshold": policy.accept_agreement, "max_readers": policy.max_readers},
         alternatives=others,
     )
 

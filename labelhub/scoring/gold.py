@@ -18,7 +18,7 @@ from labelhub.projects.models import Project
 from labelhub.scoring.models import GoldReference, Score
 
 
-class GoldProblemError(DomainError):
+class GoldProblem(DomainError):
     """The submission cannot be this item's gold."""
 
     code = "gold-problem"
@@ -27,7 +27,7 @@ class GoldProblemError(DomainError):
 def make_gold(*, item: Item, submission: Submission, by: str, kind: str = GoldReference.Kind.HIDDEN) -> GoldReference:
     """Make ``submission`` the item's gold; an earlier one is retired. Writes ``gold.made``. ``by`` is the actor."""
     if submission.assignment.item_id != item.pk:
-        raise GoldProblemError("This reading is of another item. Nothing was changed. Choose a reading of this item.")
+        raise GoldProblem("This reading is of another item. Nothing was changed. Choose a reading of this item.")
     with transaction.atomic():
         for earlier in GoldReference.objects.filter(item=item, retired_at=None):
             retire_gold(gold=earlier, reason="replaced by a newer gold", by=by)

@@ -37,8 +37,9 @@ About = Score.About
 class ItemScores:
     """The numbers about an item that routing needs. Similarities are by submission id, None where undefined.
 
-    ``n_set_aside`` counts readers whose reading was set aside. ``pairs`` holds every pair of current readings, smaller id first; ``model`` the model's similarity with each current
-    reading, ``model_silence`` why there is none. ``gold`` says of each reading whether it is right against the item's gold.
+    ``n_set_aside`` counts readers whose reading was set aside. ``pairs`` holds every pair of current readings, smaller
+    id first; ``model`` the model's similarity with each current reading, ``model_silence`` why there is none. ``gold``
+    says of each reading whether it is right against the item's gold.
     """
 
     reads: Reads

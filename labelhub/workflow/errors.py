@@ -5,13 +5,13 @@ from __future__ import annotations
 from labelhub.projects.errors import DomainError
 
 
-class StepRefusedError(DomainError):
+class StepRefused(DomainError):
     """A step of the life of an item cannot be taken now; nothing was changed."""
 
     code = "step-refused"
 
 
-class IllegalMoveError(StepRefusedError):
+class IllegalMove(StepRefused):
     """The table of moves has no such move."""
 
     code = "illegal-move"
@@ -21,7 +21,7 @@ class IllegalMoveError(StepRefusedError):
         self.start, self.end = start, end
 
 
-class ItemChangedError(StepRefusedError):
+class ItemChanged(StepRefused):
     """Somebody else moved the item since it was read."""
 
     code = "item-changed"
@@ -34,7 +34,7 @@ class ItemChangedError(StepRefusedError):
         self.believed = believed
 
 
-class GuidelineUnreadError(StepRefusedError):
+class GuidelineUnread(StepRefused):
     """The labeler has not confirmed the current instructions yet."""
 
     code = "guideline-unread"
@@ -44,7 +44,7 @@ class GuidelineUnreadError(StepRefusedError):
         self.guideline_id, self.number = guideline_id, number
 
 
-class NotALabelerNowError(DomainError):
+class NotALabelerNow(DomainError):
     """The labeler's membership ended, or the account is disabled."""
 
     code = "not-a-labeler-now"
@@ -54,13 +54,13 @@ class NotALabelerNowError(DomainError):
         super().__init__("You no longer label in this project. Your earlier work is kept. Ask an admin of the project.")
 
 
-class CannotReturnError(StepRefusedError):
+class CannotReturn(StepRefused):
     """A submission cannot go back to its author."""
 
     code = "cannot-return"
 
 
-class ItemExcludedError(StepRefusedError):
+class ItemExcluded(StepRefused):
     """The item was taken out of the project's work."""
 
     code = "item-excluded"

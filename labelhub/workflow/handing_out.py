@@ -23,7 +23,7 @@ from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_guideline, has_acknowledged
 from labelhub.reviews.selectors import has_judged
 from labelhub.scoring.gold import gold_items
-from labelhub.workflow.errors import GuidelineUnreadError, NotALabelerNowError
+from labelhub.workflow.errors import GuidelineUnread, NotALabelerNow
 
 # How many candidates are looked at before a labeler is told that there is nothing: others may hold the first ones.
 MOST_CANDIDATES = 50
@@ -42,10 +42,10 @@ class Choice:
 def require_may_label(labeler: Labeler) -> None:
     """Raise where the labeler is nobody who labels here now, or has not confirmed the current instructions."""
     if labeler.user is None or role_in(labeler.user, labeler.project) is None:
-        raise NotALabelerNowError
+        raise NotALabelerNow
     guideline = current_guideline(labeler.project)
     if not has_acknowledged(labeler, guideline):
-        raise GuidelineUnreadError(guideline_id=guideline.pk, number=guideline.number)
+        raise GuidelineUnread(guideline_id=guideline.pk, number=guideline.number)
 
 
 def choose(labeler: Labeler, policy: Policy) -> Choice | None:
@@ -56,7 +56,7 @@ def choose(labeler: Labeler, policy: Policy) -> Choice | None:
     if is_blind and is_gold_due(labeler, n_had, policy.gold_share):
         gold = _next_gold(labeler, n_had)
         if gold is not None:
-            return Choice(gold, "independent", True, "Gold was due.")
+            return Choice(gold, "independent", planned_blind=True, reason="Gold was due.")
     return _next_wanting(labeler, policy, is_blind=is_blind)
 
 
@@ -86,7 +86,9 @@ def _next_wanting(labeler: Labeler, policy: Policy, *, is_blind: bool) -> Choice
             continue
         is_planned = filled < policy.readers
         if not is_blind:
-            return Choice(item, "unblinded", False, f"Reader {filled + 1} of {wanted}; sees other labels.")
+            return Choice(
+                item, "unblinded", planned_blind=False, reason=f"Reader {filled + 1} of {wanted}; sees other labels."
+            )
         reason = f"Reader {filled + 1} of {wanted}."
         return Choice(
             item, "independent", is_planned, reason if is_planned else f"{reason} The readers before disagree."

@@ -1,4 +1,4 @@
-"""The life of an item, one function a step, from top to bottom as the loop runs:
+"""The life of an item, one function a step, from top to bottom as the loop runs.
 
     hand out → submit → (score → route) → review → settle → release
 
@@ -38,7 +38,7 @@ from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import has_read
 from labelhub.workflow import handing_out, reading, steps
-from labelhub.workflow.errors import CannotReturnError, ItemExcludedError, StepRefusedError
+from labelhub.workflow.errors import CannotReturn, ItemExcluded, StepRefused
 from labelhub.workflow.states import State, move
 
 # Work that came back may wait for its author this long; then a reviewer takes it.
@@ -48,7 +48,7 @@ REWORK_LEASE_S = 7 * 24 * 3600
 def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | None:
     """Give the labeler what they read next, or None. Asking again returns what they have begun, under a new lease.
 
-    Writes ``item.handed_out``. Raises ``NotALabelerNowError`` and ``GuidelineUnreadError``.
+    Writes ``item.handed_out``. Raises ``NotALabelerNow`` and ``GuidelineUnread``.
     """
     at = now or timezone.now()
     handing_out.require_may_label(labeler)
@@ -75,7 +75,7 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
 def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) -> None:
     """Give an item back unread; the labeler does not get it again. Writes ``assignment.skipped``.
 
-    A rework that its author declines goes to a reviewer. Raises ``NotOpenError`` where it was closed already.
+    A rework that its author declines goes to a reviewer. Raises ``NotOpen`` where it was closed already.
     """
     with transaction.atomic():
         item = locked(assignment.item_id)
@@ -105,7 +105,7 @@ def submit(
     """Freeze what the labeler drew, close the assignment, then score and route the item, all or nothing.
 
     A retried ``request_id`` gets the first answer and does nothing. Writes ``submission.frozen`` and what follows. Raises
-    ``NotFound`` or ``NotAllowed`` for anybody but its labeler, ``ItemExcludedError``, and what ``freeze`` refuses.
+    ``NotFound`` or ``NotAllowed`` for anybody but its labeler, ``ItemExcluded``, and what ``freeze`` refuses.
     """
     require(by, Action.LABEL, assignment)
     with transaction.atomic():
@@ -114,7 +114,7 @@ def submit(
         if earlier is not None:
             return earlier
         if item.state == State.EXCLUDED:
-            raise ItemExcludedError(code=item.code)
+            raise ItemExcluded(code=item.code)
         submission = submissions.freeze(
             assignment=assignment, request_id=request_id, no_finding=no_finding, extent=extent, active_s=active_s
         )
@@ -135,7 +135,7 @@ def record_reading(
     with transaction.atomic():
         held = locked(item.pk)
         if held.state == State.EXCLUDED:
-            raise ItemExcludedError(code=held.code)
+            raise ItemExcluded(code=held.code)
         submission = steps.store(held, labeler, reading, at=at, is_gold=is_gold, active_s=active_s)
         if not is_gold and held.state == State.WAITING:
             move(item=held, to=State.READING, now=at)
@@ -168,7 +168,7 @@ def score_and_route(*, item: Item) -> None:
 def start_rework(*, submission: Submission, reason: str, by: User | None = None) -> Assignment:
     """Send a submission back to its author, who finds their shapes as they were. Writes ``item.returned``.
 
-    Raises ``CannotReturnError`` where the author has no account here, has left, is at work on the item, or had the policy's
+    Raises ``CannotReturn`` where the author has no account here, has left, is at work on the item, or had the policy's
     rounds.
     """
     if by is not None:
@@ -190,7 +190,7 @@ def review(
     with transaction.atomic():
         item = locked(submission.assignment.item_id)
         if item.state == State.EXCLUDED:
-            raise ItemExcludedError(code=item.code)
+            raise ItemExcluded(code=item.code)
         decision, is_new = reviews.decide(
             submission=submission,
             reviewer=reviewer,
@@ -214,13 +214,13 @@ def review(
 def settle(*, item: Item, reason: str, by: User | None = None, submission: Submission | None = None) -> Settlement:
     """Settle the item by the vote of its current readings, or with the one ``submission`` that a reviewer chose.
 
-    Settling again is a further settlement. Writes ``item.settled``. Raises ``UnsettledTieError`` (nothing is settled
-    then), ``NothingToSettleError``, and for a person ``NotAllowed`` or, on an item they read, ``StepRefusedError``.
+    Settling again is a further settlement. Writes ``item.settled``. Raises ``UnsettledTie`` (nothing is settled
+    then), ``NothingToSettle``, and for a person ``NotAllowed`` or, on an item they read, ``StepRefused``.
     """
     if by is not None:
         require(by, Action.REVIEW, item)
         if has_read(by, item):
-            raise StepRefusedError(
+            raise StepRefused(
                 "You read this item yourself, so somebody else settles it. Nothing was changed.", code="own-read"
             )
     with transaction.atomic():
@@ -240,7 +240,7 @@ def exclude(*, item: Item, by: User, reason: str) -> None:
     """
     require(by, Action.MANAGE, item)
     if not reason.strip():
-        raise StepRefusedError("Say why the item is excluded. Nothing was changed.", code="reason-missing", status=422)
+        raise StepRefused("Say why the item is excluded. Nothing was changed.", code="reason-missing", status=422)
     with transaction.atomic():
         held = locked(item.pk)
         if held.state == State.EXCLUDED:
@@ -285,7 +285,7 @@ def _settled(item: Item) -> None:
 def _reject(item: Item, submission: Submission, reviewer: User) -> None:
     try:
         _return_to_author(item, submission, "A reviewer rejected it.", by=reviewer)
-    except CannotReturnError:
+    except CannotReturn:
         if item.state == State.SETTLED:
             move(item=item, to=State.REVIEW)
         reading.want_reads(item, assigned.n_filled(item) + 1)

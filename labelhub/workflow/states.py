@@ -11,7 +11,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from labelhub.catalog.models import Item
-from labelhub.workflow.errors import IllegalMoveError, ItemChangedError
+from labelhub.workflow.errors import IllegalMove, ItemChanged
 
 State = Item.State
 
@@ -40,15 +40,15 @@ def is_allowed(start: str, end: str) -> bool:
 def move(*, item: Item, to: str, now: datetime | None = None) -> None:
     """Move ``item`` within the caller's transaction; staying is no write.
 
-    Raises :class:`IllegalMoveError` where the table has no such move, and :class:`ItemChangedError` where somebody else moved the
-    item since it was read: the write is conditional on the state it is believed to be in.
+    Raises :class:`IllegalMove` where the table has no such move, and :class:`ItemChanged` where somebody else moved
+    the item since it was read: the write is conditional on the state it is believed to be in.
     """
     if item.state == to:
         return
     if not is_allowed(item.state, to):
-        raise IllegalMoveError(code=item.code, start=item.state, end=to)
+        raise IllegalMove(code=item.code, start=item.state, end=to)
     at = now or timezone.now()
     changed = Item.objects.filter(pk=item.pk, state=item.state).update(state=to, state_changed_at=at)
     if not changed:
-        raise ItemChangedError(code=item.code, believed=item.state)
+        raise ItemChanged(code=item.code, believed=item.state)
     item.state, item.state_changed_at = to, at

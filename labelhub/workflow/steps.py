@@ -22,7 +22,7 @@ from labelhub.reviews.selectors import rejected
 from labelhub.routing.services import can_rework
 from labelhub.scoring.gold import make_gold
 from labelhub.scoring.reads import reads_of
-from labelhub.workflow.errors import CannotReturnError
+from labelhub.workflow.errors import CannotReturn
 
 # What a gold reading is called where its source does not say.
 GOLD_KIND = "adjudication"
@@ -32,7 +32,7 @@ def store(
     item: Item, labeler: Labeler, reading: Reading, *, at: datetime | None, is_gold: bool, active_s: float | None
 ) -> Submission:
     """Store a reading made elsewhere under a closed assignment; a later version goes to the assignment of the first."""
-    kind = reading.read_kind
+    kind: str = reading.read_kind
     if is_gold and kind not in ("adjudication", "training"):
         kind = GOLD_KIND
     planned = bool(reading.planned_blind) and not is_gold
@@ -55,21 +55,17 @@ def store(
 
 
 def require_returnable(submission: Submission, policy: Policy) -> None:
-    """Raise ``CannotReturnError`` where the submission cannot go back to its author, saying why."""
+    """Raise ``CannotReturn`` where the submission cannot go back to its author, saying why."""
     labeler = submission.assignment.labeler
     item = submission.assignment.item
     if not can_rework(labeler):
-        raise CannotReturnError(
-            "The author was imported or has left, so nobody can mend this reading. Ask one more reader."
-        )
+        raise CannotReturn("The author was imported or has left, so nobody can mend this reading. Ask one more reader.")
     if assigned.rework_rounds(item).get(labeler.pk, 0) >= policy.max_rework_rounds:
-        raise CannotReturnError(
+        raise CannotReturn(
             f"This reading went back {policy.max_rework_rounds} times, as often as the policy allows. Ask one more reader."
         )
     if assigned.of_item(item).filter(labeler=labeler, state=Assignment.State.OPEN).exists():
-        raise CannotReturnError(
-            "The author is at work on this item now. Nothing was changed. Wait for what they submit."
-        )
+        raise CannotReturn("The author is at work on this item now. Nothing was changed. Wait for what they submit.")
 
 
 def current_reads(item: Item) -> Sequence[Submission]:

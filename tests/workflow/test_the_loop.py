@@ -128,7 +128,7 @@ def test_a_reviewer_rejects_the_author_mends_it_and_the_mask_leaves_as_it_was_dr
     drawn = np.zeros((64, 64), dtype=bool)
     drawn[10:32, 10:32] = True
     with zipfile.ZipFile(io.BytesIO(read_blob(release_file(cast.project, 1, "png.zip").blob))) as archive:
-        pictures = [name for name in archive.namelist() if name.endswith(".png")]
+        pictures = [name for name in archive.namelist() if name.endswith("nucleus.png")]
         masks = [np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in pictures]
     assert len(masks) == 1
     assert np.array_equal(masks[0] > 0, drawn)
