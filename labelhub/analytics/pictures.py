@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from django.utils.html import format_html, format_html_join
@@ -28,6 +29,8 @@ VIEWS_AN_ITEM = 3
 LEAST_VIEW_PX = 24.0
 POINT_VIEW_PX = 60.0
 _SIDE = 260
+
+Box: TypeAlias = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ def _disputed_pixels(pieces: list[tuple[NDArray[np.bool_], int, int]], n_readers
     return int(np.count_nonzero((votes > 0) & (votes < max(n_readers, 2))))
 
 
-def _window(extents: Sequence[Extent]) -> tuple[float, float, float, float]:
+def _window(extents: Sequence[Extent]) -> Box:
     """A square around the object, with room to see where it lies."""
     points = []
     for extent in extents:
@@ -196,38 +199,54 @@ def _caption(gathered: Gathered, item: int, dispute: _Dispute, z: int) -> str:
     return f"{dispute.label.label}: marked by {', '.join(marked)} ({len(marked)} of {n_readers}){where}{alike}"
 
 
-def _drawn(shape: Shape, z: int, number: int, box: tuple[float, float, float, float]) -> SafeString:
-    """One reader's mark on one plane, with the reader's number beside it."""
+def _drawn(shape: Shape, z: int, number: int, box: Box) -> SafeString:
+    """One reader's mark on one plane, with the reader's number beside it; nothing where it lies outside the view."""
     colour, dash = _stroke(number)
     parts: list[SafeString] = []
-    anchor: tuple[float, float] | None = None
+    seen: list[NDArray[np.float64]] = []
     for region in shape.regions:
-        if region.z != z:
-            continue
         points = outline_of(region) if region.kind in AREA_KINDS else region.points
+        if region.z != z or not _is_in_view(points, box):
+            continue
         if region.kind == "points":
             parts += [_cross(float(x), float(y), colour) for x, y in points]
         else:
             parts.append(_line(points, colour, dash, is_closed=region.kind in AREA_KINDS))
-        anchor = anchor or (float(points[:, 0].max()), float(points[:, 1].min()))
+        seen.append(points)
     if shape.mask is not None and 0 <= z - shape.mask.origin[0] < shape.mask.voxels.shape[0]:
         _, y0, x0 = shape.mask.origin
         plane = shape.mask.voxels[z - shape.mask.origin[0]]
-        if plane.any():
-            parts.append(
-                format_html('<path d="{}" fill="none" stroke="{}" {}/>', _edges(plane, x0, y0), colour, _pen(dash))
-            )
-            anchor = anchor or (float(x0 + plane.shape[1]), float(y0))
-    if not parts or anchor is None:
+        filled = np.argwhere(plane)[:, ::-1] + np.array([x0 + 0.5, y0 + 0.5])
+        if len(filled) and _is_in_view(filled, box):
+            path = _edges(plane, x0, y0)
+            parts.append(format_html('<path d="{}" fill="none" stroke="{}" {}/>', path, colour, _pen(dash)))
+            seen.append(filled)
+    if not parts:
         return SafeString("")
-    size = (box[2] - box[0]) / 20
-    x = min(max(anchor[0], box[0] + size), box[2] - size)
-    y = min(max(anchor[1], box[1] + size) + size * number % (4 * size), box[3] - size)
-    tag = format_html(
-        '<text x="{}" y="{}" font-size="{}" fill="{}" font-family="sans-serif">{}</text>',
-        f"{x:.1f}", f"{y:.1f}", f"{size:.2f}", colour, number + 1,
-    )  # fmt: skip
-    return format_html("{}" * (len(parts) + 1), *parts, tag)
+    return format_html("{}" * (len(parts) + 1), *parts, _tag(np.concatenate(seen), number, colour, box))
+
+
+def _is_in_view(points: NDArray[np.float64], box: Box) -> bool:
+    low, high = points.min(axis=0), points.max(axis=0)
+    return bool(low[0] < box[2] and high[0] > box[0] and low[1] < box[3] and high[1] > box[1])
+
+
+def _tag(points: NDArray[np.float64], number: int, colour: str, box: Box) -> SafeString:
+    """The reader's number beside the outline, each reader's on another side so that they do not cover one another."""
+    size = (box[2] - box[0]) / 18
+    angle = 2 * np.pi * (number * 3 % 8) / 8 - np.pi / 4
+    direction = np.array([np.cos(angle), np.sin(angle)])
+    x, y = points[int(np.argmax(points @ direction))] + direction * size
+    x = min(max(float(x), box[0] + size), box[2] - size)
+    y = min(max(float(y), box[1] + size), box[3] - size)
+    return format_html(
+        '<text x="{}" y="{}" font-size="{}" fill="{}" font-family="sans-serif" text-anchor="middle">{}</text>',
+        f"{x:.1f}",
+        f"{y + size / 3:.1f}",
+        f"{size:.2f}",
+        colour,
+        number + 1,
+    )
 
 
 def _line(points: NDArray[np.float64], colour: str, dash: str, *, is_closed: bool) -> SafeString:

@@ -1,6 +1,6 @@
 """Writes the report of a set of readings: one HTML file that needs nothing beside it, and the tables as CSV.
 
-It opens with what must be known before any number, then a verdict in three sentences. No script, no image, no link to
+It opens with a verdict in three sentences, then what must be known before any number. No script, no image, no link to
 any other place. Not here: the numbers (``scoring.panel``).
 """
 
@@ -76,7 +76,7 @@ def render(panel: Panel, annotation_set: AnnotationSet, *, title: str) -> str:
         '<nav aria-label="Sections">{}</nav>'
         "</header><main>{}</main><footer>Made by LabelHub. The tables lie beside this file: worklist.csv, agreement.csv, "
         "labelers.csv, pairs.csv, items.csv, scores.csv.</footer></body></html>\n",
-        _POLICY, title, SafeString(STYLE), title, _cautions(panel), _verdict(panel), nav, body,
+        _POLICY, title, SafeString(STYLE), title, _verdict(panel), _cautions(panel), nav, body,
     )  # fmt: skip
 
 

@@ -32,6 +32,9 @@ FALLBACK_KINDS = (
     "unknown",
 )
 
+# A question that no list names counts as one only up to so many different answers; beyond, it is free text.
+MOST_UNLISTED_CHOICES = 30
+
 
 @dataclass(frozen=True, slots=True)
 class ReadTally:
@@ -112,7 +115,7 @@ def gather(annotation_set: AnnotationSet, *, kinds: Iterable[str] | None = None)
         raters=raters,
         readings=readings,
         labels=_labels(annotation_set, used),
-        questions=annotation_set.questions,
+        questions=(*annotation_set.questions, *_unlisted_questions(annotation_set, used)),
         groups=groups,
         group_unit=group_unit,
         unit=plural(annotation_set.unit_name),
@@ -312,6 +315,23 @@ def _columns(
     }
     width = max((slot for _, slot in slots), default=-1) + 1
     return tuple(f"reader {slot + 1}" for slot in range(width)), slots
+
+
+def _unlisted_questions(annotation_set: AnnotationSet, used: list[Reading]) -> tuple[QuestionSpec, ...]:
+    """Answers and attributes that occur without being listed: nominal, since nothing says more; free text is left out."""
+    listed = {(question.key, question.on_shapes) for question in annotation_set.questions}
+    values: dict[tuple[str, bool], set[str]] = defaultdict(set)
+    for reading in used:
+        answers = [(key, False, value) for key, value in reading.answers.items()]
+        answers += [(key, True, value) for shape in reading.shapes for key, value in shape.attributes.items()]
+        for key, on_shapes, value in answers:
+            if (key, on_shapes) not in listed and len(values[key, on_shapes]) <= MOST_UNLISTED_CHOICES:
+                values[key, on_shapes].add(_text(value))
+    return tuple(
+        QuestionSpec(key, "nominal", tuple(sorted(choices, key=lambda choice: natural_key(str(choice)))), on_shapes)
+        for (key, on_shapes), choices in sorted(values.items())
+        if 2 <= len(choices) <= MOST_UNLISTED_CHOICES
+    )
 
 
 def _labels(annotation_set: AnnotationSet, used: list[Reading]) -> tuple[str, ...]:

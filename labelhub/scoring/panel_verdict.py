@@ -29,7 +29,7 @@ from labelhub.scoring.panel_rows import (
 HIGH, LOW = 0.8, 0.667
 # Below this an item counts as settled by its readers, and no further look is proposed.
 LEAST_DISAGREEMENT = 0.1
-_NOTHING_HIGH = f"no label is agreed on beyond doubt (none has its whole interval at {HIGH:g} or above)"
+_NOTHING_HIGH = f"nothing is agreed on beyond doubt (no whole interval ≥ {HIGH:g}; the best is {{best}})"
 _NOTHING_LOW = f"none is clearly below {LOW:g}"
 
 
@@ -149,10 +149,17 @@ def _what_was_read(gathered: Gathered) -> str:
         f"{per_item[0]} each" if len(per_item) == 1 else f"{per_item[0]} to {per_item[-1]} each" if per_item else "none"
     )
     who = f" by {len(gathered.raters)} readers" if gathered.are_raters_known else ""
-    kind = gathered.kind if gathered.kind != "unknown" else "unstated kind of"
-    reads = "reads" if gathered.n_readings != 1 else "read"
+    reads = f"{gathered.n_readings} {gathered.kind} reads"
+    if gathered.kind == "unknown":
+        reads = f"{gathered.n_readings} reads of unstated kind"
     twice = "" if n_twice == n_items else f"; {n_twice} of them have two readers or more"
-    return f"{n_items} {gathered.unit} with {gathered.n_readings} {kind} {reads}{who} ({each}){twice}."
+    apart = (
+        ""
+        if gathered.are_raters_known
+        else f", by readers who cannot be told apart from one {_singular(gathered.unit)} to the next"
+    )
+    warning = "" if gathered.is_independent else ": this is not agreement between independent readers"
+    return f"{n_items} {gathered.unit} with {reads}{who} ({each}){twice}{apart}{warning}."
 
 
 def _what_to_trust(
@@ -171,7 +178,12 @@ def _what_to_trust(
     high = [f"{name} {number_in_words(row)}" for name, row in known if row.estimate.low >= HIGH]
     low = sorted((entry for entry in known if entry[1].estimate.high < LOW), key=lambda entry: entry[1].estimate.value)
     weakest = [f"{name} {number_in_words(row)}" for name, row in low]
-    trusted = f"readers agree (whole interval ≥ {HIGH:g}) on {_listed(high)}" if high else _NOTHING_HIGH
+    best, row = max(known, key=lambda entry: entry[1].estimate.low)
+    trusted = (
+        f"readers agree (whole interval ≥ {HIGH:g}) on {_listed(high)}"
+        if high
+        else _NOTHING_HIGH.format(best=f"{best} {number_in_words(row)}")
+    )
     doubtful = f"clearly not agreed on (whole interval < {LOW:g}): {_listed(weakest)}" if weakest else _NOTHING_LOW
     undecided = len(known) - len(high) - len(low)
     rest = f"; {undecided} of {len(known)} numbers lie between or are too wide to say" if undecided else ""
