@@ -252,7 +252,7 @@ def _mask_between(shapes: Sequence[Shape], owners: Sequence[int], size: Size, sp
     inside = 2 * votes > len(masks)
     split = 2 * votes == len(masks)
     if split.any():
-        inside |= split & (_mean_signed_distance(masks, votes.shape, origin, spacing) < 0)
+        inside |= split & (_mean_signed_distance(masks, votes.shape, origin, spacing, is_flat=size[0] == 1) < 0)
     if not inside.any():
         return None
     box = ndimage.find_objects(inside.astype(np.int8))[0]
@@ -261,17 +261,19 @@ def _mask_between(shapes: Sequence[Shape], owners: Sequence[int], size: Size, sp
 
 
 def _mean_signed_distance(
-    masks: Sequence[PlacedMask], shape: tuple[int, ...], origin: Sequence[int], spacing: Spacing
+    masks: Sequence[PlacedMask], shape: tuple[int, ...], origin: Sequence[int], spacing: Spacing, *, is_flat: bool
 ) -> NDArray[np.float64]:
-    """Negative inside, positive outside, to the border between voxels, averaged over the masks."""
+    """Negative inside, positive outside, to the nearest voxel of the other side, averaged over the masks."""
+    # One ring of background, so that a mask that fills the box has an outside too; a single plane has none above it.
+    ring = ((0, 0) if is_flat else (1, 1), (1, 1), (1, 1))
+    within = tuple(slice(before, before + length) for (before, _), length in zip(ring, shape, strict=True))
     total = np.zeros(shape)
     for mask in masks:
         own = np.zeros(shape, dtype=bool)
         window = tuple(slice(a - b, a - b + n) for a, b, n in zip(mask.origin, origin, mask.voxels.shape, strict=True))
         own[window] = mask.voxels
-        # One ring of background, so that a mask that fills the box has an outside too.
-        padded = np.pad(own, 1)
+        padded = np.pad(own, ring)
         inner = ndimage.distance_transform_edt(padded, sampling=spacing)
         outer = ndimage.distance_transform_edt(~padded, sampling=spacing)
-        total += (outer - inner)[1:-1, 1:-1, 1:-1]
+        total += (outer - inner)[within]
     return total / len(masks)
