@@ -8,6 +8,7 @@ here: what becomes of the media.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from labelhub.catalog.sandbox_process import Child, ChildEnded, DecoderLimits, remove_orphans
+from labelhub.formats.pixels.archives import clean_name
 from labelhub.formats.pixels.errors import PixelError, Refusal
 from labelhub.formats.pixels.files import FileGroup, Member, RefusedFile, SourceFile, Survey, Unpacked
 from labelhub.formats.pixels.wire import StoredMedium, read_medium
@@ -109,13 +111,13 @@ class Decoder:
             answer = self._ask("unpack", [archive], out)
             if isinstance(answer, Refusal):
                 raise PixelError(answer.message, place=answer.place, remedy=answer.remedy)
-            refused = tuple(found.refusal for found in _refused(answer, (0,)))
-            if "members" not in answer:
-                raise PixelError(refused[0].message, place=refused[0].place, remedy=refused[0].remedy)
-            members = [
-                Member(str(name), _move(_checked_member(out, str(file)), into)) for name, file in answer["members"]
-            ]
-            return Unpacked(tuple(members), refused)
+            try:
+                return _kept_members(answer, out, into)
+            except PixelError:
+                raise
+            except _NOT_AS_AGREED as error:
+                self._stop()
+                raise PixelError(_DOES_NOT_HOLD, place=archive.name, remedy=_REMEDY) from error
 
     def close(self) -> None:
         """End the child and remove its folder."""
@@ -205,10 +207,29 @@ def _moved(medium: StoredMedium, into: Path) -> StoredMedium:
     return replace(medium, path=_move(medium.path, into, name=medium.blob.name))
 
 
-def _checked_member(folder: Path, name: str) -> Path:
-    path = folder / name
-    if not re.fullmatch(r"[0-9a-f]{64}", name) or path.is_symlink() or not path.is_file():
-        raise PixelError(_DOES_NOT_HOLD, place=name[:80], remedy=_REMEDY)
+def _kept_members(answer: dict[str, Any], out: Path, into: Path) -> Unpacked:
+    """Members moved to ``into``, each once where several have the same bytes. Raises what a broken answer raises."""
+    refused = tuple(found.refusal for found in _refused(answer, (0,)))
+    if "members" not in answer:
+        raise PixelError(refused[0].message, place=refused[0].place, remedy=refused[0].remedy)
+    moved: dict[str, Path] = {}
+    members = []
+    for name, digest in answer["members"]:
+        if clean_name(name) != name:
+            raise ValueError("a name is not clean")
+        if digest not in moved:
+            moved[digest] = _move(_checked_member(out, digest), into)
+        members.append(Member(name, moved[digest]))
+    return Unpacked(tuple(members), refused)
+
+
+def _checked_member(folder: Path, digest: str) -> Path:
+    path = folder / digest
+    if not re.fullmatch(r"[0-9a-f]{64}", digest) or path.is_symlink() or not path.is_file():
+        raise ValueError("a member is not in the folder")
+    with path.open("rb") as stream:
+        if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
+            raise ValueError("a member is not named by its hash")
     return path
 
 

@@ -126,6 +126,28 @@ def test_corrupted_archives_are_unpacked_or_refused_and_leave_nothing_behind(tmp
     assert left_over(into) == []
 
 
+def test_archive_comes_out_through_the_child_with_each_content_once(tmp_path, scratch, into):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in (("one/a.dcm", b"a"), ("two/a.dcm", b"a"), ("b.dcm", b"b"), ("../c.dcm", b"c")):
+            archive.writestr(name, content)
+    with Decoder(scratch=scratch) as decoder:
+        found = decoder.unpack(SourceFile(tmp_path / "a.zip", "a.zip"), into=into)
+    assert [member.name for member in found.members] == ["one/a.dcm", "two/a.dcm", "b.dcm"]
+    assert [member.path.read_bytes() for member in found.members] == [b"a", b"a", b"b"]
+    assert len(list(into.iterdir())) == 2
+    assert len(found.refused) == 1
+
+
+@pytest.mark.parametrize("members", [[["../x", "0" * 64]], [["x", "../../etc/passwd"]], [["x", "0" * 64]], [[1]], 7])
+def test_unpacking_child_that_lies_is_refused(tmp_path, scratch, into, monkeypatch, members):
+    answer = json.dumps({"members": members, "refused": []})
+    planted_child(monkeypatch, f"    print({answer!r}, flush=True)")
+    (tmp_path / "a.zip").write_bytes(b"PK")
+    with Decoder(scratch=scratch) as decoder, pytest.raises(PixelError, match="does not hold"):
+        decoder.unpack(SourceFile(tmp_path / "a.zip", "a.zip"), into=into)
+    assert list(into.iterdir()) == []
+
+
 def test_bombs_are_refused_within_the_memory_limit(tmp_path, scratch, into):
     terabytes = bytearray(nibabel.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4)).to_bytes())
     terabytes[40:56] = np.array([3, 32767, 32767, 32767, 1, 1, 1, 1], "<i2").tobytes()
