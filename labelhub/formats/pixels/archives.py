@@ -168,7 +168,7 @@ def _tar_members(path: Path, prefix: str, budget: _Budget) -> Iterator[tuple[str
 
 def _accepted_name(raw: str, prefix: str, budget: _Budget) -> str | None:
     cleaned = clean_name(raw)
-    if cleaned is None:
+    if cleaned is None or len(prefix + cleaned) > _MAX_NAME:
         budget.refuse(prefix + raw, "The name of this file points outside the archive or names a device.")
         return None
     is_clutter = cleaned.startswith("__MACOSX/") or cleaned.rsplit("/", 1)[-1] in {
