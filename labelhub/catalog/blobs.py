@@ -123,9 +123,9 @@ def _write(pieces: Iterable[bytes], *, expected: str) -> None:
 
 def _write_to_disk(pieces: Iterable[bytes], expected: str, incoming: Path) -> None:
     target = Path(_storage().path(_place(expected)))
-    incoming.mkdir(parents=True, exist_ok=True)
     # The names of the file and of new folders above it are data of their own; each folder is flushed for itself.
     above = [folder for folder in target.parents if not folder.exists()]
+    incoming.mkdir(parents=True, exist_ok=True)
     to_flush = [target.parent, *(folder.parent for folder in above)]
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = incoming / secrets.token_hex(16)

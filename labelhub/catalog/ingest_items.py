@@ -22,6 +22,7 @@ from labelhub.formats.pixels.wire import StoredMedium
 from labelhub.projects.models import Project
 
 Status = IngestEntry.Status
+DUPLICATE = "The same file is in this project already. Nothing was stored again."
 _MESSAGE = 500
 _LOOK_UP = 500
 
@@ -40,9 +41,11 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A decoded medium with the files it came from, and what their paths say of it."""
+    """A decoded medium whose pixels are stored, with the files it came from, and what their paths say of it."""
 
     medium: StoredMedium
+    pixels: Blob
+    window: tuple[float, float] | None
     files: tuple[Arrived, ...]
     place: Place
 
@@ -67,12 +70,18 @@ def store_item(*, run: IngestRun, pieces: Sequence[Piece], identity: ItemIdentit
         )
         for message, entry_ids in _by_message(run.project, item, told, known).items():
             mark(run, entry_ids, Status.STORED, message=message, item_id=item.pk)
-    for piece in pieces:
-        piece.medium.path.unlink(missing_ok=True)
     return item
 
 
-DUPLICATE = "The same file is in this project already. Nothing was stored again."
+def keep_pixels(media: Sequence[StoredMedium]) -> list[tuple[Blob, tuple[float, float] | None]]:
+    """Store the decoded pixels for good and take their files away; give the blob and the window of each medium."""
+    kept = [
+        (store_blob_file(path=medium.path, kind="pixels"), suggested_window(medium.path, medium)) for medium in media
+    ]
+    # Only now: media with equal pixels share one file.
+    for medium in media:
+        medium.path.unlink(missing_ok=True)
+    return kept
 
 
 def known_items(project: Project, hashes: Iterable[str]) -> dict[str, int]:
@@ -133,9 +142,9 @@ def _new_medium(piece: Piece) -> NewMedium:
         channels=shape[3] if len(shape) == 4 else 1,
         dtype=medium.blob.dtype,
         value_meaning=medium.value_meaning,
-        window=suggested_window(medium.path, medium),
+        window=piece.window,
         metadata={name: list(value) if isinstance(value, tuple) else value for name, value in medium.metadata.items()},
-        pixels=store_blob_file(path=medium.path, kind="pixels"),
+        pixels=piece.pixels,
         originals=tuple(_new_original(file) for file in piece.files),
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from labelhub.catalog.blobs import hash_file
 from labelhub.catalog.errors import CatalogProblem
 from labelhub.catalog.identity import IngestOptions, Place, identity_of, item_key, places_of, read_options
-from labelhub.catalog.ingest_items import DUPLICATE, Arrived, Piece, Status, known_items, mark, store_item
+from labelhub.catalog.ingest_items import DUPLICATE, Arrived, Piece, Status, keep_pixels, known_items, mark, store_item
 from labelhub.catalog.models import IngestEntry, IngestRun
 from labelhub.catalog.sandbox import Decoder
 from labelhub.catalog.subject_tables import SubjectTable, read_subject_table
@@ -127,6 +127,8 @@ class Walk:
             if dicom:
                 survey = self.decoder.survey([SourceFile(file.path, file.name) for file in dicom])
                 self._refuse(dicom, survey.refused)
+                told = {n for group in survey.groups for n in group.sources} | {why.source for why in survey.refused}
+                self._leave_out([file for number, file in enumerate(dicom) if number not in told])
                 for group in survey.groups:
                     yield (
                         [dicom[number] for number in group.sources],
@@ -147,14 +149,16 @@ class Walk:
         outcome = self.decoder.decode_group([SourceFile(file.path, file.name) for file in unit], group, into=self.work)
         self._refuse(unit, outcome.refused)
         pieces = [
-            Piece(medium, tuple(unit[n] for n in medium.sources), places[unit[medium.sources[0]].entry_id])
-            for medium in outcome.media
+            Piece(
+                medium, pixels, window, tuple(unit[n] for n in medium.sources), places[unit[medium.sources[0]].entry_id]
+            )
+            for medium, (pixels, window) in zip(outcome.media, keep_pixels(outcome.media), strict=True)
         ]
         used = {n for medium in outcome.media for n in medium.sources} | {found.source for found in outcome.refused}
         spare = [file for number, file in enumerate(unit) if number not in used]
-        if spare and pieces:
-            self._mark(spare, Status.IGNORED, message="A copy of another slice of its series; it was left out.")
-        elif spare:
+        if pieces:
+            self._leave_out(spare)
+        else:
             self._mark(spare, Status.REFUSED, message="The file holds no picture.", remedy="Leave it out.")
         return pieces
 
@@ -195,6 +199,9 @@ class Walk:
             rows = [IngestEntry(run=self.run, path=name) for name in names[start : start + _BATCH]]
             IngestEntry.objects.bulk_create(rows, ignore_conflicts=True)
         self.total = IngestEntry.objects.filter(run=self.run).count()
+
+    def _leave_out(self, copies: Sequence[Arrived]) -> None:
+        self._mark(copies, Status.IGNORED, message="A copy of another slice of its series; it was left out.")
 
     def _refuse(self, files: Sequence[Arrived], refused: Iterable[RefusedFile]) -> None:
         for found in refused:

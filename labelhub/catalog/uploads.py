@@ -47,7 +47,9 @@ def open_upload(*, project: Project, options: dict[str, object], asked_by: str) 
             project_id=project.pk, kind="ingest.opened", actor=asked_by, subject=f"ingest:{run.pk}",
             facts={"source": "upload"},
         )  # fmt: skip
-    upload_folder(run).mkdir(parents=True, exist_ok=True, mode=0o700)
+    # A number may come again after the database was restored from a backup: what lies there then is not of this upload.
+    discard_upload(run)
+    upload_folder(run).mkdir(parents=True, mode=0o700)
     return run
 
 

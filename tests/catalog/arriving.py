@@ -28,10 +28,14 @@ def picture(form: str, seed: int = 1, size: tuple[int, int] = (24, 16)) -> bytes
     return out.getvalue()
 
 
-def nifti(path: Path, shape: tuple[int, ...] = (4, 5, 6), affine: Any = None, seed: int = 1) -> Path:
-    """A small NIfTI volume."""
-    values = np.random.default_rng(seed).integers(0, 1000, shape).astype(np.int16)
-    nibabel.save(nibabel.Nifti1Image(values, np.diag([1.0, 1.0, 2.0, 1.0]) if affine is None else affine), path)
+def nifti(path: Path, *, spacing_z_mm: float = 2.0) -> Path:
+    """A small NIfTI volume; its header may hold a spacing that nibabel itself would refuse to write."""
+    values = np.random.default_rng(1).integers(0, 1000, (4, 5, 6)).astype(np.int16)
+    image = nibabel.Nifti1Image(values, None)
+    image.header["sform_code"] = 1
+    image.header["srow_x"], image.header["srow_y"] = (1, 0, 0, 0), (0, 1, 0, 0)
+    image.header["srow_z"] = (0, 0, spacing_z_mm, 0)
+    nibabel.save(image, path)
     return path
 
 
@@ -43,7 +47,7 @@ def packaged_dicom(name: str) -> Path:
 
 
 def dicom(path: Path, **tags: Any) -> Path:
-    """pydicom's small CT slice, with tags changed."""
+    """The small CT slice of pydicom, with tags changed."""
     data = pydicom.dcmread(packaged_dicom("CT_small.dcm"))
     data.SOPInstanceUID = tags.pop("SOPInstanceUID", generate_uid())
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
