@@ -10,17 +10,15 @@ from typing import Literal
 
 import numpy as np
 
-from labelhub.annotations.plain import readings_of, regions_from_document
-from labelhub.catalog.blobs import read_blob
+from labelhub.annotations.plain import readings_of
 from labelhub.catalog.models import Item
-from labelhub.consensus.models import SettledShape, Settlement
-from labelhub.formats.mask_blob import decode_mask
-from labelhub.formats.shapes import Grid, MaskRegion, Reading, Shape
+from labelhub.consensus.selectors import current_settlement, readings_of_settlements
+from labelhub.formats.shapes import Grid, Reading
 from labelhub.numerics.disagreement import DisagreementMap, disagreement_map
 from labelhub.numerics.geometry import PlacedMask
 from labelhub.numerics.rasterise import union_of
-from labelhub.predictions.models import Prediction
 from labelhub.predictions.plain import reading_of as reading_of_prediction
+from labelhub.predictions.selectors import newest_prediction
 from labelhub.projects.permissions import NotFound
 from labelhub.scoring.models import GoldReference
 from labelhub.scoring.reads import reads_of
@@ -52,12 +50,13 @@ def layers_of(item: Item) -> tuple[Layer, ...]:
     ]
     if gold is not None:
         layers.append(Layer(f"s{gold.submission_id}", "gold", "Gold", readings[-1]))
-    prediction = Prediction.objects.filter(item=item).select_related("model").order_by("-created_at", "-pk").first()
+    prediction = newest_prediction(item)
     if prediction is not None:
         layers.append(Layer(f"m{prediction.pk}", "model", prediction.model.name, reading_of_prediction(prediction)))
-    settlement = Settlement.objects.filter(item=item).order_by("-number").first()
+    settlement = current_settlement(item)
     if settlement is not None:
-        layers.append(Layer(f"c{settlement.number}", "settled", "Settled label", _settled(item, settlement)))
+        settled = readings_of_settlements([settlement])[0]
+        layers.append(Layer(f"c{settlement.number}", "settled", "Settled label", settled))
     return tuple(layers)
 
 
@@ -83,18 +82,3 @@ def _area(reading: Reading, medium: int, grid: Grid) -> PlacedMask:
     if not shapes:
         return PlacedMask(np.zeros((1, 1, 1), dtype=np.bool_), (0, 0, 0))
     return union_of([placed(shape, grid.size) for shape in shapes])
-
-
-def _settled(item: Item, settlement: Settlement) -> Reading:
-    rows = SettledShape.objects.filter(settlement=settlement).select_related("medium", "mask").order_by("pk")
-    shapes = tuple(_settled_shape(row) for row in rows)
-    return Reading(item.code, "settled", shapes, dict(settlement.answers), is_empty_read=settlement.no_finding)
-
-
-def _settled_shape(row: SettledShape) -> Shape:
-    mask = None
-    if row.mask is not None:
-        z, y, x = row.mask_origin or (0, 0, 0)
-        mask = MaskRegion(decode_mask(read_blob(row.mask)).astype(np.bool_), (z, y, x))
-    regions = regions_from_document(row.regions)
-    return Shape(row.shape_id, row.label, regions, mask, {}, medium=row.medium.ordinal, source="settled")

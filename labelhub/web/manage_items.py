@@ -18,7 +18,6 @@ from labelhub.analytics.item_table import (
     ItemRow,
     item_page,
     labelers_of,
-    state_counts,
 )
 from labelhub.catalog import selectors as catalog
 from labelhub.catalog.models import Item
@@ -92,12 +91,6 @@ def exclude(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     lifecycle.exclude(item=catalog.item_for(person(request), project, code), by=person(request), reason=reason)
     messages.success(request, f"Item {code} was excluded. Its labels are kept.")
     return redirect("manage-item", project.slug, code)
-
-
-@project_page(Role.ADMIN)
-def item_counts(request: HttpRequest, project: Project) -> HttpResponse:
-    """Show how many items are in each state, for the overview, as a fragment."""
-    return render(request, "manage/funnel.html", {"counts": state_counts(project)})
 
 
 def _filter_of(request: HttpRequest) -> ItemFilter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,20 +67,27 @@ def groups_of(policy: Policy) -> dict[str, list[Sentence]]:
 
 
 def policy_of_form(post: QueryDict) -> Policy:
-    """Return the policy that the form states; fields it lacks keep their default. Raises ``PolicyProblem``."""
-    document: dict[str, Any] = {}
-    for name, default in Policy().to_document().items():
-        if isinstance(default, bool):
-            document[name] = post.get(name) == "1"
-        elif post.get(name, "").strip():
-            document[name] = _number(name, post[name].strip())
-    return read_policy(document)
+    """Return the policy that the whole form states. Raises ``PolicyProblem``."""
+    switches = [name for name, default in Policy().to_document().items() if isinstance(default, bool)]
+    numbers = {name: post[name] for name in RANGES if post.get(name, "").strip()}
+    return read_policy(_numbers(numbers) | {name: post.get(name) == "1" for name in switches})
+
+
+def policy_of_fields(texts: Mapping[str, str]) -> Policy:
+    """Return the default policy but for the numbers in ``texts``. Raises ``PolicyProblem``."""
+    asked = _numbers(texts)
+    asked["max_readers"] = max(asked.get("max_readers", Policy().max_readers), asked.get("readers", 1))
+    return read_policy(asked)
 
 
 def changes_between(earlier: dict[str, Any], later: dict[str, Any]) -> list[str]:
     """Return what a version changed, a line a rule."""
     names = [name for name in later if earlier.get(name) != later[name]]
     return [f"{name.replace('_', ' ')}: {earlier.get(name, '–')} → {later[name]}" for name in names]
+
+
+def _numbers(texts: Mapping[str, str]) -> dict[str, Any]:
+    return {name: _number(name, text.strip()) for name, text in texts.items()}
 
 
 def _number(name: str, text: str) -> float | int:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from labelhub.web import account, home
+from labelhub.web import (
+    account,
+    home,
+    manage,
+    manage_audit,
+    manage_items,
+    manage_jobs,
+    manage_new,
+    manage_people,
+    manage_releases,
+    manage_rules,
+    review,
+    review_item,
+)
 
 account_urls = [
     path("account/", account.account, name="account"),
@@ -23,4 +36,44 @@ home_urls = [
     path("search/", home.search, name="search"),
     path("help/", home.help_page, name="help"),
 ]
-urlpatterns: list[URLPattern | URLResolver] = [*home_urls, *account_urls]
+review_urls = [
+    path("review/", review.inbox, name="review-inbox"),
+    path("review/me/", review.me, name="review-me"),
+    path("review/<slug:slug>/<str:code>/", review_item.item, name="review-item"),
+    path("review/<slug:slug>/<str:code>/decide/", review.decide, name="review-decide"),
+    path("review/<slug:slug>/<str:code>/settle/", review.settle, name="review-settle"),
+    path("review/<slug:slug>/<str:code>/thumbnail/", review_item.thumbnail, name="review-thumbnail"),
+    path("review/<slug:slug>/<str:code>/layers/", review_item.layers, name="review-layers"),
+    path(
+        "review/<slug:slug>/<str:code>/layers/dispute/<int:ordinal>/<int:z>/",
+        review_item.dispute,
+        name="review-dispute",
+    ),
+    path(
+        "review/<slug:slug>/<str:code>/layers/<str:layer>/<int:number>/<int:z>/", review_item.mask, name="review-mask"
+    ),
+]
+manage_urls = [
+    path("manage/", manage.projects, name="manage-projects"),
+    path("manage/new/", manage_new.new, name="manage-new"),
+    path("manage/new/guess/", manage_new.guess, name="manage-new-guess"),
+    path("manage/<slug:slug>/", manage.overview, name="manage-overview"),
+    path("manage/<slug:slug>/items/", manage_items.items, name="manage-items"),
+    path("manage/<slug:slug>/items/<str:code>/", manage_items.item, name="manage-item"),
+    path("manage/<slug:slug>/items/<str:code>/exclude/", manage_items.exclude, name="manage-item-exclude"),
+    path("manage/<slug:slug>/people/", manage_people.people, name="manage-people"),
+    path("manage/<slug:slug>/people/add/", manage_people.add, name="manage-people-add"),
+    path("manage/<slug:slug>/people/<int:pk>/role/", manage_people.change_role, name="manage-people-role"),
+    path("manage/<slug:slug>/people/<int:pk>/remove/", manage_people.remove, name="manage-people-remove"),
+    path("manage/<slug:slug>/people/<int:pk>/link/", manage_people.new_link, name="manage-people-link"),
+    path("manage/<slug:slug>/policy/", manage_rules.policy, name="manage-policy"),
+    path("manage/<slug:slug>/ontology/", manage_rules.ontology, name="manage-ontology"),
+    path("manage/<slug:slug>/guideline/", manage_rules.guideline, name="manage-guideline"),
+    path("manage/<slug:slug>/releases/", manage_releases.releases, name="manage-releases"),
+    path("manage/<slug:slug>/releases/<int:number>/<path:name>", manage_releases.download, name="manage-release-file"),
+    path("manage/<slug:slug>/audit/", manage_audit.audit, name="manage-audit"),
+    path("manage/<slug:slug>/audit/verify/", manage_audit.verify, name="manage-audit-verify"),
+    path("manage/<slug:slug>/jobs/<int:pk>/", manage_jobs.job, name="manage-job"),
+    path("manage/<slug:slug>/jobs/<int:pk>/cancel/", manage_jobs.cancel, name="manage-job-cancel"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [*home_urls, *account_urls, *review_urls, *manage_urls]

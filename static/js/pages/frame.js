@@ -63,6 +63,7 @@ document.addEventListener("click", (event) => {
   if (choice) setTheme(choice.dataset.themeValue, choice.closest("[data-themes]").dataset.save);
   const opener = event.target.closest("[data-opens]");
   if (opener) document.getElementById(opener.dataset.opens)?.showModal();
+  event.target.closest("[data-closes]")?.closest("dialog").close();
   const copy = event.target.closest("[data-copy]");
   if (copy) navigator.clipboard?.writeText(copy.dataset.copy).then(() => notify("Copied.", "success"));
 });
