@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from labelhub.formats.coco_geometry import read_geometry
-from labelhub.formats.gathering import Gathering, grid_conflict, group_of, plain_value
+from labelhub.formats.gathering import UNKNOWN_RATER_REMEDY, Gathering, grid_conflict, group_of, plain_value
 from labelhub.formats.limits import MAX_MASK_VOXELS, MAX_SHAPES, is_usable_number
 from labelhub.formats.rle import joined
 from labelhub.formats.shapes import (
@@ -234,7 +234,7 @@ def _read_annotation(found: Gathering, file: _File, annotation: Json, position: 
         found.problem(
             place,
             "Who drew this cannot be told: no field names the annotator and the file belongs to nobody.",
-            "Use one file a rater, or give a table of raters (--raters map.csv).",
+            UNKNOWN_RATER_REMEDY,
         )
         return
     extra = as_mapping(fields.get("labelhub"))

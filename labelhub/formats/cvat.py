@@ -16,7 +16,7 @@ from typing import Final
 
 from labelhub.formats.cvat_elements import MARK_TAGS, attributes_of, read_mark
 from labelhub.formats.cvat_tracks import read_track
-from labelhub.formats.gathering import Gathering, grid_conflict
+from labelhub.formats.gathering import UNKNOWN_RATER_REMEDY, Gathering, grid_conflict
 from labelhub.formats.limits import MAX_FRAMES, MAX_MASK_VOXELS, MAX_SHAPES, number_or_none
 from labelhub.formats.shapes import (
     AnnotationSet,
@@ -134,7 +134,7 @@ def _rater_of(found: Gathering, file: _File, task: str, place: str) -> str | Non
         found.problem(
             place,
             "Who drew this cannot be told: the file states no assignee and belongs to nobody.",
-            "Use one file a rater, or give a table of raters (--raters map.csv).",
+            UNKNOWN_RATER_REMEDY,
         )
     return rater
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from labelhub.formats.limits import MAX_PROBLEMS_LISTED, MAX_TEXT
 from labelhub.formats.shapes import (
@@ -23,6 +24,8 @@ from labelhub.formats.shapes import (
     Reading,
     Value,
 )
+
+UNKNOWN_RATER_REMEDY: Final = "Use one file or folder a rater, or give a table of raters (--raters map.csv)."
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Final
 
 import orjson
 
-from labelhub.formats.gathering import Gathering, group_of
+from labelhub.formats.gathering import UNKNOWN_RATER_REMEDY, Gathering, group_of
 from labelhub.formats.label_studio_values import (
     ANSWER_TYPES,
     label_names,
@@ -185,7 +185,7 @@ def _read_annotation(found: Gathering, export: _Export, key: str, annotation: di
         found.problem(
             place,
             "Who made this annotation cannot be told: it has no completed_by.",
-            "Export with annotators, or give a table of raters (--raters map.csv).",
+            UNKNOWN_RATER_REMEDY,
         )
         return
     if annotation.get("ground_truth") is True:
