@@ -20,7 +20,7 @@ from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
-from scipy import stats
+from scipy import sparse, stats
 
 from labelhub.numerics.bootstrap import Resampling, mean_estimate, weighted_bootstrap_interval
 from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, undefined
@@ -219,12 +219,15 @@ def _with_interval(
     group[pairable] = number
     above = np.bincount(number, weights=(sizes * spread)[pairable], minlength=len(names))
     below = np.bincount(number, weights=sizes[pairable], minlength=len(names))
-    first, second = group[chance.first], group[chance.second]
+    # Sums over the pairs of two groups: a resample's D_e is then a quadratic form in its counts.
+    cells = (group[chance.first], group[chance.second])
+    shape = (len(names), len(names))
+    far = sparse.csr_array((chance.distance, cells), shape=shape)
+    many = sparse.csr_array((np.ones(len(chance.distance)), cells), shape=shape)
 
     def alpha(drawn: FloatArray) -> FloatArray:
-        weight = drawn[:, first] * drawn[:, second]
         with np.errstate(divide="ignore", invalid="ignore"):
-            expected = weight @ chance.distance / weight.sum(axis=1)
+            expected = ((drawn @ far) * drawn).sum(axis=1) / ((drawn @ many) * drawn).sum(axis=1)
             return np.where(expected > 0, 1 - (drawn @ above) / (drawn @ below) / expected, NAN)
 
     return bare.with_interval(weighted_bootstrap_interval(len(names), alpha, resampling))

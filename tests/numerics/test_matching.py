@@ -80,6 +80,25 @@ def test_the_order_of_objects_and_the_numbering_of_raters_do_not_matter(seed, th
     assert partition(one, range(n)) == partition(other, order)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.05, 0.4]))
+def test_no_cluster_ever_holds_two_objects_of_a_rater_and_no_object_is_lost(seed, threshold):
+    rng = np.random.default_rng(seed)
+    table = rng.random((14, 14))
+    table = np.maximum(table, table.T)
+    raters = rng.integers(0, 3, 14)
+    found = cluster_objects(table, raters, threshold, n_raters=4)
+    placed = [
+        (int(index), rater, number)
+        for number, row in enumerate(found.members)
+        for rater, index in enumerate(row)
+        if index >= 0
+    ]
+    assert sorted(index for index, _, _ in placed) == list(range(14))
+    assert all(raters[index] == rater and found.cluster[index] == number for index, rater, number in placed)
+    assert (found.members[:, 3] == -1).all()
+
+
 def test_ties_are_decided_the_same_way_each_time():
     table = np.full((6, 6), 0.5)
     raters = [0, 0, 1, 1, 2, 2]

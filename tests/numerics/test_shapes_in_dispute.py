@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labelhub.numerics.alpha import krippendorff_alpha
 from labelhub.numerics.bootstrap import Resampling
 from labelhub.numerics.disagreement import disagreement_map, disputed_regions, disputed_regions_among, vote_entropy
 from labelhub.numerics.geometry import PlacedMask
@@ -86,6 +87,25 @@ def test_structured_alpha_equals_its_slow_twin(items):
         assert found.estimate.reason
     else:
         assert found.estimate.value == pytest.approx(slow_structured(items))
+
+
+def test_the_interval_of_structured_alpha_is_that_of_alpha_on_numbers():
+    # Skewed numbers, so that the spread of chance disagreement matters; squared distances are interval alpha.
+    rng = np.random.default_rng(5)
+    ratings = rng.lognormal(0, 0.8, (120, 1)) + rng.normal(0, 0.5, (120, 2))
+    patients = np.repeat(np.arange(60), 2)
+    plain = krippendorff_alpha(ratings, "interval", resampling=Resampling(rng, patients, kind="percentile")).estimate
+    shapes = structured_alpha(
+        ratings.tolist(),
+        lambda a, b: (a - b) ** 2,
+        rng,
+        resampling=Resampling(rng, patients, kind="percentile"),
+        max_chance_pairs=50_000,
+    )
+    assert shapes.n_chance_pairs == 120 * 119 * 2
+    assert shapes.estimate.value == pytest.approx(plain.value, abs=0.01)
+    assert [shapes.estimate.low, shapes.estimate.high] == pytest.approx([plain.low, plain.high], abs=0.03)
+    assert shapes.estimate.n_groups == 60
 
 
 def test_structured_alpha_without_chance_says_why():
