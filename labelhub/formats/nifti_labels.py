@@ -19,6 +19,7 @@ import numpy as np
 import orjson
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from labelhub.formats.gathering import WrittenFiles
@@ -26,7 +27,7 @@ from labelhub.formats.grids import ImpossibleGridError, grid_of
 from labelhub.formats.label_volumes import LabelVolume, inflated, refusal, whole_labels
 from labelhub.formats.limits import MAX_MASK_VOXELS
 from labelhub.formats.shape_masks import shape_mask
-from labelhub.formats.shapes import AnnotationSet, Grid, Loss, Reading
+from labelhub.formats.shapes import AnnotationSet, FormatError, Grid, Loss, Reading
 
 # nibabel ships types for a part of its functions only.
 _nib: Any = nibabel
@@ -58,19 +59,20 @@ def decode_nifti(data: bytes, place: str) -> LabelVolume:
         image = kind.from_bytes(content)
         values = np.asanyarray(image.dataobj).reshape((*shape, 1)[:3] if len(shape) < 3 else shape[:3])
         grid = _grid(image, values.shape[::-1])
+    except FormatError:
+        raise
+    except ImpossibleGridError as error:
+        raise refusal(place, f"The volume was refused: {error}.", "Correct the header of the file.") from None
     except (
         ImageFileError,
         HeaderDataError,
-        ImpossibleGridError,
+        WrapStructError,
         ValueError,
         OverflowError,
         TypeError,
+        KeyError,
         EOFError,
     ) as error:
-        if isinstance(error, ImpossibleGridError):
-            raise refusal(place, f"The volume was refused: {error}.", "Correct the header of the file.") from None
-        if type(error).__name__ == "FormatError":
-            raise
         raise refusal(place, f"This is not a readable NIfTI file: {error}.", "Copy or export the file again.") from None
     return LabelVolume(grid, (whole_labels(np.ascontiguousarray(values.T), place),))
 

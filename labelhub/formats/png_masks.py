@@ -23,7 +23,7 @@ from labelhub.formats.label_volumes import LabelVolume, refusal, whole_labels
 from labelhub.formats.nifti_labels import class_numbers, safe_name
 from labelhub.formats.raters_map import FileRaters
 from labelhub.formats.shape_masks import shape_mask
-from labelhub.formats.shapes import AnnotationSet, Grid, Loss, Reading
+from labelhub.formats.shapes import AnnotationSet, FormatError, Grid, Loss, Reading
 
 MAX_PNG_PIXELS = 1 << 28
 MAX_COLOURS = 256
@@ -46,9 +46,9 @@ def decode_png(data: bytes, place: str) -> LabelVolume:
                 )
             is_colour = picture.mode not in ("1", "L", "P", "I", "I;16")
             values = np.asarray(picture.convert("RGB") if is_colour else picture)
+    except FormatError:
+        raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if type(error).__name__ == "FormatError":
-            raise
         raise refusal(
             place, f"This is not a readable PNG picture: {error}.", "Copy or export the file again."
         ) from None
