@@ -1,6 +1,11 @@
-"""Makes this package's commands known to Django."""
+"""Makes this package's commands known to Django, and says which packaged static files are never served."""
+
+from __future__ import annotations
+
+from typing import ClassVar
 
 from django.apps import AppConfig
+from django.contrib.staticfiles.apps import StaticFilesConfig
 
 
 class ConfigApp(AppConfig):
@@ -8,3 +13,11 @@ class ConfigApp(AppConfig):
 
     name = "labelhub.config"
     label = "config"
+
+
+class ServedFiles(StaticFilesConfig):
+    """Leaves out what no page of ours loads: extensions of htmx (they name modules that browsers cannot find) and API browsers."""
+
+    ignore_patterns: ClassVar[list[str]] = [  # type: ignore[misc]
+        *StaticFilesConfig.ignore_patterns, "django_htmx/ext/*", "rest_framework/*", "drf_spectacular*",
+    ]  # fmt: skip

@@ -20,7 +20,7 @@ from labelhub.catalog.services import ItemIdentity, add_photograph
 from labelhub.config.demo import plan
 from labelhub.config.demo.cutting import Cut, chosen_cuts
 from labelhub.config.demo.pictures import parents
-from labelhub.config.demo.readings import simulated_reading, simulated_readings, true_reading
+from labelhub.config.demo.readings import SECONDS_AN_ITEM, simulated_reading, simulated_readings, true_reading
 from labelhub.projects.models import Labeler, Project, Role
 from labelhub.projects.ontology import read_ontology
 from labelhub.projects.policy import Policy
@@ -119,13 +119,19 @@ def _readings(
         if entry.is_gold:
             truth = true_reading(entry.cut, item=entry.item.code, rater="expert-panel")
             lifecycle.record_reading(
-                item=entry.item, labeler=expert, reading=truth, at=started_at, is_gold=True, is_final=False
+                item=entry.item, labeler=expert, reading=truth, at=started_at, is_gold=True, is_routed=False
             )
-        mine = readings.get(entry.item.code, ())
-        for place, (username, reading, at) in enumerate(mine):
+        for username, reading, at in readings.get(entry.item.code, ()):
             lifecycle.record_reading(
-                item=entry.item, labeler=labelers[username], reading=reading, at=at, is_final=place == len(mine) - 1
+                item=entry.item,
+                labeler=labelers[username],
+                reading=reading,
+                at=at,
+                active_s=SECONDS_AN_ITEM,
+                is_routed=False,
             )
+        if entry.readers:
+            lifecycle.score_and_route(item=entry.item)
         progress(number + 1, len(entries), "readings simulated, scored and routed")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any, ClassVar, cast, get_args
+from typing import Any, cast, get_args
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     """Measure annotations by several people and write a report."""
 
     help = "Measure annotations made by several people: a short summary here, a report and tables in a folder."
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = ()
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
