@@ -223,9 +223,14 @@ def coding_of(question: QuestionSpec, answers: Iterable[Value | None]) -> Coding
     """Categories where the question is nominal or ordinal, numbers where it is measured."""
     if question.measure in ("interval", "ratio"):
         return Coding(None, ())
+    given = [answer for answer in answers if answer is not None]
     names = [_text(choice) for choice in question.choices]
     if not names:
-        names = sorted({_text(answer) for answer in answers if answer is not None}, key=natural_key)
+        names = sorted({_text(answer) for answer in given}, key=natural_key)
+    elif question.measure == "nominal":
+        # Several choices at once are an answer of their own, which no list of single choices holds.
+        several = {_text(answer) for answer in given if isinstance(answer, tuple)}
+        names += sorted(several - set(names), key=natural_key)
     return Coding({name: float(place) for place, name in enumerate(names)}, tuple(names))
 
 

@@ -52,9 +52,7 @@ def object_ratings(gathered: Gathered, objects: Objects, question: QuestionSpec)
         for unit, members in enumerate(found.shapes):
             row = np.full(len(gathered.raters), np.nan)
             for rater, shape in members.items():
-                reading = gathered.readings[int(found.item[unit]), rater]
-                if reading.asked_questions is None or question.key in reading.asked_questions:
-                    row[rater] = coding.code(shape.attributes.get(question.key))
+                row[rater] = coding.code(shape.attributes.get(question.key))
             if not np.isnan(row).all():
                 rows.append(row)
                 items.append(int(found.item[unit]))
