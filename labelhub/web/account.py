@@ -49,9 +49,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     """Show a button; only pressing it spends the link, so that mail scanners and link previews do not."""
     if request.method == "GET":
-        response = render(request, "account/link.html", {"token": token})
-        response["Referrer-Policy"] = "no-referrer"
-        return response
+        return render(request, "account/link.html")
     try:
         user = services.use_sign_in_link(token)
     except services.LinkRefused as error:

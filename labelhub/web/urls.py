@@ -7,6 +7,9 @@ from django.urls import URLPattern, URLResolver, path
 from labelhub.web import (
     account,
     home,
+    labeling,
+    ingest,
+    labeling,
     manage,
     manage_audit,
     manage_items,
@@ -73,7 +76,26 @@ manage_urls = [
     path("manage/<slug:slug>/releases/<int:number>/<path:name>", manage_releases.download, name="manage-release-file"),
     path("manage/<slug:slug>/audit/", manage_audit.audit, name="manage-audit"),
     path("manage/<slug:slug>/audit/verify/", manage_audit.verify, name="manage-audit-verify"),
+    path("manage/<slug:slug>/data/", ingest.data, name="manage-data"),
+    path("manage/<slug:slug>/data/upload/", ingest.open_upload, name="manage-data-upload"),
+    path("manage/<slug:slug>/data/folder/", ingest.folder, name="manage-data-folder"),
+    path("manage/<slug:slug>/data/<int:pk>/", ingest.run_page, name="manage-data-run"),
+    path("manage/<slug:slug>/data/<int:pk>/row/", ingest.row, name="manage-data-row"),
+    path("manage/<slug:slug>/data/<int:pk>/piece/", ingest.receive_piece, name="manage-data-piece"),
+    path("manage/<slug:slug>/data/<int:pk>/start/", ingest.start, name="manage-data-start"),
+    path("manage/<slug:slug>/data/<int:pk>/cancel/", ingest.cancel, name="manage-data-cancel"),
+    path("manage/<slug:slug>/data/<int:pk>/resume/", ingest.resume, name="manage-data-resume"),
+    path("manage/<slug:slug>/data/<int:pk>/abandon/", ingest.abandon, name="manage-data-abandon"),
     path("manage/<slug:slug>/jobs/<int:pk>/", manage_jobs.job, name="manage-job"),
     path("manage/<slug:slug>/jobs/<int:pk>/cancel/", manage_jobs.cancel, name="manage-job-cancel"),
 ]
-urlpatterns: list[URLPattern | URLResolver] = [*home_urls, *account_urls, *review_urls, *manage_urls]
+label_urls = [
+    path("label/", labeling.queue, name="label-queue"),
+    path("label/next/", labeling.take_next, name="label-next"),
+    path("label/me/", labeling.my_work, name="label-me"),
+    path("label/guideline/<int:guideline_id>/acknowledge/", labeling.acknowledge, name="label-acknowledge"),
+    path("label/<uuid:assignment>/", labeling.workspace, name="label-workspace"),
+    path("label/<uuid:assignment>/submit/", labeling.submit, name="label-submit"),
+    path("label/<uuid:assignment>/skip/", labeling.skip, name="label-skip"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [*home_urls, *account_urls, *label_urls, *review_urls, *manage_urls]
