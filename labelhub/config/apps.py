@@ -16,7 +16,7 @@ class ConfigApp(AppConfig):
 
 
 class ServedFiles(StaticFilesConfig):
-    """Leaves out what no page of ours loads: extensions of htmx (they name modules that browsers cannot find) and API browsers."""
+    """Leaves out what no page of ours loads: extensions of htmx, whose imports browsers cannot resolve, and API browsers."""
 
     ignore_patterns: ClassVar[list[str]] = [  # type: ignore[misc]
         *StaticFilesConfig.ignore_patterns, "django_htmx/ext/*", "rest_framework/*", "drf_spectacular*",

@@ -6,6 +6,7 @@ independent. Licences: the pictures are in the public domain or free to use, as 
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,6 +19,7 @@ import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 
+from labelhub.formats.pixels.geometry import canonical_volume
 from labelhub.formats.shapes import Grid
 
 # File in scikit-image's data folder, and what it shows.
@@ -77,28 +79,17 @@ def parents() -> Iterator[Picture]:
 def brain_volumes() -> list[tuple[NDArray[np.int16], Grid]]:
     """Return the two time points of the brain volume as ``[z, y, x]`` with their grid (spacing in mm, RAS+ affine)."""
     source = files("nibabel") / "tests" / "data" / BRAIN
-    image: Any = nibabel.as_closest_canonical(nibabel.Nifti1Image.from_bytes(_unzip(source.read_bytes())))
-    array = np.asarray(image.dataobj)
-    spacing_x, spacing_y, spacing_z = (float(size) for size in image.header.get_zooms()[:3])
-    volumes = []
-    for time in range(array.shape[3]):
-        pixels = np.ascontiguousarray(array[..., time].transpose(2, 1, 0)).astype(np.int16)
-        z, y, x = pixels.shape
-        volumes.append((pixels, Grid((z, y, x), (spacing_z, spacing_y, spacing_x), np.asarray(image.affine))))
-    return volumes
+    image: Any = nibabel.Nifti1Image.from_bytes(gzip.decompress(source.read_bytes()))
+    times = np.asarray(image.dataobj).astype(np.int16).transpose(3, 2, 1, 0)
+    volumes = (canonical_volume(time, np.asarray(image.affine, dtype=np.float64)) for time in times)
+    return [(np.ascontiguousarray(pixels), grid) for pixels, grid, _ in volumes]
 
 
 def _brain_planes() -> NDArray[np.uint8]:
     """Return some planes of the brain side by side, twice as large, as one parent: they are one person's."""
     pixels = brain_volumes()[0][0]
-    planes = [_grey(pixels[index, ::-1]).repeat(2, axis=0).repeat(2, axis=1) for index in range(4, 22, 2)]
+    planes = [_grey(pixels[index]).repeat(2, axis=0).repeat(2, axis=1) for index in range(4, 22, 2)]
     return np.concatenate(planes, axis=1)
-
-
-def _unzip(content: bytes) -> bytes:
-    import gzip
-
-    return gzip.decompress(content)
 
 
 def _grey(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:

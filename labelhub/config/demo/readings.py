@@ -102,7 +102,7 @@ def _reading(item: str, rater: str, outline: NDArray[np.float64], label: str, ed
 def _signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Distance of pixel centres to the outline in px, negative inside: the outline lies half a pixel off the nearest centre."""
     outside, inside = ndimage.distance_transform_edt(~mask), ndimage.distance_transform_edt(mask)
-    return np.where(mask, 0.5 - inside, outside - 0.5)
+    return np.asarray(np.where(mask, 0.5 - inside, outside - 0.5), dtype=np.float64)
 
 
 def _outline(distance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -72,7 +72,7 @@ class Command(BaseCommand):
                 "--fresh deletes the embedded database only; DATABASE_URL names a server. Nothing was deleted."
             )
         connections.close_all()
-        database = Path(settings.DATABASES["default"]["NAME"])
+        database = Path(str(settings.DATABASES["default"]["NAME"]))
         for path in (database, *(database.with_name(database.name + end) for end in ("-wal", "-shm"))):
             path.unlink(missing_ok=True)
         shutil.rmtree(var / "blobs", ignore_errors=True)
