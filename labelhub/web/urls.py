@@ -7,7 +7,6 @@ from django.urls import URLPattern, URLResolver, path
 from labelhub.web import (
     account,
     home,
-    labeling,
     ingest,
     labeling,
     manage,

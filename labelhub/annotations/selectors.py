@@ -1,0 +1,81 @@
+"""Reading one's own submissions: what somebody may know of their own work. No number here depends on anybody else's labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+from django.utils import timezone
+
+from labelhub.annotations.models import Document, Submission
+from labelhub.projects.models import Labeler
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDay:
+    """What somebody finished on one day. Times cover only the ``n_timed`` images whose time was measured."""
+
+    day: date
+    n: int
+    n_timed: int
+    active_s: float
+    median_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWork:
+    """A labeler's counts and times: a day each, oldest first and without gaps, and over all of them."""
+
+    days: tuple[OwnDay, ...]
+    n: int
+    n_timed: int
+    n_no_finding: int
+    active_s: float
+    median_s: float | None
+
+    @property
+    def today(self) -> OwnDay:
+        """The last day."""
+        return self.days[-1]
+
+    @property
+    def most_a_day(self) -> int:
+        """The largest count of a day, at least 1."""
+        return max(1, *(entry.n for entry in self.days))
+
+
+def own_work(labeler: Labeler, *, days: int = 28, today: date | None = None) -> OwnWork:
+    """Return what the labeler finished in the last ``days`` days."""
+    last = today or timezone.now().date()
+    first = last - timedelta(days=days - 1)
+    rows = list(
+        Submission.objects.filter(assignment__labeler=labeler, day__range=(first, last)).values_list(
+            "day", "active_s", "no_finding"
+        )
+    )
+    entries = tuple(
+        _day(at, [active_s for day, active_s, _ in rows if day == at])
+        for at in (first + timedelta(days=n) for n in range(days))
+    )
+    timed = [active_s for _, active_s, _ in rows if active_s is not None]
+    return OwnWork(
+        days=entries, n=len(rows), n_timed=len(timed), n_no_finding=sum(no_finding for _, _, no_finding in rows),
+        active_s=float(sum(timed)), median_s=_median(timed),
+    )  # fmt: skip
+
+
+def has_draft(assignment_ids: Sequence[object]) -> frozenset[object]:
+    """Return those of the assignments in whose copy something was done."""
+    rows = Document.objects.filter(assignment__in=assignment_ids, head_seq__gt=0)
+    return frozenset(rows.values_list("assignment_id", flat=True))
+
+
+def _day(at: date, times: Sequence[float | None]) -> OwnDay:
+    timed = [time for time in times if time is not None]
+    return OwnDay(at, len(times), len(timed), float(sum(timed)), _median(timed))
+
+
+def _median(times: Sequence[float]) -> float | None:
+    return float(np.median(times)) if times else None

@@ -1,0 +1,230 @@
+"""The annotator's pages: the queue, the labeling page, one's own work, and the steps taken from them.
+
+Nothing here tells whether an item is gold, why it was handed out, what others drew or how anything scored: two worlds that
+differ only in hidden labels give the same pages. Not here: the drawing itself (``static/js/label``, ``api.documents``).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+import orjson
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from labelhub.annotations.selectors import OwnWork, has_draft, own_work
+from labelhub.assignments import services as assignments
+from labelhub.assignments.models import Assignment
+from labelhub.assignments.selectors import own_assignment, own_queue
+from labelhub.projects.errors import DomainError
+from labelhub.projects.models import Labeler
+from labelhub.projects.permissions import NotAllowed, NotFound
+from labelhub.projects.selectors import current_guideline, current_policy, has_acknowledged, labeler_of
+from labelhub.projects.services import acknowledge_guideline
+from labelhub.reviews.selectors import own_comments
+from labelhub.web.access import page, person
+from labelhub.web.context import homes_of
+from labelhub.workflow import lifecycle
+from labelhub.workflow.errors import GuidelineUnread
+from labelhub.workflow.handing_out import has_work
+
+BODY_BYTES = 64 * 1024
+BAR_STEP = 20
+
+
+@page("annotator")
+def queue(request: HttpRequest) -> HttpResponse:
+    """One button to start, and under it what waits, what was done today, and the state of one's own recent work."""
+    labeler = _labeler(request, request.GET.get("project", ""))
+    request.project = labeler.project  # type: ignore[attr-defined]
+    guideline = current_guideline(labeler.project)
+    mine = own_queue(labeler, recent=12)
+    _, policy = current_policy(labeler.project)
+    begun = has_draft([entry.id for entry in mine.open])
+    return render(
+        request,
+        "label/queue.html",
+        {
+            "labeler": labeler,
+            "guideline": guideline,
+            "is_acknowledged": has_acknowledged(labeler, guideline),
+            "returned": [entry for entry in mine.open if entry.is_rework],
+            "begun": [entry for entry in mine.open if not entry.is_rework],
+            "with_draft": begun,
+            "recent": mine.closed,
+            "has_work": has_work(labeler, policy),
+            "work": own_work(labeler),
+            "others": [home for home in homes_of(person(request)) if home.project != labeler.project],
+        },
+    )
+
+
+@page("annotator", methods=("POST",))
+def take_next(request: HttpRequest) -> HttpResponse:
+    """Hand out the next item and open it."""
+    labeler = _labeler(request, request.POST.get("project", ""))
+    address = _next_address(labeler)
+    if address is None:
+        messages.info(request, "Nothing waits for you in this project now. Come back later, or take another project.")
+        return redirect(_queue_address(labeler))
+    return redirect(address)
+
+
+@page("annotator", methods=("POST",))
+def acknowledge(request: HttpRequest, guideline_id: int) -> HttpResponse:
+    """Record that the instructions were read."""
+    for home in homes_of(person(request)):
+        guideline = current_guideline(home.project)
+        if guideline.pk == guideline_id:
+            labeler = labeler_of(person(request), home.project)
+            acknowledge_guideline(labeler=labeler, guideline=guideline)
+            return redirect(_queue_address(labeler))
+    messages.warning(request, "These instructions were replaced meanwhile. Read the newer version.")
+    return redirect("label-queue")
+
+
+@page("annotator")
+def workspace(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
+    """The labeling page of one assignment; opening it starts the clock of its lease."""
+    own = own_assignment(request.user, assignment)
+    if own.state == Assignment.State.OPEN:
+        _, policy = current_policy(own.item.project)
+        assignments.renew(assignment=own, lease_s=policy.lease_s, fence=own.fence)
+    is_rework = own.read_kind == "rework"
+    comments = own_comments(own.labeler, own.item) if is_rework else ()
+    return render(
+        request,
+        "label/workspace.html",
+        {
+            "assignment": own,
+            "is_rework": is_rework,
+            "comments": [comment for comment in comments if comment.comment],
+            "queue_address": _queue_address(own.labeler),
+        },
+    )
+
+
+def _answers_json(view: Callable[..., JsonResponse]) -> Callable[..., JsonResponse]:
+    """Answer a refusal with its code and sentence, as the page's script expects, instead of a page."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> JsonResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except NotFound as error:
+            return JsonResponse({"code": "not-found", "detail": str(error)}, status=404)
+        except NotAllowed as error:
+            return JsonResponse({"code": "not-allowed", "detail": str(error)}, status=403)
+        except DomainError as error:
+            return JsonResponse({"code": error.code, "detail": str(error)}, status=error.status)
+
+    return guarded
+
+
+@page("annotator", methods=("POST",))
+@_answers_json
+def submit(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
+    """Submit the assignment. A retried request gets the first answer: the same submission, and where to go on."""
+    own = own_assignment(request.user, assignment)
+    body = _body(request)
+    extent = body.get("extent")
+    submission = lifecycle.submit(
+        assignment=own,
+        by=person(request),
+        request_id=_request_id(body),
+        no_finding=body.get("no_finding") is True,
+        extent=extent if isinstance(extent, Mapping) else {},
+    )
+    reply = {"version": submission.version, "submitted_at": submission.submitted_at.isoformat()}
+    return JsonResponse({**reply, "next": _next_address(own.labeler) or _queue_address(own.labeler)})
+
+
+@page("annotator", methods=("POST",))
+@_answers_json
+def skip(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
+    """Give the item back, with a reason that reviewers and admins read."""
+    own = own_assignment(request.user, assignment)
+    reason = _body(request).get("reason")
+    if not isinstance(reason, str) or not reason.strip():
+        raise DomainError("Say why you skip this image. Nothing was changed.", code="reason-missing", status=422)
+    lifecycle.skip(assignment=own, reason=reason[:300])
+    return JsonResponse({"next": _next_address(own.labeler) or _queue_address(own.labeler)})
+
+
+@page("annotator")
+def my_work(request: HttpRequest) -> HttpResponse:
+    """One's own counts and times. Private, and free of anything that depends on hidden labels."""
+    labeler = _labeler(request, request.GET.get("project", ""))
+    request.project = labeler.project  # type: ignore[attr-defined]
+    mine = own_queue(labeler, recent=50)
+    work = own_work(labeler)
+    return render(
+        request,
+        "label/me.html",
+        {
+            "labeler": labeler,
+            "work": work,
+            "recent": mine.closed,
+            "mine": mine,
+            "bars": _bars(work),
+            "bar_width": BAR_STEP * len(work.days),
+            "finished_days": [entry for entry in reversed(work.days) if entry.n],
+        },
+    )
+
+
+def _bars(work: OwnWork) -> list[dict[str, Any]]:
+    """One bar a day, in the units of the picture: 80 high, its foot at 80."""
+    heights = [round(80 * entry.n / work.most_a_day) for entry in work.days]
+    return [
+        {"x": BAR_STEP * place + 2, "y": 80 - height, "height": height, "day": entry.day, "n": entry.n}
+        for place, (entry, height) in enumerate(zip(work.days, heights, strict=True))
+    ]
+
+
+def _labeler(request: HttpRequest, slug: str) -> Labeler:
+    """The labeler that this person is in the project named, else in the first of theirs."""
+    projects = [home.project for home in homes_of(person(request))]
+    wanted = [project for project in projects if project.slug == slug] if slug else projects
+    for project in wanted:
+        try:
+            return labeler_of(person(request), project)
+        except NotFound:
+            continue
+    raise NotFound("You label in no such project. Ask an admin to add you.")
+
+
+def _next_address(labeler: Labeler) -> str | None:
+    """Hand out the next item and return its page; None where there is none, or the instructions must be read first."""
+    try:
+        assignment = lifecycle.hand_out(labeler=labeler)
+    except GuidelineUnread:
+        return _queue_address(labeler)
+    return None if assignment is None else reverse("label-workspace", args=[assignment.pk])
+
+
+def _queue_address(labeler: Labeler) -> str:
+    return f"{reverse('label-queue')}?project={labeler.project.slug}"
+
+
+def _body(request: HttpRequest) -> Mapping[str, Any]:
+    if len(request.body) > BODY_BYTES:
+        raise DomainError("This request is too large. Nothing was changed.", code="too-large", status=413)
+    try:
+        body = orjson.loads(request.body)
+    except orjson.JSONDecodeError as error:
+        raise DomainError("This request cannot be read. Nothing was changed.", code="malformed", status=400) from error
+    return body if isinstance(body, dict) else {}
+
+
+def _request_id(body: Mapping[str, Any]) -> uuid.UUID:
+    value = body.get("request_id")
+    try:
+        return uuid.UUID(value if isinstance(value, str) and len(value) <= 36 else "")
+    except ValueError as error:
+        raise DomainError("The request names no id. Nothing was submitted.", code="malformed", status=400) from error

@@ -1,0 +1,146 @@
+// The document as this person sees it: what the server acknowledged, and on top of it what is on its way. Undo is by inverse acts.
+//
+// Not here: sending (sync.js), keeping over a reload (outbox.js), drawing (canvas/).
+import { apply, copyState, createState } from "../lib/fold.js";
+import { Layers } from "../lib/layers.js";
+
+/** @typedef {{op_id: string, kind: string, payload: any}} Operation */
+
+export class Draft extends EventTarget {
+  /** @param {any} workspace the answer of the document's address @param {Map<string, any>} masks */
+  constructor(workspace, masks) {
+    super();
+    this.author = workspace.author;
+    this.acknowledged = createState(workspace.state);
+    this.state = copyState(this.acknowledged);
+    /** @type {Operation[]} */
+    this.pending = [];
+    /** @type {{operation: Operation, detail: string}[]} */
+    this.refused = [];
+    this.done = [];
+    this.undone = [];
+    const sizes = new Map(workspace.media.map((medium) => [medium.ordinal, medium.size]));
+    this.layers = new Layers(sizes, masks);
+  }
+
+  /** Do something now; it is sent as soon as it can be. */
+  act(kind, payload) {
+    const inverse = this.inverseOf(kind, payload);
+    if (inverse) {
+      this.done.push({ forth: againOf(kind, payload), back: inverse });
+      this.undone = [];
+    }
+    this.perform({ op_id: crypto.randomUUID(), kind, payload });
+  }
+
+  undo() {
+    const step = this.done.pop();
+    if (!step) return false;
+    this.undone.push(step);
+    this.performStep(step.back);
+    return true;
+  }
+
+  redo() {
+    const step = this.undone.pop();
+    if (!step) return false;
+    this.done.push(step);
+    this.performStep(step.forth);
+    return true;
+  }
+
+  /** Take up an operation that was kept over a reload. @param {Operation} operation */
+  resume(operation) {
+    this.perform(operation, false);
+  }
+
+  /** The server has these for certain. @param {{op_id: string, seq: number}[]} acknowledgements */
+  acknowledge(acknowledgements) {
+    const seqs = new Map(acknowledgements.map(({ op_id: id, seq }) => [id, seq]));
+    let isKnown = false;
+    for (const operation of this.pending.filter(({ op_id: id }) => seqs.has(id))) {
+      const seq = seqs.get(operation.op_id);
+      if (seq > this.acknowledged.head_seq) apply(this.acknowledged, this.asAct(operation, seq));
+      else isKnown = true;
+    }
+    this.pending = this.pending.filter(({ op_id: id }) => !seqs.has(id));
+    // One that was stored before a reload was part of the state already: it must not count twice.
+    if (isKnown) this.rebuild();
+    this.emit("pending");
+  }
+
+  /** What others (or another window) did, in order. @param {any[]} acts */
+  receive(acts) {
+    for (const act of acts) if (act.seq > this.acknowledged.head_seq) apply(this.acknowledged, act);
+    const known = new Set(acts.map((act) => act.op_id));
+    this.pending = this.pending.filter(({ op_id: id }) => !known.has(id));
+    this.rebuild();
+  }
+
+  /** The server cannot take this one. It leaves the drawing and goes to the tray. */
+  refuse(id, detail) {
+    const operation = this.pending.find((entry) => entry.op_id === id);
+    if (!operation) return;
+    this.pending = this.pending.filter((entry) => entry !== operation);
+    this.refused.push({ operation, detail });
+    this.rebuild();
+    this.emit("pending");
+  }
+
+  perform(operation, isNew = true) {
+    this.pending.push(operation);
+    apply(this.state, this.asAct(operation, this.state.head_seq + 1));
+    if (isNew) this.dispatchEvent(new CustomEvent("new", { detail: operation }));
+    this.emit("change");
+    this.emit("pending");
+  }
+
+  performStep({ kind, payload }) {
+    const shape = this.state.shapes.get(payload.shape_id);
+    const current = kind === "shape.geometry" ? { ...payload, base_version: shape.version } : payload;
+    this.perform({ op_id: crypto.randomUUID(), kind, payload: current });
+  }
+
+  rebuild() {
+    this.state = copyState(this.acknowledged);
+    for (const operation of this.pending) apply(this.state, this.asAct(operation, this.state.head_seq + 1));
+    this.emit("change");
+  }
+
+  asAct(operation, seq) {
+    return { seq, author: this.author, ...operation };
+  }
+
+  emit(name) {
+    this.dispatchEvent(new Event(name));
+  }
+
+  /** The act that takes an act back, as things stand before it. */
+  inverseOf(kind, payload) {
+    const shape = this.state.shapes.get(payload.shape_id);
+    const id = { shape_id: payload.shape_id };
+    switch (kind) {
+      case "shape.add": return { kind: "shape.delete", payload: id };
+      case "shape.delete": return { kind: "shape.restore", payload: id };
+      case "shape.restore": return { kind: "shape.delete", payload: id };
+      case "shape.geometry": return { kind, payload: { ...id, regions: shape.regions } };
+      case "shape.label": return { kind, payload: { ...id, label: shape.label } };
+      case "shape.attribute": return { kind, payload: { ...payload, value: this.attribute(payload) ?? null } };
+      case "stroke.add": case "patch.add": return { kind: "stroke.undo", payload: { stroke_id: payload.stroke_id } };
+      case "answer.set": return { kind, payload: { ...payload, value: this.state.answers[payload.question] ?? null } };
+      default: return null;
+    }
+  }
+
+  attribute({ shape_id: id, layer, attribute }) {
+    const holder = layer ? this.state.layer_attributes.get(`${layer.medium}:${layer.label}`) : this.state.shapes.get(id);
+    return holder?.attributes[attribute];
+  }
+}
+
+/** The act that does it again after an undo: what was added is still there, deleted. */
+function againOf(kind, payload) {
+  if (kind === "shape.add") return { kind: "shape.restore", payload: { shape_id: payload.shape_id } };
+  if (kind === "stroke.add" || kind === "patch.add") return { kind: "stroke.redo", payload: { stroke_id: payload.stroke_id } };
+  return { kind, payload };
+}

@@ -1,0 +1,54 @@
+// Requests to this server: JSON in and out, the token for writing, and refusals as errors with a code and a sentence.
+
+export class Refusal extends Error {
+  constructor(status, code, detail) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** The server was not reached at all. */
+export class Unreachable extends Error {}
+
+/** @param {string} address @param {{body?: any, raw?: BodyInit}} [options] */
+export async function ask(address, { body, raw } = {}) {
+  const isWrite = body !== undefined || raw !== undefined;
+  const headers = { Accept: "application/json" };
+  if (isWrite) {
+    // Read anew each time: signing in again in another window changes it.
+    headers["X-CSRFToken"] = cookie("labelhub_csrf");
+    headers["Content-Type"] = raw ? "application/octet-stream" : "application/json";
+  }
+  let response;
+  try {
+    response = await fetch(address, {
+      method: isWrite ? "POST" : "GET", headers, body: raw ?? (isWrite ? JSON.stringify(body) : undefined), redirect: "manual",
+    });
+  } catch {
+    throw new Unreachable("The server cannot be reached. Your work is kept here and sent when it answers.");
+  }
+  if (response.type === "opaqueredirect" || response.status === 401) throw signedOut();
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  // Django's own refusals (a missing session or token) carry no code.
+  if (response.status === 403 && !answer.code) throw signedOut();
+  if (response.status >= 500) throw new Unreachable("The server has a problem. Your work is kept here and sent when it answers.");
+  throw new Refusal(response.status, answer.code ?? "refused", answer.detail ?? "The server refused this. Nothing was changed.");
+}
+
+/** Raw bytes of a mask. */
+export async function fetchBits(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Refusal(response.status, "mask-unreadable", "A part of the earlier drawing could not be read. Reload the page.");
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+function signedOut() {
+  return new Refusal(401, "signed-out", "You are signed out. Your work is kept here. Sign in again in the window that opens, then come back.");
+}
+
+function cookie(name) {
+  const entry = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
+  return entry ? decodeURIComponent(entry.slice(name.length + 1)) : "";
+}

@@ -1,0 +1,114 @@
+// The slice scrubber with its label marks, and which slices were looked at (the extent that a submission states).
+import { byId } from "./dom.js";
+
+const SEEN_AFTER_MS = 120;
+
+export class Slices {
+  constructor(editor, draft, media, classes, assignment) {
+    Object.assign(this, { editor, draft, media, classes });
+    this.storage = `labelhub-seen-${assignment}`;
+    this.seen = readSeen(this.storage);
+    this.bar = byId("scrubber");
+    this.range = byId("slice");
+    this.marks = byId("marks");
+    this.text = byId("slice-text");
+    this.range.addEventListener("input", () => editor.goTo(this.range.valueAsNumber - 1));
+    editor.addEventListener("slice", () => this.show());
+    editor.addEventListener("picture", () => this.look());
+    draft.addEventListener("change", () => this.queueMarks());
+    new ResizeObserver(() => this.queueMarks()).observe(this.marks);
+  }
+
+  /** What was looked at, as the server wants it. */
+  extent() {
+    return {
+      media: this.media.map(({ ordinal, size }) => {
+        const seen = this.seen[ordinal] ?? [];
+        return size[0] === 1 || seen.length === size[0]
+          ? { medium: ordinal, whole: true }
+          : { medium: ordinal, slices: ranges(seen) };
+      }),
+    };
+  }
+
+  show() {
+    const { editor } = this;
+    this.bar.hidden = editor.depth === 1;
+    this.range.max = String(editor.depth);
+    this.range.value = String(editor.z + 1);
+    this.text.textContent = `${editor.z + 1} / ${editor.depth}`;
+    this.queueMarks();
+  }
+
+  /** A slice counts as looked at once it stood on the screen for a moment, not when it was passed by. */
+  look() {
+    const { ordinal } = this.editor.medium;
+    const { z } = this.editor;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      if (this.editor.z !== z || this.editor.medium.ordinal !== ordinal || this.editor.trouble) return;
+      const seen = new Set(this.seen[ordinal] ?? []);
+      seen.add(z);
+      this.seen[ordinal] = [...seen].sort((a, b) => a - b);
+      sessionStorage.setItem(this.storage, JSON.stringify(this.seen));
+      this.queueMarks();
+    }, SEEN_AFTER_MS);
+  }
+
+  queueMarks() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      if (this.editor.medium && this.editor.depth > 1) this.drawMarks();
+    });
+  }
+
+  drawMarks() {
+    const { marks, editor } = this;
+    const [width, height] = [marks.clientWidth, marks.clientHeight];
+    if (!width) return;
+    [marks.width, marks.height] = [width * devicePixelRatio, height * devicePixelRatio];
+    const context = marks.getContext("2d");
+    context.scale(devicePixelRatio, devicePixelRatio);
+    const step = width / editor.depth;
+    context.fillStyle = "#5c5c5c";
+    for (const z of this.seen[editor.medium.ordinal] ?? []) context.fillRect(z * step, height - 3, Math.max(step - 0.5, 0.5), 3);
+    for (const [label, slices] of this.labelled()) {
+      context.fillStyle = editor.colourOf(label);
+      for (const z of slices) context.fillRect(z * step, 0, Math.max(step - 0.5, 1.5), height - 5);
+    }
+  }
+
+  /** Where each class is drawn. @returns {Map<string, Set<number>>} */
+  labelled() {
+    const { state, layers } = this.draft;
+    const medium = this.editor.medium.ordinal;
+    const found = new Map();
+    const at = (label) => found.get(label) ?? found.set(label, new Set()).get(label);
+    for (const label of layers.labels(state, medium)) for (const z of layers.occupied(state, medium, label)) at(label).add(z);
+    for (const shape of state.shapes.values()) {
+      if (shape.is_deleted || shape.medium !== medium) continue;
+      for (const region of shape.regions) at(shape.label).add(region.z ?? 0);
+    }
+    return found;
+  }
+}
+
+/** Ascending numbers as ranges, ends included. @param {number[]} numbers */
+export function ranges(numbers) {
+  /** @type {number[][]} */
+  const found = [];
+  for (const number of numbers) {
+    const last = found.at(-1);
+    if (last && last[1] === number - 1) last[1] = number;
+    else found.push([number, number]);
+  }
+  return found;
+}
+
+function readSeen(storage) {
+  try {
+    return JSON.parse(sessionStorage.getItem(storage) ?? "{}");
+  } catch {
+    return {};
+  }
+}
