@@ -65,7 +65,7 @@ def decode_png(data: bytes, place: str) -> LabelVolume:
 
 
 def write_png_masks(annotations: AnnotationSet) -> WrittenFiles:
-    """All reads as pictures (``<rater>/<item>/<class>.png`` and ``<rater>/<item>.png``), and what they could not carry.
+    """All reads as pictures (``masks/<rater>/<item>/<class>.png``, ``palette/<rater>/<item>.png``), and the losses.
 
     A plane of a volume becomes a picture of its own (``<class>_z0012.png``).
     """
@@ -82,9 +82,10 @@ def write_png_masks(annotations: AnnotationSet) -> WrittenFiles:
             lost["spacing and position in the patient", "PNG knows pixels only"] += 1
         folder = f"{safe_name(reading.rater)}/{safe_name(reading.item)}"
         folder += f".v{reading.version}" if reading.version > 1 else ""
-        files |= {f"{folder}{name}": data for name, data in _pictures(reading, item.grids[0], numbers, lost).items()}
+        for name, data in _pictures(reading, item.grids[0], numbers, lost).items():
+            files[f"{'masks' if name.startswith('/') else 'palette'}/{folder}{name}"] = data
     names = {str(number): label for label, number in numbers.items()}
-    files["labels.json"] = orjson.dumps(names, option=orjson.OPT_INDENT_2) + b"\n"
+    files["palette/labels.json"] = orjson.dumps(names, option=orjson.OPT_INDENT_2) + b"\n"
     return WrittenFiles(files, tuple(Loss(what, count, why) for (what, why), count in lost.items()))
 
 

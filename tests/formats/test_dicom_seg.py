@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 
 import numpy as np
 import pydicom
 import pytest
 
 from labelhub.formats.dicom_seg import read_dicom_seg
-from labelhub.formats.shapes import FormatError
+from labelhub.formats.dicom_seg_writing import sorted_slices, write_dicom_seg
+from labelhub.formats.grids import ImpossibleGridError, same_grid
+from labelhub.formats.shapes import AnnotationSet, FormatError, Grid, ItemRecord, MaskRegion, Reading, Region, Shape
+from tests.formats.comparing import assert_same_mask
 from tests.realdata import real
 
 
@@ -165,3 +169,49 @@ def test_a_damaged_segmentation_is_listed_and_the_rest_is_read(change):
     got = read_dicom_seg(files, raters=dict.fromkeys(files, "ann"))
     assert {reading.rater for reading in got.readings} == {"User1"}
     assert "bad.dcm" in {problem.place for problem in got.problems}
+
+
+def volume() -> tuple[list[pydicom.Dataset], Grid]:
+    return sorted_slices([pydicom.dcmread(path) for path in sorted(real("dicom", "dcmqi", "ct-3slice").glob("*.dcm"))])
+
+
+def test_a_real_segmentation_comes_back_from_a_written_one():
+    slices, _ = volume()
+    original = read("dcmqi", "partial_overlaps.dcm")
+    at = datetime(2020, 1, 2, tzinfo=UTC)
+    written = write_dicom_seg(original, images={original.items[0].key: slices}, made_at=at)
+    back = read_dicom_seg(written.files)
+    assert [reading.rater for reading in back.readings] == ["Slicer"]
+    assert counts(back.readings[0]) == counts(original.readings[0])
+    assert same_grid(back.items[0].grids[0], original.items[0].grids[0])
+    for mine, other in zip(original.readings[0].shapes, back.readings[0].shapes, strict=True):
+        assert_same_mask(mine.mask, other.mask)
+    assert {loss.what for loss in written.losses} == {"what a class is in medicine"}
+    assert write_dicom_seg(original, images={original.items[0].key: slices}, made_at=at).files == written.files
+
+
+def test_masks_reach_the_images_through_the_affine_and_losses_are_counted():
+    slices, grid = volume()
+    upside_down = grid.affine.copy()
+    upside_down[:3, 2] *= -1
+    upside_down[:3, 3] += 2 * grid.affine[:3, 2]
+    voxels = np.zeros((3, 4, 5), dtype=bool)
+    voxels[0] = True
+    mask = Shape("1", "liver", mask=MaskRegion(voxels, (0, 100, 200)), attributes={"k": 1})
+    point = Shape("2", "dot", (Region("points", np.array([[1.0, 1.0]])),))
+    item = ItemRecord("ct", grids=(Grid(grid.size, grid.spacing_mm, upside_down),))
+    readings = (Reading("ct", "ann", (mask, point)), Reading("ct", "ben", is_empty_read=True), Reading("other", "ann"))
+    original = AnnotationSet("made", (item,), readings)
+    written = write_dicom_seg(original, images={"ct": slices}, made_at=datetime(2020, 1, 2, tzinfo=UTC))
+    back = read_dicom_seg(written.files).items[0].grids[0]
+    assert int(sum(counts(read_dicom_seg(written.files).readings[0]).values())) == 20
+    assert back.affine[:3, 3] == pytest.approx(grid.affine[:3, 3] + 2 * grid.affine[:3, 2])
+    assert {loss.what for loss in written.losses} == {
+        "attributes of shapes",
+        "shapes that enclose no voxel",
+        "what a class is in medicine",
+        "empty reads",
+        "reads of items without DICOM images",
+    }
+    with pytest.raises(ImpossibleGridError):
+        sorted_slices([pydicom.Dataset()])

@@ -371,11 +371,19 @@ def test_written_pictures_come_back_class_by_class():
         (Reading("i", "ann", shapes), Reading("j", "ann", is_empty_read=True)),
     )
     written = write_png_masks(original)
-    assert sorted(written.files) == ["ann/i.png", "ann/i/001_a.png", "ann/i/002_b.png", "ann/j.png", "labels.json"]
-    mask = decode_png(written.files["ann/i/001_a.png"], "m").layers[0]
+    assert sorted(written.files) == [
+        "masks/ann/i/001_a.png",
+        "masks/ann/i/002_b.png",
+        "palette/ann/i.png",
+        "palette/ann/j.png",
+        "palette/labels.json",
+    ]
+    mask = decode_png(written.files["masks/ann/i/001_a.png"], "m").layers[0]
     assert (mask > 0).sum() == 9
     assert [loss.what for loss in png_losses(original)] == ["overlap in the palette picture"]
-    palette = {name: data for name, data in written.files.items() if name.count("/") < 2}
+    palette = {
+        name.removeprefix("palette/"): data for name, data in written.files.items() if name.startswith("palette/")
+    }
     back = read_png_masks(palette, layout="rater/item")
     assert [(r.item, len(r.shapes), r.is_empty_read) for r in back.readings] == [("i", 2, False), ("j", 0, True)]
     assert {shape.label for shape in back.readings[0].shapes} == {"a", "b"}
