@@ -16,7 +16,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count
 from django.utils import timezone
 
 from labelhub.audit import services as audit
@@ -27,6 +26,7 @@ from labelhub.catalog.ingest_walk import Walk
 from labelhub.catalog.models import IngestEntry, IngestRun
 from labelhub.catalog.places import checked_folder, files_in
 from labelhub.catalog.sandbox import Decoder
+from labelhub.catalog.selectors import ingest_counts
 from labelhub.catalog.uploads import discard_upload, upload_folder
 from labelhub.jobs import services as jobs
 from labelhub.jobs.registry import Running
@@ -98,15 +98,6 @@ def run_ingest(running: Running) -> Mapping[str, Any]:
     return _finish(run)
 
 
-def counts_of(run: IngestRun) -> dict[str, int]:
-    """Return how many entries have each status, and how many items they became."""
-    entries = IngestEntry.objects.filter(run=run)
-    found = {row["status"]: row["n"] for row in entries.values("status").annotate(n=Count("pk")).order_by()}
-    stored = entries.filter(status=IngestEntry.Status.STORED)
-    items = stored.values("item").distinct().count()
-    return {**{status: found.get(status, 0) for status in IngestEntry.Status.values}, "items": items}
-
-
 def _enqueue(run: IngestRun, asked_by: str) -> IngestRun:
     job = jobs.enqueue(
         kind=JOB_KIND, arguments={"run": run.pk}, dedupe_key=f"{JOB_KIND}:{run.pk}", project_id=run.project_id,
@@ -160,7 +151,7 @@ def _refuse_incomplete(run: IngestRun) -> None:
 
 
 def _finish(run: IngestRun) -> Mapping[str, Any]:
-    counts = counts_of(run)
+    counts = ingest_counts(run)
     finished: datetime = timezone.now()
     with transaction.atomic():
         IngestRun.objects.filter(pk=run.pk).update(finished_at=finished)

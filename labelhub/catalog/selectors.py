@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, get_args
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from numpy.typing import NDArray
 
 from labelhub.catalog.blobs import open_blob
@@ -106,9 +106,24 @@ def ingest_run_for(user: Person, project: Project, run_id: int) -> IngestRun:
     return run
 
 
-def ingest_entries(run: IngestRun) -> QuerySet[IngestEntry]:
-    """Return what became of each file of an ingest, in the order in which they were found."""
-    return IngestEntry.objects.filter(run=run).select_related("item").order_by("pk")
+def unfinished_ingest(project: Project, *, source: str, location: str) -> IngestRun | None:
+    """Return the newest ingest of this place that was started and not finished, or None."""
+    runs = IngestRun.objects.filter(project=project, source=source, location=location, finished_at=None)
+    return runs.order_by("-pk").first()
+
+
+def ingest_entries(run: IngestRun, *, status: str = "", after: int = 0) -> QuerySet[IngestEntry]:
+    """Return what became of each file of an ingest, in the order in which they were found, from a place on."""
+    entries = IngestEntry.objects.filter(run=run, pk__gt=after).select_related("item").order_by("pk")
+    return entries.filter(status=status) if status else entries
+
+
+def ingest_counts(run: IngestRun) -> dict[str, int]:
+    """Return how many files have each status, and how many items they became."""
+    entries = IngestEntry.objects.filter(run=run)
+    found = {row["status"]: row["n"] for row in entries.values("status").annotate(n=Count("pk")).order_by()}
+    n_items = entries.filter(status=IngestEntry.Status.STORED).values("item").distinct().count()
+    return {**{status: found.get(status, 0) for status in IngestEntry.Status.values}, "items": n_items}
 
 
 def grid_of(medium: Medium) -> Grid:

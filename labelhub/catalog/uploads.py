@@ -12,6 +12,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from labelhub.audit import services as audit
 from labelhub.catalog.errors import CatalogProblem
@@ -58,7 +59,7 @@ def receive_piece(*, run: IngestRun, name: str, offset: int, total: int, piece: 
 
     Raises :class:`UploadOutOfStep` where the piece does not follow, :class:`CatalogProblem` where it cannot be taken.
     """
-    if run.job_id is not None or run.source != "upload":
+    if run.job_id is not None or run.source != "upload" or run.finished_at is not None:
         raise CatalogProblem("This upload is closed.", remedy="Start a new one.")
     entry = _entry(run, name, total)
     path = uploaded_path(entry)
@@ -74,6 +75,23 @@ def receive_piece(*, run: IngestRun, name: str, offset: int, total: int, piece: 
             stream.flush()
             os.fsync(stream.fileno())
     return held + len(piece)
+
+
+def abandon_upload(*, run: IngestRun, asked_by: str) -> None:
+    """Give up an upload that was never started; its files are deleted. Writes ``ingest.abandoned``."""
+    with transaction.atomic():
+        open_runs = IngestRun.objects.filter(pk=run.pk, source="upload", job_id=None, finished_at=None)
+        if not open_runs.update(finished_at=timezone.now()):
+            raise CatalogProblem("This upload was started already.", remedy="Cancel the ingest instead.")
+        entries = IngestEntry.objects.filter(run=run, status=IngestEntry.Status.WAITING)
+        n_files = entries.update(
+            status=IngestEntry.Status.IGNORED, message="The upload was given up.", at=timezone.now()
+        )
+        audit.append(
+            project_id=run.project_id, kind="ingest.abandoned", actor=asked_by, subject=f"ingest:{run.pk}",
+            facts={"files": n_files},
+        )  # fmt: skip
+    discard_upload(run)
 
 
 def upload_folder(run: IngestRun) -> Path:

@@ -79,8 +79,11 @@ def reap_until(stop: threading.Event) -> None:
         stop.wait(REAP_EVERY_S)
 
 
-def run_one(job: Job, stop: threading.Event | None = None) -> None:
-    """Run a claimed job and record how it ended. An error inside is the job's, never the worker's."""
+def run_one(job: Job, stop: threading.Event | None = None, *, running: registry.Running | None = None) -> None:
+    """Run a claimed job and record how it ended. An error inside is the job's, never the worker's.
+
+    ``running`` stands in for the usual one where somebody watches, as on a terminal.
+    """
     handler = registry.handler_of(job.kind)
     if handler is None:
         services.fail(job, error=f"This worker does not know jobs of kind {job.kind!r}. Nothing was done. Update it.")
@@ -88,7 +91,7 @@ def run_one(job: Job, stop: threading.Event | None = None) -> None:
     over = threading.Event()
     beat = _start_heart(job, over)
     try:
-        result = handler(registry.Running(job, stop))
+        result = handler(running or registry.Running(job, stop))
     except services.LeaseLost:
         logger.warning("job %s (%s) lost its lease; another worker has it", job.pk, job.kind)
     except services.JobCancelled:

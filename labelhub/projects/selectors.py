@@ -28,6 +28,15 @@ def project_for(user: Person, slug: str) -> Project:
     return project
 
 
+def project_named(slug: str) -> Project:
+    """Return the project with this slug, for whoever sits at the server's own terminal. Raises ``NotFound``."""
+    project = Project.objects.filter(slug=slug, archived_at=None).first()
+    if project is None:
+        known = ", ".join(Project.objects.filter(archived_at=None).order_by("slug").values_list("slug", flat=True)[:20])
+        raise NotFound(f"There is no project {slug!r}. There are: {known or 'none yet'}.")
+    return project
+
+
 def projects_with_roles(user: User) -> list[tuple[Project, str]]:
     """Return the projects that exist for ``user``, by name, each with their highest role there. Two queries."""
     own = dict(Membership.objects.filter(user_id=user.pk, removed_at=None).values_list("project_id", "role"))
@@ -83,7 +92,11 @@ def members(project: Project) -> QuerySet[Membership]:
 def versions_of(project: Project) -> dict[str, list[OntologyVersion] | list[GuidelineVersion] | list[PolicyVersion]]:
     """Return all versions of the project's rules, newest first, by what they are."""
     return {
-        "ontology": list(OntologyVersion.objects.filter(project=project).select_related("created_by").order_by("-number")),
-        "guideline": list(GuidelineVersion.objects.filter(project=project).select_related("created_by").order_by("-number")),
+        "ontology": list(
+            OntologyVersion.objects.filter(project=project).select_related("created_by").order_by("-number")
+        ),
+        "guideline": list(
+            GuidelineVersion.objects.filter(project=project).select_related("created_by").order_by("-number")
+        ),
         "policy": list(PolicyVersion.objects.filter(project=project).select_related("created_by").order_by("-number")),
     }

@@ -41,7 +41,7 @@ def test_photographs_of_each_form_become_items(cast, folder):
     assert set(outcome(run).values()) == {"stored"}
     media = Medium.objects.all()
     assert {(m.kind, m.size_x, m.size_y, m.channels) for m in media} == {("photograph", 24, 16, 3)}
-    assert Job.objects.get().result == ingest.counts_of(run)
+    assert Job.objects.get().result == selectors.ingest_counts(run)
     assert run.finished_at is not None
 
 
@@ -445,3 +445,44 @@ def test_a_full_disk_is_said_before_it_is_full(cast, monkeypatch):
     run = uploads.open_upload(project=cast.project, options={}, asked_by="user:1")
     with pytest.raises(CatalogProblem, match="almost full"):
         uploads.receive_piece(run=run, name="a", offset=0, total=1, piece=b"x")
+
+
+def test_the_command_reads_any_folder_of_its_machine_and_lists_failures(cast, folder, capsys):
+    from django.core.management import call_command
+
+    (folder / "a.png").write_bytes(picture("PNG"))
+    (folder / "b.png").write_bytes(b"no picture")
+    call_command("ingest", cast.project.slug, str(folder))
+    told = capsys.readouterr().out
+    assert "1 items from 1 files" in told
+    assert "b.png" in told
+    assert Job.objects.get().state == "done"
+
+
+def test_the_command_goes_on_where_it_was_stopped(cast, folder, monkeypatch):
+    from django.core.management import CommandError, call_command
+
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(picture("PNG", number))
+    make = ingest_items.create_item
+
+    def interrupted(**values):
+        monkeypatch.setattr(ingest_items, "create_item", make)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ingest_items, "create_item", interrupted)
+    with pytest.raises(CommandError, match="goes on from there"):
+        call_command("ingest", cast.project.slug, str(folder))
+    assert Job.objects.get().state == "cancelled"
+    call_command("ingest", cast.project.slug, str(folder))
+    assert IngestRun.objects.count() == 1
+    assert Item.objects.count() == 3
+
+
+def test_the_command_says_what_is_wrong(cast, folder):
+    from django.core.management import CommandError, call_command
+
+    with pytest.raises(CommandError, match="There are: cells, elsewhere"):
+        call_command("ingest", "nothing", str(folder))
+    with pytest.raises(CommandError, match="nothing at this place"):
+        call_command("ingest", cast.project.slug, str(folder / "missing"))

@@ -16,13 +16,13 @@ from rich.table import Table
 
 from labelhub.catalog.errors import CatalogProblem
 from labelhub.catalog.identity import ITEM_PER, RULES, IngestOptions
-from labelhub.catalog.ingest import resume_ingest, run_ingest, start_ingest
+from labelhub.catalog.ingest import resume_ingest, start_ingest
 from labelhub.catalog.models import IngestRun
 from labelhub.catalog.selectors import ingest_counts, ingest_entries, unfinished_ingest
 from labelhub.jobs import services as jobs
 from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
-from labelhub.jobs.worker import worker_name
+from labelhub.jobs.worker import run_one, worker_name
 from labelhub.projects.selectors import project_named
 
 FAILURES_SHOWN = 20
@@ -51,20 +51,26 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("project", help="the project's short name, as in its address")
         parser.add_argument("path", help="a folder, a ZIP or TAR archive, or a single file")
-        parser.add_argument("--copy", action="store_true", help="keep the original files in the storage (default: in place)")
+        parser.add_argument(
+            "--copy", action="store_true", help="keep the original files in the storage (default: in place)"
+        )
         parser.add_argument("--subject-from", choices=RULES, default="auto", help="how subjects are told apart")
         parser.add_argument("--subject-kind", default="patient", help="what a subject is: patient, slide, image …")
         parser.add_argument("--item-per", choices=ITEM_PER, default="file", help="what makes one item")
-        parser.add_argument("--folder-level", type=int, default=1, help="which folder names the subject (1 is the first)")
+        parser.add_argument(
+            "--folder-level", type=int, default=1, help="which folder names the subject (1 is the first)"
+        )
         parser.add_argument("--pattern", default="", help="regular expression with the groups subject, study, item")
         parser.add_argument("--table", default="", help="path of a CSV table inside the folder")
         for name in ("file", "subject", "study", "source-id"):
             default = getattr(IngestOptions(), f"{name.replace('-', '_')}_column")
-            parser.add_argument(f"--{name}-column", default=default, help=f"column of the table (default: {default or 'none'})")
+            parser.add_argument(
+                f"--{name}-column", default=default, help=f"column of the table (default: {default or 'none'})"
+            )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ingest to the end, or say why not."""
-        console = Console(file=self.stdout._out if hasattr(self.stdout, "_out") else None)
+        console = Console()
         try:
             run = _run_of(options)
         except (CatalogProblem, LookupError) as problem:
@@ -94,21 +100,16 @@ def _work(job: Job, console: Console) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console) as bar:
-            result = run_ingest(Watched(job, bar))
+            run_one(job, running=Watched(job, bar))
     except KeyboardInterrupt:
         jobs.ask_cancel(job.pk)
         jobs.close_cancelled(job)
         raise CommandError("Stopped. What was stored stays; the same command goes on from there.") from None
-    except jobs.JobCancelled:
-        jobs.close_cancelled(job)
-        raise CommandError("Cancelled from the Data page. What was stored stays.") from None
-    except (jobs.JobRefused, jobs.LeaseLost) as problem:
-        jobs.fail(job, error=str(problem))
-        raise CommandError(str(problem)) from None
-    except BaseException:
-        jobs.fail(job, error="The command ended with an error. What was stored stays; run it again to go on.")
-        raise
-    jobs.finish(job, result=result)
+    job.refresh_from_db()
+    if job.state == Job.State.CANCELLED:
+        raise CommandError("Cancelled from the Data page. What was stored stays.")
+    if job.state != Job.State.DONE:
+        raise CommandError(job.error or "Another worker took this over. See its progress on the Data page.")
 
 
 def _show(run: IngestRun, console: Console) -> None:
