@@ -1,0 +1,161 @@
+"""What the pages show of a project: overview, labelers, disputed items. Every number comes from the kept panel.
+
+A panel that is behind the newest submission is never shown as if it were not: a small project is measured at once, a
+large one shows what was measured last, says how far it is behind, and a worker measures it anew. Sentences are written
+by ``sentences``. Not here: addresses of pages; a target names what to open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count
+
+from labelhub.analytics.models import Rollup
+from labelhub.analytics.panel_store import from_bytes
+from labelhub.analytics.sentences import Sentence, sentences_of
+from labelhub.analytics.services import ask_for_measure, fingerprint_of, measure_project
+from labelhub.annotations.models import Submission
+from labelhub.annotations.plain import rater_key
+from labelhub.assignments.models import Assignment
+from labelhub.catalog.models import Item
+from labelhub.projects.models import Labeler, Project
+from labelhub.projects.selectors import current_policy, labelers
+from labelhub.scoring.panel_rows import GoldRow, ItemRow, LabelerRow, Measured, Panel
+
+# Up to so many submissions a page measures by itself, which takes about a second; more go to a worker.
+MEASURED_AT_ONCE = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A panel, when it was made, and how many submissions came since (0: it is of this moment)."""
+
+    panel: Panel
+    made_at: datetime
+    is_current: bool
+    n_since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The overview of a project: at most four sentences, each with what to open, and the numbers behind them.
+
+    ``funnel`` are items by state. ``standing`` is ``None`` where nothing was measured yet.
+    """
+
+    sentences: tuple[Sentence, ...]
+    funnel: Mapping[str, int]
+    n_items: int
+    n_submissions: int
+    n_labelers: int
+    n_open_assignments: int
+    agreement: tuple[Measured, ...]
+    gold: GoldRow | None
+    standing: Standing | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelerEntry:
+    """One labeler: the person or imported rater, what they do now, and their numbers where any exist."""
+
+    labeler: Labeler
+    n_submitted: int
+    n_open: int
+    n_skipped: int
+    n_expired: int
+    row: LabelerRow | None
+
+
+def standing_of(project: Project) -> Standing | None:
+    """The newest panel that can be shown now; ``None`` where none was made yet and a worker was asked for it."""
+    fingerprint = fingerprint_of(project)
+    rollup = Rollup.objects.filter(project=project).first()
+    if rollup is not None and rollup.fingerprint == fingerprint:
+        panel = _panel_in(rollup)
+        if panel is not None:
+            return Standing(panel, rollup.made_at, is_current=True, n_since=0)
+    n_now = Submission.objects.filter(assignment__item__project=project).count()
+    if n_now <= MEASURED_AT_ONCE:
+        panel = measure_project(project)
+        made_at = Rollup.objects.values_list("made_at", flat=True).get(project=project)
+        return Standing(panel, made_at, is_current=True, n_since=0)
+    ask_for_measure(project)
+    earlier = _panel_in(rollup) if rollup is not None else None
+    if rollup is None or earlier is None:
+        return None
+    n_seen = int(rollup.fingerprint.split("-")[1])
+    return Standing(earlier, rollup.made_at, is_current=False, n_since=max(n_now - n_seen, 0))
+
+
+def project_overview(project: Project) -> Overview:
+    """What the overview page says."""
+    standing = standing_of(project)
+    panel = standing.panel if standing is not None else None
+    funnel = _funnel(project)
+    _, policy = current_policy(project)
+    names = {rater_key(labeler): labeler for labeler in labelers(project)}
+    submissions = Submission.objects.filter(assignment__item__project=project)
+    return Overview(
+        sentences=sentences_of(panel, funnel, policy, names),
+        funnel=funnel,
+        n_items=sum(funnel.values()),
+        n_submissions=submissions.count(),
+        n_labelers=submissions.values("assignment__labeler").distinct().count(),
+        n_open_assignments=Assignment.objects.filter(item__project=project, state=Assignment.State.OPEN).count(),
+        agreement=headline_numbers(panel) if panel is not None else (),
+        gold=panel.gold if panel is not None else None,
+        standing=standing,
+    )
+
+
+def labeler_table(project: Project) -> tuple[LabelerEntry, ...]:
+    """Every labeler of the project by name, with their numbers where readers can be told apart. No ranking."""
+    standing = standing_of(project)
+    rows = {row.rater: row for row in standing.panel.labelers} if standing is not None else {}
+    counts: dict[int, dict[str, int]] = {}
+    states = Assignment.objects.filter(item__project=project).values("labeler_id", "state").annotate(n=Count("pk"))
+    for entry in states:
+        counts.setdefault(entry["labeler_id"], {})[entry["state"]] = entry["n"]
+    return tuple(
+        LabelerEntry(
+            labeler=labeler,
+            n_submitted=counts.get(labeler.pk, {}).get(Assignment.State.SUBMITTED, 0),
+            n_open=counts.get(labeler.pk, {}).get(Assignment.State.OPEN, 0),
+            n_skipped=counts.get(labeler.pk, {}).get(Assignment.State.SKIPPED, 0),
+            n_expired=counts.get(labeler.pk, {}).get(Assignment.State.EXPIRED, 0),
+            row=rows.get(rater_key(labeler)),
+        )
+        for labeler in labelers(project)
+    )
+
+
+def disputed_items(project: Project, limit: int = 20) -> tuple[ItemRow, ...]:
+    """The items readers disagree on most, most disputed first; ``item`` is the item's code."""
+    standing = standing_of(project)
+    return standing.panel.disputed[:limit] if standing is not None else ()
+
+
+def headline_numbers(panel: Panel) -> tuple[Measured, ...]:
+    """The numbers an overview shows: detection and overlap by label, class, and every question's alpha."""
+    numbers = [row.agreement for row in panel.detection]
+    numbers += [row.dice for row in panel.overlap if row.dice.estimate.is_defined]
+    if panel.classes is not None:
+        numbers.append(panel.classes.raw)
+    return (*numbers, *(row.alpha for row in panel.questions))
+
+
+def _panel_in(rollup: Rollup) -> Panel | None:
+    """The panel of a rollup; ``None`` where another version wrote it, which is as if there were none."""
+    try:
+        return from_bytes(bytes(rollup.content))
+    except ValueError:
+        return None
+
+
+def _funnel(project: Project) -> dict[str, int]:
+    rows = Item.objects.filter(project=project).values("state").annotate(n=Count("pk")).order_by()
+    found = {row["state"]: row["n"] for row in rows}
+    return {str(state): found.get(state, 0) for state in Item.State.values}
