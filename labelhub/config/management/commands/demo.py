@@ -16,7 +16,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from labelhub.accounts.models import User
 from labelhub.accounts.services import make_sign_in_link
@@ -128,18 +127,15 @@ class Command(BaseCommand):
             time.sleep(LOOK_EVERY_S)
 
     def _print_links(self) -> None:
-        table = Table(
-            title="Sign-in links (each works once, for a day)", title_justify="left", show_header=False, box=None
-        )
+        served = f"http://{running.HOST}:{self.port}/"
+        self.console.print(f"\nLabelHub is served at [bold]{served}[/bold]   (Ctrl-C ends it)\n")
+        self.console.print("Sign-in links; each works once, for a day:\n")
         for username, name, role, does in plan.VISITORS:
-            user = User.objects.get(username=username)
-            token = make_sign_in_link(user=user, actor="demo")
-            address = f"http://{running.HOST}:{self.port}/account/link/{token}/"
-            table.add_row(f"[bold]{role}[/bold]", f"{name} {does}", f"[link={address}]{address}[/link]")
-        self.console.print(
-            f"\nLabelHub is served at [bold]http://{running.HOST}:{self.port}/[/bold]   (Ctrl-C ends it)\n"
-        )
-        self.console.print(table, soft_wrap=True)
+            token = make_sign_in_link(user=User.objects.get(username=username), actor="demo")
+            # Never wrapped nor cut: a link that is broken over two lines cannot be clicked or copied.
+            self.console.print(f"  [bold]{role:<10}[/bold] {name} {does}", soft_wrap=True)
+            self.console.print(f"             {served}account/link/{token}/", soft_wrap=True, highlight=False)
+        self.console.print("")
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
