@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -23,6 +24,8 @@ from labelhub.scoring.panel_rows import Measured, Panel
 from labelhub.scoring.panel_verdict import number_in_words
 
 MOST_LINES = 20
+# Gold is nobody's reading: a file that names no rater may be gold all the same.
+GOLD_RATER = {"*": "gold"}
 
 
 class Command(BaseCommand):
@@ -60,7 +63,7 @@ class Command(BaseCommand):
         path: Path = options["path"]
         with console.status(f"Reading {escape(str(path))} …"):
             readings = _read(path, options["format"], options["raters"], scales)
-            gold = _read(options["gold"], None, None, scales) if options["gold"] else None
+            gold = _read(options["gold"], None, GOLD_RATER, scales) if options["gold"] else None
         if not readings.readings:
             raise CommandError(f"{path}: no reading was found in it. Nothing was written.{_first_problem(readings)}")
         with console.status(f"Measuring {len(readings.readings)} readings of {len(readings.items)} items …"):
@@ -81,7 +84,9 @@ class Command(BaseCommand):
         )
 
 
-def _read(path: Path, kind: str | None, raters: Path | None, scales: dict[str, Measure]) -> AnnotationSet:
+def _read(
+    path: Path, kind: str | None, raters: Path | Mapping[str, str] | None, scales: dict[str, Measure]
+) -> AnnotationSet:
     try:
         return read_annotations(path, kind, raters, ReadOptions(measures=scales))
     except FormatError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         """Read, import item by item, and list what could not be stored."""
         console = Console(soft_wrap=True)
         readings = _read(options["path"], options["format"], options["raters"])
-        gold = _read(options["gold"], None, None) if options["gold"] else None
+        gold = _read(options["gold"], None, {"*": "gold"}) if options["gold"] else None
         person = _person(options["by"])
         project = _project(options["project"], readings, person, creates=options["create"])
         columns = (
@@ -83,7 +84,7 @@ class Command(BaseCommand):
             console.print(f"and {len(summary.problems) - MOST_PROBLEMS} more problems.")
 
 
-def _read(path: Path, kind: str | None, raters: Path | None) -> AnnotationSet:
+def _read(path: Path, kind: str | None, raters: Path | Mapping[str, str] | None) -> AnnotationSet:
     try:
         return read_annotations(path, kind, raters)
     except FormatError as error:
