@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from labelhub.api import documents, media
+from labelhub.api import documents, media, workflow
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("media/<int:pk>/", media.MediumView.as_view(), name="api-medium"),
@@ -25,4 +25,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("assignments/<uuid:assignment>/document/heartbeat/", documents.HeartbeatView.as_view(), name="api-heartbeat"),
     path("assignments/<uuid:assignment>/document/masks/", documents.MaskListView.as_view(), name="api-masks"),
     path("assignments/<uuid:assignment>/document/masks/<str:sha256>/", documents.MaskView.as_view(), name="api-mask"),
+    path("projects/<slug:slug>/queue/", workflow.QueueView.as_view(), name="api-queue"),
+    path("projects/<slug:slug>/next/", workflow.NextView.as_view(), name="api-next"),
+    path("assignments/<uuid:assignment>/submit/", workflow.SubmitView.as_view(), name="api-submit"),
+    path("assignments/<uuid:assignment>/skip/", workflow.SkipView.as_view(), name="api-skip"),
 ]

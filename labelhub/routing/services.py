@@ -51,6 +51,12 @@ def may_be_accepted(item: Item, scores: ItemScores) -> bool:
     return situation.n_reads >= situation.wanted_reads and agrees(situation, policy)
 
 
+def model_objects(item: Item, scores: ItemScores) -> bool:
+    """Whether the readings agree and the model strongly disagrees with them; nothing is kept."""
+    _, policy = current_policy(item.project)
+    return decide(situation_of(item, scores, policy), policy).rule == "model-disagrees"
+
+
 def situation_of(
     item: Item, scores: ItemScores, policy: Policy, *, has_tie: bool = False, is_fixed_work: bool = False
 ) -> Situation:

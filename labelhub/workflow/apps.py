@@ -4,7 +4,14 @@ from django.apps import AppConfig
 
 
 class WorkflowApp(AppConfig):
-    """The life of an item, one function a step."""
+    """The life of an item."""
 
     name = "labelhub.workflow"
     label = "workflow"
+
+    def ready(self) -> None:
+        """Say who lets models look at whole projects."""
+        from labelhub.jobs.registry import register as register_job
+        from labelhub.workflow.predicting import JOB_KIND, run_predictions
+
+        register_job(JOB_KIND, run_predictions)

@@ -1,0 +1,98 @@
+"""Work for machines: take the next item, give it back, submit it. The same steps as the pages, with the same refusals.
+
+What comes back says nothing about why an item was handed out, nor about scores, gold or anybody else's labels. Not here:
+drawing (``documents``), and the rules of each step (``workflow.lifecycle``).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labelhub.assignments.models import Assignment
+from labelhub.assignments.selectors import own_assignment, own_queue, own_view
+from labelhub.projects.selectors import labeler_of, project_for
+from labelhub.workflow import lifecycle
+
+
+class QueueView(APIView):
+    """One's own work in a project."""
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Return the open assignments and the last closed ones."""
+        queue = own_queue(labeler_of(request.user, project_for(request.user, slug)))
+        return Response(
+            {
+                "open": [asdict(entry) for entry in queue.open],
+                "closed": [asdict(entry) for entry in queue.closed],
+                "n_submitted": queue.n_submitted,
+            }
+        )
+
+
+class NextView(APIView):
+    """The way to the next item."""
+
+    def post(self, request: Request, slug: str) -> Response:
+        """Hand out the next item, or the one that is begun; 204 where there is nothing now."""
+        assignment = lifecycle.hand_out(labeler=labeler_of(request.user, project_for(request.user, slug)))
+        return Response(status=204) if assignment is None else Response(_own(assignment))
+
+
+class SubmitView(APIView):
+    """Freezing what was drawn."""
+
+    def post(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Submit; the same ``request_id`` again gets the same answer and does nothing."""
+        own = own_assignment(request.user, assignment)
+        body = _body(request)
+        extent = body.get("extent")
+        if not (extent is None or isinstance(extent, Mapping)):
+            raise ParseError("“extent” is an object. Nothing was stored.")
+        submission = lifecycle.submit(
+            assignment=own,
+            by=request.user,
+            request_id=_request_id(body),
+            no_finding=body.get("no_finding") is True,
+            extent=extent,
+        )
+        return Response({"assignment": own.pk, "version": submission.version, "submitted_at": submission.submitted_at})
+
+
+class SkipView(APIView):
+    """Giving an item back."""
+
+    def post(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Skip; the item is not handed to the same person again."""
+        own = own_assignment(request.user, assignment)
+        reason = _body(request).get("reason", "")
+        if not isinstance(reason, str) or len(reason) > 300:
+            raise ParseError("“reason” is a text of at most 300 characters. Nothing was stored.")
+        lifecycle.skip(assignment=own, reason=reason)
+        own.refresh_from_db()
+        return Response(_own(own))
+
+
+def _own(assignment: Assignment) -> dict[str, Any]:
+    return asdict(own_view(assignment))
+
+
+def _body(request: Request) -> Mapping[str, Any]:
+    body = request.data
+    if not isinstance(body, Mapping):
+        raise ParseError("The body is a JSON object. Nothing was stored.")
+    return body
+
+
+def _request_id(body: Mapping[str, Any]) -> uuid.UUID:
+    try:
+        return uuid.UUID(str(body["request_id"])[:36])
+    except (KeyError, ValueError) as error:
+        raise ParseError("“request_id” is a UUID that you make, one a submit. Nothing was stored.") from error

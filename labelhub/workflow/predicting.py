@@ -1,0 +1,64 @@
+"""Letting a model look at a whole project, as a job, and acting on what it sees: scores first, then a second look where due.
+
+A model's word reaches the stored scores of every item it may be heard on. An item that was settled by vote alone and that
+the model strongly disagrees with goes to a reviewer; what a person settled stays. Not here: models (``predictions``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from labelhub.catalog.models import Item
+from labelhub.consensus.selectors import current_settlement
+from labelhub.jobs import services as jobs
+from labelhub.jobs.models import Job
+from labelhub.jobs.registry import Running
+from labelhub.predictions.models import ModelVersion
+from labelhub.predictions.selectors import unseen_items
+from labelhub.predictions.services import predict_item
+from labelhub.projects.models import Project
+from labelhub.routing.services import model_objects, route_item
+from labelhub.scoring.services import score_item
+from labelhub.workflow import lifecycle
+from labelhub.workflow.states import State, move
+
+JOB_KIND = "predictions.predict_project"
+
+
+def start_predictions(*, model: ModelVersion, project: Project, asked_by: str) -> Job:
+    """Enqueue a look at every item the model has not seen; asking twice is one job."""
+    return jobs.enqueue(
+        kind=JOB_KIND, arguments={"model": model.pk}, project_id=project.pk, asked_by=asked_by,
+        dedupe_key=f"predict:{model.pk}", total_units=unseen_items(model).count(),
+    )  # fmt: skip
+
+
+def run_predictions(running: Running) -> Mapping[str, Any]:
+    """Look at item after item: the handler of ``predictions.predict_project``. Stopped or dead, it goes on where it was."""
+    model = ModelVersion.objects.get(pk=running.arguments["model"])
+    keys = list(unseen_items(model).values_list("pk", flat=True))
+    sent = 0
+    for done, key in enumerate(keys):
+        running.progress(done, len(keys), f"Item {done + 1} of {len(keys)}")
+        item = Item.objects.select_related("project").get(pk=key)
+        predict_item(model=model, item=item)
+        sent += hear_model(item=item)
+    return {"items": len(keys), "sent_to_review": sent}
+
+
+def hear_model(*, item: Item) -> bool:
+    """Score the item against its newest prediction; True where a settled label goes to a reviewer because of it."""
+    with transaction.atomic():
+        held = lifecycle.locked(item.pk)
+        scores = score_item(held)
+        if held.state != State.SETTLED or not scores.reads.current:
+            return False
+        settlement = current_settlement(held)
+        if settlement is None or settlement.decided_by_id is not None or not model_objects(held, scores):
+            return False
+        route_item(held, scores, has_tie=False)
+        move(item=held, to=State.REVIEW)
+    return True
