@@ -75,7 +75,7 @@ def _copies(panel: Panel, labelers: Mapping[str, Labeler]) -> list[Sentence]:
     return [
         Sentence(
             f"{_name(row.first, labelers)} and {_name(row.second, labelers)} share {row.n_identical} of {row.n_compared} "
-            "outlines to the last vertex: one copies the other.",
+            "outlines exactly, to the last vertex or pixel: one copies the other.",
             Target("items", items=row.items),
             "bad",
         )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labelhub.numerics.proportions import units_for_proportion
-from labelhub.scoring.gather import Gathered
+from labelhub.scoring.gather import Gathered, plural
 from labelhub.scoring.panel_questions import HALF_WIDTH
 from labelhub.scoring.panel_rows import (
     CopyRow,
@@ -29,7 +29,7 @@ from labelhub.scoring.panel_rows import (
 HIGH, LOW = 0.8, 0.667
 # Below this an item counts as settled by its readers, and no further look is proposed.
 LEAST_DISAGREEMENT = 0.1
-_NOTHING_HIGH = f"nothing is agreed on beyond doubt (no whole interval ≥ {HIGH:g}; the best is {{best}})"
+_NOTHING_HIGH = f"nothing is agreed on beyond doubt (no whole interval ≥ {HIGH:g}{{best}})"
 _NOTHING_LOW = f"none is clearly below {LOW:g}"
 
 
@@ -65,8 +65,8 @@ def cautions(gathered: Gathered, copies: Sequence[CopyRow]) -> tuple[str, ...]:
             continue
         who = f"{row.first} and {row.second}" if gathered.are_raters_known else "Two readers of the same item"
         found.append(
-            f"{who} share {row.n_identical} of {row.n_compared} outlines to the last vertex: they are not "
-            "independent reads."
+            f"{who} share {row.n_identical} of {row.n_compared} outlines exactly, to the last vertex or pixel: they are "
+            "not independent reads."
         )
     return tuple(found)
 
@@ -148,18 +148,20 @@ def _what_was_read(gathered: Gathered) -> str:
     each = (
         f"{per_item[0]} each" if len(per_item) == 1 else f"{per_item[0]} to {per_item[-1]} each" if per_item else "none"
     )
-    who = f" by {len(gathered.raters)} readers" if gathered.are_raters_known else ""
+    who = f" by {_count(len(gathered.raters), 'reader')}" if gathered.are_raters_known else ""
     reads = f"{gathered.n_readings} {gathered.kind} reads"
     if gathered.kind == "unknown":
         reads = f"{gathered.n_readings} reads of unstated kind"
-    twice = "" if n_twice == n_items else f"; {n_twice} of them have two readers or more"
+    twice = f"; {n_twice} of them have two readers or more" if n_twice else "; none of them has two readers"
+    twice = "" if n_twice == n_items else twice
     apart = (
         ""
         if gathered.are_raters_known
         else f", by readers who cannot be told apart from one {_singular(gathered.unit)} to the next"
     )
     warning = "" if gathered.is_independent else ": this is not agreement between independent readers"
-    return f"{n_items} {gathered.unit} with {reads}{who} ({each}){twice}{apart}{warning}."
+    items = _count(n_items, _singular(gathered.unit))
+    return f"{items} with {reads}{who} ({each}){twice}{apart}{warning}."
 
 
 def _what_to_trust(
@@ -182,7 +184,9 @@ def _what_to_trust(
     trusted = (
         f"readers agree (whole interval ≥ {HIGH:g}) on {_listed(high)}"
         if high
-        else _NOTHING_HIGH.format(best=f"{best} {number_in_words(row)}")
+        else _NOTHING_HIGH.format(
+            best=f"; the best is {best} {number_in_words(row)}" if row.estimate.high >= LOW else ""
+        )
     )
     doubtful = f"clearly not agreed on (whole interval < {LOW:g}): {_listed(weakest)}" if weakest else _NOTHING_LOW
     undecided = len(known) - len(high) - len(low)
@@ -233,6 +237,10 @@ def _next_step(gathered: Gathered, row: ItemRow, typical: float) -> WorkRow | No
 
 def _urgency(row: WorkRow) -> tuple[bool, float, str]:
     return (row.action == "second read", -row.expected_gain if np.isfinite(row.expected_gain) else 0.0, row.source_id)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun if n == 1 else plural(noun)}"
 
 
 def _singular(unit: str) -> str:
