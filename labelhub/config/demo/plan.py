@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ITEMS = 244
-GOLD_ITEMS = 60
+GOLD_ITEMS = 100
 READERS_AN_ITEM = 3
 # Kept free for the visitor: items nobody has read, and items the visitor's own labeler finds returned.
 UNREAD_ITEMS = 14
@@ -44,8 +44,8 @@ LABELERS = (
     Simulated("mira", "Mira Okafor", "none: an average labeler", roughness_px=0.6, confusion=0.05),
     Simulated("kofi", "Kofi Brandt", "copies Mira's outline, to the last vertex, in half of the items both read",
               roughness_px=0.6, copies="mira", copy_share=0.5),
-    Simulated("theo", "Theo Vance", "tires: no mistake at the start of a session, half of the classes wrong at its end",
-              fatigue=0.5),
+    Simulated("theo", "Theo Vance", "tires: no mistake at the start of a session, 60 % of the classes wrong at its end",
+              fatigue=0.6),
     Simulated("sam", "Sam Petit", "none: an average labeler", roughness_px=0.6, confusion=0.05),
 )  # fmt: skip
 
