@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from labelhub.formats.dicom_seg_frames import PlacedFrames, placed_frames
 from labelhub.formats.gathering import UNKNOWN_RATER_REMEDY, Gathering
@@ -64,58 +63,42 @@ def read_dicom_seg(files: Mapping[str, bytes], *, raters: Mapping[str, str] | No
 
 
 def _read_file(found: Gathering, name: str, data: bytes, rater: str | None) -> _Read | None:
-    dataset = _dataset(name, data)
-    if dataset is None:
-        found.lose("DICOM files that are no segmentations", "images and reports beside them are not annotations")
-        return None
-    creator = str(dataset.get("ContentCreatorName", "") or "").strip()
-    rater = creator.replace("^", " ").strip() or rater
-    if not rater:
-        raise refusal(
-            name, "Who made this segmentation cannot be told: ContentCreatorName is empty.", UNKNOWN_RATER_REMEDY
-        )
-    try:
-        frames = placed_frames(dataset)
-    except ImpossibleGridError as error:
-        raise refusal(name, f"The segmentation was refused: {error}.", "Export it again.") from None
-    except (
-        AttributeError,
-        KeyError,
-        IndexError,
-        ValueError,
-        TypeError,
-        NotImplementedError,
-        RuntimeError,
-        OSError,
-    ) as error:
-        raise refusal(
-            name, f"The segmentation is damaged or incomplete: {type(error).__name__}.", "Export it again."
-        ) from None
-    kind = str(dataset.get("SegmentationType", ""))
-    if kind == "FRACTIONAL":
-        found.lose("fractions of voxels", "a mask knows in or out; one half and more counts as in")
-    shapes = _shapes(dataset, frames)
-    found.add_labels(shape.label for shape in shapes)
-    patient = str(dataset.get("PatientID", "") or "")
-    return _Read(name, _item_key(dataset), _hashed("patient", patient) if patient else None, rater, frames.grid, shapes)
-
-
-def _dataset(name: str, data: bytes) -> pydicom.Dataset | None:
     if len(data) > MAX_FILE_BYTES:
         raise refusal(name, "The file is too large.", "Split it.")
     if data[128:132] != b"DICM" and not name.lower().endswith(".dcm"):
         return None
     try:
-        dataset = pydicom.dcmread(io.BytesIO(data))
-        kind = str(dataset.get("SOPClassUID", ""))
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, NotImplementedError):
-        raise refusal(name, "This is not a readable DICOM file.", "Copy or export the file again.") from None
-    if kind not in (SEGMENTATION, LABEL_MAP):
+        return _read_dataset(found, name, pydicom.dcmread(io.BytesIO(data)), rater)
+    except FormatError:
+        raise
+    except ImpossibleGridError as error:
+        raise refusal(name, f"The segmentation was refused: {error}.", "Export it again.") from None
+    except Exception as error:  # noqa: BLE001 - pydicom parses late, so damaged bytes raise anything anywhere
+        raise refusal(
+            name, f"The file is damaged or incomplete ({type(error).__name__}).", "Copy or export the file again."
+        ) from None
+
+
+def _read_dataset(found: Gathering, name: str, dataset: pydicom.Dataset, rater: str | None) -> _Read | None:
+    if str(dataset.get("SOPClassUID", "")) not in (SEGMENTATION, LABEL_MAP):
+        found.lose("DICOM files that are no segmentations", "images and reports beside them are not annotations")
         return None
     voxels = int(dataset.get("NumberOfFrames", 1) or 1) * int(dataset.get("Rows", 0)) * int(dataset.get("Columns", 0))
     if not 0 < voxels <= MAX_MASK_VOXELS:
         raise refusal(name, f"The header states {voxels} voxels, which is impossible or too many.", "Export it again.")
-    return dataset
+    creator = str(dataset.get("ContentCreatorName", "") or "").replace("^", " ").strip()
+    rater = creator or rater
+    if not rater:
+        raise refusal(
+            name, "Who made this segmentation cannot be told: ContentCreatorName is empty.", UNKNOWN_RATER_REMEDY
+        )
+    frames = placed_frames(dataset)
+    if str(dataset.get("SegmentationType", "")) == "FRACTIONAL":
+        found.lose("fractions of voxels", "a mask knows in or out; one half and more counts as in")
+    shapes = _shapes(dataset, frames)
+    found.add_labels(shape.label for shape in shapes)
+    patient = str(dataset.get("PatientID", "") or "")
+    return _Read(name, _item_key(dataset), _hashed("patient", patient) if patient else None, rater, frames.grid, shapes)
 
 
 def _item_key(dataset: pydicom.Dataset) -> str:

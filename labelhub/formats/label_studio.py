@@ -220,7 +220,7 @@ def _read_annotation(found: Gathering, export: _Export, key: str, annotation: di
 def _read_kind(annotation: dict[str, Json], results: list[dict[str, Json]]) -> ReadKind:
     if annotation.get("parent_annotation"):
         return "unblinded"
-    origins = {result.get("origin") for result in results}
+    origins = {origin for result in results if isinstance(origin := result.get("origin"), str)}
     if annotation.get("parent_prediction") or origins & {"prediction", "prediction-changed"}:
         return "assisted"
     return "unknown"
@@ -283,7 +283,7 @@ def _answers(
         kind, name = result.get("type"), result.get("from_name")
         if shape_type(kind) or kind == "labels":
             continue
-        if kind not in ANSWER_TYPES or not isinstance(name, str) or not name:
+        if not isinstance(kind, str) or kind not in ANSWER_TYPES or not isinstance(name, str) or not name:
             found.lose(f"results of type {str(kind)[:40]}", "they are neither shapes nor answers about a picture")
             continue
         answer = read_answer(kind, as_mapping(result.get("value")))

@@ -39,6 +39,8 @@ def decode_nifti(data: bytes, place: str) -> LabelVolume:
     """A NIfTI-1 or NIfTI-2 file, plain or gzipped, as a label map. Raises :class:`FormatError`."""
     is_packed = data[:2] == b"\x1f\x8b"
     head = inflated(data, _HEADER_BYTES, place) if is_packed else data[:_HEADER_BYTES]
+    if head[344:348] != b"n+1\0" and head[4:8] != b"n+2\0":
+        raise refusal(place, "This is not a NIfTI file with its voxels inside.", "Save it as .nii or .nii.gz.")
     kind = _nib.Nifti2Image if head[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else _nib.Nifti1Image
     try:
         header = kind.header_class.from_fileobj(io.BytesIO(head), check=True)

@@ -171,7 +171,8 @@ def _kind_of(files: Files, name: str) -> str | None:
         if base.endswith(".png"):
             return "png-masks"
         if base.endswith((".csv", ".tsv")):
-            return "ratings-csv"
+            header = files[name][:4096].split(b"\n", 1)[0].lower()
+            return None if b"pattern" in header and b"rater" in header else "ratings-csv"
         if base.endswith(".xml"):
             head = files[name][:4096]
             return "lidc" if b"LidcReadMessage" in head else "cvat" if b"<annotations" in head else None
