@@ -129,8 +129,7 @@ def run_page(request: HttpRequest, project: Project, pk: int) -> HttpResponseBas
 @project_page(Role.ADMIN)
 def row(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Show one ingest as a row, for htmx. A row of an ingest that is over asks no more."""
-    run = selectors.ingest_run_for(person(request), project, pk)
-    return render(request, "manage/data_row.html", {"row": _row(project, run)})
+    return _row_answer(request, project, selectors.ingest_run_for(person(request), project, pk))
 
 
 @project_page(Role.ADMIN, methods=("POST",))
@@ -138,7 +137,7 @@ def cancel(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Stop an ingest between two files; what is stored stays."""
     run = selectors.ingest_run_for(person(request), project, pk)
     ingest.cancel_ingest(run=run, asked_by=actor(request))
-    return render(request, "manage/data_row.html", {"row": _row(project, run)})
+    return _row_answer(request, project, run)
 
 
 @project_page(Role.ADMIN, methods=("POST",))
@@ -146,7 +145,7 @@ def resume(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Go on with an ingest that was cancelled or failed."""
     run = selectors.ingest_run_for(person(request), project, pk)
     ingest.resume_ingest(run=run, asked_by=actor(request))
-    return render(request, "manage/data_row.html", {"row": _row(project, run)})
+    return _row_answer(request, project, run)
 
 
 @project_page(Role.ADMIN, methods=("POST",))
@@ -156,6 +155,15 @@ def abandon(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     uploads.abandon_upload(run=run, asked_by=actor(request))
     messages.success(request, "The upload was given up and its files deleted.")
     return redirect("manage-data", project.slug)
+
+
+def _row_answer(request: HttpRequest, project: Project, run: IngestRun) -> HttpResponse:
+    shown = _row(project, run)
+    answer = render(request, "manage/data_row.html", {"row": shown, "hide_failures": "brief" in request.GET})
+    if not shown["is_live"]:
+        # The list of files on the ingest's own page asks for itself once more.
+        answer["HX-Trigger"] = "ingest-over"
+    return answer
 
 
 def _row(project: Project, run: IngestRun) -> dict[str, Any]:

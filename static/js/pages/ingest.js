@@ -127,7 +127,7 @@ async function send(files) {
   const refused = [];
   wrong.hidden = true;
   status.hidden = false;
-  form.setAttribute("aria-busy", "true");
+  setBusy(true);
   try {
     const addresses = await place(signal);
     Object.assign(form.dataset, { run: "open", piece: addresses.piece, start: addresses.start, page: addresses.page });
@@ -150,7 +150,15 @@ async function send(files) {
     fail(error, signal.aborted);
   } finally {
     sending = null;
-    form.removeAttribute("aria-busy");
+    setBusy(false);
+  }
+}
+
+function setBusy(isBusy) {
+  zone.setAttribute("aria-busy", String(isBusy));
+  for (const input of form.querySelectorAll("input[data-files]")) {
+    input.disabled = isBusy;
+    input.closest("label").setAttribute("aria-disabled", String(isBusy));
   }
 }
 
