@@ -211,7 +211,7 @@ class Coding:
         if value is None:
             return float("nan")
         if self.codes is not None:
-            return self.codes.get(_text(value), float("nan"))
+            return self.codes.get(answer_text(value), float("nan"))
         try:
             number = float(value) if not isinstance(value, tuple) else float("nan")
         except ValueError:
@@ -224,12 +224,12 @@ def coding_of(question: QuestionSpec, answers: Iterable[Value | None]) -> Coding
     if question.measure in ("interval", "ratio"):
         return Coding(None, ())
     given = [answer for answer in answers if answer is not None]
-    names = [_text(choice) for choice in question.choices]
+    names = [answer_text(choice) for choice in question.choices]
     if not names:
-        names = sorted({_text(answer) for answer in given}, key=natural_key)
+        names = sorted({answer_text(answer) for answer in given}, key=natural_key)
     elif question.measure == "nominal":
         # Several choices at once are an answer of their own, which no list of single choices holds.
-        several = {_text(answer) for answer in given if isinstance(answer, tuple)}
+        several = {answer_text(answer) for answer in given if isinstance(answer, tuple)}
         names += sorted(several - set(names), key=natural_key)
     return Coding({name: float(place) for place, name in enumerate(names)}, tuple(names))
 
@@ -249,7 +249,8 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple(parts)
 
 
-def _text(value: Value) -> str:
+def answer_text(value: Value) -> str:
+    """An answer as one text, so that 1, 1.0 and "1" are the same answer and the order of several choices does not count."""
     if isinstance(value, tuple):
         return ", ".join(sorted(value))
     if isinstance(value, float) and value.is_integer():
@@ -331,7 +332,7 @@ def _unlisted_questions(annotation_set: AnnotationSet, used: list[Reading]) -> t
         answers += [(key, True, value) for shape in reading.shapes for key, value in shape.attributes.items()]
         for key, on_shapes, value in answers:
             if (key, on_shapes) not in listed and len(values[key, on_shapes]) <= MOST_UNLISTED_CHOICES:
-                values[key, on_shapes].add(_text(value))
+                values[key, on_shapes].add(answer_text(value))
     return tuple(
         QuestionSpec(key, "nominal", tuple(sorted(choices, key=lambda choice: natural_key(str(choice)))), on_shapes)
         for (key, on_shapes), choices in sorted(values.items())

@@ -18,7 +18,7 @@ from labelhub.formats.shapes import AnnotationSet, QuestionSpec, Reading
 from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
 from labelhub.numerics.proportions import proportion
 from labelhub.numerics.results import Estimate
-from labelhub.scoring.gather import Gathered, coding_of
+from labelhub.scoring.gather import Gathered, answer_text, coding_of
 from labelhub.scoring.gather_extents import compare
 from labelhub.scoring.gather_objects import Mark, Matching, clusters_of, marks_of
 from labelhub.scoring.panel_rows import GREY_WIDTH, Bench, GoldRow, Measured
@@ -27,7 +27,9 @@ VERSION = "1"
 
 _RIGHT, _FOUND, _REAL, _CLASS = "answers right", "gold objects found", "marks that are real", "class right"
 _DICE, _SIZE = "Dice with gold", "size against gold, 2(own−gold)/(own+gold)"
-_SHARES = (_RIGHT, _FOUND, _REAL, _CLASS)
+_MAJORITY = "majority answer right"
+_SHARES = (_RIGHT, _MAJORITY, _FOUND, _REAL, _CLASS)
+_UNITS = dict.fromkeys((_FOUND, _REAL, _CLASS, _DICE, _SIZE), "objects")
 
 
 @dataclass(slots=True)
@@ -58,20 +60,20 @@ def against_gold(bench: Bench, gold: AnnotationSet, matching: Matching) -> GoldN
     truth, notes = _gold_readings(bench.gathered, gold)
     tallies: dict[int, _Tally] = defaultdict(_Tally)
     everyone = _Tally()
-    codings = {
-        spec.key: coding_of(spec, (reading.answers.get(spec.key) for reading in truth.values()))
-        for spec in bench.gathered.questions
-        if not spec.on_shapes
-    }
+    questions = [spec for spec in bench.gathered.questions if not spec.on_shapes]
     for (item, rater), reading in bench.gathered.readings.items():
         answer = truth.get(item)
         if answer is None:
             continue
         for tally in (tallies[rater], everyone):
-            for spec in bench.gathered.questions:
-                if spec.key in codings and _is_asked(spec, reading):
+            for spec in questions:
+                if _is_asked(spec, reading):
                     _add_answer(tally, spec, reading, answer, item)
             _add_objects(tally, bench.gathered, reading, answer, item, matching)
+    for item, answer in truth.items():
+        for spec in questions:
+            if spec.measure in ("nominal", "ordinal"):
+                _add_majority(everyone, bench.gathered, spec, answer, item)
     numbers = {
         rater: _numbers(bench, tally, f"gold.{bench.gathered.raters[rater]}") for rater, tally in tallies.items()
     }
@@ -86,7 +88,8 @@ def share_of(bench: Bench, key: str, hits: Iterable[float], items: Iterable[int]
     """A share of units: Wilson's interval where every group has one unit, else by resampling groups."""
     values, places = np.array(list(hits), dtype=np.float64), np.array(list(items), dtype=np.int64)
     groups = bench.gathered.groups[places]
-    if len(np.unique(groups)) == len(groups):
+    is_counted = bool(np.isin(values, (0.0, 1.0)).all())
+    if is_counted and len(np.unique(groups)) == len(groups):
         return proportion(int(values.sum()), len(values), unit=unit, method=method)
     return ratio_estimate(
         values, np.ones_like(values), bench.resampling(key, places), unit=unit, method=method, version=VERSION
@@ -128,9 +131,21 @@ def _add_answer(tally: _Tally, spec: QuestionSpec, reading: Reading, gold: Readi
         coding = coding_of(spec, ())
         tally.add(f"{spec.key}, own − gold", coding.code(given) - coding.code(true), item)
         return
-    tally.add(_RIGHT, float(str(given) == str(true)), item)
-    if str(given) != str(true):
-        tally.confusions[str(true), str(given)] += 1
+    said, meant = answer_text(given), answer_text(true)
+    tally.add(_RIGHT, float(said == meant), item)
+    if said != meant:
+        tally.confusions[meant, said] += 1
+
+
+def _add_majority(tally: _Tally, gathered: Gathered, spec: QuestionSpec, gold: Reading, item: int) -> None:
+    """Whether most readers gave the gold answer; a tie counts as its share, as if broken at random."""
+    true = gold.answers.get(spec.key)
+    given = [gathered.readings[item, rater].answers.get(spec.key) for rater in gathered.by_item[item]]
+    votes = Counter(answer_text(answer) for answer in given if answer is not None)
+    if true is None or sum(votes.values()) < 2:
+        return
+    most = [answer for answer, count in votes.items() if count == max(votes.values())]
+    tally.add(_MAJORITY, float(answer_text(true) in most) / len(most), item)
 
 
 def _add_objects(
@@ -171,9 +186,7 @@ def _numbers(bench: Bench, tally: _Tally, prefix: str) -> tuple[Measured, ...]:
     for aspect, values in tally.values.items():
         items = np.array(tally.items[aspect], dtype=np.int64)
         key = f"{prefix}.{aspect}"
-        unit = (
-            bench.gathered.unit if aspect == _RIGHT else "objects" if aspect in (*_SHARES, _DICE, _SIZE) else "answers"
-        )
+        unit = _UNITS.get(aspect, "answers")
         if aspect in _SHARES:
             estimate = share_of(bench, key, values, items, unit, aspect)
         else:
