@@ -5,10 +5,15 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from labelhub.analytics import selectors as analytics
 from labelhub.analytics.item_table import state_counts
 from labelhub.projects.models import Project, Role
+from labelhub.projects.selectors import current_policy
 from labelhub.web.access import page, person, project_page
 from labelhub.web.context import homes_of
+from labelhub.web.evidence import sentence_link
+
+MOST_DISPUTED = 6
 
 
 @page("admin")
@@ -24,6 +29,17 @@ def projects(request: HttpRequest) -> HttpResponse:
 
 @project_page(Role.ADMIN)
 def overview(request: HttpRequest, project: Project) -> HttpResponse:
-    """Say what the numbers say."""
-    counts = state_counts(project)
-    return render(request, "manage/overview.html", {"counts": counts, "total": sum(counts.values())})
+    """Say what the numbers say, at most four sentences; then funnel, agreement, gold, and what to look at first."""
+    found = analytics.project_overview(project)
+    panel = found.standing.panel if found.standing is not None else None
+    _, policy = current_policy(project)
+    context = {
+        "overview": found,
+        "sentences": [(sentence, sentence_link(project, sentence)) for sentence in found.sentences],
+        "counts": found.funnel,
+        "total": found.n_items,
+        "disputed": panel.disputed[:MOST_DISPUTED] if panel is not None else (),
+        "cautions": panel.cautions if panel is not None else (),
+        "policy": policy,
+    }
+    return render(request, "manage/overview.html", context)

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
+from labelhub.analytics.evidence import number_named
 from labelhub.analytics.item_story import story_of
 from labelhub.analytics.item_table import (
     DEFAULT_SORT,
@@ -19,13 +20,16 @@ from labelhub.analytics.item_table import (
     item_page,
     labelers_of,
 )
+from labelhub.analytics.selectors import standing_of
 from labelhub.catalog import selectors as catalog
 from labelhub.catalog.models import Item
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.selectors import current_ontology, current_policy
 from labelhub.routing.models import Route
+from labelhub.scoring.panel_rows import Measured
 from labelhub.web.access import person, project_page
+from labelhub.web.evidence import MOST_CODES
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.web.viewer import viewer_of
 from labelhub.workflow import lifecycle
@@ -50,7 +54,8 @@ def items(request: HttpRequest, project: Project) -> HttpResponseBase:
     """List the project's items with their filters in the address, as a page or as CSV."""
     sort = request.GET.get("sort") or DEFAULT_SORT
     try:
-        wanted = _filter_of(request)
+        behind = _number_behind(request, project)
+        wanted = _filter_of(request, behind)
         if wants_csv(request):
             page = item_page(project, wanted=wanted, sort=sort, length=None)
             return csv_answer(f"{project.slug}-items", CSV_HEADER, _csv_rows(page.rows))
@@ -65,6 +70,8 @@ def items(request: HttpRequest, project: Project) -> HttpResponseBase:
         "states": Item.State.values,
         "outcomes": Route.Outcome.values,
         "labels": ontology.classes,
+        "behind": behind,
+        "codes": request.GET.get("codes", ""),
         "is_filtered": wanted != ItemFilter(),
         "default_sort": DEFAULT_SORT,
         "min_pairs": 1,
@@ -93,8 +100,23 @@ def exclude(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     return redirect("manage-item", project.slug, code)
 
 
-def _filter_of(request: HttpRequest) -> ItemFilter:
+def _number_behind(request: HttpRequest, project: Project) -> Measured | None:
+    """Return the number whose items the address asks for."""
+    key = request.GET.get("of", "")
+    if not key:
+        return None
+    standing = standing_of(project)
+    found = number_named(standing.panel, key) if standing is not None else None
+    if found is None:
+        raise FilterRefused(
+            "The numbers were measured anew and this one is gone. Go back to the overview and open it again."
+        )
+    return found
+
+
+def _filter_of(request: HttpRequest, behind: Measured | None) -> ItemFilter:
     get = request.GET.get
+    codes = get("codes", "")
     labelers = tuple(_whole(text) for text in request.GET.getlist("labeler") if text)
     below = get("below", "")
     return ItemFilter(
@@ -105,6 +127,7 @@ def _filter_of(request: HttpRequest) -> ItemFilter:
         label=get("label", "")[:80],
         agreement_below=_number(below) if below else None,
         only_gold=get("gold", "") == "1",
+        codes=behind.items if behind is not None else tuple(codes.split(",")[:MOST_CODES]) if codes else None,
     )
 
 

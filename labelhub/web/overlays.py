@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labelhub.analytics.layers import Layer, dispute_of
-from labelhub.catalog.models import Item, Medium
+from labelhub.catalog.models import Medium
 from labelhub.catalog.selectors import grid_of, read_slice, windowed
 from labelhub.formats.shapes import Region, Shape
 from labelhub.numerics.disagreement import DisagreementMap
@@ -65,17 +65,17 @@ def mask_png(shape: Shape, z: int) -> bytes | None:
     return _png(Image.merge("LA", (Image.new("L", alpha.shape[::-1], 255), Image.fromarray(alpha))))
 
 
-def dispute_png(item: Item, medium: Medium, layers: tuple[Layer, ...], z: int) -> bytes | None:
+def dispute_png(medium: Medium, layers: tuple[Layer, ...], z: int) -> bytes | None:
     """Return where the readers differ on plane ``z``, as a transparent heat picture of the whole plane."""
-    heat = dispute_of(item, medium=medium.ordinal, grid=grid_of(medium), layers=layers)
+    heat = dispute_of(medium=medium.ordinal, grid=grid_of(medium), layers=layers)
     if heat is None:
         return None
     return _png(Image.fromarray(_heat(plane_of(heat, medium, z)), "RGBA"))
 
 
-def dispute_thumbnail(item: Item, medium: Medium, layers: tuple[Layer, ...], size: int) -> bytes:
+def dispute_thumbnail(medium: Medium, layers: tuple[Layer, ...], size: int) -> bytes:
     """Return a small picture of the plane on which readers differ most, with the heat over it."""
-    heat = dispute_of(item, medium=medium.ordinal, grid=grid_of(medium), layers=layers)
+    heat = dispute_of(medium=medium.ordinal, grid=grid_of(medium), layers=layers)
     z = worst_plane(heat, medium)
     tile = read_slice(medium, "axial", z)
     rows = np.frombuffer(tile.content, dtype=np.dtype(tile.dtype).newbyteorder("<"))

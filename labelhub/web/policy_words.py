@@ -69,7 +69,7 @@ def groups_of(policy: Policy) -> dict[str, list[Sentence]]:
 def policy_of_form(post: QueryDict) -> Policy:
     """Return the policy that the whole form states. Raises ``PolicyProblem``."""
     switches = [name for name, default in Policy().to_document().items() if isinstance(default, bool)]
-    numbers = {name: post[name] for name in RANGES if post.get(name, "").strip()}
+    numbers = {name: text for name in RANGES if (text := post.get(name, "").strip())}
     return read_policy(_numbers(numbers) | {name: post.get(name) == "1" for name in switches})
 
 

@@ -68,7 +68,7 @@ def dispute(request: HttpRequest, project: Project, code: str, ordinal: int, z: 
     etag = _etag(found, f"{ordinal}:{z}")
     if request.headers.get("If-None-Match") == etag:
         return _with_etag(HttpResponse(status=304), etag)
-    png = dispute_png(row, medium, found, z)
+    png = dispute_png(medium, found, z)
     return _with_etag(HttpResponse(status=204) if png is None else _picture(png, FRESH), etag)
 
 
@@ -80,7 +80,7 @@ def thumbnail(request: HttpRequest, project: Project, code: str) -> HttpResponse
     etag = _etag(found, f"thumbnail:{medium.pixels_id}")
     if request.headers.get("If-None-Match") == etag:
         return _with_etag(HttpResponse(status=304), etag)
-    return _with_etag(_picture(dispute_thumbnail(row, medium, found, THUMBNAIL_PX), FRESH), etag)
+    return _with_etag(_picture(dispute_thumbnail(medium, found, THUMBNAIL_PX), FRESH), etag)
 
 
 def _first_with_pixels(row: Item) -> Medium:

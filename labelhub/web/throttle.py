@@ -17,7 +17,7 @@ MOST_AN_ADDRESS = 30
 
 def is_blocked(request: HttpRequest, name: str) -> bool:
     """Whether this name from this address, or this address at all, has failed too often of late."""
-    counts = [cache.get(key, 0) for key in _keys(request, name)]
+    counts = [int(cache.get(key, 0)) for key in _keys(request, name)]
     return counts[0] >= MOST_A_NAME or counts[1] >= MOST_AN_ADDRESS
 
 

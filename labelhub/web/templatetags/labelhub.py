@@ -21,6 +21,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from labelhub.projects.models import Project
+from labelhub.web.evidence import number_link
 from labelhub.web.modules import import_map
 from labelhub.web.words import STATES, definition_of
 
@@ -37,18 +39,21 @@ def estimate(
 ) -> SafeString:
     """Show ``est`` as ``0.87 [0.82–0.91] n=46``: grey below ``min_n``, method on hover and focus, ``href`` behind.
 
-    ``est`` is anything with ``value``, ``low``, ``high``, ``n`` and ``method`` (an Estimate, a stored Score); an
-    undefined value shows a dash, and its reason in place of the definition. ``places`` are decimals, ``unit`` follows.
+    ``est`` is a panel's Measured, or anything with ``value``, ``low``, ``high``, ``n`` and ``method`` (an Estimate, a
+    stored Score); an undefined value shows a dash and its reason. ``places`` are decimals, ``unit`` follows.
     """
+    measured, est = est, _field(est, "estimate") or est
     value = _field(est, "value")
     n = _field(est, "n") or 0
+    is_grey = _field(measured, "is_grey")
+    is_grey = n < min_n if is_grey is None else is_grey
     is_defined = _is_number(value)
     classes = " ".join(
         filter(
             None, ["estimate", "" if is_defined else "is-undefined", "is-grey" if is_defined and n < min_n else "", css]
         )
     )
-    tip = _tip(est, definition, min_n=min_n, is_defined=is_defined, n=n)
+    tip = _tip(est, definition or str(_field(measured, "name") or ""), is_grey=bool(is_grey and is_defined))
     inner = format_html('<span class="value">{}{}</span>', _figure(value, places), unit if is_defined else "")
     low, high = _field(est, "low"), _field(est, "high")
     if is_defined and _is_number(low) and _is_number(high):
@@ -58,6 +63,32 @@ def estimate(
     if href:
         return format_html('<a class="{}" href="{}" data-tip="{}">{}</a>', classes, href, tip, inner)
     return format_html('<span class="{}" tabindex="0" data-tip="{}">{}</span>', classes, tip, inner)
+
+
+@register.simple_tag
+def number_href(project: Project, measured: Any) -> str:
+    """Return the list of the items behind a panel's number; empty where it has none."""
+    return number_link(project, measured.key) if measured.items else ""
+
+
+@register.simple_tag
+def interval_bar(measured: Any, low: float = 0.0, high: float = 1.0) -> SafeString | str:
+    """Draw value and interval on a line from ``low`` to ``high``; the number itself stands beside it."""
+    est = _field(measured, "estimate") or measured
+    value = _field(est, "value")
+    if not _is_number(value):
+        return ""
+
+    def place(number: float) -> str:
+        return f"{min(max((number - low) / (high - low), 0.0), 1.0) * 100:.1f}%"
+
+    ends = [_field(est, "low"), _field(est, "high")]
+    start, end = (place(number if _is_number(number) else value) for number in ends)
+    return format_html(
+        '<svg class="chart interval-bar{}" aria-hidden="true"><line class="grid" x1="0" x2="100%" y1="8" y2="8"/>'
+        '<line class="whisker" x1="{}" x2="{}" y1="8" y2="8"/><circle class="dot" cx="{}" cy="8" r="4"/></svg>',
+        " is-grey" if _field(measured, "is_grey") else "", start, end, place(value),
+    )  # fmt: skip
 
 
 @register.simple_tag
@@ -188,11 +219,11 @@ def import_map_script(context: Context) -> SafeString:
     )
 
 
-def _tip(est: Any, definition: str, *, min_n: int, is_defined: bool, n: int) -> str:
-    """What hover and focus show: definition, method, what n counts, and doubts."""
+def _tip(est: Any, definition: str, *, is_grey: bool) -> str:
+    """What hover and focus show: name and definition, method, what n counts, and doubts."""
     method = str(_field(est, "method") or "")
-    lines = [definition or definition_of(method)]
-    if not is_defined:
+    lines = [definition, definition_of(f"{definition} {_field(est, 'metric') or ''} {method}")]
+    if not _is_number(_field(est, "value")):
         lines = [f"Not defined: {_field(est, 'reason') or 'no value was computed'}."]
     if method:
         interval_method = _field(est, "interval_method")
@@ -201,8 +232,8 @@ def _tip(est: Any, definition: str, *, min_n: int, is_defined: bool, n: int) -> 
     n_groups = _field(est, "n_groups")
     counts = f"n counts {_field(est, 'unit') or 'items'}"
     lines.append(f"{counts}; {n_groups} {_field(est, 'group_unit')} taken as independent" if n_groups else counts)
-    if is_defined and n < min_n:
-        lines.append(f"Grey: fewer than {min_n}, too few to act on.")
+    if is_grey:
+        lines.append("Grey: too few, or too uncertain, to act on.")
     lines.extend(_field(est, "warnings") or ())
     return "\n".join(line for line in lines if line)
 

@@ -1,0 +1,46 @@
+"""Where a click on a sentence or a number leads: the address of the page that shows its evidence."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from labelhub.analytics.sentences import Sentence, Target
+from labelhub.catalog.models import Item
+from labelhub.projects.models import Project
+
+# As many codes as an address carries well; the gravest come first.
+MOST_CODES = 200
+
+
+def sentence_link(project: Project, sentence: Sentence) -> str:
+    """Return where the sentence's evidence is."""
+    return target_link(project, sentence.target)
+
+
+def target_link(project: Project, target: Target) -> str:
+    """Return the address of what a sentence names."""
+    if target.kind == "item":
+        return reverse("manage-item", args=[project.slug, target.key])
+    if target.kind == "labeler" and target.key.isdigit():
+        return reverse("manage-labeler", args=[project.slug, target.key])
+    if target.kind in {"labeler", "labelers"}:
+        return reverse("manage-labelers", args=[project.slug])
+    if target.kind in {"data", "people"}:
+        return reverse(f"manage-{target.kind}", args=[project.slug])
+    query = {"state": target.key} if target.key in Item.State.values else {}
+    if target.items:
+        query["codes"] = ",".join(target.items[:MOST_CODES])
+    return items_link(project, **query)
+
+
+def number_link(project: Project, key: str) -> str:
+    """Return the list of the items behind the number of that key."""
+    return items_link(project, of=key)
+
+
+def items_link(project: Project, **query: str) -> str:
+    """Return the table of items with these filters."""
+    address = reverse("manage-items", args=[project.slug])
+    return f"{address}?{urlencode(query)}" if query else address
