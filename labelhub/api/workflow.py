@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import NotAuthenticated, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labelhub.accounts.models import User
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import own_assignment, own_queue, own_view
 from labelhub.projects.selectors import labeler_of, project_for
@@ -27,7 +28,7 @@ class QueueView(APIView):
 
     def get(self, request: Request, slug: str) -> Response:
         """Return the open assignments and the last closed ones."""
-        queue = own_queue(labeler_of(request.user, project_for(request.user, slug)))
+        queue = own_queue(labeler_of(_person(request), project_for(_person(request), slug)))
         return Response(
             {
                 "open": [asdict(entry) for entry in queue.open],
@@ -42,7 +43,7 @@ class NextView(APIView):
 
     def post(self, request: Request, slug: str) -> Response:
         """Hand out the next item, or the one that is begun; 204 where there is nothing now."""
-        assignment = lifecycle.hand_out(labeler=labeler_of(request.user, project_for(request.user, slug)))
+        assignment = lifecycle.hand_out(labeler=labeler_of(_person(request), project_for(_person(request), slug)))
         return Response(status=204) if assignment is None else Response(_own(assignment))
 
 
@@ -58,7 +59,7 @@ class SubmitView(APIView):
             raise ParseError("“extent” is an object. Nothing was stored.")
         submission = lifecycle.submit(
             assignment=own,
-            by=request.user,
+            by=_person(request),
             request_id=_request_id(body),
             no_finding=body.get("no_finding") is True,
             extent=extent,
@@ -78,6 +79,12 @@ class SkipView(APIView):
         lifecycle.skip(assignment=own, reason=reason)
         own.refresh_from_db()
         return Response(_own(own))
+
+
+def _person(request: Request) -> User:
+    if not isinstance(request.user, User):
+        raise NotAuthenticated
+    return request.user
 
 
 def _own(assignment: Assignment) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def square(
         if kind == "box"
         else [(x, y), (x + side, y), (x + side, y + side), (x, y + side)]
     )
-    return Shape(name, label, (Region(kind, np.array(corners, dtype=float), z=z),))  # type: ignore[arg-type]
+    return Shape(name, label, (Region(kind, np.array(corners, dtype=float), z=z),))
 
 
 def reading(*shapes: Shape, **given) -> Reading:

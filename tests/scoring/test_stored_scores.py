@@ -68,7 +68,12 @@ def test_only_what_is_new_is_compared(cast: Cast, monkeypatch):
     item = add_item(cast.project)
     compared = []
     real = services.compare
-    monkeypatch.setattr(services, "compare", lambda *args, **rest: compared.append(args) or real(*args, **rest))
+
+    def counting(*args, **rest):
+        compared.append(args)
+        return real(*args, **rest)
+
+    monkeypatch.setattr(services, "compare", counting)
     people = [cast.ann, cast.ben, new_annotator(cast, "Cleo"), new_annotator(cast, "Dan")]
     for user in people:
         store(cast, item, user, SQUARE, is_routed=False)

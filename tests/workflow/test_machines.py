@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -48,7 +49,8 @@ def test_refusals_carry_a_code_and_change_nothing(cast: Cast):
     submit, skip = (f"/api/v1/assignments/{given['id']}/{step}/" for step in ("submit", "skip"))
     empty = client.post(submit, {"request_id": str(uuid.uuid4())}, content_type="application/json")
     assert (empty.status_code, empty.json()["code"]) == (422, "nothing-drawn")
-    for wrong in ({}, {"request_id": "7"}, {"request_id": str(uuid.uuid4()), "extent": 3}, []):
+    wrong_bodies: list[Any] = [{}, {"request_id": "7"}, {"request_id": str(uuid.uuid4()), "extent": 3}, []]
+    for wrong in wrong_bodies:
         assert client.post(submit, wrong, content_type="application/json").status_code == 400
     assert client.post(skip, {"reason": 5}, content_type="application/json").status_code == 400
     assert (Submission.objects.count(), state(item)) == (0, "reading")

@@ -150,6 +150,6 @@ def test_a_mask_that_readers_share_is_settled_between_theirs(cast: Cast):
     assert state(item) == "settled"
     settlement = current_settlement(item)
     assert settlement is not None
-    mask = readings_of_settlements([settlement])[0].shapes[0].mask
-    assert mask is not None
-    assert small.sum() < mask.voxels.sum() < large.sum()
+    between = readings_of_settlements([settlement])[0].shapes[0].mask
+    assert between is not None
+    assert small.sum() < between.voxels.sum() < large.sum()
