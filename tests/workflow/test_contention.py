@@ -1,0 +1,89 @@
+"""Many people at the same moment: no item handed out beyond what is wanted, one submission for one request.
+
+Needs a database that several threads reach at once; with SQLite in memory there is one connection and nothing to contend.
+Planted once and seen to fail: the count under the lock left out of ``handing_out``.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import Counter
+
+import pytest
+from django.db import connection, connections
+
+from labelhub.annotations.models import Submission
+from labelhub.assignments.models import Assignment
+from labelhub.audit.services import chain_of, verify
+from labelhub.routing.models import Route
+from labelhub.workflow import lifecycle
+from tests.cast import make_cast
+from tests.workflow.walking import add_item, draw, labeler, new_annotator, set_policy, submit, take
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WORKERS, ITEMS = 8, 12
+
+
+@pytest.fixture(autouse=True)
+def _several_connections(transactional_db) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("one connection: nothing to contend")
+
+
+def at_once(*tasks) -> list[BaseException]:
+    """Run the tasks in threads that start together; return what they raised."""
+    gate, raised = threading.Barrier(len(tasks)), []
+
+    def run(task):
+        try:
+            gate.wait(timeout=20)
+            task()
+        except BaseException as error:  # noqa: BLE001 - a thread's error is the test's to judge
+            raised.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(task,)) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    return raised
+
+
+def test_no_item_is_handed_out_twice_too_often_and_none_is_stranded():
+    cast = make_cast()
+    set_policy(cast, readers=2)
+    for number in range(ITEMS):
+        add_item(cast.project, seed=number)
+    people = [new_annotator(cast, f"Worker {number}") for number in range(WORKERS)]
+
+    def work(user):
+        def all_there_is():
+            while (assignment := lifecycle.hand_out(labeler=labeler(cast, user))) is not None:
+                lifecycle.submit(assignment=assignment, by=user, request_id=uuid.uuid4(), no_finding=True)
+
+        return all_there_is
+
+    assert at_once(*(work(user) for user in people)) == []
+    reads = Counter(Assignment.objects.values_list("item", flat=True))
+    assert set(reads.values()) == {2}
+    assert len(reads) == ITEMS
+    assert verify(chain_of(cast.project.pk)).broken_at is None
+
+
+def test_one_request_sent_by_several_windows_is_one_submission():
+    cast = make_cast()
+    set_policy(cast, readers=1)
+    add_item(cast.project)
+    assignment = take(cast, cast.ann)
+    draw(assignment, cast.ann, (10, 10, 20))
+    request_id, replies = uuid.uuid4(), []
+
+    def send():
+        replies.append(submit(assignment, cast.ann, request_id=request_id).pk)
+
+    assert at_once(*[send] * 6) == []
+    assert len(set(replies)) == 1
+    assert (Submission.objects.count(), Route.objects.count()) == (1, 1)
