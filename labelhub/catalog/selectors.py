@@ -18,6 +18,7 @@ import numpy as np
 from django.db.models import Count, QuerySet
 from numpy.typing import NDArray
 
+from labelhub.catalog import decoded
 from labelhub.catalog.blobs import open_blob
 from labelhub.catalog.errors import NoPixels
 from labelhub.catalog.models import Blob, IngestEntry, IngestRun, Item, Medium
@@ -163,8 +164,7 @@ def slice_etag(medium: Medium, plane: Plane, index: int) -> str:
 def read_slice(medium: Medium, plane: Plane, index: int) -> SliceTile:
     """Return a slice: axial [y, x], coronal [z, x], sagittal [z, y]. Raises :class:`NoPixels`, ``NotFound``."""
     etag = slice_etag(medium, plane, index)
-    with _opened(medium) as stream:
-        rows = pixel_blob.read_slice(stream, plane, index)
+    rows = _rows(medium, plane, index)
     return SliceTile(
         content=np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<")).tobytes(),
         width=rows.shape[1],
@@ -222,6 +222,16 @@ def windowed(rows: NDArray[Any], window: tuple[float, float] | None) -> NDArray[
         low, high = window[0] - window[1] / 2, window[0] + window[1] / 2
     scaled = (np.where(finite, values, low) - low) / max(float(high - low), 1e-6)
     return np.asarray(np.clip(scaled, 0.0, 1.0) * 255.0 + 0.5, dtype=np.uint8)
+
+
+def _rows(medium: Medium, plane: Plane, index: int) -> NDArray[Any]:
+    """One plane; across the stored slices through the whole volume in memory, where it is not too large for that."""
+    n_values = medium.size_z * medium.size_y * medium.size_x * medium.channels
+    if plane != "axial" and n_values * np.dtype(medium.dtype).itemsize <= decoded.LARGEST_BYTES:
+        whole = decoded.volumes.get(_pixels(medium).sha256, lambda: read_pixels(medium))
+        return whole[:, index] if plane == "coronal" else whole[:, :, index]
+    with _opened(medium) as stream:
+        return pixel_blob.read_slice(stream, plane, index)
 
 
 def _window_of(medium: Medium) -> tuple[float, float] | None:

@@ -44,11 +44,19 @@ def test_the_same_bytes_twice_are_one_blob(tmp_path):
 
 
 def test_the_bytes_are_flushed_before_the_row_is_written(monkeypatch):
-    order = []
-    flush = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda handle: (order.append("flush"), flush(handle))[1])
-    write_row = blobs._row
-    monkeypatch.setattr(blobs, "_row", lambda *a, **k: (order.append("row"), write_row(*a, **k))[1])
+    order: list[str] = []
+    flush, write_row = os.fsync, blobs._row
+
+    def noted_flush(handle):
+        order.append("flush")
+        flush(handle)
+
+    def noted_row(*args, **values):
+        order.append("row")
+        return write_row(*args, **values)
+
+    monkeypatch.setattr(os, "fsync", noted_flush)
+    monkeypatch.setattr(blobs, "_row", noted_row)
     blobs.store_blob(content=LARGE, kind="mask")
     # The file, its folder, and the three folders that got a new name in them.
     assert order == ["flush"] * 5 + ["row"]

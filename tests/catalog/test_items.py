@@ -208,3 +208,37 @@ def test_the_outsider_and_an_annotator_find_no_item(cast):
             selectors.item_for(user, cast.project, item.code)
         with pytest.raises(NotFound):
             selectors.medium_for(user, item.media.get().pk)
+
+
+def test_volumes_in_memory_are_bounded_and_the_one_not_asked_for_longest_leaves():
+    from labelhub.catalog.decoded import DecodedVolumes
+
+    held = DecodedVolumes(keep_bytes=250)
+    reads: list[str] = []
+
+    def read(name, size=100):
+        def from_disk():
+            reads.append(name)
+            return np.zeros(size, np.uint8)
+
+        return held.get(name, from_disk)
+
+    for name in ("a", "b", "a", "c", "a", "b"):
+        read(name)
+    assert reads == ["a", "b", "c", "b"]
+    read("large", 251)
+    read("large", 251)
+    assert reads[4:] == ["large", "large"]
+    with pytest.raises(ValueError, match="read-only"):
+        read("a")[0] = 1
+
+
+def test_a_volume_too_large_for_memory_is_read_slice_by_slice(cast, monkeypatch):
+    from labelhub.catalog import decoded
+
+    monkeypatch.setattr(decoded, "LARGEST_BYTES", 10)
+    pixels = _volume()
+    item = services.add_volume(project=cast.project, pixels=pixels, grid=Grid(size=pixels.shape), identity=NOBODY)
+    tile = selectors.read_slice(item.media.get(), "coronal", 3)
+    assert tile.content == pixels[:, 3].tobytes()
+    assert tile.etag == selectors.slice_etag(item.media.get(), "coronal", 3)

@@ -46,8 +46,13 @@ def test_without_a_broker_nothing_is_published(django_capture_on_commit_callback
 def test_a_message_delivered_twice_runs_the_job_once(monkeypatch):
     from labelhub.jobs.celery_app import run_job
 
-    runs = []
-    monkeypatch.setattr(registry, "_handlers", {"test": lambda running: runs.append(running.job.pk) or {}})
+    runs: list[int] = []
+
+    def run(running):
+        runs.append(running.job.pk)
+        return {}
+
+    monkeypatch.setattr(registry, "_handlers", {"test": run})
     job = services.enqueue(kind="test", arguments={})
     run_job(job.pk)
     run_job(job.pk)
