@@ -91,7 +91,7 @@ def raw_agreement(
     """
     matrix = rating_matrix(ratings)
     values = category_values(matrix, categories)
-    share = _unit_agreement(_counts(matrix, values), agreement_weights(weights, len(values)))
+    share = unit_agreement(counts_by_unit(matrix, values), agreement_weights(weights, len(values)))
     known = np.isfinite(share)
     method = "raw agreement" if is_identity(weights) else "weighted raw agreement"
     if resampling is not None:
@@ -220,9 +220,9 @@ def _chance_corrected(
     values = category_values(matrix, categories)
     q = len(values)
     weight = agreement_weights(weights, q)
-    counts = _counts(matrix, values)
+    counts = counts_by_unit(matrix, values)
     rated = counts.sum(axis=1) > 0
-    share = _unit_agreement(counts, weight)
+    share = unit_agreement(counts, weight)
     method = _EXPECTED_NAMES[chance] + ("" if chance != "gwet" else ("1" if is_identity(weights) else "2"))
     method = method if is_identity(weights) or chance == "gwet" else f"weighted {method}"
     known = np.isfinite(share)
@@ -246,12 +246,13 @@ def _chance_corrected(
     return Agreement(estimate, *parts, share, spread)
 
 
-def _counts(matrix: FloatArray, values: FloatArray) -> FloatArray:
+def counts_by_unit(matrix: FloatArray, values: FloatArray) -> FloatArray:
+    """How many raters put each unit into each of the category ``values``: shape (unit, category)."""
     return category_counts(category_codes(matrix, values), len(values))
 
 
-def _unit_agreement(counts: FloatArray, weight: FloatArray) -> FloatArray:
-    """p_a|i = sum_k r_ik (r*_ik - 1) / (r_i (r_i - 1)); NaN with fewer than two ratings."""
+def unit_agreement(counts: FloatArray, weight: FloatArray) -> FloatArray:
+    """Agreement within each unit, p_a|i = sum_k r_ik (r*_ik - 1) / (r_i (r_i - 1)); NaN with fewer than two ratings."""
     raters = counts.sum(axis=1)
     near = counts @ weight.T
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -13,7 +13,7 @@ Field CA, Welsh AH (2007) Bootstrapping clustered data. J R Stat Soc B 69:369-39
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -103,6 +103,19 @@ def bootstrap_interval(contributions: FloatArray, statistic: Statistic, resampli
     return _interval(values, value, lambda: statistic(total - rows), multiplicity, resampling)
 
 
+def resampled_values(contributions: FloatArray, statistic: Statistic, resampling: Resampling) -> tuple[FloatArray, int]:
+    """The statistic in each resample (NaN where it has no value), and how many groups contribute.
+
+    Empty where fewer than two groups do. Parameters as in :func:`bootstrap_interval`.
+    """
+    sums = group_sums(contributions, resampling.groups)
+    sums = sums[np.any(sums != 0, axis=1)]
+    if len(sums) < 2:
+        return np.empty(0), len(sums)
+    rows, multiplicity = _distinct_rows(sums)
+    return _resampled_values(rows, multiplicity, statistic, resampling), len(sums)
+
+
 def weighted_bootstrap_interval(n_groups: int, statistic: Statistic, resampling: Resampling) -> Interval:
     """The interval of a statistic that is not a function of sums, such as one over pairs of groups.
 
@@ -128,6 +141,12 @@ def weighted_bootstrap_interval(n_groups: int, statistic: Statistic, resampling:
         return np.concatenate([statistic(chunk) for chunk in weights])
 
     return _interval(values, value, left_out, ones, resampling)
+
+
+def percentile_interval(values: FloatArray, value: float, n_groups: int, resampling: Resampling) -> Interval:
+    """The percentile interval of resampled ``values`` that the caller drew, NaN among them dropped and counted."""
+    chosen = replace(resampling, kind="percentile")
+    return _interval(values, value, lambda: np.empty(0), np.ones(n_groups, dtype=np.int64), chosen)
 
 
 def ratio_estimate(

@@ -1,6 +1,7 @@
 """Agreement weights between categories: 1 on the diagonal, less the further two categories lie apart.
 
-Categories are taken by their position (0, 1, 2, ...), not by their value. Not here: the distances of Krippendorff's
+Categories are taken by their position (1, 2, 3, ...), not by their value; where the values themselves are meant, pass
+them as ``values`` and the matrix to the coefficient. Not here: the distances of Krippendorff's
 alpha, which are another thing (Gwet's "ordinal weights" are not Krippendorff's ordinal metric).
 
 References
@@ -10,6 +11,7 @@ Gwet KL (2014) Handbook of Inter-Rater Reliability, 4th ed., chapter 3.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -17,46 +19,54 @@ from numpy.typing import ArrayLike
 
 from labelhub.numerics.results import FloatArray
 
-WeightName: TypeAlias = Literal["identity", "linear", "quadratic", "ordinal", "radical"]
+WeightName: TypeAlias = Literal["identity", "linear", "quadratic", "ordinal", "radical", "ratio", "circular", "bipolar"]
 Weights: TypeAlias = WeightName | ArrayLike
 
-_NAMES = ("identity", "linear", "quadratic", "ordinal", "radical")
 
-
-def agreement_weights(weights: Weights, n_categories: int) -> FloatArray:
+def agreement_weights(weights: Weights, n_categories: int, values: Sequence[float] | None = None) -> FloatArray:
     """The weight matrix ``weights[category, category]`` of a named scheme, or a checked copy of a given one.
+
+    With categories x, y between the least a and the greatest b, all of Gwet's schemes: "linear" 1 - |x-y|/(b-a);
+    "quadratic" its square; "radical" its root; "ratio" 1 - ((x-y)/(x+y))**2 / ((b-a)/(b+a))**2; "circular" one minus
+    sin(pi (x-y)/(b-a+1))**2 over its maximum (the last category is next to the first); "bipolar" one minus
+    (x-y)**2 / ((x+y-2a)(2b-x-y)) over its maximum (gaps near the poles count more); "ordinal" by rank alone,
+    1 - C(|k-l|+1, 2)/C(q, 2); "identity" gives no partial credit.
 
     Parameters
     ----------
-    weights : {"identity", "linear", "quadratic", "ordinal", "radical"} or array, shape (category, category)
-        A given matrix must have 1 on its diagonal and nothing above 1.
+    weights : str or array, shape (category, category)
+        A name above, or a matrix with 1 on its diagonal and nothing above 1.
     n_categories : int
         How many categories are possible.
+    values : sequence of float, optional
+        The categories' values, rising; positions 1, 2, 3, ... by default. "ratio" needs values of at least 0.
+
+    Raises
+    ------
+    ValueError
+        Where the name is unknown, the matrix is none, or the values do not rise.
 
     Examples
     --------
-    Linear weights of three categories:
+    Linear weights of three categories, and circular ones of four (the hours of a clock, say):
 
     >>> agreement_weights("linear", 3)[0].tolist()
     [1.0, 0.5, 0.0]
+    >>> agreement_weights("circular", 4)[0].round(3).tolist()
+    [1.0, 0.5, 0.0, 0.5]
     """
     if not isinstance(weights, str):
         return _checked(np.array(weights, dtype=np.float64), n_categories)
-    if weights not in _NAMES:
-        message = f"weights is {weights!r}; allowed are {', '.join(map(repr, _NAMES))}, or a matrix"
+    if weights not in _DISTANCES:
+        message = f"weights is {weights!r}; allowed are {', '.join(map(repr, _DISTANCES))}, or a matrix"
         raise ValueError(message)
-    position = np.arange(n_categories, dtype=np.float64)
-    gap = np.abs(position[:, None] - position[None, :])
-    span = max(n_categories - 1, 1)
-    if weights == "identity":
-        return np.eye(n_categories)
-    if weights == "linear":
-        return 1 - gap / span
-    if weights == "quadratic":
-        return 1 - (gap / span) ** 2
-    if weights == "radical":
-        return 1 - np.sqrt(gap / span)
-    return np.asarray(1 - gap * (gap + 1) / max(n_categories * (n_categories - 1), 1), dtype=np.float64)
+    position = np.arange(1, n_categories + 1, dtype=np.float64) if values is None else _rising(values, n_categories)
+    if weights == "ratio" and n_categories and position[0] < 0:
+        message = f"values start at {position[0]:g}; weights='ratio' needs values of at least 0"
+        raise ValueError(message)
+    distance = _DISTANCES[weights](position)
+    largest = distance.max(initial=0.0)
+    return np.asarray(1 - distance / largest if largest > 0 else 1 - distance, dtype=np.float64)
 
 
 def weights_from_disagreement(disagreement: ArrayLike) -> FloatArray:
@@ -72,6 +82,59 @@ def weights_from_disagreement(disagreement: ArrayLike) -> FloatArray:
         message = "disagreement has no entry above 0; at least one pair of categories must disagree"
         raise ValueError(message)
     return np.asarray(1 - distance / distance.max(), dtype=np.float64)
+
+
+def _rising(values: Sequence[float], n_categories: int) -> FloatArray:
+    position = np.asarray(values, dtype=np.float64)
+    if position.shape != (n_categories,) or not np.isfinite(position).all() or (np.diff(position) <= 0).any():
+        message = f"values is {list(values)!r}; {n_categories} finite rising numbers are needed"
+        raise ValueError(message)
+    return position
+
+
+def _gap(x: FloatArray) -> FloatArray:
+    return np.asarray(np.abs(x[:, None] - x[None, :]), dtype=np.float64)
+
+
+def _sum(x: FloatArray) -> FloatArray:
+    return np.asarray(x[:, None] + x[None, :], dtype=np.float64)
+
+
+def _identity_distance(x: FloatArray) -> FloatArray:
+    return 1 - np.eye(len(x))
+
+
+def _ordinal_distance(x: FloatArray) -> FloatArray:
+    steps = _gap(np.arange(len(x), dtype=np.float64))
+    return steps * (steps + 1)
+
+
+def _ratio_distance(x: FloatArray) -> FloatArray:
+    return (_gap(x) / np.where(_sum(x) > 0, _sum(x), 1.0)) ** 2
+
+
+def _circular_distance(x: FloatArray) -> FloatArray:
+    # sin(pi d / U) is sin(pi (U - d) / U), but not to the last bit: the shorter way round keeps equal weights equal.
+    length = float(np.ptp(x)) + 1 if len(x) else 1.0
+    return np.asarray(np.sin(np.pi * np.minimum(_gap(x), length - _gap(x)) / length) ** 2, dtype=np.float64)
+
+
+def _bipolar_distance(x: FloatArray) -> FloatArray:
+    low, high = x.min(initial=np.inf), x.max(initial=-np.inf)
+    room = (_sum(x) - 2 * low) * (2 * high - _sum(x))
+    return np.where(_gap(x) > 0, _gap(x) ** 2 / np.where(room > 0, room, 1.0), 0.0)
+
+
+_DISTANCES: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "identity": _identity_distance,
+    "linear": _gap,
+    "quadratic": lambda x: _gap(x) ** 2,
+    "ordinal": _ordinal_distance,
+    "radical": lambda x: np.sqrt(_gap(x)),
+    "ratio": _ratio_distance,
+    "circular": _circular_distance,
+    "bipolar": _bipolar_distance,
+}
 
 
 def _checked(matrix: FloatArray, n_categories: int) -> FloatArray:
