@@ -116,13 +116,13 @@ def method(panel: Panel) -> SafeString:
     if problems:
         parts += [format_html("<h3>{} problems in the input</h3>", len(source.problems)), listing(problems)]
     if losses:
-        parts += [format_html("<h3>What was not kept</h3>"), listing(losses)]
+        parts += [SafeString("<h3>What was not kept</h3>"), listing(losses)]
     if panel.copies:
         listed = [
             f"{row.first} and {row.second}: {row.n_identical} of {row.n_compared} outlines equal to the last vertex"
             for row in panel.copies
         ]
-        parts += [format_html("<h3>Identical outlines</h3>"), listing(listed)]
+        parts += [SafeString("<h3>Identical outlines</h3>"), listing(listed)]
     return section("method", "How this was made", *parts)
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from labelhub.accounts.services import create_person
 from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
 from labelhub.formats.lidc import read_lidc
-from labelhub.formats.shapes import AnnotationSet
+from labelhub.formats.shapes import AnnotationSet, Grid, QuestionSpec, Reading, Shape
 from labelhub.projects.models import Project
 from labelhub.projects.policy import Policy
+from labelhub.projects.selectors import current_ontology
 from labelhub.projects.services import create_project
 from labelhub.scoring.panel import measure
 from labelhub.scoring.panel_rows import Panel
@@ -75,3 +78,78 @@ def test_importing_twice_stores_nothing_twice() -> None:
     assert (again.n_items, again.n_readings, again.n_known) == (0, 0, 8)
     assert Item.objects.filter(project=project).count() == 2
     assert Submission.objects.filter(assignment__item__project=project).count() == 8
+
+
+def small_set() -> AnnotationSet:
+    grade = QuestionSpec("grade", "ordinal", ("low", "mid", "high"), on_shapes=True)
+    sure = QuestionSpec("sure", "nominal", ("yes", "no"))
+    readings = [
+        reading("a", "ann", box(10, 10, grade="low"), box(90, 90, label="scar"), answers={"sure": "yes"}),
+        reading("a", "ben", box(11, 10, grade="mid"), answers={"sure": "no"}),
+        reading("b", "ann"),
+        reading("b", "ben", box(10, 10, grade="high")),
+    ]
+    return make_set(readings, questions=[sure, grade], groups={"a": "P1", "b": "P2"}, empty_means="read-empty")
+
+
+@pytest.mark.django_db
+def test_planned_independent_reads_questions_and_gold_survive_the_import() -> None:
+    readings = small_set()
+    truth = make_set([reading("a", "expert", box(10, 10), box(90, 90, label="scar"), answers={"sure": "yes"})])
+    project = project_for(readings)
+    import_readings(project=project, readings=readings, by=None, gold=truth)
+    stored, gold = annotation_set_of(project), gold_set_of(project)
+    assert len(gold.readings) == 1
+    assert {entry.rater for entry in stored.readings} == {"ann", "ben"}
+    of_file, of_project = measure(readings, gold=truth), measure(stored, gold=gold)
+    assert of_project.source.is_independent
+    assert_equal_numbers(of_file, of_project)
+    assert [repr(row.gold) for row in of_file.labelers] != ["()", "()"]
+    for one, other in zip(of_file.labelers, of_project.labelers, strict=True):
+        assert [(m.name, m.estimate.value) for m in one.gold] == [(m.name, m.estimate.value) for m in other.gold]
+
+
+@pytest.mark.django_db
+def test_labels_the_project_does_not_know_are_refused_unless_they_shall_be_added() -> None:
+    project = project_for(make_set([reading("z", "ann", box(1, 1, label="other"))]))
+    with pytest.raises(UnknownLabels, match="cell, scar"):
+        import_readings(project=project, readings=small_set(), by=None)
+    assert not Item.objects.filter(project=project).exists()
+    import_readings(project=project, readings=small_set(), by=None, adds_labels=True)
+    assert Item.objects.filter(project=project).count() == 2
+    assert {entry.key for entry in current_ontology(project)[1].classes} == {"other", "cell", "scar"}
+
+
+@pytest.mark.django_db
+def test_an_item_that_cannot_be_stored_is_listed_and_the_rest_goes_on() -> None:
+    readings = small_set()
+    broken = Reading("a", "cyd", (Shape("s", "cell", medium=7),), read_kind="independent", planned_blind=True)
+    far = Grid(size=(0, 5, 5))
+    items = (replace(readings.items[0], grids=(far,)), readings.items[1])
+    project = project_for(readings)
+    summary = import_readings(
+        project=project, readings=replace(readings, items=items, readings=(*readings.readings, broken)), by=None
+    )
+    assert [problem.place for problem in summary.problems] == ["a"]
+    assert list(Item.objects.filter(project=project).values_list("source_id", flat=True)) == ["b"]
+
+
+@pytest.mark.django_db
+def test_a_project_is_read_in_few_queries_however_many_submissions(django_assert_max_num_queries) -> None:
+    readings = make_set([reading(f"i{n}", r, box(10 + n, 10)) for n in range(12) for r in ("ann", "ben")])
+    project = project_for(readings)
+    import_readings(project=project, readings=readings, by=None, is_routed=False)
+    with django_assert_max_num_queries(12):
+        assert len(annotation_set_of(project).readings) == 24
+
+
+@pytest.mark.django_db
+def test_the_command_makes_a_project_from_files_and_says_what_it_did(capsys) -> None:
+    create_person(username="ada", display_name="Ada", actor="test")
+    sample = Path(__file__).resolve().parents[2] / "fixtures"
+    call_command(
+        "import_readings", "Sample", str(sample / "sample_readings"), create=True, by="ada", gold=sample / "sample_gold"
+    )
+    assert "24 new items and 72 new readings in “sample”" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(CommandError, match="no project"):
+        call_command("import_readings", "nowhere", str(sample / "sample_readings"))
