@@ -38,8 +38,9 @@ export class Bitmaps {
   }
 }
 
-/** Paint a piece [x0, y0, x1, y1] of a plane into a picture, set pixels in the colour and the rest clear. */
-export function colourPiece(canvas, plane, colour, [x0, y0, x1, y1]) {
+/** Paint a piece [x0, y0, x1, y1] of a plane into a picture, set pixels in the colour and the rest clear. @param {number[]} box */
+export function colourPiece(canvas, plane, colour, box) {
+  const [x0, y0, x1, y1] = box;
   if (x0 >= x1 || y0 >= y1) return;
   const value = Number.parseInt(colour.slice(1), 16);
   const image = new ImageData(x1 - x0, y1 - y0);

@@ -84,9 +84,9 @@ export function strokeTwice(context, view, points, isClosed, colour, width = 1.7
   context.stroke();
 }
 
-/** The tip of the brush where the pointer is. */
-export function drawTip(context, view, [x, y], radius, tip, colour) {
-  const [cx, cy] = view.toScreen(x, y);
+/** The tip of the brush where the pointer is. @param {number[]} at */
+export function drawTip(context, view, at, radius, tip, colour) {
+  const [cx, cy] = view.toScreen(at[0], at[1]);
   const [rx, ry] = [radius * view.step[0], radius * view.step[1]];
   context.save();
   for (const [style, width] of /** @type {[string, number][]} */ ([["rgb(0 0 0 / 70%)", 3], [colour, 1.25]])) {

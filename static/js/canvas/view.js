@@ -52,8 +52,9 @@ export class View {
     this.isFitted = false;
   }
 
-  /** Bring a box of the image into sight where it is out of it. */
-  show([x0, y0, x1, y1]) {
+  /** Bring a box of the image into sight where it is out of it. @param {number[]} box */
+  show(box) {
+    const [x0, y0, x1, y1] = box;
     const [[left, top], [right, bottom]] = [this.toScreen(x0, y0), this.toScreen(x1, y1)];
     if (left >= 0 && top >= 0 && right <= this.width && bottom <= this.height) return;
     this.place([(x0 + x1) / 2, (y0 + y1) / 2], this.width / 2, this.height / 2);

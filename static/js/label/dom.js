@@ -3,7 +3,7 @@
 /**
  * @param {string} tag
  * @param {Object<string, any>} [attributes] `class`, `on` (listeners), `style` (custom properties), data-* and others
- * @param {...(Node | string | null | undefined | false)} children
+ * @param {...any} children nodes and texts; null, undefined and false are left out
  * @returns {any}
  */
 export function h(tag, attributes = {}, ...children) {

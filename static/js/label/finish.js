@@ -7,9 +7,18 @@ export class Finish {
    * @param {{submit: string, skip: string}} addresses
    * @param {import("./sync.js").Sync} sync
    * @param {import("./draft.js").Draft} draft
+   * @param {Object<string, any>} page what the page lends: extent, say, missing, focusQuestion, hasClasses, assignment
    */
   constructor(addresses, sync, draft, { extent, say, missing, focusQuestion, hasClasses, assignment }) {
-    Object.assign(this, { addresses, sync, draft, extent, say, missing, focusQuestion, hasClasses });
+    this.addresses = addresses;
+    this.sync = sync;
+    this.draft = draft;
+    this.extent = extent;
+    this.say = say;
+    this.missing = missing;
+    this.focusQuestion = focusQuestion;
+    this.hasClasses = hasClasses;
+    this.isBusy = false;
     this.storage = `labelhub-request-${assignment}`;
     this.noFinding = byId("no-finding");
     this.button = byId("submit");

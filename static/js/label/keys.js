@@ -31,7 +31,7 @@ export function listenToKeys(editor, draft, finish, classes, { useTool, nextPres
       return undefined;
     }
     // Enter and Space press the button that has the focus.
-    if (event.key === "Enter" && event.target.closest("button, a, summary")) return undefined;
+    if (event.key === "Enter" && /** @type {Element} */ (event.target).closest("button, a, summary")) return undefined;
     const label = classes.find((entry) => keyOfClass(classes, entry) === event.key.toLowerCase());
     if (label && !event.shiftKey) return done(event, () => editor.setLabel(label.key));
     const tool = TOOL_KEYS[event.key.toLowerCase()];

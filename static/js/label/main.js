@@ -32,7 +32,7 @@ async function start() {
 
   showCode(workspace);
   showSaved(sync, draft);
-  const slices = new Slices(editor, draft, workspace.media, classes, assignment);
+  const slices = new Slices(editor, draft, workspace.media, assignment);
   const nextPreset = startWindows(editor);
   startToolbox(editor, draft, classes);
   new ClassPanel(byId("classes"), editor, classes);

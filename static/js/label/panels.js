@@ -34,7 +34,12 @@ export class ClassPanel {
 
 export class ShapePanel {
   constructor(container, empty, count, editor, draft, classes) {
-    Object.assign(this, { container, empty, count, editor, draft, classes });
+    this.container = container;
+    this.empty = empty;
+    this.count = count;
+    this.editor = editor;
+    this.draft = draft;
+    this.classes = classes;
     this.byKey = new Map(classes.map((entry) => [entry.key, entry]));
     this.rows = new Map();
     draft.addEventListener("change", () => this.render());

@@ -4,8 +4,10 @@ import { byId } from "./dom.js";
 const SEEN_AFTER_MS = 120;
 
 export class Slices {
-  constructor(editor, draft, media, classes, assignment) {
-    Object.assign(this, { editor, draft, media, classes });
+  constructor(editor, draft, media, assignment) {
+    this.editor = editor;
+    this.draft = draft;
+    this.media = media;
     this.storage = `labelhub-seen-${assignment}`;
     this.seen = readSeen(this.storage);
     this.bar = byId("scrubber");

@@ -68,14 +68,16 @@ export function startWindows(editor) {
     known = editor.medium;
     const presets = editor.presets();
     select.replaceChildren(...presets.map((preset, i) => h("option", { value: i }, preset.name)), h("option", { value: "own", hidden: true }, "Own"));
-    byId("window").hidden = false;
   };
   const show = () => {
     if (!editor.window) return;
     const { centre, width } = editor.window;
     byId("window-text").textContent = `C ${short(centre)} W ${short(width)}`;
-    const at = editor.presets().findIndex((preset) => preset.centre === centre && preset.width === width);
+    const presets = editor.presets();
+    const at = presets.findIndex((preset) => preset.centre === centre && preset.width === width);
     select.value = at < 0 ? "own" : String(at);
+    // A photograph as it was stored has nothing to choose; once it is changed, the way back is shown.
+    byId("window").hidden = presets.length < 2 && at === 0;
   };
   const use = (i) => {
     const preset = editor.presets()[i];
