@@ -78,20 +78,23 @@ def import_readings(
     truth = _gold_by_source(gold, readings)
     for number, record in enumerate(readings.items, start=1):
         source_id = names[record.key]
-        shapes = [shape for reading in by_item[record.key] for shape in reading.shapes]
+        task = _ItemTask(record, source_id, by_item[record.key], truth.get(source_id))
         try:
             with transaction.atomic():
-                item = items.get(source_id) or _new_item(project, record, source_id, shapes, summary)
-                items[source_id] = item
-                n_new = _store(item, by_item[record.key], readings, known, summary)
-                n_new += _store_gold(item, truth.get(source_id), known)
-                if n_new and is_routed:
-                    score_and_route(item=item)
-        except (DomainError, ValueError) as error:
-            items.pop(source_id, None)
+                done = _import_item(project, task, items.get(source_id), readings, known)
+                if done.n_stored and is_routed:
+                    score_and_route(item=done.item)
+        except DomainError as error:
             summary.problems.append(
                 Problem(source_id, f"This item was not imported: {error}", "Mend it in the source and import again.")
             )
+        else:
+            items[source_id] = done.item
+            known |= done.keys
+            summary.n_items += done.is_new
+            summary.n_readings += len(done.keys)
+            summary.n_known += done.n_known
+            summary.n_not_read += done.n_not_read
         if progress is not None:
             progress(number, len(readings.items))
     _record_import(project, by, summary)
@@ -238,18 +241,63 @@ def _known_readings(project: Project) -> set[ReadingKey]:
     )
 
 
-def _new_item(
-    project: Project, record: ItemRecord, source_id: str, shapes: Sequence[Shape], summary: ImportSummary
-) -> Item:
-    n_media = max([len(record.grids), *(shape.medium + 1 for shape in shapes), 1])
+@dataclass(frozen=True, slots=True)
+class _ItemTask:
+    """One item to be imported, with its readings and its gold."""
+
+    record: ItemRecord
+    source_id: str
+    readings: Sequence[Reading]
+    gold: Reading | None
+
+
+@dataclass(slots=True)
+class _ItemDone:
+    """What was stored of one item; counted only once its transaction is through."""
+
+    item: Item
+    is_new: bool
+    keys: set[ReadingKey] = field(default_factory=set)
+    n_gold: int = 0
+    n_known: int = 0
+    n_not_read: int = 0
+
+    @property
+    def n_stored(self) -> int:
+        """How many readings are new, gold included."""
+        return len(self.keys) + self.n_gold
+
+
+def _import_item(
+    project: Project, task: _ItemTask, item: Item | None, source: AnnotationSet, known: set[ReadingKey]
+) -> _ItemDone:
+    done = _ItemDone(item or _new_item(project, task), is_new=item is None)
+    for reading in sorted(task.readings, key=lambda reading: reading.version):
+        says_something = bool(reading.shapes or reading.answers or reading.is_empty_read)
+        key = (task.source_id, reading.rater[:120], reading.read_kind, reading.version)
+        if not says_something and source.empty_means == "not-read":
+            done.n_not_read += 1
+        elif key in known or key in done.keys:
+            done.n_known += 1
+        else:
+            stated = replace(reading, is_empty_read=reading.is_empty_read or not says_something)
+            labeler = _labeler(project, reading.rater, is_identifiable=source.raters_identifiable)
+            record_reading(item=done.item, labeler=labeler, reading=stated, is_routed=False)
+            done.keys.add(key)
+    done.n_gold = _store_gold(done.item, task, known)
+    return done
+
+
+def _new_item(project: Project, task: _ItemTask) -> Item:
+    shapes = [shape for reading in task.readings for shape in reading.shapes]
+    grids = task.record.grids
+    n_media = max([len(grids), *(shape.medium + 1 for shape in shapes), 1])
     media = []
     for ordinal in range(n_media):
-        grid = record.grids[ordinal] if ordinal < len(record.grids) else _enclosing(shapes, ordinal)
+        grid = grids[ordinal] if ordinal < len(grids) else _enclosing(shapes, ordinal)
         kind = Medium.Kind.VOLUME if grid.size[0] > 1 or grid.plane_positions_mm else Medium.Kind.PHOTOGRAPH
         media.append(NewMedium(kind=kind, grid=grid))
-    item = create_item(project=project, media=media, identity=_identity(record), source_id=source_id)
-    summary.n_items += 1
-    return item
+    return create_item(project=project, media=media, identity=_identity(task.record), source_id=task.source_id)
 
 
 def _identity(record: ItemRecord) -> ItemIdentity:
@@ -276,34 +324,13 @@ def _enclosing(shapes: Sequence[Shape], ordinal: int) -> Grid:
     return Grid(size=(size[0], size[1], size[2]))
 
 
-def _store(
-    item: Item, readings: Sequence[Reading], source: AnnotationSet, known: set[ReadingKey], summary: ImportSummary
-) -> int:
-    n_new = 0
-    for reading in sorted(readings, key=lambda reading: reading.version):
-        says_something = bool(reading.shapes or reading.answers or reading.is_empty_read)
-        if not says_something and source.empty_means == "not-read":
-            summary.n_not_read += 1
-            continue
-        key = (item.source_id, reading.rater[:120], reading.read_kind, reading.version)
-        if key in known:
-            summary.n_known += 1
-            continue
-        stated = replace(reading, is_empty_read=reading.is_empty_read or not says_something)
-        labeler = _labeler(item.project, reading.rater, is_identifiable=source.raters_identifiable)
-        record_reading(item=item, labeler=labeler, reading=stated, is_routed=False)
-        known.add(key)
-        summary.n_readings += 1
-        n_new += 1
-    return n_new
-
-
-def _store_gold(item: Item, reading: Reading | None, known: set[ReadingKey]) -> int:
-    if reading is None or any(key[:2] == (item.source_id, GOLD_RATER) for key in known):
+def _store_gold(item: Item, task: _ItemTask, known: set[ReadingKey]) -> int:
+    reading = task.gold
+    if reading is None or any(key[:2] == (task.source_id, GOLD_RATER) for key in known):
         return 0
-    empty = not (reading.shapes or reading.answers)
+    says_something = bool(reading.shapes or reading.answers)
     labeler = _labeler(item.project, GOLD_RATER, is_identifiable=True)
-    stated = replace(reading, is_empty_read=reading.is_empty_read or empty)
+    stated = replace(reading, is_empty_read=reading.is_empty_read or not says_something)
     record_reading(item=item, labeler=labeler, reading=stated, is_gold=True, is_routed=False)
     return 1
 
