@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from labelhub.analytics.event_words import EventLine, lines_of
 from labelhub.annotations.models import Submission
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import of_item
-from labelhub.audit.selectors import events_about
+from labelhub.audit.models import Event
+from labelhub.audit.selectors import events_of_project
 from labelhub.catalog.models import Item, Medium
 from labelhub.catalog.selectors import media_of
 from labelhub.consensus.models import Settlement
@@ -100,8 +103,14 @@ def story_of(item: Item) -> ItemStory:
         routes=tuple(routes),
         settlements=tuple(settlements.prefetch_related("shapes")),
         gold=gold,
-        events=lines_of(events_about(item.project_id, f"item:{item.pk}")),
+        events=lines_of(_events(item, readers)),
     )
+
+
+def _events(item: Item, readers: tuple[ReaderStory, ...]) -> QuerySet[Event]:
+    """The events about the item and about what was submitted for it, oldest first."""
+    subjects = [f"item:{item.pk}", *(f"submission:{reader.submission.pk}" for reader in readers)]
+    return events_of_project(item.project_id).filter(subject__in=subjects).order_by("seq")
 
 
 def _readers(item: Item, scores: list[Score], gold: GoldReference | None) -> tuple[ReaderStory, ...]:

@@ -50,6 +50,7 @@ class ItemFilter:
     label: str = ""
     agreement_below: float | None = None
     only_gold: bool = False
+    codes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,8 @@ def _agreement() -> QuerySet[Score]:
 def _filtered(items: QuerySet[Item], wanted: ItemFilter) -> QuerySet[Item]:
     if wanted.state:
         items = items.filter(state=wanted.state)
+    if wanted.codes is not None:
+        items = items.filter(code__in=wanted.codes)
     if wanted.text:
         items = items.filter(Q(code__istartswith=wanted.text) | Q(source_id__icontains=wanted.text))
     if wanted.outcome:
@@ -139,7 +142,7 @@ def _filtered(items: QuerySet[Item], wanted: ItemFilter) -> QuerySet[Item]:
     if wanted.label:
         items = items.filter(Exists(Score.objects.filter(item=OuterRef("pk"), label=wanted.label, replaced_at=None)))
     if wanted.agreement_below is not None:
-        items = items.filter(agreement_key__lt=wanted.agreement_below)
+        items = items.filter(Q(agreement_key__lt=wanted.agreement_below))
     if wanted.only_gold:
         items = items.filter(Exists(GoldReference.objects.filter(item=OuterRef("pk"), retired_at=None)))
     return items

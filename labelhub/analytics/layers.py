@@ -6,6 +6,7 @@ Every layer is a plain ``Reading``. Hidden from annotators as a whole. Not here:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import numpy as np
@@ -68,17 +69,40 @@ def layer_named(item: Item, key: str) -> Layer:
     return layer
 
 
-def dispute_of(item: Item, *, medium: int, grid: Grid, layers: tuple[Layer, ...]) -> DisagreementMap | None:
-    """Return how divided the current readers are at each voxel of a medium; None with fewer than two of them."""
+def dispute_of(*, medium: int, grid: Grid, layers: tuple[Layer, ...]) -> DisagreementMap | None:
+    """Return how divided the current readers are at each voxel of a medium; None with fewer than two of them.
+
+    Where one calls an object by another class than the rest, its voxels are disputed too: each class is asked alone, and
+    the greatest disagreement counts.
+    """
     readings = [layer.reading for layer in layers if layer.kind == "reader"]
-    if len(readings) < 2:
+    labels = sorted({shape.label for reading in readings for shape in reading.shapes if shape.medium == medium})
+    if len(readings) < 2 or not labels:
         return None
-    masks = [_area(reading, medium, grid) for reading in readings]
-    return disagreement_map(masks) if any(mask.voxels.any() for mask in masks) else None
+    maps = [disagreement_map([_area(reading, label, medium, grid) for reading in readings]) for label in labels]
+    return reduce(_greatest, [found for found in maps if found.disagreement.size], None)
 
 
-def _area(reading: Reading, medium: int, grid: Grid) -> PlacedMask:
-    shapes = [shape for shape in reading.shapes if shape.medium == medium and has_area(shape)]
+def _area(reading: Reading, label: str, medium: int, grid: Grid) -> PlacedMask:
+    shapes = [one for one in reading.shapes if (one.medium, one.label) == (medium, label) and has_area(one)]
     if not shapes:
         return PlacedMask(np.zeros((1, 1, 1), dtype=np.bool_), (0, 0, 0))
     return union_of([placed(shape, grid.size) for shape in shapes])
+
+
+def _greatest(first: DisagreementMap | None, second: DisagreementMap) -> DisagreementMap:
+    """Return the greater disagreement of two maps at each voxel, in the box that holds both."""
+    if first is None:
+        return second
+    both = (first, second)
+    origin = np.min([one.origin for one in both], axis=0)
+    end = np.max([np.add(one.origin, one.disagreement.shape) for one in both], axis=0)
+    share, greatest = np.zeros(tuple(end - origin)), np.zeros(tuple(end - origin))
+    for one in both:
+        window = tuple(
+            slice(start - low, start - low + length)
+            for start, low, length in zip(one.origin, origin, one.disagreement.shape, strict=True)
+        )
+        share[window] = np.maximum(share[window], one.share)
+        greatest[window] = np.maximum(greatest[window], one.disagreement)
+    return DisagreementMap(share, greatest, tuple(int(low) for low in origin), second.n_raters)

@@ -26,6 +26,10 @@ from labelhub.projects.ontology import Ontology
 from labelhub.projects.policy import Policy
 
 
+# Words that addresses use in the place of a project's name.
+RESERVED_SLUGS = {"new"}
+
+
 class MembershipProblem(ValueError):
     """The change would leave the project without an admin, or is no change."""
 
@@ -158,5 +162,5 @@ def _next_number(model: type[OntologyVersion] | type[GuidelineVersion] | type[Po
 
 def _free_slug(name: str) -> str:
     stem = slugify(name)[:50] or "project"
-    taken = set(Project.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    taken = RESERVED_SLUGS | set(Project.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
     return next(slug for slug in [stem, *(f"{stem}-{n}" for n in range(2, len(taken) + 3))] if slug not in taken)

@@ -18,8 +18,8 @@ from django.urls import reverse
 
 from labelhub.accounts.models import User
 from labelhub.projects.models import Role
-from labelhub.projects.permissions import NotAllowed, highest_role, role_in
-from labelhub.projects.selectors import project_for
+from labelhub.projects.permissions import NotAllowed, NotFound, highest_role
+from labelhub.web.context import homes_of
 
 View = Callable[..., HttpResponseBase]
 Audience = Literal["anyone", "signed-in", "annotator", "reviewer", "admin"]
@@ -63,11 +63,13 @@ def project_page(role: str, methods: tuple[str, ...] = ("GET",)) -> Callable[[Vi
         def guarded(request: HttpRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if (refusal := _refusal(request, "signed-in", methods)) is not None:
                 return refusal
-            project = project_for(person(request), slug)
-            own = role_in(person(request), project)
-            _require_role(role, own)
-            request.project, request.role = project, own  # type: ignore[attr-defined]
-            return view(request, project, *args, **kwargs)
+            homes = homes_of(person(request))
+            home = next((home for home in homes if home.project.slug == slug), None)
+            if home is None:
+                raise NotFound("There is no such project, or you are not a member of it.")
+            _require_role(role, home.role)
+            request.project, request.role, request.homes = home.project, home.role, homes  # type: ignore[attr-defined]
+            return view(request, home.project, *args, **kwargs)
 
         guarded.access = Access(role, in_project=True, methods=methods)  # type: ignore[attr-defined, arg-type]
         return guarded

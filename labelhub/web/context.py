@@ -34,11 +34,10 @@ class Home:
 def site(request: HttpRequest) -> dict[str, Any]:
     """Return what the page frame shows. The projects are read only where a page shows them."""
     user = getattr(request, "user", None)
-    signed_in = isinstance(user, User) and user.is_authenticated
     return {
         "csp_nonce": getattr(request, "csp_nonce", ""),
         "theme": user.theme if isinstance(user, User) else "system",
-        "homes": SimpleLazyObject(lambda: homes_of(user) if signed_in and isinstance(user, User) else []),
+        "homes": SimpleLazyObject(lambda: _homes(request)),
         "project": getattr(request, "project", None),
         "role": getattr(request, "role", None),
     }
@@ -47,3 +46,12 @@ def site(request: HttpRequest) -> dict[str, Any]:
 def homes_of(user: User) -> list[Home]:
     """Return the person's projects by name, each with their highest role there."""
     return [Home(project, role) for project, role in projects_with_roles(user)]
+
+
+def _homes(request: HttpRequest) -> list[Home]:
+    """The homes that the page's guard read already, else read now; nobody who is not signed in has any."""
+    user = getattr(request, "user", None)
+    known: list[Home] | None = getattr(request, "homes", None)
+    if known is not None:
+        return known
+    return homes_of(user) if isinstance(user, User) else []

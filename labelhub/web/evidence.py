@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -38,6 +40,11 @@ def target_link(project: Project, target: Target) -> str:
 def number_link(project: Project, key: str) -> str:
     """Return the list of the items behind the number of that key."""
     return items_link(project, of=key)
+
+
+def named(text: str, names: Mapping[str, str]) -> str:
+    """Return ``text`` with the names of labelers in place of the keys under which their readings stand."""
+    return re.sub(r"labeler-\d+", lambda found: names.get(found.group(), found.group()), text)
 
 
 def items_link(project: Project, **query: str) -> str:

@@ -9,9 +9,10 @@ from labelhub.analytics import selectors as analytics
 from labelhub.analytics.item_table import state_counts
 from labelhub.projects.models import Project, Role
 from labelhub.projects.selectors import current_policy
+from labelhub.scoring.stored import display_names
 from labelhub.web.access import page, person, project_page
 from labelhub.web.context import homes_of
-from labelhub.web.evidence import sentence_link
+from labelhub.web.evidence import named, sentence_link
 
 MOST_DISPUTED = 6
 
@@ -39,7 +40,9 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
         "counts": found.funnel,
         "total": found.n_items,
         "disputed": panel.disputed[:MOST_DISPUTED] if panel is not None else (),
-        "cautions": panel.cautions if panel is not None else (),
+        "cautions": [
+            named(caution, display_names(project)) for caution in (panel.cautions if panel is not None else ())
+        ],
         "policy": policy,
     }
     return render(request, "manage/overview.html", context)

@@ -25,10 +25,14 @@ from labelhub.catalog import selectors as catalog
 from labelhub.catalog.models import Item
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
+from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import current_ontology, current_policy
 from labelhub.routing.models import Route
+from labelhub.scoring.gold import current_gold, make_gold, retire_gold
 from labelhub.scoring.panel_rows import Measured
-from labelhub.web.access import person, project_page
+from labelhub.scoring.reads import reads_of
+from labelhub.scoring.services import score_item
+from labelhub.web.access import actor, person, project_page
 from labelhub.web.evidence import MOST_CODES
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.web.viewer import viewer_of
@@ -97,6 +101,24 @@ def exclude(request: HttpRequest, project: Project, code: str) -> HttpResponse:
         raise DomainError("Say why the item is taken out. Nothing was changed.", code="reason-missing", status=400)
     lifecycle.exclude(item=catalog.item_for(person(request), project, code), by=person(request), reason=reason)
     messages.success(request, f"Item {code} was excluded. Its labels are kept.")
+    return redirect("manage-item", project.slug, code)
+
+
+@project_page(Role.ADMIN, methods=("POST",))
+def gold(request: HttpRequest, project: Project, code: str) -> HttpResponse:
+    """Make one reading of the item its gold, or take the present gold out of use; scores follow at once."""
+    row = catalog.item_for(person(request), project, code)
+    chosen = request.POST.get("submission", "")
+    if chosen:
+        submission = next((one for one in reads_of(row).every if str(one.pk) == chosen), None)
+        if submission is None:
+            raise NotFound("This item has no such reading.")
+        make_gold(item=row, submission=submission, by=actor(request))
+        messages.success(request, "This reading is the item's gold now. It votes no more.")
+    elif (current := current_gold(row)) is not None:
+        retire_gold(gold=current, reason="taken out of use by an admin", by=actor(request))
+        messages.success(request, "The gold is out of use. Accuracy rests on it no more.")
+    score_item(row)
     return redirect("manage-item", project.slug, code)
 
 

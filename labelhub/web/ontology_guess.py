@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from labelhub.formats.coco import is_coco, read_coco
@@ -46,21 +47,23 @@ def guess(name: str, content: bytes) -> dict[str, Any]:
 
 
 def _reader_of(name: str, content: bytes) -> Reader:
+    # Who drew is not asked here: shapes only tell which tool draws a class.
+    anyone = {name: "anyone"}
     start = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if start in (b"{", b"["):
         root = load_json(content, name)
         if is_coco(root):
-            return read_coco
+            return partial(read_coco, raters=anyone)
         if is_label_studio(root):
-            return read_label_studio
+            return partial(read_label_studio, raters=anyone)
     elif start == b"<":
         document = load_xml(content, name)
         if is_cvat(document):
-            return read_cvat
+            return partial(read_cvat, raters=anyone)
         if is_lidc(document):
             return read_lidc
     elif name.lower().endswith(".csv"):
-        return read_ratings_csv
+        return partial(read_ratings_csv, raters=anyone)
     raise GuessRefused(UNKNOWN.format(name=name[:60]))
 
 

@@ -20,7 +20,7 @@ from labelhub.numerics.disagreement import DisagreementMap
 from labelhub.projects.ontology import Ontology
 
 HEAT = (255, 92, 46)
-MOST_OPAQUE = 200
+MOST_OPAQUE = 140
 FALLBACK_COLOUR = "#a0a0a0"
 
 

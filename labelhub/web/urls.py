@@ -64,6 +64,7 @@ manage_urls = [
     path("manage/<slug:slug>/items/", manage_items.items, name="manage-items"),
     path("manage/<slug:slug>/items/<str:code>/", manage_items.item, name="manage-item"),
     path("manage/<slug:slug>/items/<str:code>/exclude/", manage_items.exclude, name="manage-item-exclude"),
+    path("manage/<slug:slug>/items/<str:code>/gold/", manage_items.gold, name="manage-item-gold"),
     path("manage/<slug:slug>/people/", manage_people.people, name="manage-people"),
     path("manage/<slug:slug>/people/add/", manage_people.add, name="manage-people-add"),
     path("manage/<slug:slug>/people/<int:pk>/role/", manage_people.change_role, name="manage-people-role"),

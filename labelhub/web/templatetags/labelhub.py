@@ -57,7 +57,8 @@ def estimate(
     inner = format_html('<span class="value">{}{}</span>', _figure(value, places), unit if is_defined else "")
     low, high = _field(est, "low"), _field(est, "high")
     if is_defined and _is_number(low) and _is_number(high):
-        interval = f"[{_figure(low, places)}{DASH}{_figure(high, places)}]"
+        between = " to " if low < 0 else DASH
+        interval = f"[{_figure(low, places)}{between}{_figure(high, places)}]"
         inner = format_html('{} <span class="interval">{}</span>', inner, interval)
     inner = format_html('{} <span class="n">n={}</span>', inner, n)
     if href:
@@ -72,12 +73,15 @@ def number_href(project: Project, measured: Any) -> str:
 
 
 @register.simple_tag
-def interval_bar(measured: Any, low: float = 0.0, high: float = 1.0) -> SafeString | str:
-    """Draw value and interval on a line from ``low`` to ``high``; the number itself stands beside it."""
+def interval_bar(measured: Any) -> SafeString | str:
+    """Draw value and interval on a line from 0 to 1, signed ones from -1 to 1 with zero marked; the number stands beside it."""
     est = _field(measured, "estimate") or measured
     value = _field(est, "value")
     if not _is_number(value):
         return ""
+
+    is_signed = "size against" in str(_field(measured, "name"))
+    low, high = (-1.0 if is_signed else 0.0), 1.0
 
     def place(number: float) -> str:
         return f"{min(max((number - low) / (high - low), 0.0), 1.0) * 100:.1f}%"
@@ -86,8 +90,9 @@ def interval_bar(measured: Any, low: float = 0.0, high: float = 1.0) -> SafeStri
     start, end = (place(number if _is_number(number) else value) for number in ends)
     return format_html(
         '<svg class="chart interval-bar{}" aria-hidden="true"><line class="grid" x1="0" x2="100%" y1="8" y2="8"/>'
+        '<line class="axis" x1="{}" x2="{}" y1="3" y2="13"/>'
         '<line class="whisker" x1="{}" x2="{}" y1="8" y2="8"/><circle class="dot" cx="{}" cy="8" r="4"/></svg>',
-        " is-grey" if _field(measured, "is_grey") else "", start, end, place(value),
+        " is-grey" if _field(measured, "is_grey") else "", place(0.0), place(0.0), start, end, place(value),
     )  # fmt: skip
 
 

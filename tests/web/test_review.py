@@ -1,0 +1,143 @@
+"""The reviewer's pages: inbox, layers, decisions, and what each of them does to the item."""
+
+from __future__ import annotations
+
+import io
+import uuid
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from labelhub.assignments.models import Assignment
+from labelhub.formats.shapes import MaskRegion, Reading, Shape
+from labelhub.projects.models import Labeler
+from labelhub.reviews.models import Decision
+from labelhub.workflow import lifecycle
+from tests.web.world import add_item, read
+
+
+@pytest.fixture
+def place(world) -> str:
+    return f"/review/cells/{world.item.code}/"
+
+
+def test_the_inbox_says_why_the_item_is_there(world, as_):
+    assert world.item.state == "review", "the two readings of the small world must be far apart"
+    page = as_("rita").get("/review/").content.decode()
+    assert world.item.code in page
+    assert "2 readers" in page
+
+
+def test_who_read_an_item_does_not_find_it_in_their_inbox(cast, world, as_):
+    read(cast, world.item, cast.rita, box=(4, 4, 20, 20), is_routed=False)
+    assert world.item.code not in as_("rita").get("/review/").content.decode()
+    assert b"somebody else decides" in as_("rita").get(f"/review/cells/{world.item.code}/").content
+
+
+def test_layers_hold_each_reader_with_outlines(world, as_, place):
+    layers = as_("rita").get(place + "layers/").json()["layers"]
+    assert [layer["name"] for layer in layers if layer["kind"] == "reader"] == ["Ann", "Ben"]
+    assert layers[0]["shapes"][0]["regions"][0]["points"][0] == [4.0, 4.0]
+    assert layers[0]["shapes"][0]["colour"] == "#e4572e"
+
+
+def test_the_heat_picture_covers_what_one_reader_alone_marked(world, as_, place):
+    answer = as_("rita").get(place + "layers/dispute/0/0/")
+    heat = np.asarray(Image.open(io.BytesIO(answer.content)))
+    assert heat.shape == (64, 80, 4)
+    assert heat[10, 10, 3] > 100
+    assert heat[50, 50, 3] > 100
+    assert heat[30, 30, 3] == 0
+    assert as_("rita").get(place + "layers/dispute/0/0/", headers={"If-None-Match": answer["ETag"]}).status_code == 304
+
+
+def test_another_class_for_the_same_outline_is_a_dispute_too(cast, world):
+    from labelhub.analytics.layers import dispute_of, layers_of
+    from labelhub.catalog.selectors import grid_of
+
+    item = add_item(cast, source_id="task-8")
+    for user, label in ((cast.ann, "nucleus"), (cast.ben, "lesion")):
+        labeler = Labeler.objects.get(project=cast.project, user=user)
+        shape = Shape("s1", label, mask=MaskRegion(np.ones((1, 4, 4), dtype=bool), (0, 2, 2)))
+        reading = Reading(item.code, "x", (shape,), read_kind="independent", planned_blind=True)
+        lifecycle.record_reading(item=item, labeler=labeler, reading=reading)
+    heat = dispute_of(medium=0, grid=grid_of(item.media.get()), layers=layers_of(item))
+    assert heat is not None
+    assert heat.disagreement.max() == 1.0
+
+
+def test_a_mask_is_sent_plane_by_plane_and_only_where_it_is(cast, as_):
+    item = add_item(cast)
+    labeler = Labeler.objects.get(project=cast.project, user=cast.ann)
+    shape = Shape("m1", "lesion", mask=MaskRegion(np.eye(5, dtype=bool)[None], (0, 3, 7)))
+    reading = Reading(item.code, "x", (shape,), read_kind="independent", planned_blind=True)
+    submission = lifecycle.record_reading(item=item, labeler=labeler, reading=reading)
+    layers = as_("rita").get(f"/review/cells/{item.code}/layers/").json()["layers"]
+    assert layers[0]["shapes"][0]["mask"] == {"z": [0, 1], "y": 3, "x": 7, "height": 5, "width": 5}
+    answer = as_("rita").get(f"/review/cells/{item.code}/layers/s{submission.pk}/0/0/")
+    alpha = np.asarray(Image.open(io.BytesIO(answer.content)))[..., 1]
+    assert np.array_equal(alpha > 0, np.eye(5, dtype=bool))
+    for wrong in (f"s{submission.pk}/0/1", f"s{submission.pk}/4/0", "s999999/0/0"):
+        assert as_("rita").get(f"/review/cells/{item.code}/layers/{wrong}/").status_code == 404
+
+
+def decide(client, place, reading, verdict, **fields):
+    form = {"submission": reading.pk, "verdict": verdict, "request_id": str(uuid.uuid4())} | fields
+    return client.post(place + "decide/", form)
+
+
+def test_accepting_settles_the_item_with_that_reading(world, as_, place):
+    assert decide(as_("rita"), place, world.by_ann, "accept", score="8").status_code == 302
+    world.item.refresh_from_db()
+    assert world.item.state == "settled"
+    assert Decision.objects.get().score == 8
+
+
+def test_returning_needs_words_and_then_reaches_the_author(world, as_, place):
+    refused = decide(as_("rita"), place, world.by_ann, "reject")
+    assert refused.status_code == 422
+    assert b"Say what is wrong" in refused.content
+    assert not Decision.objects.exists()
+    decide(as_("rita"), place, world.by_ann, "reject", comment="Follow the edge.")
+    world.item.refresh_from_db()
+    assert world.item.state == "rework"
+    assert Assignment.objects.filter(item=world.item, labeler__user=world.cast.ann, read_kind="rework").exists()
+
+
+def test_pressing_twice_is_one_decision(world, as_, place):
+    number = str(uuid.uuid4())
+    for _ in range(2):
+        decide(as_("rita"), place, world.by_ann, "accept", request_id=number)
+    assert Decision.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "fields", [{"score": "11"}, {"score": "ten"}, {"score": "²"}, {"request_id": ""}, {"submission": "x"}]
+)
+def test_a_wrong_field_is_refused_with_a_sentence(world, as_, place, fields):
+    answer = decide(as_("rita"), place, world.by_ann, "accept", **fields)
+    assert answer.status_code == 400
+    assert b"Nothing was stored" in answer.content
+    assert not Decision.objects.exists()
+
+
+def test_a_reading_of_another_item_is_not_decided_here(cast, world, as_):
+    other = add_item(cast, source_id="task-9")
+    read(cast, other, cast.ann, box=(1, 1, 5, 5))
+    assert decide(as_("rita"), f"/review/cells/{other.code}/", world.by_ann, "accept").status_code == 404
+
+
+def test_taking_the_vote_answers_htmx_with_an_empty_card_or_a_notice(world, as_, place):
+    answer = as_("rita").post(place + "settle/", headers={"HX-Request": "true"})
+    if answer.status_code == 200:
+        assert answer.content == b""
+    else:
+        assert answer["HX-Retarget"] == "#notices"
+        assert b"is-error" in answer.content
+
+
+def test_my_reviewing_shows_mine_alone(world, as_, place):
+    decide(as_("rita"), place, world.by_ann, "accept", score="8", comment="Good edge.")
+    assert b"Good edge." in as_("rita").get("/review/me/").content
+    assert b"Good edge." not in as_("ada").get("/review/me/").content
