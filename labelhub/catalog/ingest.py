@@ -59,6 +59,10 @@ def start_ingest(
 
 def start_upload(*, run: IngestRun, asked_by: str) -> IngestRun:
     """Ingest what was uploaded. Twice is once. Writes ``ingest.started``. Raises ``CatalogProblem`` if nothing arrived."""
+    if run.finished_at is not None:
+        if run.job_id is None:
+            raise CatalogProblem("This upload was given up.", remedy="Start a new one.")
+        return run
     with transaction.atomic():
         if not IngestEntry.objects.filter(run=run).exists():
             raise CatalogProblem("Nothing was uploaded yet.", remedy="Add files first.")

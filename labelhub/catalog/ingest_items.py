@@ -111,6 +111,11 @@ def mark(
         )
 
 
+def slice_bytes(medium: StoredMedium) -> int:
+    """Return the bytes of one axial slice as it is sent to a page."""
+    return int(np.prod(medium.blob.shape[1:], dtype=np.int64)) * np.dtype(medium.blob.dtype).itemsize
+
+
 def suggested_window(path: Path, medium: StoredMedium) -> tuple[float, float] | None:
     """Return centre and width that show a medium well: the file's own, soft tissue for CT, else the 1st to 99th percentile.
 

@@ -14,7 +14,17 @@ from pathlib import Path
 from labelhub.catalog.blobs import hash_file
 from labelhub.catalog.errors import CatalogProblem
 from labelhub.catalog.identity import IngestOptions, Place, identity_of, item_key, places_of, read_options
-from labelhub.catalog.ingest_items import DUPLICATE, Arrived, Piece, Status, keep_pixels, known_items, mark, store_item
+from labelhub.catalog.ingest_items import (
+    DUPLICATE,
+    Arrived,
+    Piece,
+    Status,
+    keep_pixels,
+    known_items,
+    mark,
+    slice_bytes,
+    store_item,
+)
 from labelhub.catalog.models import IngestEntry, IngestRun
 from labelhub.catalog.sandbox import Decoder
 from labelhub.catalog.subject_tables import SubjectTable, read_subject_table
@@ -24,7 +34,11 @@ from labelhub.formats.pixels.sniff import SNIFF_BYTES, Kind, is_archive, sniff
 from labelhub.jobs.registry import Running
 
 _BATCH = 1000
+SORTED_TOGETHER = 5000
+# A slice is sent to the page whole, so its size is bounded: 89 million colour pixels.
+LARGEST_SLICE_BYTES = 256 << 20
 UNREADABLE = "The file could not be opened."
+TOO_LARGE = f"One picture or slice of it is larger than {LARGEST_SLICE_BYTES >> 20} MiB; nothing of it was stored."
 
 
 @dataclass
@@ -116,24 +130,29 @@ class Walk:
         return [places[file.name] for file in files]
 
     def _units(self, files: Sequence[Arrived], kinds: dict[int, Kind]) -> Iterable[tuple[list[Arrived], FileGroup]]:
-        """Give what is decoded together: each file by itself, DICOM files by series within their folder."""
-        for _, in_folder in groupby(files, key=lambda file: file.name.rpartition("/")[0]):
-            dicom: list[Arrived] = []
-            for file in in_folder:
-                if kinds[file.entry_id] == "dicom":
-                    dicom.append(file)
-                else:
-                    yield [file], FileGroup(kinds[file.entry_id], (0,))
-            if dicom:
-                survey = self.decoder.survey([SourceFile(file.path, file.name) for file in dicom])
-                self._refuse(dicom, survey.refused)
-                told = {n for group in survey.groups for n in group.sources} | {why.source for why in survey.refused}
-                self._leave_out([file for number, file in enumerate(dicom) if number not in told])
-                for group in survey.groups:
-                    yield (
-                        [dicom[number] for number in group.sources],
-                        replace(group, sources=tuple(range(len(group.sources)))),
-                    )
+        """Give what is decoded together: each file by itself, DICOM files by series."""
+        dicom = [file for file in files if kinds[file.entry_id] == "dicom"]
+        for file in files:
+            if kinds[file.entry_id] != "dicom":
+                yield [file], FileGroup(kinds[file.entry_id], (0,))
+        # A series may be spread over folders; beyond what one look can hold, a folder is taken as the limit of a series.
+        if len(dicom) <= SORTED_TOGETHER:
+            yield from self._series(dicom)
+            return
+        for _, in_folder in groupby(dicom, key=lambda file: file.name.rpartition("/")[0]):
+            yield from self._series(list(in_folder))
+
+    def _series(self, dicom: Sequence[Arrived]) -> Iterable[tuple[list[Arrived], FileGroup]]:
+        if not dicom:
+            return
+        self.running.progress(min(self.done, self.total), self.total, "Sorting DICOM files into series")
+        survey = self.decoder.survey([SourceFile(file.path, file.name) for file in dicom])
+        self._refuse(dicom, survey.refused)
+        told = {n for group in survey.groups for n in group.sources} | {why.source for why in survey.refused}
+        self._leave_out([file for number, file in enumerate(dicom) if number not in told])
+        for group in survey.groups:
+            unit = [dicom[number] for number in group.sources]
+            yield unit, replace(group, sources=tuple(range(len(unit))))
 
     def _decode(self, unit: list[Arrived], group: FileGroup, places: dict[int, Place]) -> list[Piece]:
         try:
@@ -147,6 +166,9 @@ class Walk:
                 self._mark([file], Status.DUPLICATE, message=DUPLICATE, item_id=known[file.sha256])
             return []
         outcome = self.decoder.decode_group([SourceFile(file.path, file.name) for file in unit], group, into=self.work)
+        if any(slice_bytes(medium) > LARGEST_SLICE_BYTES for medium in outcome.media):
+            self._mark(unit, Status.REFUSED, message=TOO_LARGE, remedy="Crop it, or make it smaller.")
+            return []
         self._refuse(unit, outcome.refused)
         pieces = [
             Piece(

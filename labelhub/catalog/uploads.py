@@ -69,7 +69,10 @@ def receive_piece(*, run: IngestRun, name: str, offset: int, total: int, piece: 
     if offset + len(piece) > total or len(piece) > CHUNK_BYTES:
         raise CatalogProblem("More bytes came than were announced.", remedy="Upload the file again.")
     _check_room(path.parent, len(piece))
-    with path.open("ab") as stream:
+    path.touch(mode=0o600)
+    # At its place rather than at the end: the same piece sent twice at once writes the same bytes twice.
+    with path.open("r+b") as stream:
+        stream.seek(offset)
         stream.write(piece)
         if offset + len(piece) == total:
             stream.flush()

@@ -486,3 +486,43 @@ def test_the_command_says_what_is_wrong(cast, folder):
         call_command("ingest", "nothing", str(folder))
     with pytest.raises(CommandError, match="nothing at this place"):
         call_command("ingest", cast.project.slug, str(folder / "missing"))
+
+
+@pytest.mark.parametrize("together", [5000, 1])
+def test_a_series_may_be_spread_over_folders_unless_there_are_too_many_files(cast, folder, monkeypatch, together):
+    from labelhub.catalog import ingest_walk
+
+    monkeypatch.setattr(ingest_walk, "SORTED_TOGETHER", together)
+    series(folder / "all", n=4)
+    for number, path in enumerate(sorted((folder / "all").iterdir())):
+        (folder / f"part{number % 2}").mkdir(exist_ok=True)
+        path.rename(folder / f"part{number % 2}" / path.name)
+    run = bring(cast, folder)
+    assert set(outcome(run).values()) == {"stored"}
+    assert [medium.size_z for medium in Medium.objects.all()] == ([4] if together == 5000 else [2, 2])
+
+
+def test_a_picture_too_large_to_be_sent_whole_is_refused(cast, folder, monkeypatch):
+    from labelhub.catalog import ingest_walk
+
+    monkeypatch.setattr(ingest_walk, "LARGEST_SLICE_BYTES", 1000)
+    (folder / "a.png").write_bytes(picture("PNG"))
+    run = bring(cast, folder)
+    assert "larger than" in _message(run, "a.png")
+    assert not Blob.objects.exists()
+
+
+def test_a_finished_upload_started_again_is_the_same_upload_and_an_abandoned_one_stays_so(cast):
+    run = uploads.open_upload(project=cast.project, options={}, asked_by="user:1")
+    _send(run, "a.png", picture("PNG"))
+    ingest.start_upload(run=run, asked_by="user:1")
+    run_pending(queues=["cpu"])
+    run.refresh_from_db()
+    assert ingest.start_upload(run=run, asked_by="user:1").job_id == run.job_id
+    assert Job.objects.count() == 1
+    other = uploads.open_upload(project=cast.project, options={}, asked_by="user:1")
+    _send(other, "a.png", picture("PNG"))
+    uploads.abandon_upload(run=other, asked_by="user:1")
+    other.refresh_from_db()
+    with pytest.raises(CatalogProblem, match="given up"):
+        ingest.start_upload(run=other, asked_by="user:1")
