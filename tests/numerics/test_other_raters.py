@@ -25,7 +25,7 @@ TABLES = arrays(np.float64, (6, 5), elements=st.sampled_from([1.0, 2.0, 3.0, mat
 
 
 def again(seed: int = 0, **changes: object) -> Resampling:
-    return Resampling(np.random.default_rng(seed), n_resamples=200, **changes)  # type: ignore[arg-type]
+    return Resampling(np.random.default_rng(seed), n_resamples=200, **changes)
 
 
 def plain(ratings: np.ndarray, coefficient: str, categories: list[float]) -> float:
@@ -105,7 +105,7 @@ def test_patients_are_drawn_whole_when_units_are_drawn_with_raters():
 
 def test_other_raters_refuse_what_they_do_not_know():
     with pytest.raises(ValueError, match="coefficient is 'beta'"):
-        agreement_of_other_raters(np.ones((2, 2)), "beta", again())  # type: ignore[arg-type]
+        agreement_of_other_raters(np.ones((2, 2)), "beta", again())
     with pytest.raises(ValueError, match="groups has shape"):
         agreement_of_other_raters(np.ones((2, 2)), "alpha", again(groups=[1]))
     nothing = agreement_of_other_raters(np.full((2, 6), np.nan), "alpha", again())
@@ -143,7 +143,7 @@ def test_no_band_is_claimed_without_an_error_and_the_exact_one_with_an_error_of_
     assert exact.claimed is not None
     assert exact.claimed.name == "almost perfect"
     with pytest.raises(ValueError, match="scale is 'mine'"):
-        benchmark(bare, "mine")  # type: ignore[arg-type]
+        benchmark(bare, "mine")
     with pytest.raises(ValueError, match="certainty is 1"):
         benchmark(bare, certainty=1)
 
