@@ -1,36 +1,28 @@
 """One label out of several readings: answers and objects by majority, geometry merged. Ties are found and named, never broken.
 
 An answer or object stands where more than half of those who were asked gave it; exactly half is a tie. An object's geometry
-is merged from those who marked it: boxes by the median of their sides, points by the geometric median, areas voxel by voxel.
-A voxel that exactly half of them marked lies inside where the mean signed distance to their outlines is negative
-(shape-based averaging), so that two readers give the shape between theirs, neither the union nor the overlap.
+is merged from those who marked it (``merge_geometry``).
 
 Pure: plain shapes in, frozen results out. Not here: weights by skill, and keeping the result (``services``).
 
 References
 ----------
-Rohlfing T, Maurer CR (2007) Shape-based averaging. IEEE Trans Image Processing 16:153-161.
 Armato SG et al. (2011) LIDC-IDRI. Medical Physics 38:915-931 (consensus by share of readers).
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
-from labelhub.formats.shapes import Grid, MaskRegion, QuestionSpec, Reading, Region, Shape, Value
-from labelhub.numerics.geometry import PlacedMask
+from labelhub.consensus.merge_geometry import Place, merged_shape
+from labelhub.formats.shapes import Grid, QuestionSpec, Reading, Shape, Value
 from labelhub.numerics.matching import cluster_objects
-from labelhub.numerics.object_merge import merge_boxes, merge_keypoints, vote_map
-from labelhub.numerics.rasterise import union_of
 from labelhub.scoring.compare import Terms
-from labelhub.scoring.shape_overlap import grid_size_of, has_area, placed, shape_similarity
+from labelhub.scoring.shape_overlap import Fillings, grid_size_of, has_area, shape_similarity
 
 METHOD = "majority vote and object merge"
 VERSION = "1"
@@ -75,8 +67,11 @@ class Merged:
 
 @dataclass(slots=True)
 class _Ballot:
-    """Votes as they are counted: shares of what stands, and ties."""
+    """Votes as they are counted: shares of what stands, and ties; and what the voters looked at."""
 
+    terms: Terms
+    grids: Sequence[Grid]
+    fillings: Fillings = field(default_factory=Fillings)
     shares: list[float] = field(default_factory=list)
     ties: list[Tie] = field(default_factory=list)
 
@@ -94,13 +89,13 @@ def merge_readings(readings: Sequence[Reading], *, terms: Terms, grids: Sequence
     """Merge the current readings of one item. Raises ``ValueError`` where there is none."""
     if not readings:
         raise ValueError("readings is empty; a label needs at least one reading")
-    ballot = _Ballot()
+    ballot = _Ballot(terms, grids)
     answers = _answers(readings, terms.questions, ballot)
     shapes: list[MergedShape] = []
     for label in terms.labels:
         asked = [i for i, entry in enumerate(readings) if entry.asked_labels is None or label in entry.asked_labels]
         if asked:
-            shapes += _merge_class(label, asked, readings, terms, grids, ballot)
+            shapes += _merge_class(label, asked, readings, ballot)
     n_empty = sum(entry.is_empty_read for entry in readings)
     no_finding = not shapes and 2 * n_empty > len(readings)
     if not shapes and not no_finding and not ballot.ties and any(entry.shapes for entry in readings):
@@ -143,24 +138,24 @@ def _named(value: Value) -> str:
     return "|".join(sorted(value)) if isinstance(value, tuple) else f"{type(value).__name__}:{value}"
 
 
-def _merge_class(
-    label: str, asked: Sequence[int], readings: Sequence[Reading], terms: Terms, grids: Sequence[Grid], ballot: _Ballot
-) -> list[MergedShape]:
+def _merge_class(label: str, asked: Sequence[int], readings: Sequence[Reading], ballot: _Ballot) -> list[MergedShape]:
     found = [(i, shape) for i in asked for shape in readings[i].shapes if shape.label == label]
     merged: list[MergedShape] = []
     for medium in sorted({shape.medium for _, shape in found}):
         here = [(i, shape) for i, shape in found if shape.medium == medium]
-        size, spacing = grid_size_of(medium, [shape for _, shape in here], grids)
-        if label in terms.pooled and all(has_area(shape) for _, shape in here):
+        size, spacing = grid_size_of(medium, [shape for _, shape in here], ballot.grids)
+        if label in ballot.terms.pooled and all(has_area(shape) for _, shape in here):
             groups = [here]
         else:
-            groups = _same_objects(here, asked, terms, grids)
+            groups = _same_objects(here, asked, ballot)
         for number, group in enumerate(groups, start=1):
             votes = len({i for i, _ in group})
             if not ballot.stands("object", label, votes, len(asked)):
                 continue
-            shape = _merged_shape([shape for _, shape in group], [i for i, _ in group], size, spacing, terms)
+            place = Place(size, spacing, ballot.fillings)
+            shape = merged_shape([shape for _, shape in group], [i for i, _ in group], place, ballot.terms)
             if shape is None:
+                ballot.ties.append(Tie("place of an object", label, votes, len(asked)))
                 continue
             named = replace(
                 shape, shape_id=f"{label[:40]}-{medium}-{number}", label=label, medium=medium, source="settled",
@@ -172,10 +167,13 @@ def _merge_class(
 
 
 def _same_objects(
-    here: Sequence[tuple[int, Shape]], asked: Sequence[int], terms: Terms, grids: Sequence[Grid]
+    here: Sequence[tuple[int, Shape]], asked: Sequence[int], ballot: _Ballot
 ) -> list[list[tuple[int, Shape]]]:
+    terms = ballot.terms
     shapes = [shape for _, shape in here]
-    table = shape_similarity(shapes, shapes, grids, reach_mm=terms.tolerance_mm, reach_px=terms.tolerance_px)
+    table = shape_similarity(
+        shapes, shapes, ballot.grids, reach_mm=terms.tolerance_mm, reach_px=terms.tolerance_px, fillings=ballot.fillings
+    )
     owner = [asked.index(i) for i, _ in here]
     clusters = cluster_objects(table, owner, terms.match_iou, n_raters=len(asked))
     return [[here[member] for member in row if member >= 0] for row in clusters.members]
@@ -192,88 +190,3 @@ def _attributes(shapes: Sequence[Shape], label: str, ballot: _Ballot) -> dict[st
         else:
             settled[key] = given[names.index(leader)]
     return settled
-
-
-Size = tuple[int, int, int]
-Spacing = tuple[float, float, float] | None
-
-
-def _merged_shape(
-    shapes: Sequence[Shape], owners: Sequence[int], size: Size, spacing: Spacing, terms: Terms
-) -> Shape | None:
-    """One shape of the same object as several readers drew it; as it was drawn where one did. None where nothing is left."""
-    if len(shapes) == 1:
-        return shapes[0]
-    if all(has_area(shape) for shape in shapes):
-        if all(_is_upright_box(shape) for shape in shapes) and len(set(owners)) == len(owners):
-            return _median_box(shapes)
-        return _mask_between(shapes, owners, size, spacing)
-    if all(_is_keypoints(shape, len(shapes[0].regions[0].points)) for shape in shapes if shape.regions):
-        return _median_points(shapes) if shapes[0].regions else shapes[0]
-    # Lines have no mean: the one nearest to all others stands for them.
-    table = shape_similarity(shapes, shapes, (), reach_mm=terms.tolerance_mm, reach_px=terms.tolerance_px)
-    return shapes[int(table.sum(axis=1).argmax())]
-
-
-def _is_upright_box(shape: Shape) -> bool:
-    return (
-        shape.mask is None
-        and len(shape.regions) == 1
-        and shape.regions[0].kind == "box"
-        and not shape.regions[0].rotation_deg
-    )
-
-
-def _is_keypoints(shape: Shape, count: int) -> bool:
-    return len(shape.regions) == 1 and shape.regions[0].kind == "points" and len(shape.regions[0].points) == count
-
-
-def _median_box(shapes: Sequence[Shape]) -> Shape:
-    sides = [np.concatenate([s.regions[0].points.min(axis=0), s.regions[0].points.max(axis=0)]) for s in shapes]
-    box = merge_boxes(sides).reshape(2, 2)
-    return replace(shapes[0], regions=(Region("box", box, z=shapes[0].regions[0].z),))
-
-
-def _median_points(shapes: Sequence[Shape]) -> Shape:
-    merged = merge_keypoints(np.stack([shape.regions[0].points for shape in shapes]), quorum=1)
-    first = shapes[0].regions[0]
-    plane = math.floor(float(np.median([shape.regions[0].z for shape in shapes])))
-    return replace(shapes[0], regions=(replace(first, points=merged.points, z=plane),))
-
-
-def _mask_between(shapes: Sequence[Shape], owners: Sequence[int], size: Size, spacing: Spacing) -> Shape | None:
-    """The voxels most of the readers marked, with half votes decided by the mean signed distance."""
-    by_owner = {
-        owner: union_of([placed(s, size) for s, o in zip(shapes, owners, strict=True) if o == owner])
-        for owner in owners
-    }
-    masks = list(by_owner.values())
-    votes, origin = vote_map(masks)
-    inside = 2 * votes > len(masks)
-    split = 2 * votes == len(masks)
-    if split.any():
-        inside |= split & (_mean_signed_distance(masks, votes.shape, origin, spacing, is_flat=size[0] == 1) < 0)
-    if not inside.any():
-        return None
-    box = ndimage.find_objects(inside.astype(np.int8))[0]
-    placed_at = (origin[0] + box[0].start, origin[1] + box[1].start, origin[2] + box[2].start)
-    return replace(shapes[0], regions=(), mask=MaskRegion(np.ascontiguousarray(inside[box]), placed_at))
-
-
-def _mean_signed_distance(
-    masks: Sequence[PlacedMask], shape: tuple[int, ...], origin: Sequence[int], spacing: Spacing, *, is_flat: bool
-) -> NDArray[np.float64]:
-    """Negative inside, positive outside, to the nearest voxel of the other side, averaged over the masks."""
-    # One ring of background, so that a mask that fills the box has an outside too; a single plane has none above it.
-    ring = ((0, 0) if is_flat else (1, 1), (1, 1), (1, 1))
-    within = tuple(slice(before, before + length) for (before, _), length in zip(ring, shape, strict=True))
-    total = np.zeros(shape)
-    for mask in masks:
-        own = np.zeros(shape, dtype=bool)
-        window = tuple(slice(a - b, a - b + n) for a, b, n in zip(mask.origin, origin, mask.voxels.shape, strict=True))
-        own[window] = mask.voxels
-        padded = np.pad(own, ring)
-        inner = ndimage.distance_transform_edt(padded, sampling=spacing)
-        outer = ndimage.distance_transform_edt(~padded, sampling=spacing)
-        total += (outer - inner)[within]
-    return total / len(masks)

@@ -25,13 +25,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labelhub.formats.shapes import Grid, QuestionSpec, Reading, Shape, Value
 from labelhub.numerics.geometry import PlacedMask
 from labelhub.numerics.matching import match_pair
 from labelhub.numerics.overlap import MaskComparison, compare_placed
 from labelhub.numerics.rasterise import union_of
-from labelhub.scoring.shape_overlap import grid_size_of, has_area, placed, shape_similarity
+from labelhub.scoring.shape_overlap import Fillings, grid_size_of, has_area, shape_similarity
 
 METHOD = "reading comparison"
 VERSION = "1"
@@ -130,15 +131,25 @@ class Comparison:
 
 
 def compare(
-    first: Reading, second: Reading, *, terms: Terms, grids: Sequence[Grid] = (), second_is_truth: bool = False
+    first: Reading,
+    second: Reading,
+    *,
+    terms: Terms,
+    grids: Sequence[Grid] = (),
+    second_is_truth: bool = False,
+    fillings: Fillings | None = None,
 ) -> Comparison:
-    """Compare two readings of one item on its grids (one a medium; unknown grids are taken from the shapes)."""
+    """Compare two readings of one item on its grids (one a medium; unknown grids are taken from the shapes).
+
+    Readings that are compared more than once share their ``fillings``.
+    """
+    ground = _Ground(terms, grids, fillings if fillings is not None else Fillings(), second_is_truth)
     labels = [
         label
         for label in terms.labels
         if _is_asked(label, first.asked_labels) and _is_asked(label, second.asked_labels)
     ]
-    classes = tuple(_compare_class(label, first, second, terms, grids, second_is_truth) for label in labels)
+    classes = tuple(_compare_class(label, first, second, ground) for label in labels)
     answers = tuple(
         _compare_answer(question, first, second)
         for question in terms.questions
@@ -146,27 +157,42 @@ def compare(
         and _is_asked(question.key, first.asked_questions)
         and _is_asked(question.key, second.asked_questions)
     )
-    wrong = _wrong_classes(first, second, classes, terms, grids)
+    wrong = _wrong_classes(first, second, classes, ground)
     similarity, n_parts, edge_case, reason = _overall(classes, answers, labels)
     return Comparison(classes, answers, wrong, similarity, n_parts, edge_case, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What a comparison stands on."""
+
+    terms: Terms
+    grids: Sequence[Grid]
+    fillings: Fillings
+    second_is_truth: bool
+
+    def similarity(self, first: Sequence[Shape], second: Sequence[Shape]) -> NDArray[np.float64]:
+        terms = self.terms
+        return shape_similarity(
+            first, second, self.grids, reach_mm=terms.tolerance_mm, reach_px=terms.tolerance_px, fillings=self.fillings
+        )
 
 
 def _is_asked(key: str, scope: tuple[str, ...] | None) -> bool:
     return scope is None or key in scope
 
 
-def _compare_class(
-    label: str, first: Reading, second: Reading, terms: Terms, grids: Sequence[Grid], second_is_truth: bool
-) -> ClassComparison:
+def _compare_class(label: str, first: Reading, second: Reading, ground: _Ground) -> ClassComparison:
+    terms = ground.terms
     a = [shape for shape in first.shapes if shape.label == label]
     b = [shape for shape in second.shapes if shape.label == label]
-    table = shape_similarity(a, b, grids, reach_mm=terms.tolerance_mm, reach_px=terms.tolerance_px)
-    pairs = match_pair(table, terms.match_iou)
+    table = ground.similarity(a, b)
+    pairs = match_pair(table, ground.terms.match_iou)
     matched = tuple(
         MatchedShapes(a[i].shape_id, b[j].shape_id, float(table[i, j]))
         for i, j in zip(pairs.first, pairs.second, strict=True)
     )
-    area = _compare_areas(a, b, terms, grids, second_is_truth)
+    area = _compare_areas(a, b, ground)
     if area is not None and (label in terms.pooled or max(len(a), len(b)) <= 1):
         similarity = area.dice
     elif max(len(a), len(b)) <= 1:
@@ -200,17 +226,16 @@ class _Areas:
     unit: str
 
 
-def _compare_areas(
-    a: Sequence[Shape], b: Sequence[Shape], terms: Terms, grids: Sequence[Grid], second_is_truth: bool
-) -> _Areas | None:
+def _compare_areas(a: Sequence[Shape], b: Sequence[Shape], ground: _Ground) -> _Areas | None:
     """The union of areas on each medium, then over media: volumes added, the largest distance, surfaces averaged."""
+    terms, second_is_truth = ground.terms, ground.second_is_truth
     if any(not has_area(shape) for shape in (*a, *b)) or not (a or b):
         return None
     parts: list[MaskComparison] = []
     for medium in sorted({shape.medium for shape in (*a, *b)}):
-        size, spacing = grid_size_of(medium, (*a, *b), grids)
+        size, spacing = grid_size_of(medium, (*a, *b), ground.grids)
         unions = [
-            union_of([*(placed(shape, size) for shape in side if shape.medium == medium), _nothing()])
+            union_of([*(ground.fillings.of(shape, size) for shape in side if shape.medium == medium), _nothing()])
             for side in (a, b)
         ]
         tolerance = terms.tolerance_px if spacing is None else terms.tolerance_mm
@@ -280,15 +305,15 @@ def _compare_answer(question: QuestionSpec, first: Reading, second: Reading) -> 
 
 
 def _wrong_classes(
-    first: Reading, second: Reading, classes: Sequence[ClassComparison], terms: Terms, grids: Sequence[Grid]
+    first: Reading, second: Reading, classes: Sequence[ClassComparison], ground: _Ground
 ) -> tuple[WrongClass, ...]:
     """Objects without a partner of their own class that lie where the other reading has an object of another class."""
     alone_first = {shape_id for entry in classes for shape_id in entry.only_first}
     alone_second = {shape_id for entry in classes for shape_id in entry.only_second}
     a = [shape for shape in first.shapes if shape.shape_id in alone_first]
     b = [shape for shape in second.shapes if shape.shape_id in alone_second]
-    table = shape_similarity(a, b, grids, reach_mm=terms.tolerance_mm, reach_px=terms.tolerance_px)
-    pairs = match_pair(table, terms.match_iou)
+    table = ground.similarity(a, b)
+    pairs = match_pair(table, ground.terms.match_iou)
     return tuple(
         WrongClass(a[i].shape_id, b[j].shape_id, a[i].label, b[j].label, float(table[i, j]))
         for i, j in zip(pairs.first, pairs.second, strict=True)

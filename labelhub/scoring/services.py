@@ -29,6 +29,7 @@ from labelhub.scoring.compare import METHOD, VERSION, Comparison, Terms, compare
 from labelhub.scoring.models import GoldReference, Score
 from labelhub.scoring.reads import Reads, reads_of
 from labelhub.scoring.rows import AGREEMENT, CURRENT_AGREEMENT, RIGHT, SIMILARITY, Between, method_of, rows_of
+from labelhub.scoring.shape_overlap import Fillings
 
 About = Score.About
 
@@ -122,6 +123,7 @@ class _Bench:
         self.stored = list(Score.objects.filter(item=item, metric=SIMILARITY, label="", replaced_at=None))
         self._readings: dict[int, Reading] = {}
         self._grids: list[Grid] | None = None
+        self._fillings = Fillings()
 
     def score_pairs(self) -> None:
         """Compare each two counted readings and each two current ones."""
@@ -184,7 +186,9 @@ class _Bench:
     def _compare(self, first: Reading, second: Reading, *, second_is_truth: bool = False) -> Comparison:
         if self._grids is None:
             self._grids = [grid_of(medium) for medium in media_of(self.item)]
-        return compare(first, second, terms=self.terms, grids=self._grids, second_is_truth=second_is_truth)
+        return compare(
+            first, second, terms=self.terms, grids=self._grids, second_is_truth=second_is_truth, fillings=self._fillings
+        )
 
     def _keep(self, found: Comparison, between: Between) -> None:
         outdated = Score.objects.filter(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from labelhub.formats.shapes import Grid, MaskRegion, Shape
 from labelhub.numerics.geometry import PlacedMask, box_iou, mask_iou, point_similarity
-from labelhub.numerics.rasterise import shape_mask
+from labelhub.numerics.rasterise import shape_mask, union_of
 
 FloatArray = NDArray[np.float64]
 Size = tuple[int, int, int]
@@ -31,8 +31,10 @@ def shape_similarity(
     *,
     reach_mm: float = 2.0,
     reach_px: float = 2.0,
+    fillings: Fillings | None = None,
 ) -> FloatArray:
     """How alike every two shapes are, whatever their classes; 0 across media and across areas, points, lines and tags."""
+    filled = fillings if fillings is not None else Fillings()
     table = np.zeros((len(first), len(second)))
     if not first or not second:
         return table
@@ -45,15 +47,31 @@ def shape_similarity(
             if rows and columns:
                 values = alike([first[i] for i in rows], [second[j] for j in columns], scale, reach)
                 table[np.ix_(rows, columns)] = values
-        _fill_areas(table, first, second, medium, size)
+        _fill_areas(table, first, second, medium, size, filled)
     return table
 
 
+class Fillings:
+    """The voxels of shapes, each filled once however often it is compared. Lives as long as one item is looked at."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, Size], tuple[Shape, PlacedMask]] = {}
+
+    def of(self, shape: Shape, size: Size) -> PlacedMask:
+        """Return :func:`placed` of the shape."""
+        key = (id(shape), size)
+        if key not in self._known:
+            # The shape is kept too, so that its id is not given to another one.
+            self._known[key] = (shape, placed(shape, size))
+        return self._known[key][1]
+
+
 def placed(shape: Shape, size: Size) -> PlacedMask:
-    """The voxels of a shape that encloses an area, ``[z, y, x]``, cut off at the grid."""
-    if shape.mask is not None:
-        return _inside(shape.mask, size)
-    return shape_mask(shape.regions, size)
+    """The voxels of a shape that encloses an area, ``[z, y, x]``, cut off at the grid: its mask and its outlines."""
+    pieces = [_inside(shape.mask, size)] if shape.mask is not None else []
+    if shape.regions:
+        pieces.append(shape_mask(shape.regions, size))
+    return pieces[0] if len(pieces) == 1 else union_of(pieces)
 
 
 def has_area(shape: Shape) -> bool:
@@ -79,7 +97,9 @@ def grid_size_of(
     return (int(ends[0]), int(ends[1]), int(ends[2])), None
 
 
-def _fill_areas(table: FloatArray, first: Sequence[Shape], second: Sequence[Shape], medium: int, size: Size) -> None:
+def _fill_areas(
+    table: FloatArray, first: Sequence[Shape], second: Sequence[Shape], medium: int, size: Size, filled: Fillings
+) -> None:
     """Two upright boxes exactly, everything else by voxels; the table is the caller's own."""
     boxes = _of_nature(first, medium, "box"), _of_nature(second, medium, "box")
     rows = sorted(boxes[0] + _of_nature(first, medium, "area"))
@@ -87,8 +107,10 @@ def _fill_areas(table: FloatArray, first: Sequence[Shape], second: Sequence[Shap
     if not rows or not columns:
         return
     if len(boxes[0]) < len(rows) or len(boxes[1]) < len(columns):
-        left, right = [placed(first[i], size) for i in rows], [placed(second[j], size) for j in columns]
-        table[np.ix_(rows, columns)] = mask_iou(left, right)
+        left, right = [filled.of(first[i], size) for i in rows], [filled.of(second[j], size) for j in columns]
+        for i, meeting in enumerate(_meeting(left, right)):
+            if len(meeting):
+                table[rows[i], np.array(columns)[meeting]] = mask_iou([left[i]], [right[j] for j in meeting])[0]
     if boxes[0] and boxes[1]:
         corners = [
             np.array([_corners(shapes[i]) for i in own]) for shapes, own in zip((first, second), boxes, strict=True)
@@ -97,6 +119,16 @@ def _fill_areas(table: FloatArray, first: Sequence[Shape], second: Sequence[Shap
             [first[i].regions[0].z for i in boxes[0]], [second[j].regions[0].z for j in boxes[1]]
         )
         table[np.ix_(*boxes)] = box_iou(*corners) * same_plane
+
+
+def _meeting(first: Sequence[PlacedMask], second: Sequence[PlacedMask]) -> list[NDArray[np.int64]]:
+    """For each mask of the first, those of the second whose bounding boxes meet its own: all others share nothing."""
+    low = [np.array([mask.origin for mask in side]) for side in (first, second)]
+    high = [
+        start + np.array([mask.voxels.shape for mask in side]) for start, side in zip(low, (first, second), strict=True)
+    ]
+    meets = (low[0][:, None] < high[1][None]) & (low[1][None] < high[0][:, None])
+    return [np.flatnonzero(row) for row in meets.all(axis=2)]
 
 
 def _of_nature(shapes: Sequence[Shape], medium: int, nature: str) -> list[int]:

@@ -37,7 +37,7 @@ from labelhub.projects.selectors import current_policy
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import has_read
-from labelhub.workflow import handing_out, reading, steps
+from labelhub.workflow import deciding, handing_out, steps
 from labelhub.workflow.errors import CannotReturn, ItemExcluded, StepRefused
 from labelhub.workflow.states import State, move
 
@@ -81,7 +81,7 @@ def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) ->
         item = locked(assignment.item_id)
         assignments.close(assignment=assignment, state=Assignment.State.SKIPPED, reason=reason.strip(), now=now)
         _event(item, "assignment.skipped", f"labeler:{assignment.labeler_id}", assignment=str(assignment.pk))
-        reading.after_reader_left(item)
+        deciding.after_reader_left(item)
 
 
 def expire_leases(*, project: Project | None = None, now: datetime | None = None) -> int:
@@ -94,7 +94,7 @@ def expire_leases(*, project: Project | None = None, now: datetime | None = None
             if assignments.expire(assignment=assignment, now=at):
                 count += 1
                 _event(item, "assignment.expired", "system", assignment=str(assignment.pk))
-                reading.after_reader_left(item)
+                deciding.after_reader_left(item)
     return count
 
 
@@ -152,7 +152,7 @@ def score_and_route(*, item: Item) -> None:
     still works on a rework: it is decided when that is in.
     """
     with transaction.atomic():
-        outcome = reading.score_then_decide(item)
+        outcome = deciding.score_then_decide(item)
         if outcome is None:
             return
         if outcome.verdict.outcome == "accept":
@@ -160,7 +160,7 @@ def score_and_route(*, item: Item) -> None:
         elif outcome.verdict.outcome == "back-to-author":
             _return_to_author(item, outcome.odd_submission(), outcome.verdict.reason)
         elif outcome.verdict.outcome == "more-readers":
-            reading.want_reads(item, outcome.verdict.wanted_reads)
+            deciding.want_reads(item, outcome.verdict.wanted_reads)
         else:
             move(item=item, to=State.REVIEW)
 
@@ -288,7 +288,7 @@ def _reject(item: Item, submission: Submission, reviewer: User) -> None:
     except CannotReturn:
         if item.state == State.SETTLED:
             move(item=item, to=State.REVIEW)
-        reading.want_reads(item, assigned.n_filled(item) + 1)
+        deciding.want_reads(item, assigned.n_filled(item) + 1)
 
 
 def _return_to_author(item: Item, submission: Submission, reason: str, *, by: User | None = None) -> Assignment:

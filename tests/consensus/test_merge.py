@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelhub.consensus.merge import merge_readings
+from labelhub.consensus.merge_geometry import outlines_of
 from labelhub.formats.shapes import Grid, MaskRegion, QuestionSpec, Reading, Region, Shape
+from labelhub.numerics.rasterise import on_grid, shape_mask
 from labelhub.scoring.compare import Terms
 
 GRID = Grid((1, 32, 32))
@@ -102,7 +104,44 @@ def test_masks_that_share_no_voxel_but_lie_half_and_half_leave_nothing_in_silenc
     left[4:8, 4:8], right[24:28, 24:28] = True, True
     found = merged(reading(mask(left)), reading(mask(right)))
     assert found.shapes == ()
-    assert found.ties, "nothing is left of a lesion that both readers saw: that is no finding of nobody"
+    assert [tie.what for tie in found.ties] == ["place of an object"], (
+        "a lesion that both saw does not vanish in silence"
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_the_outlines_of_a_mask_fill_to_the_same_mask_holes_and_corners_included(seed):
+    voxels = np.random.default_rng(seed).random((2, 9, 9)) < 0.6
+    outlines = outlines_of(MaskRegion(voxels, (1, 2, 3)))
+    if outlines is None:
+        return
+    filled = shape_mask(outlines, (4, 16, 16))
+    whole = np.zeros((4, 16, 16), dtype=bool)
+    whole[1:3, 2:11, 3:12] = voxels
+    assert np.array_equal(on_grid(filled, (4, 16, 16)), whole)
+
+
+def test_an_island_in_a_hole_has_no_outlines_and_a_ring_has():
+    ring = np.ones((1, 7, 7), dtype=bool)
+    ring[0, 1:6, 1:6] = False
+    outlines = outlines_of(MaskRegion(ring))
+    assert outlines is not None
+    assert [region.is_hole for region in outlines] == [False, True]
+    island = ring.copy()
+    island[0, 3, 3] = True
+    assert outlines_of(MaskRegion(island)) is None
+
+
+def test_what_was_drawn_as_polygons_is_settled_as_polygons():
+    def square(x):
+        ring = np.array([[x, 4], [x + 8, 4], [x + 8, 12], [x, 12]], dtype=float)
+        return Shape(f"s{x}", "nucleus", (Region("polygon", ring),))
+
+    shape = merged(reading(square(4)), reading(square(6)), reading(square(6))).shapes[0].shape
+    assert shape.mask is None
+    assert [region.kind for region in shape.regions] == ["polygon"]
+    assert int(shape_mask(shape.regions, GRID.size).voxels.sum()) == 64
 
 
 def test_points_take_the_geometric_median_and_lines_the_nearest_to_all():
