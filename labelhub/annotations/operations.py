@@ -297,6 +297,8 @@ def _attribute(label: LabelClass, name: Any) -> Question:
 
 def _require_answer(question: Question, value: Any) -> None:
     refusal = None if value is None else question.refusal_of(value)
+    if isinstance(value, str) and "\x00" in value:
+        refusal = f"“{question.text}” takes a text without null characters."
     if refusal is not None:
         raise OperationRefused("answer-wrong", f"{refusal} The answer was not stored.")
 

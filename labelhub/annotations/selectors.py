@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -66,7 +67,7 @@ def own_work(labeler: Labeler, *, days: int = 28, today: date | None = None) -> 
     )  # fmt: skip
 
 
-def has_draft(assignment_ids: Sequence[object]) -> frozenset[object]:
+def has_draft(assignment_ids: Sequence[uuid.UUID]) -> frozenset[uuid.UUID]:
     """Return those of the assignments in whose copy something was done."""
     rows = Document.objects.filter(assignment__in=assignment_ids, head_seq__gt=0)
     return frozenset(rows.values_list("assignment_id", flat=True))

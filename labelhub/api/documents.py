@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from django.http import HttpResponse
@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labelhub.accounts.models import User
 from labelhub.annotations import documents
 from labelhub.annotations.fold import state_to_document
 from labelhub.annotations.models import Document
@@ -32,13 +33,15 @@ from labelhub.projects.permissions import NotFound
 MAX_MASK_BYTES = 64 * 1024 * 1024
 
 
-class OctetParser(BaseParser):  # type: ignore[misc]
+class OctetParser(BaseParser):
     """Reads raw bytes up to the cap."""
 
     media_type = "application/octet-stream"
 
-    def parse(self, stream: BinaryIO, media_type: str | None = None, parser_context: Any = None) -> bytes:
-        """Return the body."""
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return the body as bytes."""
         body = stream.read(MAX_MASK_BYTES + 1)
         if len(body) > MAX_MASK_BYTES:
             raise ParseError(f"A mask is at most {MAX_MASK_BYTES >> 20} MiB. Nothing was stored. Send it in parts.")
@@ -71,7 +74,7 @@ class DocumentView(APIView):
             raise ParseError("“operations” must be a list. Nothing was stored.")
         result = documents.append_operations(
             document=document,
-            author=request.user,
+            author=_author(request),
             client_id=_client_id(body.get("client_id")),
             operations=operations,
             epoch=_whole(body, "epoch"),
@@ -94,7 +97,7 @@ class HeartbeatView(APIView):
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Count it and return the active seconds."""
         document = documents.document_of(assignment=own_assignment(request.user, assignment))
-        return Response({"active_s": round(documents.beat(document=document, author=request.user), 1)})
+        return Response({"active_s": round(documents.beat(document=document, author=_author(request)), 1)})
 
 
 class MaskListView(APIView):
@@ -106,14 +109,15 @@ class MaskListView(APIView):
         """Keep a mask of ``?size=z,y,x`` and return its name."""
         document = documents.document_of(assignment=own_assignment(request.user, assignment))
         size = _size(request.query_params.get("size", ""))
-        body = request.data if isinstance(request.data, bytes) else b""
+        given: Any = request.data
+        body = given if isinstance(given, bytes) else b""
         voxels = size[0] * size[1] * size[2]
         if len(body) != -(-voxels // 8):
             raise ParseError(
                 f"A mask of {voxels} voxels has {-(-voxels // 8)} bytes; {len(body)} came. Nothing was stored."
             )
         bits = np.unpackbits(np.frombuffer(body, dtype=np.uint8), count=voxels).astype(np.bool_)
-        blob = documents.store_mask(document=document, author=request.user, mask=bits.reshape(size))
+        blob = documents.store_mask(document=document, author=_author(request), mask=bits.reshape(size))
         return Response({"mask": blob.pk, "size": list(size)}, status=201)
 
 
@@ -135,7 +139,7 @@ def _workspace(own: Assignment, document: Document, request: Request) -> dict[st
     view = own_view(own)
     return {
         "code": view.item_code,
-        "author": str(request.user.public_id),
+        "author": str(_author(request).public_id),
         "status": view.state,
         "is_rework": view.is_rework,
         "fence": view.fence,
@@ -147,6 +151,12 @@ def _workspace(own: Assignment, document: Document, request: Request) -> dict[st
         "media": [facts_of(medium) for medium in media_of(own.item)],
         "state": state_to_document(documents.state_of(document)),
     }
+
+
+def _author(request: Request) -> User:
+    """Who is signed in; anonymous requests were refused before the view ran."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def _operation(act: Any) -> dict[str, Any]:

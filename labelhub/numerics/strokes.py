@@ -68,13 +68,12 @@ def _covered(
     if tip == "square":
         near_x = (px >= min(0, dx) - radius) & (px <= max(0, dx) + radius)
         near_y = (py >= min(0, dy) - radius) & (py <= max(0, dy) + radius)
-        return near_x & near_y & (np.abs(cross) <= radius * (abs(dx) + abs(dy)))
+        return np.asarray(near_x & near_y & (np.abs(cross) <= radius * (abs(dx) + abs(dy))), dtype=np.bool_)
     along, length2, radius2 = px * dx + py * dy, dx * dx + dy * dy, radius * radius
     at_start = px * px + py * py <= radius2
     at_end = (px - dx) ** 2 + (py - dy) ** 2 <= radius2
     beside = (along > 0) & (along < length2) & (cross * cross <= radius2 * length2)
-    covered: NDArray[np.bool_] = at_start | at_end | beside
-    return covered
+    return np.asarray(at_start | at_end | beside, dtype=np.bool_)
 
 
 def _segments(points: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from labelhub.accounts.models import User
 from labelhub.annotations import documents
+from labelhub.annotations.models import Document
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item, Medium
 from labelhub.projects.selectors import labeler_of
@@ -25,7 +26,7 @@ POLYGON = [[10.0, 10.0], [40.0, 12.0], [30.0, 40.0]]
 class Client:
     """A browser: numbers its operations and sends them."""
 
-    document: documents.Document
+    document: Document
     author: User
     client_id: uuid.UUID = field(default_factory=uuid.uuid4)
     numbers: Any = field(default_factory=lambda: count(1))

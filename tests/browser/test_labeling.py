@@ -215,7 +215,7 @@ def test_saved_is_not_shown_while_the_server_is_away_and_nothing_is_lost_by_a_re
 def test_an_answer_lost_on_the_way_back_does_not_double_anything(page, photograph, people):
     start(page)
     saved(page)
-    lost = []
+    lost: list[str] = []
 
     def lose_first_answer(route: Any) -> None:
         if route.request.method == "POST" and not lost:

@@ -43,7 +43,10 @@ export class PathTool {
     if (drawn.length < 3) return;
     this.points = [...this.points.slice(0, this.strokeFrom), ...simplified(drawn, 0.75 / this.desk.view.scale)];
     const isRound = this.kind === "polygon" && this.points.length >= 4 && this.desk.isNear(this.points[0], [x, y], 2 * CLOSE_WITHIN);
-    if (isRound) this.finish();
+    if (!isRound) return;
+    // A hand that comes round overshoots: what lies at the beginning again belongs to the first corner.
+    while (this.points.length > 3 && this.desk.isNear(this.points[0], this.points.at(-1), CLOSE_WITHIN)) this.points.pop();
+    this.finish();
   }
 
   double() {

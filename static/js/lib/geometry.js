@@ -108,9 +108,12 @@ function segmentsMeet(a, b, c, d) {
   return (s1 === 0 && on(a, b, c)) || (s2 === 0 && on(a, b, d)) || (s3 === 0 && on(c, d, a)) || (s4 === 0 && on(c, d, b));
 }
 
-/** Points without those that repeat the one before them. @param {Point[]} points */
+/** Points without those that repeat the one before them, or the first at the end. @param {Point[]} points */
 export function withoutRepeats(points) {
-  return points.filter(([x, y], i) => i === 0 || x !== points[i - 1][0] || y !== points[i - 1][1]);
+  const isSame = (a, b) => a[0] === b[0] && a[1] === b[1];
+  const kept = points.filter((point, i) => i === 0 || !isSame(point, points[i - 1]));
+  while (kept.length > 1 && isSame(kept[0], kept.at(-1))) kept.pop();
+  return kept;
 }
 
 /** Fewer points along the same line: Douglas and Peucker, with the largest distance that may be lost. */
