@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labelhub.config.settings")
+# Static files come from a synchronous middleware; they are small, and each is asked for once, because its name is its hash.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 http = get_asgi_application()
 
 from labelhub.live.routing import websocket_urlpatterns  # noqa: E402 - needs the applications loaded above

@@ -20,8 +20,7 @@ from labelhub.analytics.report import write_report
 from labelhub.formats.shapes import AnnotationSet, FormatError, Measure
 from labelhub.formats.sources import FORMATS, ReadOptions, read_annotations
 from labelhub.scoring.panel import measure
-from labelhub.scoring.panel_rows import Measured, Panel
-from labelhub.scoring.panel_verdict import number_in_words
+from labelhub.scoring.panel_rows import Measured, Panel, number_in_words
 
 MOST_LINES = 20
 # Gold is nobody's reading: a file that names no rater may be gold all the same.
