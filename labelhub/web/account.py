@@ -55,7 +55,7 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     except services.LinkRefused as error:
         return render(request, "account/link.html", {"refusal": str(error)}, status=410)
     _begin_session(request, user)
-    return redirect("home")
+    return redirect(_safe_next(request))
 
 
 @page("anyone", methods=("POST",))

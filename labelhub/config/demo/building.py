@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from labelhub.accounts.models import User
 from labelhub.accounts.services import create_person
+from labelhub.analytics.services import measure_project
 from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_photograph
 from labelhub.config.demo import plan
@@ -63,7 +64,7 @@ def build_demo(progress: Progress) -> Project:
 def _people() -> dict[str, User]:
     people = {
         username: create_person(username=username, display_name=name, actor=ACTOR)
-        for username, name, _, _ in plan.VISITORS
+        for username, name, *_ in plan.VISITORS
     }
     for labeler in plan.LABELERS:
         people[labeler.username] = create_person(username=labeler.username, display_name=labeler.name, actor=ACTOR)
@@ -79,7 +80,7 @@ def _project(people: Mapping[str, User]) -> Project:
         guideline=plan.GUIDELINE,
         created_by=people["ada"],
     )
-    for username, _, role, _ in plan.VISITORS[1:]:
+    for username, _, role, *_ in plan.VISITORS[1:]:
         add_member(project=project, user=people[username], role=role, actor=ACTOR)
     for labeler in plan.LABELERS:
         add_member(project=project, user=people[labeler.username], role=Role.ANNOTATOR, actor=ACTOR)
@@ -159,7 +160,8 @@ def _work_of_visitors(
     lifecycle.release(
         project=project, formats=["coco", "png", "csv"], note="First release of the demo", by=people["ada"]
     )
-    progress(1, 1, "two items returned to the annotator, first release started")
+    measure_project(project)
+    progress(1, 1, "two items returned to the annotator, first release started, project measured")
 
 
 def _drawn(labelers: Sequence[plan.Simulated], count: int, rng: np.random.Generator) -> list[plan.Simulated]:

@@ -49,11 +49,11 @@ LABELERS = (
     Simulated("sam", "Sam Petit", "none: an average labeler", roughness_px=0.6, confusion=0.05),
 )  # fmt: skip
 
-# The people whose sign-in links the demo prints.
+# The people whose sign-in links the demo prints, and the page that each link opens.
 VISITORS = (
-    ("ada", "Ada Keller", "admin", "watches quality, people and progress"),
-    ("rita", "Rita Sorel", "reviewer", "resolves disagreements"),
-    ("ann", "Ann Doyle", "annotator", "labels"),
+    ("ada", "Ada Keller", "admin", "watches quality, people and progress", "/manage/bright-and-dark-structures/"),
+    ("rita", "Rita Sorel", "reviewer", "resolves disagreements", "/review/"),
+    ("ann", "Ann Doyle", "annotator", "labels", "/label/?project=bright-and-dark-structures"),
 )
 
 PROJECT_NAME = "Bright and dark structures"

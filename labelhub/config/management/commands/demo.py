@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.management import call_command
@@ -130,11 +131,13 @@ class Command(BaseCommand):
         served = f"http://{running.HOST}:{self.port}/"
         self.console.print(f"\nLabelHub is served at [bold]{served}[/bold]   (Ctrl-C ends it)\n")
         self.console.print("Sign-in links; each works once, for a day:\n")
-        for username, name, role, does in plan.VISITORS:
+        for username, name, role, does, page in plan.VISITORS:
             token = make_sign_in_link(user=User.objects.get(username=username), actor="demo")
             # Never wrapped nor cut: a link that is broken over two lines cannot be clicked or copied.
             self.console.print(f"  [bold]{role:<10}[/bold] {name} {does}", soft_wrap=True)
-            self.console.print(f"             {served}account/link/{token}/", soft_wrap=True, highlight=False)
+            self.console.print(
+                f"             {served}account/link/{token}/?next={quote(page)}", soft_wrap=True, highlight=False
+            )
         self.console.print("")
 
     @contextmanager
