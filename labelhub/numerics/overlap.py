@@ -11,23 +11,21 @@ Dice LR (1945) Measures of the amount of ecologic association between species. E
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 
 from labelhub.numerics import surfaces
 from labelhub.numerics.geometry import Placed, PlacedMask
+from labelhub.numerics.mask_pair import EdgeCase, MaskPair, checked_tolerance, placed_pair
 from labelhub.numerics.results import NAN, BoolArray
 
 METHOD = "mask comparison"
 VERSION = "1"
 
 DEFAULT_TOLERANCE = 2.0
-
-EdgeCase: TypeAlias = Literal["none", "both-empty", "first-empty", "second-empty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,37 +141,29 @@ def compare_placed(
     >>> pair.dice, pair.hausdorff, pair.n_dimensions
     (0.0, 1.0, 3)
     """
-    size, spacing = _checked_grid(first, second, grid_size, spacing_mm)
-    _check_tolerance(tolerance)
-    a, b = _on_common_window(first, second)
-    kept = tuple(axis for axis, length in enumerate(size) if length > 1) or (len(size) - 1,)
-    dropped = tuple(axis for axis in range(len(size)) if axis not in kept)
-    a, b = a.squeeze(axis=dropped), b.squeeze(axis=dropped)
-    used = [spacing[axis] for axis in kept]
-    # A slice of known thickness still has a volume: every axis counts towards it in mm.
-    voxel = math.prod(spacing) if spacing_mm is not None else 1.0
-    n_first, n_second = int(np.count_nonzero(a)), int(np.count_nonzero(b))
-    edge_case = _edge_case(n_first, n_second)
-    overlap = _overlap(int(np.count_nonzero(a & b)), n_first, n_second, both_empty_is_perfect)
-    lengths = _lengths(a, b, used, tolerance, edge_case, both_empty_is_perfect)
-    diagonal = math.sqrt(sum((spacing[axis] * size[axis]) ** 2 for axis in kept))
+    checked_tolerance(tolerance)
+    pair = placed_pair(first, second, grid_size, spacing_mm)
+    n_first, n_second = pair.n_first, pair.n_second
+    both = int(np.count_nonzero(pair.first & pair.second))
+    overlap = _overlap(both, n_first, n_second, both_empty_is_perfect)
+    lengths = _lengths(pair, tolerance, both_empty_is_perfect)
     return MaskComparison(
         dice=overlap[0],
         iou=overlap[1],
         volume_difference=_volume_difference(n_first, n_second, second_is_truth),
-        volume_difference_absolute=(n_first - n_second) * voxel,
-        volume_first=n_first * voxel,
-        volume_second=n_second * voxel,
+        volume_difference_absolute=(n_first - n_second) * pair.voxel_volume,
+        volume_first=n_first * pair.voxel_volume,
+        volume_second=n_second * pair.voxel_volume,
         hausdorff=lengths[0],
         hausdorff_95=lengths[1],
         average_surface_distance=lengths[2],
         mean_directed_distance=lengths[3],
         surface_dice=lengths[4],
         tolerance=tolerance,
-        unit="px" if spacing_mm is None else "mm",
-        n_dimensions=len(kept),
-        edge_case=edge_case,
-        penalised_distance=diagonal if edge_case in ("first-empty", "second-empty") else NAN,
+        unit=pair.unit,
+        n_dimensions=pair.n_dimensions,
+        edge_case=pair.edge_case,
+        penalised_distance=pair.penalised_distance,
         second_is_truth=second_is_truth,
     )
 
@@ -200,81 +190,6 @@ def iou_from_dice(dice: float) -> float:
     return dice / (2 - dice)
 
 
-def _checked_grid(
-    first: Placed, second: Placed, grid_size: Sequence[int], spacing_mm: Sequence[float] | None
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    size = tuple(int(length) for length in grid_size)
-    for name, mask in (("first", first), ("second", second)):
-        if mask.voxels.dtype != np.bool_:
-            message = f"{name} has dtype {mask.voxels.dtype}; masks are boolean (compare one label at a time)"
-            raise ValueError(message)
-        ends = [start + length for start, length in zip(mask.origin, mask.voxels.shape, strict=False)]
-        inside = len(ends) == mask.voxels.ndim == len(size) and len(size) in (2, 3)
-        if not inside or min(mask.origin) < 0 or any(end > length for end, length in zip(ends, size, strict=True)):
-            message = (
-                f"{name} has shape {mask.voxels.shape} at {tuple(mask.origin)}; it must lie inside the grid {size}, "
-                "with 2 or 3 dimensions"
-            )
-            raise ValueError(message)
-    if spacing_mm is None:
-        return size, (1.0,) * len(size)
-    spacing = tuple(float(step) for step in spacing_mm)
-    if len(spacing) != len(size) or not all(math.isfinite(step) and step > 0 for step in spacing):
-        message = f"spacing_mm is {tuple(spacing_mm)}; {len(size)} finite numbers above 0 are needed, one an axis"
-        raise ValueError(message)
-    return size, spacing
-
-
-def _check_tolerance(tolerance: float) -> None:
-    if not (math.isfinite(tolerance) and tolerance >= 0):
-        message = f"tolerance is {tolerance!r}; a finite number of at least 0 is needed"
-        raise ValueError(message)
-
-
-def _on_common_window(first: Placed, second: Placed) -> tuple[BoolArray, BoolArray]:
-    """Both masks on the bounding box of their union: nothing beyond it can change any measure."""
-    boxes = [box for box in (_bounds(first), _bounds(second)) if box is not None]
-    if not boxes:
-        shape = (1,) * first.voxels.ndim
-        return np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    low = np.min([box[0] for box in boxes], axis=0)
-    high = np.max([box[1] for box in boxes], axis=0)
-    return _window(first, low, high), _window(second, low, high)
-
-
-def _bounds(mask: Placed) -> tuple[list[int], list[int]] | None:
-    low, high = [], []
-    for axis in range(mask.voxels.ndim):
-        others = tuple(other for other in range(mask.voxels.ndim) if other != axis)
-        occupied = np.flatnonzero(mask.voxels.any(axis=others))
-        if len(occupied) == 0:
-            return None
-        low.append(int(mask.origin[axis] + occupied[0]))
-        high.append(int(mask.origin[axis] + occupied[-1] + 1))
-    return low, high
-
-
-def _window(mask: Placed, low: np.ndarray, high: np.ndarray) -> BoolArray:
-    result = np.zeros(tuple(high - low), dtype=bool)
-    source, target = [], []
-    for axis, start in enumerate(mask.origin):
-        begin, end = max(start, int(low[axis])), min(start + mask.voxels.shape[axis], int(high[axis]))
-        if begin >= end:
-            return result
-        source.append(slice(begin - start, end - start))
-        target.append(slice(begin - int(low[axis]), end - int(low[axis])))
-    result[tuple(target)] = mask.voxels[tuple(source)]
-    return result
-
-
-def _edge_case(n_first: int, n_second: int) -> EdgeCase:
-    if n_first and n_second:
-        return "none"
-    if n_first:
-        return "second-empty"
-    return "first-empty" if n_second else "both-empty"
-
-
 def _overlap(both: int, n_first: int, n_second: int, both_empty_is_perfect: bool) -> tuple[float, float]:
     if n_first + n_second == 0:
         value = 1.0 if both_empty_is_perfect else NAN
@@ -290,15 +205,13 @@ def _volume_difference(n_first: int, n_second: int, second_is_truth: bool) -> fl
     return (n_first - n_second) / n_second if n_second else NAN
 
 
-def _lengths(
-    a: BoolArray, b: BoolArray, spacing: list[float], tolerance: float, edge_case: EdgeCase, both_empty_is_perfect: bool
-) -> tuple[float, float, float, float, float]:
+def _lengths(pair: MaskPair, tolerance: float, both_empty_is_perfect: bool) -> tuple[float, float, float, float, float]:
     """HD, HD95, ASSD, MASD and surface Dice, with the rows of the table for empty masks."""
-    if edge_case == "both-empty":
+    if pair.edge_case == "both-empty":
         return (0.0, 0.0, 0.0, 0.0, 1.0) if both_empty_is_perfect else (NAN, NAN, NAN, NAN, NAN)
-    if edge_case != "none":
+    if pair.edge_case != "none":
         return NAN, NAN, NAN, NAN, 0.0
-    distances = surfaces.surface_distances(a, b, spacing)
+    distances = surfaces.surface_distances(pair.first, pair.second, pair.spacing)
     return (
         surfaces.hausdorff_distance(distances),
         surfaces.hausdorff_distance_95(distances),

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import KDTree
 
-from labelhub.numerics.results import BoolArray, FloatArray, IntArray
+from labelhub.numerics.nearest import nearest_distances
+from labelhub.numerics.results import BoolArray, FloatArray
 
 METHOD = "surface distance"
 VERSION = "1"
@@ -60,9 +60,9 @@ def surface_distances(first: BoolArray, second: BoolArray, spacing: Sequence[flo
     if not (first.any() and second.any()):
         message = "a mask is empty; surfaces exist only where both masks hold a voxel"
         raise ValueError(message)
-    scale = np.asarray(spacing, dtype=np.float64)
-    a, b = np.argwhere(surface(first)), np.argwhere(surface(second))
-    return SurfaceDistances(_nearest(a, b, scale), _nearest(b, a, scale))
+    steps = tuple(float(step) for step in spacing)
+    a, b = surface(first), surface(second)
+    return SurfaceDistances(nearest_distances(a, b, steps), nearest_distances(b, a, steps))
 
 
 def surface(mask: BoolArray) -> BoolArray:
@@ -119,10 +119,3 @@ def surface_dice(distances: SurfaceDistances, tolerance: float) -> float:
     limit = tolerance * (1 + _ROUNDING)
     near = np.count_nonzero(distances.from_first <= limit) + np.count_nonzero(distances.from_second <= limit)
     return float(near / (len(distances.from_first) + len(distances.from_second)))
-
-
-def _nearest(points: IntArray, others: IntArray, scale: FloatArray) -> FloatArray:
-    tree = KDTree(others * scale, balanced_tree=False)
-    _, index = tree.query(points * scale)
-    # From whole steps, so that a distance of exactly one voxel is exactly the spacing.
-    return np.asarray(np.sqrt((((points - others[index]) * scale) ** 2).sum(axis=1)), dtype=np.float64)
