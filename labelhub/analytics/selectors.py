@@ -22,7 +22,7 @@ from labelhub.annotations.plain import rater_key
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler, Project
-from labelhub.projects.selectors import current_policy, labelers
+from labelhub.projects.selectors import labelers
 from labelhub.scoring.panel_rows import GoldRow, ItemRow, LabelerRow, Measured, Panel
 
 # Up to so many submissions a page measures by itself, which takes about a second; more go to a worker.
@@ -95,11 +95,10 @@ def project_overview(project: Project) -> Overview:
     standing = standing_of(project)
     panel = standing.panel if standing is not None else None
     funnel = _funnel(project)
-    _, policy = current_policy(project)
     names = {rater_key(labeler): labeler for labeler in labelers(project)}
     submissions = Submission.objects.filter(assignment__item__project=project)
     return Overview(
-        sentences=sentences_of(panel, funnel, policy, names),
+        sentences=sentences_of(panel, funnel, names),
         funnel=funnel,
         n_items=sum(funnel.values()),
         n_submissions=submissions.count(),

@@ -63,6 +63,7 @@ def measure_project(project: Project) -> Panel:
         tolerance=Reach(),
         min_items=policy.min_items,
         min_gold=policy.min_gold,
+        gold_target=policy.gold_target,
     )
     Rollup.objects.update_or_create(
         project=project,

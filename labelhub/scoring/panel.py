@@ -15,6 +15,7 @@ from labelhub.numerics.specific import specific_agreement
 from labelhub.scoring.gather import Gathered, gather
 from labelhub.scoring.gather_extents import Reach
 from labelhub.scoring.gather_objects import Matching, Objects, gather_objects
+from labelhub.scoring.panel_alarms import alarm_rows
 from labelhub.scoring.panel_copies import copy_rows
 from labelhub.scoring.panel_gold import against_gold
 from labelhub.scoring.panel_items import item_rows
@@ -39,15 +40,17 @@ def measure(
     n_resamples: int = 2000,
     min_items: int = 20,
     min_gold: int = 20,
+    gold_target: float = 0.8,
 ) -> Panel:
     """Every number about a set of readings, with its interval, and every item with what to do about it.
 
     ``match_iou`` is the overlap from which two readers' shapes are one object, ``tolerance`` the reach within which two
     marks without area are. Numbers on fewer than ``min_items`` units (``min_gold`` against gold) are marked grey.
+    ``gold_target`` is the accuracy below which a reader is pointed at.
     """
     reach = tolerance or Reach()
     matching = Matching(match_iou, reach)
-    settings = Settings(rng_seed, match_iou, reach.px, reach.mm, n_resamples, min_items, min_gold)
+    settings = Settings(rng_seed, match_iou, reach.px, reach.mm, n_resamples, min_items, min_gold, gold_target)
     gathered = gather(annotation_set)
     bench = Bench(gathered, settings)
     objects = gather_objects(gathered, matching)
@@ -62,23 +65,26 @@ def measure(
     planning = planning_of(gathered, questions)
     work = work_rows(gathered, items)
     disputed = [row for row in items if row.n_readers >= 2 and row.disagreement > 0]
+    labelers = labeler_rows(bench, objects, asked, against)
+    alarms = alarm_rows(labelers, gold_target)
     everyone = against.everyone if against is not None else None
     return Panel(
         source=_source(annotation_set, gathered),
         settings=settings,
-        verdict=verdict(gathered, detection, overlap, questions, everyone, disputed, planning),
+        verdict=verdict(gathered, detection, overlap, questions, everyone, disputed, planning, alarms, copies),
         cautions=cautions(gathered, copies),
         detection=detection,
         overlap=overlap,
         classes=class_row(bench, objects.mixed) if objects.mixed is not None else None,
         questions=questions,
         pairs=pair_rows(bench, objects, asked, items),
-        labelers=labeler_rows(bench, objects, asked, against),
+        labelers=labelers,
         gold=everyone,
         items=items,
         worklist=work,
         copies=copies,
         planning=planning,
+        alarms=alarms,
         object_scores=tuple(score for row in objects.by_label.values() for score in object_scores(bench, row)),
     )
 

@@ -28,7 +28,7 @@ VERSION = "1"
 _RIGHT, _FOUND, _REAL, _CLASS = "answers right", "gold objects found", "marks that are real", "class right"
 _DICE, _SIZE = "Dice with gold", "size against gold, 2(own−gold)/(own+gold)"
 _MAJORITY = "majority answer right"
-_SHARES = (_RIGHT, _MAJORITY, _FOUND, _REAL, _CLASS)
+SHARES = (_RIGHT, _MAJORITY, _FOUND, _REAL, _CLASS)
 _UNITS = dict.fromkeys((_FOUND, _REAL, _CLASS, _DICE, _SIZE), "objects")
 
 
@@ -187,11 +187,11 @@ def _numbers(bench: Bench, tally: _Tally, prefix: str) -> tuple[Measured, ...]:
         items = np.array(tally.items[aspect], dtype=np.int64)
         key = f"{prefix}.{aspect}"
         unit = _UNITS.get(aspect, "answers")
-        if aspect in _SHARES:
+        if aspect in SHARES:
             estimate = share_of(bench, key, values, items, unit, aspect)
         else:
             estimate = mean_estimate(values, bench.resampling(key, items), unit=unit, method=aspect, version=VERSION)
-        wrong = items[np.array(values) < 1] if aspect in _SHARES else items
+        wrong = items[np.array(values) < 1] if aspect in SHARES else items
         least = bench.settings.min_gold
         rows.append(bench.measured(key, aspect, estimate, wrong, minimum=least, widest=GREY_WIDTH))
     return tuple(rows)

@@ -36,6 +36,15 @@ class Measured:
     is_grey: bool = False
 
 
+def number_in_words(measured: Measured) -> str:
+    """The number as pages print it: value, interval and n."""
+    estimate = measured.estimate
+    if not estimate.is_defined:
+        return f"undefined ({estimate.reason})"
+    interval = f" [{estimate.low:.2f}–{estimate.high:.2f}]" if np.isfinite(estimate.width) else " [no interval]"
+    return f"{estimate.value:.2f}{interval} n={estimate.n}"
+
+
 @dataclass(frozen=True, slots=True)
 class FoundByRow:
     """Of the objects that ``n_readers`` could have found, how many exactly ``k`` did."""
@@ -207,6 +216,15 @@ class CopyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """A reader's number that is clearly out of bounds; ``what`` goes on after the reader's name."""
+
+    rater: str
+    what: str
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
 class Planning:
     """What cannot be concluded, and how many reads would change that."""
 
@@ -227,6 +245,7 @@ class Settings:
     n_resamples: int
     min_items: int
     min_gold: int
+    gold_target: float
     version: str = VERSION
 
 
@@ -282,6 +301,7 @@ class Panel:
     worklist: tuple[WorkRow, ...]
     copies: tuple[CopyRow, ...]
     planning: Planning
+    alarms: tuple[AlarmRow, ...] = ()
     object_scores: tuple[ObjectScore, ...] = ()
 
     @property

@@ -15,15 +15,16 @@ from labelhub.numerics.proportions import units_for_proportion
 from labelhub.scoring.gather import Gathered, plural
 from labelhub.scoring.panel_questions import HALF_WIDTH
 from labelhub.scoring.panel_rows import (
+    AlarmRow,
     CopyRow,
     DetectionRow,
     GoldRow,
     ItemRow,
-    Measured,
     OverlapRow,
     Planning,
     QuestionRow,
     WorkRow,
+    number_in_words,
 )
 
 HIGH, LOW = 0.8, 0.667
@@ -31,15 +32,6 @@ HIGH, LOW = 0.8, 0.667
 LEAST_DISAGREEMENT = 0.1
 _NOTHING_HIGH = f"nothing is agreed on beyond doubt (no whole interval ≥ {HIGH:g}{{best}})"
 _NOTHING_LOW = f"none is clearly below {LOW:g}"
-
-
-def number_in_words(measured: Measured) -> str:
-    """The number as pages print it: value, interval and n."""
-    estimate = measured.estimate
-    if not estimate.is_defined:
-        return f"undefined ({estimate.reason})"
-    interval = f" [{estimate.low:.2f}–{estimate.high:.2f}]" if np.isfinite(estimate.width) else " [no interval]"
-    return f"{estimate.value:.2f}{interval} n={estimate.n}"
 
 
 def cautions(gathered: Gathered, copies: Sequence[CopyRow]) -> tuple[str, ...]:
@@ -79,13 +71,16 @@ def verdict(
     gold: GoldRow | None,
     disputed: Sequence[ItemRow],
     planning: Planning,
+    alarms: Sequence[AlarmRow],
+    copies: Sequence[CopyRow],
 ) -> tuple[str, str, str]:
-    """What was read, which labels to trust, what to look at first."""
+    """What was read, which labels to trust and who differs, what to look at first."""
     first = _what_was_read(gathered)
     if not gathered.items_read_twice:
         cannot = planning.cannot[0] if planning.cannot else "Nothing can be concluded about agreement."
         return first, _gold_words(gold) or cannot, planning.sentence
-    return first, _what_to_trust(detection, overlap, questions, gold), _what_first(gathered, disputed)
+    trust = _what_to_trust(detection, overlap, questions, gold)
+    return first, trust.removesuffix(".") + _who_differs(alarms, copies), _what_first(gathered, disputed)
 
 
 def work_rows(gathered: Gathered, items: Sequence[ItemRow]) -> tuple[WorkRow, ...]:
@@ -160,6 +155,8 @@ def _what_was_read(gathered: Gathered) -> str:
         else f", by readers who cannot be told apart from one {_singular(gathered.unit)} to the next"
     )
     warning = "" if gathered.is_independent else ": this is not agreement between independent readers"
+    if gathered.kind == "unknown":
+        warning = ": whether readers saw each other's labels is not known"
     items = _count(n_items, _singular(gathered.unit))
     return f"{items} with {reads}{who} ({each}){twice}{apart}{warning}."
 
@@ -193,6 +190,15 @@ def _what_to_trust(
     rest = f"; {undecided} of {len(known)} numbers lie between or are too wide to say" if undecided else ""
     text = f"{trusted}; {doubtful}{rest}."
     return (accuracy[:-1] + "; " if accuracy else "") + (text if accuracy else text[0].upper() + text[1:])
+
+
+def _who_differs(alarms: Sequence[AlarmRow], copies: Sequence[CopyRow]) -> str:
+    """The readers who clearly differ, as the end of the second sentence."""
+    found = [
+        f"{row.first} and {row.second} share {row.n_identical} outlines exactly" for row in copies if row.is_suspicious
+    ]
+    found += [f"{row.rater} {row.what}" for row in alarms]
+    return f"; who differs: {_listed(found)}." if found else "."
 
 
 def _gold_words(gold: GoldRow | None) -> str:

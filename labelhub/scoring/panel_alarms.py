@@ -1,0 +1,66 @@
+"""Which readers clearly miss the target on gold, or draw clearly larger or smaller than they should.
+
+An alarm is raised only where it survives Holm's correction over all readers and numbers looked at, and never on a number
+that is grey. Not here: copying (``panel_copies``), and pausing anyone (a sequential test's work).
+
+Holm S (1979) A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6:65-70.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from scipy.stats import norm
+
+from labelhub.numerics.results import Estimate
+from labelhub.scoring.panel_gold import SHARES
+from labelhub.scoring.panel_rows import AlarmRow, LabelerRow, Measured, number_in_words
+
+LEVEL = 0.05
+
+
+def alarm_rows(labelers: Sequence[LabelerRow], gold_target: float) -> tuple[AlarmRow, ...]:
+    """The alarms that survive, the surest first."""
+    found: list[tuple[float, AlarmRow]] = []
+    for row in labelers:
+        sizes = [(m, "gold") for m in row.gold if _is_size(m)]
+        sizes = sizes or [(m, "the others") for m in row.agreement if _is_size(m)]
+        found += [_size(row.rater, measured, against) for measured, against in sizes if _bears_weight(measured)]
+        shares = [measured for measured in row.gold if measured.name in SHARES and _bears_weight(measured)]
+        found += [_share(row.rater, measured, gold_target) for measured in shares]
+    kept = []
+    for place, (p, alarm) in enumerate(sorted(found, key=lambda entry: entry[0])):
+        if p > LEVEL / (len(found) - place):
+            break
+        kept.append(alarm)
+    return tuple(kept)
+
+
+def _share(rater: str, measured: Measured, target: float) -> tuple[float, AlarmRow]:
+    what = f"has {measured.name} {number_in_words(measured)}, below the target of {target:g}"
+    return _chance_so_low(measured.estimate, target), AlarmRow(rater, what, measured)
+
+
+def _size(rater: str, measured: Measured, against: str) -> tuple[float, AlarmRow]:
+    low = _chance_so_low(measured.estimate, 0.0)
+    difference = measured.estimate.value
+    # 2(a-b)/(a+b) = d means a/b = (2+d)/(2-d): said as a share, which people can picture.
+    share = (2 + difference) / (2 - difference) - 1 if abs(difference) < 2 else math.inf
+    word = "larger" if difference > 0 else "smaller"
+    what = f"draws {abs(share):.0%} {word} than {against} ({number_in_words(measured)})"
+    return 2 * min(low, 1 - low), AlarmRow(rater, what, measured)
+
+
+def _bears_weight(measured: Measured) -> bool:
+    return not measured.is_grey and measured.estimate.width > 0
+
+
+def _is_size(measured: Measured) -> bool:
+    return measured.name.startswith("size against")
+
+
+def _chance_so_low(estimate: Estimate, bound: float) -> float:
+    """How likely so low a value is where the truth is ``bound``: normal, with the standard error of the interval."""
+    error = estimate.width / (2 * float(norm.ppf(0.5 + estimate.level / 2)))
+    return float(norm.cdf((estimate.value - bound) / error))
