@@ -15,7 +15,11 @@ function addRow(values = {}) {
     colour: colours.find((colour) => !taken.has(colour)) ?? colours[rows.children.length % colours.length],
     shortcut: [..."123456789"].find((key) => !keys.has(key)) ?? "",
   };
-  for (const [name, value] of Object.entries({ ...defaults, ...values })) {
+  const given = { ...defaults, ...values };
+  // A key or colour that another class has would be refused or mistaken: the next free one takes its place.
+  if (keys.has(given.shortcut)) given.shortcut = defaults.shortcut;
+  if (taken.has(given.colour)) given.colour = defaults.colour;
+  for (const [name, value] of Object.entries(given)) {
     const field = row.querySelector(`[name=${name}]`);
     if (field) field.value = value;
   }

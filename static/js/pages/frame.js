@@ -86,6 +86,15 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A button that needs words brings the reader to the empty field instead of sending.
+document.addEventListener("click", (event) => {
+  const needed = document.getElementById(event.target.closest("[data-needs]")?.dataset.needs);
+  if (!needed || needed.value.trim()) return;
+  event.preventDefault();
+  needed.placeholder = "Say what is wrong: its author reads your words.";
+  needed.focus();
+});
+
 // A second press of a sent form must not send it twice; a page that comes back from history is usable again.
 document.addEventListener("submit", (event) => {
   const form = event.target;

@@ -1,0 +1,268 @@
+"""The pages in a real Chromium: nothing blocked or broken, readable in both themes, usable on a phone and by keys alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.test import Client, override_settings
+
+from labelhub.accounts.models import User
+from labelhub.accounts.services import make_sign_in_link
+from labelhub.projects.selectors import current_ontology
+from tests.cast import make_cast
+from tests.web.world import World, add_item, make_world, read
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
+]  # fmt: skip
+MANAGE = ("", "items/", "labelers/", "pairs/", "data/", "people/", "ontology/", "policy/", "releases/", "audit/")
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+if not CHROMIUM.exists():
+    pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
+sync_api = pytest.importorskip("playwright.sync_api")
+
+# Contrast of every text with what lies behind it, after WCAG 2.2 (1.4.3): 4.5, or 3 for large text.
+FAINT_TEXTS = """() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return rgba("white");
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    const text = walker.currentNode.textContent.trim();
+    if (!text || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    if (element.closest("script, option, svg, [disabled], .visually-hidden, [aria-pressed=false]")) continue;
+    const style = getComputedStyle(element);
+    const [a, b] = [light(rgba(style.color)), light(behind(element))].sort((x, y) => y - x);
+    const size = parseFloat(style.fontSize);
+    const least = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;
+    if ((a + 0.05) / (b + 0.05) < least) found.push(`${text.slice(0, 40)}: ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
+  }
+  return found;
+}"""
+
+NAMELESS_CONTROLS = """() => [...document.querySelectorAll("button, a[href], input:not([type=hidden]), select, textarea")]
+  .filter((control) => control.checkVisibility() && !control.closest("template"))
+  .filter((control) => !(control.textContent.trim() || control.getAttribute("aria-label") || control.labels?.length
+    || control.getAttribute("aria-hidden") === "true"))
+  .map((control) => control.outerHTML.slice(0, 120))"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _static_files() -> None:
+    """The live server serves what is collected."""
+    plain_files = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    with override_settings(STORAGES={**settings.STORAGES, **plain_files}):
+        call_command("collectstatic", verbosity=0, interactive=False)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def world(transactional_db) -> World:
+    return make_world(make_cast())
+
+
+@pytest.fixture
+def visit(chromium, live_server, world) -> Iterator[Callable[..., Any]]:
+    """Return a way to open pages as somebody; complaints of the browser fail the test at its end."""
+    complaints: list[str] = []
+    contexts = []
+
+    def as_(name: str, *, width: int = 1280, height: int = 720, scheme: str = "light") -> Any:
+        client = Client()
+        client.force_login(getattr(world.cast, name))
+        size = {"width": width, "height": height}
+        context = chromium.new_context(viewport=size, color_scheme=scheme, base_url=live_server.url)
+        contexts.append(context)
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        page.on("console", lambda note: complaints.append(f"{page.url}: {note.text}") if note.type == "error" else None)
+        return page
+
+    yield as_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def places_of(world: World) -> list[tuple[str, str]]:
+    places = [("ada", f"/manage/cells/{place}") for place in MANAGE]
+    places += [("ada", "/manage/"), ("ada", "/manage/new/"), ("ada", f"/manage/cells/items/{world.item.code}/")]
+    places += [
+        ("ada", f"/manage/cells/labelers/{world.by_ann.assignment.labeler_id}/"),
+        ("ada", "/help/"),
+        ("ada", "/account/"),
+    ]
+    return [*places, ("rita", "/review/"), ("rita", f"/review/cells/{world.item.code}/"), ("rita", "/review/me/")]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_readable_named_and_breaks_no_rule_of_the_policy(visit, world, scheme):
+    faint, nameless = {}, {}
+    for name, place in places_of(world):
+        page = visit(name, scheme=scheme)
+        page.goto(place, wait_until="networkidle")
+        faint[place] = page.evaluate(FAINT_TEXTS)
+        nameless[place] = page.evaluate(NAMELESS_CONTROLS)
+        page.context.close()
+    assert {place: texts for place, texts in faint.items() if texts} == {}
+    assert {place: controls for place, controls in nameless.items() if controls} == {}
+
+
+def test_no_page_is_wider_than_a_phone(visit, world):
+    for name, place in places_of(world):
+        page = visit(name, width=390, height=844)
+        page.goto(place, wait_until="networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, place
+        page.context.close()
+
+
+def test_a_link_signs_in_by_its_button(chromium, live_server, world):
+    context = chromium.new_context(base_url=live_server.url)
+    page = context.new_page()
+    page.goto(f"/account/link/{make_sign_in_link(user=world.cast.rita, actor='test')}/")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/review/")
+    context.close()
+
+
+def test_keys_open_the_sheet_the_search_and_nothing_while_typing(visit):
+    page = visit("ada")
+    page.goto("/manage/")
+    page.keyboard.press("?")
+    assert page.locator("#shortcuts").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#shortcuts").is_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("n?")
+    assert page.locator("#search").input_value() == "n?"
+    assert page.url.endswith("/manage/")
+
+
+def test_the_theme_changes_at_once_and_is_remembered(visit, world):
+    page = visit("ada")
+    page.goto("/account/")
+    with page.expect_response("**/account/theme/"):
+        page.get_by_role("button", name="Dark").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 20, 22)"
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert User.objects.get(pk=world.cast.ada.pk).theme == "dark"
+
+
+def test_a_number_tells_its_method_on_focus(visit):
+    page = visit("ada")
+    page.goto("/manage/cells/")
+    number = page.locator(".estimate").first
+    number.focus()
+    assert "n counts" in page.locator("#tip").inner_text()
+    assert number.get_attribute("aria-describedby") == "tip"
+    page.keyboard.press("Escape")
+    assert not page.locator("#tip").is_visible()
+
+
+def test_a_table_sorts_by_its_header_and_keeps_it_in_the_address(visit):
+    page = visit("ada")
+    page.goto("/manage/cells/people/")
+    header = page.locator("th", has_text="Person")
+    header.get_by_role("button").click()
+    header.get_by_role("button").click()
+    assert page.url.endswith("?sort=-name")
+    page.reload()
+    assert header.get_attribute("aria-sort") == "descending"
+    assert page.locator("tbody th").first.inner_text().startswith("Rita")
+
+
+def test_the_inbox_is_worked_by_keys(visit, world):
+    second = add_item(world.cast, source_id="task-8")
+    read(world.cast, second, world.cast.ann, box=(4, 4, 20, 20))
+    read(world.cast, second, world.cast.ben, box=(40, 40, 60, 60))
+    page = visit("rita")
+    page.goto("/review/")
+    cards = page.locator("[data-list-row]")
+    assert cards.count() == 2
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert cards.nth(1).get_attribute("aria-current") == "true"
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/review/cells/*/")
+
+
+def test_readers_are_toggled_flipped_and_accepted_by_keys(visit, world):
+    page = visit("rita")
+    page.goto(f"/review/cells/{world.item.code}/", wait_until="networkidle")
+    pressed = "[...document.querySelectorAll('[data-layer]')].map((b) => b.getAttribute('aria-pressed')).join()"
+    lit = """() => { const c = document.querySelector('canvas');
+      return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 !== 3 && v > 0).length }"""
+    assert page.evaluate(lit) > 10_000
+    assert page.evaluate(pressed) == "true,true"
+    page.keyboard.press("Shift+Digit1")
+    assert page.evaluate(pressed) == "false,true"
+    page.keyboard.press("Backquote")
+    assert page.evaluate(pressed) == "true,false"
+    page.keyboard.press("=")
+    assert page.evaluate(pressed) == "true,true"
+    page.keyboard.press("c")
+    page.keyboard.type("a fine reading")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/review/?project=cells")
+    world.item.refresh_from_db()
+    assert world.item.state == "settled"
+
+
+def test_returning_without_words_is_held_back_on_the_page(visit, world):
+    page = visit("rita")
+    page.goto(f"/review/cells/{world.item.code}/", wait_until="networkidle")
+    page.keyboard.press("r")
+    assert page.evaluate("document.activeElement.id") == "comment"
+    world.item.refresh_from_db()
+    assert world.item.state == "review"
+
+
+def test_the_builder_adds_a_ready_made_ontology_and_shows_it_as_annotators_see_it(visit, world):
+    page = visit("ada")
+    page.goto("/manage/cells/ontology/")
+    page.get_by_role("button", name="Knee MRI").click()
+    assert "Cartilage" in page.locator("[data-preview-classes]").inner_text()
+    page.get_by_role("button", name="Publish as version 2").first.click()
+    page.wait_for_load_state()
+    _, ontology = current_ontology(world.cast.project)
+    assert [entry.key for entry in ontology.classes][-3:] == ["femur", "tibia", "cartilage"]
+
+
+def test_the_audit_chain_is_verified_in_place(visit):
+    page = visit("ada")
+    page.goto("/manage/cells/audit/")
+    page.get_by_role("button", name="Verify").click()
+    page.get_by_text("as they were written").wait_for()
