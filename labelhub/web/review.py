@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from labelhub.analytics.item_table import reader_counts
 from labelhub.catalog import selectors as catalog
 from labelhub.catalog.models import Item
 from labelhub.projects.errors import DomainError
@@ -38,7 +39,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     rows.sort(key=lambda entry: -entry[0].value)
     if len(chosen) == 1:
         request.project = chosen[0].project  # type: ignore[attr-defined]
-    readers = _reader_counts([row.item for row, _ in rows[:LENGTH]])
+    readers = reader_counts(row.item for row, _ in rows[:LENGTH])
     context = {
         "rows": [(row, home, readers.get(row.item.pk, 0)) for row, home in rows[:LENGTH]],
         "homes": homes, "asked": asked, "n_waiting": _n_waiting(request, chosen), "length": LENGTH,
@@ -120,7 +121,3 @@ def _number(text: str, *, most: int) -> int | None:
 
 def _n_waiting(request: HttpRequest, homes: list[Home]) -> int:
     return sum(selectors.n_waiting(person(request), home.project) for home in homes)
-
-
-def _reader_counts(items: list[Item]) -> dict[int, int]:
-    return {item.pk: len(reads_of(item).current) for item in items}
