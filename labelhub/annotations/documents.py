@@ -118,7 +118,7 @@ def append_operations(
         locked = _lock(document, author=author, epoch=epoch, fence=fence)
         context = _context(locked, author)
         result = _append(locked, context, author, client_id, operations)
-        _renew(locked.assignment, locked.policy)
+        renew_lease(assignment=locked.assignment, policy=locked.policy)
         Document.objects.filter(pk=locked.pk).update(head_seq=result.head_seq)
         _beat(locked, timezone.now())
     return result
@@ -128,8 +128,15 @@ def beat(*, document: Document, author: User) -> float:
     """Count a sign of life: the time since the last one, unless that was a pause. Returns the active seconds so far."""
     with transaction.atomic():
         locked = _lock(document, author=author)
-        _renew(locked.assignment, locked.policy)
+        renew_lease(assignment=locked.assignment, policy=locked.policy)
         return _beat(locked, timezone.now())
+
+
+def renew_lease(*, assignment: Assignment, policy: PolicyVersion | None) -> None:
+    """Extend the lease of somebody at work once half of it is over; a longer one (of work that came back) stays as it is."""
+    lease_s = read_policy(policy.content if policy else {}).lease_s
+    if assignment.lease_until is None or assignment.lease_until - timezone.now() < timedelta(seconds=lease_s / 2):
+        assignments.renew(assignment=assignment, lease_s=lease_s, fence=assignment.fence)
 
 
 def store_mask(*, document: Document, author: User, mask: NDArray[Any]) -> Blob:
@@ -280,13 +287,6 @@ def _beat(document: Document, now: datetime) -> float:
     active_s = document.active_s + (since if 0 < since <= IDLE_AFTER_S else 0.0)
     Document.objects.filter(pk=document.pk).update(active_s=active_s, beat_at=now)
     return active_s
-
-
-def _renew(assignment: Assignment, policy: PolicyVersion | None) -> None:
-    """Extend the lease of somebody at work, once half of it is over."""
-    lease_s = read_policy(policy.content if policy else {}).lease_s
-    if assignment.lease_until is None or assignment.lease_until - timezone.now() < timedelta(seconds=lease_s / 2):
-        assignments.renew(assignment=assignment, lease_s=lease_s, fence=assignment.fence)
 
 
 def _base(assignment: Assignment) -> dict[str, Any]:

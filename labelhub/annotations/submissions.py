@@ -21,7 +21,8 @@ from django.utils import timezone
 from labelhub.annotations import documents
 from labelhub.annotations.errors import AnnotationRefused, already_submitted, lease_ended
 from labelhub.annotations.extent import checked_extent, whole_extent
-from labelhub.annotations.fold import DocumentState, paint_layers
+from labelhub.annotations.fold import DocumentState
+from labelhub.annotations.layers import paint_layers
 from labelhub.annotations.models import Annotation, Answer, Document, Submission
 from labelhub.annotations.plain import regions_to_document, values_to_document
 from labelhub.assignments.models import Assignment

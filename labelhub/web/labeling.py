@@ -17,8 +17,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from labelhub.annotations import documents
 from labelhub.annotations.selectors import OwnWork, has_draft, own_work
-from labelhub.assignments import services as assignments
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import own_assignment, own_queue
 from labelhub.projects.errors import DomainError
@@ -93,8 +93,8 @@ def workspace(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
     """The labeling page of one assignment; opening it starts the clock of its lease."""
     own = own_assignment(request.user, assignment)
     if own.state == Assignment.State.OPEN:
-        _, policy = current_policy(own.item.project)
-        assignments.renew(assignment=own, lease_s=policy.lease_s, fence=own.fence)
+        document = documents.document_of(assignment=own)
+        documents.renew_lease(assignment=own, policy=document.policy)
     is_rework = own.read_kind == "rework"
     comments = own_comments(own.labeler, own.item) if is_rework else ()
     return render(

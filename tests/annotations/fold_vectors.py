@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from labelhub.annotations.fold import Act, fold, layer_digest, paint_layers, state_to_document
+from labelhub.annotations.fold import Act, fold, state_to_document
+from labelhub.annotations.layers import layer_digest, paint_layers
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "fold"
 SIZES = {0: (1, 60, 80), 1: (5, 24, 30)}

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelhub.annotations.fold import Act, fold, layer_digest, paint_layers, state_to_document
+from labelhub.annotations.fold import Act, fold, state_to_document
+from labelhub.annotations.layers import layer_digest, paint_layers
 from labelhub.numerics.strokes import MAX_RADIUS, MIN_RADIUS, paint_stroke, stroke_bounds
 from tests.annotations.fold_vectors import FOLDER, LABELS, MASK, SIZES, random_log, vector
 

@@ -26,7 +26,9 @@ export function showSaved(sync, draft) {
     byId("trouble-text").textContent = sync.detail;
     byId("trouble-sign-in").hidden = sync.status !== "signed-out";
     byId("trouble-retry").hidden = sync.status !== "offline";
-    byId("trouble-again").hidden = !sync.isEnded;
+    const again = byId("trouble-again");
+    again.hidden = !sync.isEnded;
+    again.textContent = sync.status === "lease-ended" ? "Take it again" : "To the queue";
   };
   sync.addEventListener("status", show);
   draft.addEventListener("pending", show);

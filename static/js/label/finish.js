@@ -85,6 +85,7 @@ export class Finish {
       if (error.code) sessionStorage.removeItem(this.storage);
       this.say(error.message);
       this.setBusy(false);
+      /** @type {HTMLElement | null} */ (document.querySelector(".is-missing input, .is-missing textarea"))?.focus();
     }
   }
 

@@ -65,6 +65,11 @@ async function start() {
   sync.push();
   startClock(page.dataset.heartbeat, workspace.active_s, () => !editor.isReadOnly);
   byId("trouble-retry").addEventListener("click", () => sync.push());
+  byId("trouble-again").addEventListener("click", () => {
+    // Opening the page takes the image again where nobody else got it meanwhile; else it says so.
+    if (sync.status === "lease-ended") location.reload();
+    else location.assign(page.dataset.queue);
+  });
   byId("canvas").focus({ preventScroll: true });
   page.dataset.ready = "yes";
   warnBeforeLeaving(draft, outbox);
@@ -112,7 +117,6 @@ function cover(picture, title, text, canReload = false, isNote = false) {
 }
 
 byId("cover-reload").addEventListener("click", () => location.reload());
-byId("trouble-again").addEventListener("click", () => location.assign(page.dataset.queue));
 
 function showCode(workspace) {
   byId("code").textContent = workspace.code;
