@@ -60,6 +60,19 @@ class CannotReturn(StepRefused):
     code = "cannot-return"
 
 
+class NewerVersion(StepRefused):
+    """The author submitted again since the reviewer looked."""
+
+    code = "newer-version"
+
+    def __init__(self, *, seen: int, newest: int) -> None:
+        super().__init__(
+            f"You looked at version {seen}, and its author has submitted version {newest} since. Both are kept, and your "
+            "judgement was not stored. Load the page again and judge the newer one."
+        )
+        self.seen, self.newest = seen, newest
+
+
 class ItemExcluded(StepRefused):
     """The item was taken out of the project's work."""
 

@@ -119,7 +119,7 @@ def submit(
             assignment=assignment, request_id=request_id, no_finding=no_finding, extent=extent, active_s=active_s
         )
         assignments.close(assignment=assignment, state=Assignment.State.SUBMITTED)
-        score_and_route(item=item)
+        _score_and_route(item)
     return submission
 
 
@@ -140,8 +140,8 @@ def record_reading(
         if not is_gold and held.state == State.WAITING:
             move(item=held, to=State.READING, now=at)
         if is_routed:
-            score_and_route(item=held)
-        item.state = held.state
+            _score_and_route(held)
+        item.state, item.wanted_reads = held.state, held.wanted_reads
     return submission
 
 
@@ -152,17 +152,9 @@ def score_and_route(*, item: Item) -> None:
     still works on a rework: it is decided when that is in.
     """
     with transaction.atomic():
-        outcome = deciding.score_then_decide(item)
-        if outcome is None:
-            return
-        if outcome.verdict.outcome == "accept":
-            _settle_by_vote(item, outcome.reads, reason=outcome.verdict.reason, merged=outcome.merged)
-        elif outcome.verdict.outcome == "back-to-author":
-            _return_to_author(item, outcome.odd_submission(), outcome.verdict.reason)
-        elif outcome.verdict.outcome == "more-readers":
-            deciding.want_reads(item, outcome.verdict.wanted_reads)
-        else:
-            move(item=item, to=State.REVIEW)
+        held = locked(item.pk)
+        _score_and_route(held)
+        item.state, item.wanted_reads = held.state, held.wanted_reads
 
 
 def start_rework(*, submission: Submission, reason: str, by: User | None = None) -> Assignment:
@@ -184,13 +176,15 @@ def review(
 
     *Accept* settles the item with this reading. *Reject* sends it back to its author with the comment; where that is not
     possible one more reader is asked. On an item that another reviewer settled, a rejection opens it for review again:
-    both judgements stay. Writes ``submission.reviewed`` and what follows.
+    both judgements stay. Raises ``NewerVersion`` where the author submitted again meanwhile. Writes ``submission.reviewed``
+    and what follows.
     """
     require(reviewer, Action.REVIEW, submission)
     with transaction.atomic():
         item = locked(submission.assignment.item_id)
         if item.state == State.EXCLUDED:
             raise ItemExcluded(code=item.code)
+        steps.require_newest(submission, request_id)
         decision, is_new = reviews.decide(
             submission=submission,
             reviewer=reviewer,
@@ -225,7 +219,11 @@ def settle(*, item: Item, reason: str, by: User | None = None, submission: Submi
             )
     with transaction.atomic():
         held = locked(item.pk)
-        if submission is not None and by is not None:
+        if submission is not None:
+            if by is None or submission.assignment.item_id != held.pk:
+                raise StepRefused(
+                    "A reviewer settles an item with a reading of it. Nothing was changed.", code="other-item"
+                )
             settlement = _settle_by_choice(held, submission, by, reason)
         else:
             settlement = _settle_by_vote(held, steps.current_reads(held), reason=reason, by=by)
@@ -259,6 +257,21 @@ def release(*, project: Project, formats: Sequence[str], note: str, by: User) ->
 def locked(item_id: int) -> Item:
     """Return the item, locked until the transaction ends: the first lock of every step, so that steps never cross."""
     return Item.objects.select_for_update(of=("self",)).select_related("project").get(pk=item_id)
+
+
+def _score_and_route(item: Item) -> None:
+    decided = deciding.score_then_decide(item)
+    if decided is None:
+        return
+    outcome, reason = decided.verdict.outcome, decided.verdict.reason
+    if outcome == "accept":
+        _settle_by_vote(item, decided.reads, reason=reason, merged=decided.merged)
+    elif outcome == "back-to-author":
+        _return_to_author(item, decided.odd_submission(), reason)
+    elif outcome == "more-readers":
+        deciding.want_reads(item, decided.verdict.wanted_reads)
+    else:
+        move(item=item, to=State.REVIEW)
 
 
 def _settle_by_vote(

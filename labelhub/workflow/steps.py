@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -18,11 +19,12 @@ from labelhub.formats.shapes import Reading
 from labelhub.projects.models import Labeler
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_guideline, current_ontology, current_policy
+from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import rejected
 from labelhub.routing.services import can_rework
 from labelhub.scoring.gold import make_gold
 from labelhub.scoring.reads import reads_of
-from labelhub.workflow.errors import CannotReturn
+from labelhub.workflow.errors import CannotReturn, NewerVersion
 
 # What a gold reading is called where its source does not say.
 GOLD_KIND = "adjudication"
@@ -66,6 +68,18 @@ def require_returnable(submission: Submission, policy: Policy) -> None:
         )
     if assigned.of_item(item).filter(labeler=labeler, state=Assignment.State.OPEN).exists():
         raise CannotReturn("The author is at work on this item now. Nothing was changed. Wait for what they submit.")
+
+
+def require_newest(submission: Submission, request_id: uuid.UUID) -> None:
+    """Raise ``NewerVersion`` where the author answered again since; a judgement that was stored already may be repeated."""
+    if Decision.objects.filter(request_id=request_id).exists():
+        return
+    of_author = Submission.objects.filter(
+        assignment__item=submission.assignment.item_id, assignment__labeler=submission.assignment.labeler_id
+    )
+    newest = of_author.filter(read_kind="rework", pk__gt=submission.pk).order_by("pk").last()
+    if newest is not None:
+        raise NewerVersion(seen=submission.version, newest=newest.version)
 
 
 def current_reads(item: Item) -> Sequence[Submission]:

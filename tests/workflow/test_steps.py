@@ -23,8 +23,15 @@ from labelhub.projects.services import acknowledge_guideline, publish_guideline,
 from labelhub.reviews.models import Decision
 from labelhub.reviews.services import ReviewRefused
 from labelhub.routing.models import Route
-from labelhub.workflow import lifecycle
-from labelhub.workflow.errors import CannotReturn, GuidelineUnread, ItemExcluded, NotALabelerNow, StepRefused
+from labelhub.workflow import deciding, lifecycle
+from labelhub.workflow.errors import (
+    CannotReturn,
+    GuidelineUnread,
+    ItemExcluded,
+    NewerVersion,
+    NotALabelerNow,
+    StepRefused,
+)
 from tests.cast import Cast
 from tests.workflow.walking import (
     add_item,
@@ -239,10 +246,10 @@ def test_a_failure_while_routing_takes_the_submission_back_too(cast: Cast, monke
     assignment = take(cast, cast.ann)
     draw(assignment, cast.ann, SQUARE)
 
-    def broken(**_):
+    def broken(*_, **__):
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr(lifecycle, "score_and_route", broken)
+    monkeypatch.setattr(deciding, "score_item", broken)
     with pytest.raises(RuntimeError):
         submit(assignment, cast.ann)
     assignment.refresh_from_db()
@@ -298,6 +305,31 @@ def test_a_rejection_after_the_last_round_asks_one_more_reader(cast: Cast):
     cleo = new_annotator(cast, "Cleo")
     read(cast, cleo, (41, 40, 15))
     assert (state(item), rule(item)) == ("settled", "agreement"), "the rejected reading no longer votes"
+
+
+def test_a_judgement_of_a_version_that_its_author_replaced_is_answered_with_both(cast: Cast):
+    item, first, _ = disputed(cast)
+    request_id = uuid.uuid4()
+    review(first, cast.rita, "reject", "Look again.", request_id=request_id)
+    rework = take(cast, cast.ann)
+    second = submit(rework, cast.ann)
+    with pytest.raises(NewerVersion) as refusal:
+        review(first, cast.ada, "accept")
+    assert (refusal.value.seen, refusal.value.newest, refusal.value.status) == (1, 2, 409)
+    assert Decision.objects.count() == 1
+    assert review(first, cast.rita, "reject", "Look again.", request_id=request_id).pk == Decision.objects.get().pk
+    review(second, cast.ada, "accept")
+    assert state(item) == "settled"
+
+
+def test_an_item_is_settled_with_a_reading_of_its_own_only(cast: Cast):
+    item, _, _ = disputed(cast)
+    set_policy(cast, readers=1)
+    add_item(cast.project, seed=9)
+    other = read(cast, cast.ann, SQUARE)
+    for by in (cast.rita, None):
+        with pytest.raises(StepRefused):
+            lifecycle.settle(item=item, by=by, reason="x", submission=other)
 
 
 def test_a_second_reviewer_who_disagrees_opens_the_item_again_and_both_judgements_stay(cast: Cast):
