@@ -1,7 +1,7 @@
 """S1, short: every route of the URLconf x every principal x every method. 0 undeclared, 0 leaks; foreign is 404.
 
-Planted once: a view without its decorator fails the first test; `project_page(Role.REVIEWER)` on the items table fails
-`test_every_page_answers_each_person_as_declared[manage-items]`.
+Planted once: a view without its decorator fails the first test, `project_page(Role.REVIEWER)` on the items table the
+second, a guard that lets strangers pass the third.
 """
 
 from __future__ import annotations
@@ -63,6 +63,22 @@ def test_every_page_declares_who_may_open_it():
     undeclared = [entry.name for entry in PAGES if not isinstance(access_of(entry), Access)]
     assert undeclared == []
     assert len(PAGES) > 50
+
+
+AUDIENCE_OF_PART = {"manage": "admin", "review": "reviewer", "label": "annotator", "account": "signed-in"}
+FOR_ANYONE = {"sign-in", "sign-in-link", "sign-out"}
+
+
+@pytest.mark.parametrize(
+    ("place", "entry"), [(place, entry) for place, entry in ROUTES if not place.startswith("api/")]
+)
+def test_each_part_of_the_site_is_declared_for_its_people_alone(place, entry):
+    """Stated here once more, so that a declaration that is loosened by mistake is seen."""
+    access = access_of(entry)
+    assert access is not None
+    stated = "anyone" if entry.name in FOR_ANYONE else AUDIENCE_OF_PART.get(place.partition("/")[0], "signed-in")
+    assert access.audience == stated
+    assert access.in_project == ("slug" in entry.pattern.converters)
 
 
 def test_every_rest_address_asks_who_is_there():
