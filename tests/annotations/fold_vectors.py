@@ -132,6 +132,21 @@ def _large() -> dict[str, Any]:
     return vector({}, acts, {0: (1, 65, 40_000)})
 
 
+def _ties() -> dict[str, Any]:
+    """Strokes whose edge runs exactly through pixel centres: whether those belong to it must not depend on the language."""
+    paths = [[10, 42, 150, 42], [90, 10, 90, 200], [12, 100, 112, 200], [200, 60, 200, 60], [150, 150, 30, 195]]
+    acts = [
+        Act(number, f"op{number}", "a", "stroke.add", {
+            "stroke_id": f"k{number}", "medium": 0, "plane": "axial", "index": 0, "label": f"{tip} {number}", "mode": "add",
+            "tip": tip, "radius": radius, "points": points,
+        })
+        for number, (points, tip, radius) in enumerate(
+            ((points, tip, radius) for points in paths for tip in ("round", "square") for radius in (8, 20)), start=1
+        )
+    ]  # fmt: skip
+    return vector({}, acts, {0: (1, 60, 80)})
+
+
 def write() -> None:
     """Write all vectors."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -140,6 +155,7 @@ def write() -> None:
         base, acts = random_log(rng, length)
         name = f"log-{number}-of-{length}.json"
         (FOLDER / name).write_bytes(orjson.dumps(vector(base, acts, SIZES), option=orjson.OPT_APPEND_NEWLINE))
+    (FOLDER / "edges-through-centres.json").write_bytes(orjson.dumps(_ties(), option=orjson.OPT_APPEND_NEWLINE))
     (FOLDER / "wide-strokes.json").write_bytes(orjson.dumps(_large(), option=orjson.OPT_APPEND_NEWLINE))
 
 
