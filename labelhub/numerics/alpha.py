@@ -133,7 +133,7 @@ def krippendorff_alpha(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Terms:
+class Terms:
     """What alpha is made of: sums over units for the bootstrap, and D_o's and D_e's numerators."""
 
     contributions: FloatArray
@@ -145,7 +145,23 @@ class _Terms:
     warnings: tuple[str, ...] = ()
 
 
-def _terms(rows: FloatArray, measure: Measure, distance: ArrayLike | None) -> _Terms:
+def alpha_terms(ratings: FloatArray, measure: Measure) -> Terms:
+    """The sums that alpha is made of, one row a unit (0 where it is not pairable), for a bootstrap of something more.
+
+    Examples
+    --------
+    >>> terms = alpha_terms(np.array([[1.0, 2.0], [1.0, 1.0], [2.0, np.nan]]), "nominal")
+    >>> terms.contributions.shape, round(float(terms.statistic(terms.contributions.sum(axis=0, keepdims=True))[0]), 3)
+    ((3, 3), 0.0)
+    """
+    pairable = (~np.isnan(ratings)).sum(axis=1) >= 2
+    terms = _terms(ratings[pairable], measure, None)
+    contributions = np.zeros((len(ratings), terms.contributions.shape[1]))
+    contributions[pairable] = terms.contributions
+    return replace(terms, contributions=contributions)
+
+
+def _terms(rows: FloatArray, measure: Measure, distance: ArrayLike | None) -> Terms:
     if distance is not None:
         distances = np.asarray(distance, dtype=np.float64)
         return _matrix_terms(category_codes(rows, np.arange(len(distances), dtype=np.float64)), distances)
@@ -173,13 +189,13 @@ def _terms(rows: FloatArray, measure: Measure, distance: ArrayLike | None) -> _T
     return replace(terms, warnings=(note,))
 
 
-def _nominal_terms(codes: IntArray, n_values: int) -> _Terms:
+def _nominal_terms(codes: IntArray, n_values: int) -> Terms:
     counts = category_counts(codes, n_values)
     raters = counts.sum(axis=1)
     sums = (raters**2 - (counts**2).sum(axis=1)) / (raters - 1)
     totals = counts.sum(axis=0)
     distances = 1 - np.eye(n_values) if n_values <= _MAX_CATEGORIES else None
-    return _Terms(
+    return Terms(
         np.column_stack([sums, counts]), _nominal_alpha, sums, float(totals.sum() ** 2 - (totals**2).sum()),
         codes if distances is not None else None, distances,
     )  # fmt: skip
@@ -191,7 +207,7 @@ def _nominal_alpha(totals: FloatArray) -> FloatArray:
     return _alpha(totals[:, 0], n**2 - (counts**2).sum(axis=1), n, n**2)
 
 
-def _interval_terms(rows: FloatArray, codes: IntArray, values: FloatArray) -> _Terms:
+def _interval_terms(rows: FloatArray, codes: IntArray, values: FloatArray) -> Terms:
     # Centring keeps the differences of large sums exact; the first value makes equal ratings exactly 0.
     present = codes >= 0
     centred = np.where(present, rows - rows[present][0], 0.0)
@@ -202,7 +218,7 @@ def _interval_terms(rows: FloatArray, codes: IntArray, values: FloatArray) -> _T
     n, total, square = contributions[:, 1:].sum(axis=0)
     small = len(values) <= _MAX_CATEGORIES
     distances = (values[:, None] - values[None, :]) ** 2 if small else None
-    return _Terms(
+    return Terms(
         contributions, _interval_alpha, sums, float(2 * (n * square - total**2)), codes if small else None, distances
     )
 
@@ -222,7 +238,7 @@ def _on_levels(rows: FloatArray, values: FloatArray) -> FloatArray:
     return np.asarray(np.where(rows > 0, np.exp(low + level * step), rows), dtype=np.float64)
 
 
-def _matrix_terms(codes: IntArray, distances: FloatArray) -> _Terms:
+def _matrix_terms(codes: IntArray, distances: FloatArray) -> Terms:
     counts = category_counts(codes, len(distances))
     raters = counts.sum(axis=1)
     sums = ((counts @ distances) * counts).sum(axis=1) / (raters - 1)
@@ -234,10 +250,10 @@ def _matrix_terms(codes: IntArray, distances: FloatArray) -> _Terms:
 
     totals = counts.sum(axis=0)
     expected = float(totals @ distances @ totals)
-    return _Terms(np.column_stack([sums, counts]), matrix_alpha, sums, expected, codes, distances)
+    return Terms(np.column_stack([sums, counts]), matrix_alpha, sums, expected, codes, distances)
 
 
-def _ordinal_terms(codes: IntArray, ranks: FloatArray) -> _Terms:
+def _ordinal_terms(codes: IntArray, ranks: FloatArray) -> Terms:
     """Contributions are coincidences, because the ordinal distance itself depends on how often each value occurs."""
     q = len(ranks)
     counts = category_counts(codes, q)
@@ -258,7 +274,7 @@ def _ordinal_terms(codes: IntArray, ranks: FloatArray) -> _Terms:
         observed = 2 * (square - np.einsum("bk,bkl,bl->b", rank, tables, rank, optimize=True))
         return _alpha(observed, 2 * (n * square - (occurs * rank).sum(axis=1) ** 2), n, n * square)
 
-    return _Terms(
+    return Terms(
         coincidences.reshape(len(codes), q * q), ordinal_alpha,
         (coincidences * distances).sum(axis=(1, 2)), float(totals @ distances @ totals), codes, distances,
     )  # fmt: skip
@@ -300,7 +316,7 @@ def _recentred(influence: FloatArray, value: float) -> FloatArray:
     return np.asarray(influence - influence.mean() + value, dtype=np.float64)
 
 
-def _resampled(estimate: Estimate, terms: _Terms, pairable: np.ndarray, resampling: Resampling) -> Estimate:
+def _resampled(estimate: Estimate, terms: Terms, pairable: np.ndarray, resampling: Resampling) -> Estimate:
     groups = None if resampling.groups is None else np.asarray(resampling.groups)
     if groups is not None:
         if groups.shape != pairable.shape:

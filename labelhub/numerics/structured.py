@@ -22,15 +22,19 @@ from typing import TypeVar
 import numpy as np
 from scipy import sparse, stats
 
-from labelhub.numerics.bootstrap import Resampling, mean_estimate, weighted_bootstrap_interval
-from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, undefined
+from labelhub.numerics.bootstrap import Resampling, Statistic, mean_estimate, weighted_bootstrap_interval
+from labelhub.numerics.results import NAN, BoolArray, Estimate, FloatArray, IntArray, undefined
 
 METHOD = "alpha of shapes"
 VERSION = "1"
 
 MAX_CHANCE_PAIRS = 5_000
 CROSS_ITEM = "cross-item: annotations of different items as they lie"
+TRANSLATION_REGISTERED = "translation-registered: annotations of different items moved onto each other first"
+SIZE_MATCHED = "size-matched: annotations of different items that are nearest in size"
 _SIGMA_QUANTILE = 0.05
+# How many annotations of other items, nearest in size, each annotation is compared with under the size-matched baseline.
+_NEAREST = 5
 
 Annotation = TypeVar("Annotation")
 
@@ -66,6 +70,8 @@ def structured_alpha(
     max_chance_pairs: int = MAX_CHANCE_PAIRS,
     unit: str = "items",
     baseline: str = CROSS_ITEM,
+    chance_distance: Callable[[Annotation, Annotation], float] | None = None,
+    size: Callable[[Annotation], float] | None = None,
 ) -> StructuredAgreement:
     """Krippendorff's alpha with a distance between annotations: 1 is identical shapes, 0 is shapes of other items.
 
@@ -84,7 +90,13 @@ def structured_alpha(
     unit : str
         What an item is, in words and in the plural.
     baseline : str
-        What chance pairs mean here, printed beside D_e; shapes must already be moved accordingly.
+        What chance pairs mean here, printed beside D_e: ``CROSS_ITEM``, ``TRANSLATION_REGISTERED``, ``SIZE_MATCHED``,
+        or words of your own.
+    chance_distance : callable, optional
+        The distance between annotations of different items, where it is not ``distance``: one that moves both onto each
+        other first (``shape_distances.registered``) keeps position from counting as disagreement of chance.
+    size : callable, optional
+        The size of an annotation; chance pairs are then those nearest in size, so that size does not count either.
 
     Returns
     -------
@@ -102,8 +114,9 @@ def structured_alpha(
         message = f"max_chance_pairs is {max_chance_pairs!r}; at least 1 is needed, 5000 is usual"
         raise ValueError(message)
     _check_groups(resampling, len(items))
-    within = [np.array([distance(a, b) for a, b in combinations(item, 2)], dtype=np.float64) for item in items]
-    within = [_checked_distances(values) for values in within]
+    if size is not None and baseline == CROSS_ITEM:
+        baseline = SIZE_MATCHED
+    within = [checked_distances([distance(a, b) for a, b in combinations(item, 2)]) for item in items]
     spread = np.array([np.nanmean(values) if np.isfinite(values).any() else NAN for values in within])
     sizes = np.array([len(item) for item in items], dtype=np.float64)
     similarity = mean_estimate(1 - spread, resampling, unit=unit, method="mean pairwise similarity", version=VERSION)
@@ -115,7 +128,8 @@ def structured_alpha(
         empty = undefined(reason, n=n, unit=unit, method=METHOD, version=VERSION)
         parts = (NAN, NAN, len(observed_pairs), 0)
         return _result(empty, similarity, spread, baseline, parts, (NAN, NAN))
-    chance = _chance_pairs([i for i in range(len(items)) if pairable[i]], items, distance, max_chance_pairs, rng)
+    usable = [i for i in range(len(items)) if pairable[i]]
+    chance = chance_pairs(usable, items, chance_distance or distance, max_chance_pairs, rng, size)
     # D_o weighs an item by its number of annotations: sum_u m_u mean_u / N.
     observed = float((sizes * np.nan_to_num(spread))[pairable].sum() / sizes[pairable].sum())
     expected = float(chance.distance.mean()) if len(chance.distance) else NAN
@@ -135,10 +149,20 @@ def structured_alpha(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _ChancePairs:
+class ChancePairs:
+    """Pairs of annotations of different items: ``first`` and ``second`` item, each one's place there, the distance."""
+
     first: IntArray
     second: IntArray
+    first_place: IntArray
+    second_place: IntArray
     distance: FloatArray
+
+    def only(self, kept: BoolArray) -> ChancePairs:
+        """The pairs that are ``kept``."""
+        return ChancePairs(
+            self.first[kept], self.second[kept], self.first_place[kept], self.second_place[kept], self.distance[kept]
+        )
 
 
 def _result(
@@ -163,7 +187,9 @@ def _result(
     )
 
 
-def _checked_distances(values: FloatArray) -> FloatArray:
+def checked_distances(distances: Sequence[float]) -> FloatArray:
+    """Distances as an array, or a ValueError where one is negative or infinite; NaN stays."""
+    values = np.asarray(distances, dtype=np.float64)
     if (values < 0).any() or np.isinf(values).any():
         message = f"distance gave {values.min()}; allowed are finite numbers of at least 0, and NaN where undefined"
         raise ValueError(message)
@@ -179,17 +205,22 @@ def _check_groups(resampling: Resampling | None, n_items: int) -> None:
         raise ValueError(message)
 
 
-def _chance_pairs(
-    usable: list[int],
+def chance_pairs(
+    usable: Sequence[int],
     items: Sequence[Sequence[Annotation]],
     distance: Callable[[Annotation, Annotation], float],
     max_pairs: int,
     rng: np.random.Generator,
-) -> _ChancePairs:
+    size: Callable[[Annotation], float] | None = None,
+) -> ChancePairs:
+    """Pairs of annotations of different ``usable`` items and their distances; those nearest in size where it is given."""
     owner = np.concatenate([np.full(len(items[i]), i) for i in usable])
     place = np.concatenate([np.arange(len(items[i])) for i in usable])
     n = len(owner)
-    if n * (n - 1) // 2 <= max_pairs:
+    if size is not None:
+        sizes = [size(items[i][k]) for i, k in zip(owner.tolist(), place.tolist(), strict=True)]
+        first, second = _nearest_in_size(np.array(sizes, dtype=np.float64), owner, max_pairs, rng)
+    elif n * (n - 1) // 2 <= max_pairs:
         first, second = np.triu_indices(n, 1)
     else:
         # Pairs of one item are thrown away; three draws for each pair wanted leave enough even with two items.
@@ -197,31 +228,65 @@ def _chance_pairs(
         first, second = drawn[:, 0], drawn[:, 1]
     apart = owner[first] != owner[second]
     first, second = first[apart][:max_pairs], second[apart][:max_pairs]
-    values = np.array(
+    values = checked_distances(
         [
             distance(items[owner[a]][place[a]], items[owner[b]][place[b]])
             for a, b in zip(first.tolist(), second.tolist(), strict=True)
-        ],
-        dtype=np.float64,
+        ]
     )
-    known = ~np.isnan(_checked_distances(values))
-    return _ChancePairs(owner[first][known], owner[second][known], values[known])
+    return ChancePairs(owner[first], owner[second], place[first], place[second], values).only(~np.isnan(values))
+
+
+def _nearest_in_size(
+    sizes: FloatArray, owner: IntArray, max_pairs: int, rng: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """Each annotation with those of other items nearest to it on the logarithm of the size; a pair counts once."""
+    order = np.argsort(sizes, kind="stable")
+    level = np.log(np.maximum(sizes, np.finfo(np.float64).tiny))
+    reach = _NEAREST + 2 * int(np.bincount(owner).max())
+    pairs: set[tuple[int, int]] = set()
+    for at, one in enumerate(order.tolist()):
+        window = order[max(0, at - reach) : at + reach + 1]
+        others = window[owner[window] != owner[one]]
+        closest = others[np.argsort(np.abs(level[others] - level[one]), kind="stable")[:_NEAREST]]
+        pairs.update((min(one, other), max(one, other)) for other in closest.tolist())
+    table = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+    if len(table) > max_pairs:
+        table = table[np.sort(rng.choice(len(table), max_pairs, replace=False))]
+    return table[:, 0], table[:, 1]
 
 
 def _with_interval(
-    bare: Estimate, spread: FloatArray, sizes: FloatArray, chance: _ChancePairs, resampling: Resampling
+    bare: Estimate, spread: FloatArray, sizes: FloatArray, chance: ChancePairs, resampling: Resampling
 ) -> Estimate:
-    """Groups are drawn again for D_o and for D_e: a chance pair counts as often as both of its groups were drawn."""
+    group, n_groups = group_numbers(np.isfinite(spread), resampling)
+    alpha = alpha_of_draws(spread, sizes, chance, group, n_groups)
+    return bare.with_interval(weighted_bootstrap_interval(n_groups, alpha, resampling))
+
+
+def group_numbers(usable: BoolArray, resampling: Resampling) -> tuple[IntArray, int]:
+    """The number of each usable item's group, -1 of the others, and how many groups there are."""
+    labels = np.arange(len(usable)) if resampling.groups is None else np.asarray(resampling.groups)
+    names, number = np.unique(labels[usable], return_inverse=True)
+    group = np.full(len(usable), -1, dtype=np.int64)
+    group[usable] = number
+    return group, len(names)
+
+
+def alpha_of_draws(
+    spread: FloatArray, sizes: FloatArray, chance: ChancePairs, group: IntArray, n_groups: int
+) -> Statistic:
+    """Alpha as a function of how often each group is drawn.
+
+    Groups are drawn again for D_o and for D_e: a chance pair counts as often as both of its groups were drawn.
+    """
     pairable = np.isfinite(spread)
-    labels = np.arange(len(spread)) if resampling.groups is None else np.asarray(resampling.groups)
-    names, number = np.unique(labels[pairable], return_inverse=True)
-    group = np.full(len(spread), -1)
-    group[pairable] = number
-    above = np.bincount(number, weights=(sizes * spread)[pairable], minlength=len(names))
-    below = np.bincount(number, weights=sizes[pairable], minlength=len(names))
+    number = group[pairable]
+    above = np.bincount(number, weights=(sizes * spread)[pairable], minlength=n_groups)
+    below = np.bincount(number, weights=sizes[pairable], minlength=n_groups)
     # Sums over the pairs of two groups: a resample's D_e is then a quadratic form in its counts.
     cells = (group[chance.first], group[chance.second])
-    shape = (len(names), len(names))
+    shape = (n_groups, n_groups)
     far = sparse.csr_array((chance.distance, cells), shape=shape)
     many = sparse.csr_array((np.ones(len(chance.distance)), cells), shape=shape)
 
@@ -230,4 +295,4 @@ def _with_interval(
             expected = ((drawn @ far) * drawn).sum(axis=1) / ((drawn @ many) * drawn).sum(axis=1)
             return np.where(expected > 0, 1 - (drawn @ above) / (drawn @ below) / expected, NAN)
 
-    return bare.with_interval(weighted_bootstrap_interval(len(names), alpha, resampling))
+    return alpha
