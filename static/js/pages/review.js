@@ -11,7 +11,7 @@ const given = JSON.parse(document.getElementById("viewer-data").textContent);
 const canvas = root.querySelector("canvas");
 const context = canvas.getContext("2d");
 const part = (name) => root.querySelector(`[data-${name}]`);
-const state = { facts: null, slices: null, layers: [], visible: new Set(), flip: [], z: 0, heat: true, view: null, drag: null };
+const state = { medium: 0, facts: null, slices: null, layers: [], visible: new Set(), flip: [], z: 0, heat: true, view: null, drag: null };
 const pictures = new Map();
 
 function say(text) {
@@ -26,17 +26,27 @@ async function json(address) {
 
 async function start() {
   if (!given.media.length) return say("This item has no picture.");
-  const [facts, { layers }] = await Promise.all([json(given.media[0]), json(given.layers)]);
-  Object.assign(state, { facts, layers, slices: new Slices(given.media[0], facts) });
+  const { layers } = await json(given.layers);
+  state.layers = layers;
   const readers = layers.filter((layer) => layer.kind === "reader");
   const asked = layers.find((layer) => layer.key === given.asked);
   state.visible = new Set((asked ? [asked] : readers).map((layer) => layer.key));
   state.flip = layers.slice(0, 2).map((layer) => layer.key);
+  const choice = part("medium");
+  choice.hidden = given.media.length < 2;
+  choice.append(...given.media.map((_, index) => new Option(`picture ${index + 1} of ${given.media.length}`, index)));
+  listLayers();
+  return show(0);
+}
+
+async function show(medium) {
+  const facts = await json(given.media[medium]);
+  pictures.clear();
+  Object.assign(state, { medium, facts, slices: new Slices(given.media[medium], facts) });
   state.z = firstMarkedSlice() ?? Math.floor(facts.size[0] / 2);
   const slider = part("slice");
   slider.max = String(facts.size[0] - 1);
   slider.hidden = facts.size[0] < 2;
-  listLayers();
   resize();
   say(facts.has_pixels ? "" : "Only the size of this picture is known; readers are shown without it.");
   return turn(state.z);
@@ -47,7 +57,7 @@ function firstMarkedSlice() {
   const counts = new Map();
   const count = (z) => counts.set(z, (counts.get(z) ?? 0) + 1);
   for (const shape of state.layers.flatMap((layer) => layer.shapes)) {
-    if (shape.medium !== 0) continue;
+    if (shape.medium !== state.medium) continue;
     new Set(shape.regions.map((region) => region.z)).forEach(count);
     if (shape.mask) for (let z = shape.mask.z[0]; z < shape.mask.z[1]; z += 1) count(z);
   }
@@ -119,13 +129,13 @@ function keep(key, make) {
 const loadSlice = (z) => (state.facts.has_pixels ? keep(`slice ${z}`, () => state.slices.picture(z)) : null);
 
 const loadHeat = (z) => keep(`heat ${z}`, async () => {
-  const response = await fetch(`${given.layers}dispute/0/${z}/`);
+  const response = await fetch(`${given.layers}dispute/${state.medium}/${z}/`);
   return response.status === 200 ? createImageBitmap(await response.blob()) : null;
 });
 
 function loadMasks(z) {
   return state.layers.flatMap((layer, index) => layer.shapes
-    .filter((shape) => shape.medium === 0 && shape.mask && shape.mask.z[0] <= z && z < shape.mask.z[1])
+    .filter((shape) => shape.medium === state.medium && shape.mask && shape.mask.z[0] <= z && z < shape.mask.z[1])
     .map((shape) => keep(`mask ${layer.key} ${shape.number} ${z}`, () => maskPicture(`${given.layers}${layer.key}/${shape.number}/${z}/`, colourOf(index)))));
 }
 
@@ -175,7 +185,7 @@ function drawLayer(layer, index) {
   context.lineWidth = 2 / scale;
   context.setLineDash(DASHES[index % 8].map((length) => length / scale));
   context.strokeStyle = colourOf(index);
-  for (const shape of layer.shapes.filter((one) => one.medium === 0)) {
+  for (const shape of layer.shapes.filter((one) => one.medium === state.medium)) {
     for (const region of shape.regions.filter((one) => one.z === state.z)) context.stroke(outline(region, scale));
     const mask = pictures.get(`mask ${layer.key} ${shape.number} ${state.z}`)?.picture;
     if (!mask) continue;
@@ -212,6 +222,19 @@ function boxCorners([x0, y0], [x1, y1], degrees) {
   ]);
 }
 
+/** Right-drag: sideways the window's width, up and down its centre, in steps that suit the width. */
+async function changeWindow(across, down, at) {
+  const shown = state.slices.window;
+  state.drag = at;
+  if (!shown) return;
+  const step = shown.width / 300;
+  state.slices.window = { width: Math.max(shown.width + across * step, 1e-6), center: shown.center + down * step };
+  const picture = await state.slices.picture(state.z);
+  for (const key of [...pictures.keys()]) if (key.startsWith("slice ")) pictures.delete(key);
+  pictures.set(`slice ${state.z}`, { picture, ready: Promise.resolve() });
+  draw();
+}
+
 const place = (event) => [event.offsetX * devicePixelRatio, event.offsetY * devicePixelRatio];
 
 canvas.addEventListener("wheel", (event) => {
@@ -225,14 +248,17 @@ canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
   state.drag = place(event);
 });
+canvas.addEventListener("contextmenu", (event) => event.preventDefault());
 canvas.addEventListener("pointermove", (event) => {
   if (!state.drag || !state.view) return;
   const [x, y] = place(event);
+  if (event.buttons === 2) return changeWindow(x - state.drag[0], y - state.drag[1], [x, y]);
   state.view = { ...state.view, x: state.view.x + x - state.drag[0], y: state.view.y + y - state.drag[1] };
   state.drag = [x, y];
   draw();
 });
 canvas.addEventListener("pointerup", () => { state.drag = null; });
+part("medium").addEventListener("change", (event) => show(Number(event.target.value)).catch((error) => say(error.message)));
 part("slice").addEventListener("input", (event) => turn(Number(event.target.value)));
 part("heat").addEventListener("click", () => { state.heat = !state.heat; draw(); });
 part("fit").addEventListener("click", fit);
