@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -97,14 +97,19 @@ def similarity(first: Extent, second: Extent, grid: Grid | None, threshold: floa
     return max(0.0, 1.0 - (1.0 - threshold) * _relative_distance(first, second, grid, reach))
 
 
-def compare(first: Extent, second: Extent, grid: Grid | None) -> PairComparison | None:
-    """Overlap, distance and size of two extents; ``None`` where one of them encloses nothing."""
+def compare(first: Extent, second: Extent, grid: Grid | None, *, with_distance: bool = True) -> PairComparison | None:
+    """Overlap, distance and size of two extents; ``None`` where one of them encloses nothing.
+
+    The distance is the costly part; without it ``hd95`` is NaN.
+    """
     spacing = None if grid is None else grid.spacing_mm
     unit: Literal["px", "mm"] = "px" if spacing is None else "mm"
     if first.box is not None and second.box is not None and _same_plane(first, second):
         return _compare_boxes(first, second, unit)
     if first.mask is None or second.mask is None:
         return None
+    if not with_distance:
+        return _compare_counts(first.mask, second.mask, unit)
     size = grid.size if grid is not None else _enclosing(first.mask, second.mask)
     if spacing is None and _spans_planes(first.mask, second.mask):
         return _compare_in_plane(first.mask, second.mask)
@@ -205,7 +210,7 @@ def _spans_planes(first: PlacedMask, second: PlacedMask) -> bool:
 
 def _compare_in_plane(first: PlacedMask, second: PlacedMask) -> PairComparison:
     """Volumes without a known spacing: voxels are counted, distances are taken within slices only."""
-    both, a, b = overlap_counts(first, second)
+    counted = _compare_counts(first, second, "px")
     there, back = [], []
     low = max(first.origin[0], second.origin[0])
     high = min(first.origin[0] + first.voxels.shape[0], second.origin[0] + second.voxels.shape[0])
@@ -218,13 +223,16 @@ def _compare_in_plane(first: PlacedMask, second: PlacedMask) -> PairComparison:
     hd95 = math.nan
     if there:
         hd95 = surfaces.hausdorff_distance_95(surfaces.SurfaceDistances(np.concatenate(there), np.concatenate(back)))
+    return replace(counted, hd95=hd95, is_in_plane=True)
+
+
+def _compare_counts(first: PlacedMask, second: PlacedMask, unit: Literal["px", "mm"]) -> PairComparison:
+    """What voxel counts alone tell."""
+    both, a, b = overlap_counts(first, second)
+    if a + b == 0:
+        return PairComparison(math.nan, math.nan, math.nan, math.nan, unit, is_in_plane=False)
     return PairComparison(
-        2 * both / (a + b) if a + b else math.nan,
-        both / (a + b - both) if a + b else math.nan,
-        hd95,
-        2 * (a - b) / (a + b) if a + b else math.nan,
-        "px",
-        is_in_plane=True,
+        2 * both / (a + b), both / (a + b - both), math.nan, 2 * (a - b) / (a + b), unit, is_in_plane=False
     )
 
 

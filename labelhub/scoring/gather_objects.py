@@ -34,10 +34,14 @@ from labelhub.scoring.gather_extents import (
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """When two readers' marks are one object: least IoU of areas, and reach of marks without area."""
+    """When two readers' marks are one object: least IoU of areas, and reach of marks without area.
+
+    ``sweep`` are other least overlaps at which detection is looked at again, to see whether it hangs on the one chosen.
+    """
 
     iou: float = 0.3
     reach: Reach = field(default_factory=Reach)
+    sweep: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +74,8 @@ class LabelObjects:
     ``found[unit, rater]`` is 1 where marked, 0 where read, asked and not marked, NaN where not asked or not read.
     ``size[unit, rater]`` are voxels (NaN without area), ``item[unit]`` the item. ``shapes[unit]`` are the readers' marks.
     ``presence[item, rater]`` says whether the reader marked any, NaN where not asked. ``whole_pairs`` compare all marks
-    of the label together. ``n_without_area`` counts outlines that enclose no pixel.
+    of the label together. ``n_without_area`` counts outlines that enclose no pixel. ``sweep`` is (least overlap, pooled
+    positive specific agreement).
     """
 
     label: str
@@ -84,6 +89,7 @@ class LabelObjects:
     has_area: bool
     is_whole: bool
     n_without_area: int
+    sweep: tuple[tuple[float, float], ...] = ()
 
     @property
     def n_shapes(self) -> int:
@@ -210,6 +216,8 @@ class _LabelBuilder:
         self.presence = np.full((n_items, n_raters), np.nan)
         self.has_area = False
         self.n_without_area = 0
+        # For each other threshold: marks shared by two readers, and marks that two readers could have shared.
+        self.swept: dict[float, tuple[float, float]] = {}
 
     def add(self, gathered: Gathered, item: int, marks: list[Mark], alike: NDArray[np.float64], rule: Matching) -> None:
         asked = [rater for rater in gathered.by_item[item] if gathered.was_asked(item, rater, self.label)]
@@ -224,6 +232,11 @@ class _LabelBuilder:
         clusters = cluster_objects(alike, [mark.rater for mark in marks], rule.iou, n_raters=self.n_raters)
         for members in clusters.members:
             self._add_object(item, {int(r): marks[int(m)] for r, m in enumerate(members) if m >= 0}, asked)
+        if not self.is_whole and self.has_area and len(asked) >= 2:
+            owners = [mark.rater for mark in marks]
+            for threshold in rule.sweep:
+                again = clusters if threshold == rule.iou else cluster_objects(alike, owners, threshold)
+                self._count(threshold, again, len(asked))
 
     def _add_object(self, item: int, members: Mapping[int, Mark], asked: list[int]) -> None:
         unit = len(self.item)
@@ -241,6 +254,12 @@ class _LabelBuilder:
             pair = compare(members[first].extent, members[second].extent, members[first].grid)
             if pair is not None:
                 self.pairs.append(Pair(item, unit, first, second, pair))
+
+    def _count(self, threshold: float, clusters: Clusters, n_asked: int) -> None:
+        n_found = clusters.n_found
+        shared, possible = self.swept.get(threshold, (0.0, 0.0))
+        shared += float((n_found * (n_found - 1)).sum())
+        self.swept[threshold] = (shared, possible + float(n_found.sum()) * (n_asked - 1))
 
     def _add_whole(self, item: int, marks: list[Mark], asked: list[int]) -> None:
         """All marks of each reader together, on each medium; both empty gives a pair of zero counts."""
@@ -268,6 +287,9 @@ class _LabelBuilder:
             has_area=self.has_area,
             is_whole=self.is_whole,
             n_without_area=self.n_without_area,
+            sweep=tuple(
+                (threshold, shared / possible) for threshold, (shared, possible) in self.swept.items() if possible
+            ),
         )
 
 

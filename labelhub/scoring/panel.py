@@ -11,10 +11,9 @@ from collections import Counter
 import numpy as np
 
 from labelhub.formats.shapes import AnnotationSet
-from labelhub.numerics.specific import specific_agreement
 from labelhub.scoring.gather import Gathered, gather
 from labelhub.scoring.gather_extents import Reach
-from labelhub.scoring.gather_objects import Matching, Objects, gather_objects
+from labelhub.scoring.gather_objects import Matching, gather_objects
 from labelhub.scoring.panel_alarms import alarm_rows
 from labelhub.scoring.panel_copies import copy_rows
 from labelhub.scoring.panel_gold import against_gold
@@ -27,7 +26,6 @@ from labelhub.scoring.panel_verdict import cautions, planning_of, verdict, work_
 
 # Thresholds at which detection is looked at again, to see whether it hangs on the one chosen.
 SWEEP = (0.1, 0.3, 0.5, 0.7)
-MAX_MARKS_SWEPT = 20_000
 
 
 def measure(
@@ -49,14 +47,13 @@ def measure(
     ``gold_target`` is the accuracy below which a reader is pointed at.
     """
     reach = tolerance or Reach()
-    matching = Matching(match_iou, reach)
+    matching = Matching(match_iou, reach, SWEEP)
     settings = Settings(rng_seed, match_iou, reach.px, reach.mm, n_resamples, min_items, min_gold, gold_target)
     gathered = gather(annotation_set)
     bench = Bench(gathered, settings)
     objects = gather_objects(gathered, matching)
     asked = all_ratings(gathered, objects)
-    sweep = _sweep(gathered, objects, matching)
-    detection = tuple(detection_row(bench, row, sweep.get(label, ())) for label, row in objects.by_label.items())
+    detection = tuple(detection_row(bench, row) for row in objects.by_label.values())
     overlap = tuple(overlap_row(bench, row) for row in objects.by_label.values() if row.has_area)
     questions = tuple(question_row(bench, question) for question in asked)
     against = against_gold(bench, gold, matching) if gold is not None else None
@@ -87,21 +84,6 @@ def measure(
         alarms=alarms,
         object_scores=tuple(score for row in objects.by_label.values() for score in object_scores(bench, row)),
     )
-
-
-def _sweep(gathered: Gathered, objects: Objects, matching: Matching) -> dict[str, tuple[tuple[float, float], ...]]:
-    """Agreement on detection at other overlaps, for labels with areas; left out where it would take minutes."""
-    areas = [row for row in objects.by_label.values() if row.has_area and not row.is_whole]
-    n_marks = sum(row.n_shapes for row in objects.by_label.values())
-    if not areas or n_marks > MAX_MARKS_SWEPT or not gathered.items_read_twice:
-        return {}
-    found: dict[str, list[tuple[float, float]]] = {row.label: [] for row in areas}
-    for threshold in SWEEP:
-        again = objects if threshold == matching.iou else gather_objects(gathered, Matching(threshold, matching.reach))
-        for row in areas:
-            value = specific_agreement(again.by_label[row.label].found).value
-            found[row.label].append((threshold, value))
-    return {label: tuple(values) for label, values in found.items()}
 
 
 def _source(annotation_set: AnnotationSet, gathered: Gathered) -> Source:

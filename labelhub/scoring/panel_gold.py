@@ -45,6 +45,13 @@ class _Tally:
         self.values[aspect].append(value)
         self.items[aspect].append(item)
 
+    def include(self, other: _Tally) -> None:
+        """Take over everything that another tally holds."""
+        for aspect, values in other.values.items():
+            self.values[aspect] += values
+            self.items[aspect] += other.items[aspect]
+        self.confusions.update(other.confusions)
+
 
 @dataclass(frozen=True, slots=True)
 class GoldNumbers:
@@ -65,11 +72,13 @@ def against_gold(bench: Bench, gold: AnnotationSet, matching: Matching) -> GoldN
         answer = truth.get(item)
         if answer is None:
             continue
-        for tally in (tallies[rater], everyone):
-            for spec in questions:
-                if _is_asked(spec, reading):
-                    _add_answer(tally, spec, reading, answer, item)
-            _add_objects(tally, bench.gathered, reading, answer, item, matching)
+        found = _Tally()
+        for spec in questions:
+            if _is_asked(spec, reading):
+                _add_answer(found, spec, reading, answer, item)
+        _add_objects(found, bench.gathered, reading, answer, item, matching)
+        tallies[rater].include(found)
+        everyone.include(found)
     for item, answer in truth.items():
         for spec in questions:
             if spec.measure in ("nominal", "ordinal"):
@@ -175,7 +184,7 @@ def _add_match(tally: _Tally, own: Mark, true: Mark, item: int) -> None:
     tally.add(_CLASS, float(same), item)
     if not same:
         tally.confusions[true.shape.label, own.shape.label] += 1
-    pair = compare(own.extent, true.extent, true.grid)
+    pair = compare(own.extent, true.extent, true.grid, with_distance=False)
     if pair is not None:
         tally.add(_DICE, pair.dice, item)
         tally.add(_SIZE, pair.volume_difference, item)

@@ -29,7 +29,7 @@ from labelhub.scoring.panel_rows import (
 OVERLAP_VERSION = "1"
 
 
-def detection_row(bench: Bench, objects: LabelObjects, sensitivity: Sequence[tuple[float, float]]) -> DetectionRow:
+def detection_row(bench: Bench, objects: LabelObjects) -> DetectionRow:
     """How far readers agree that objects of this label are there."""
     label, key = objects.label, f"detection.{objects.label}"
     unit = "objects"
@@ -51,7 +51,7 @@ def detection_row(bench: Bench, objects: LabelObjects, sensitivity: Sequence[tup
         n_items_all_empty=int(np.count_nonzero(_all_empty(objects.presence))),
         is_whole=objects.is_whole,
         matched_by=_matched_by(bench, objects),
-        sensitivity=tuple(sensitivity),
+        sensitivity=objects.sweep,
     )
 
 
