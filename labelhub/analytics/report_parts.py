@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from labelhub.numerics.results import Estimate
-from labelhub.scoring.panel_rows import Measured
+from labelhub.scoring.panel_rows import Measured, figure, interval_in_words
 
 Cell = SafeString | str | int
 
@@ -42,8 +42,8 @@ def number(evidence: Evidence, measured: Measured, places: int = 2) -> SafeStrin
         return format_html('<span class="est grey" title="{}">undefined: {}</span>', title, estimate.reason or "")
     rest = f"n={estimate.n}"
     if math.isfinite(estimate.width):
-        rest = f"[{estimate.low:.{places}f}–{estimate.high:.{places}f}] {rest}"
-    inner = format_html('<b>{}</b> <span class="rest">{}</span>', f"{estimate.value:.{places}f}", rest)
+        rest = f"{interval_in_words(estimate, places)} {rest}"
+    inner = format_html('<b>{}</b> <span class="rest">{}</span>', figure(estimate.value, places), rest)
     css = "est grey" if measured.is_grey else "est"
     href = evidence.anchor(measured)
     if not href:

@@ -41,8 +41,21 @@ def number_in_words(measured: Measured) -> str:
     estimate = measured.estimate
     if not estimate.is_defined:
         return f"undefined ({estimate.reason})"
-    interval = f" [{estimate.low:.2f}–{estimate.high:.2f}]" if np.isfinite(estimate.width) else " [no interval]"
-    return f"{estimate.value:.2f}{interval} n={estimate.n}"
+    return f"{figure(estimate.value)} {interval_in_words(estimate) or '[no interval]'} n={estimate.n}"
+
+
+def interval_in_words(estimate: Estimate, places: int = 2) -> str:
+    """``[0.82–0.91]``, or ``[−0.32 to 0.04]`` where a dash could be taken for a minus; empty without an interval."""
+    if not np.isfinite(estimate.width):
+        return ""
+    between = " to " if estimate.low < 0 or estimate.high < 0 else "–"
+    return f"[{figure(estimate.low, places)}{between}{figure(estimate.high, places)}]"
+
+
+def figure(value: float, places: int = 2) -> str:
+    """A figure with a true minus sign, and no minus before zero."""
+    text = f"{value:.{places}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelhub.formats.shapes import Grid, MaskRegion, QuestionSpec, Reading, Shape
+from labelhub.numerics.results import Estimate
 from labelhub.scoring.panel import measure
-from labelhub.scoring.panel_rows import Measured, Panel
+from labelhub.scoring.panel_rows import Measured, Panel, number_in_words
 from tests.analyze.making import box, make_set, outline, point, rated, reading
 
 KIND = QuestionSpec("kind", "nominal", ("cat", "dog"))
@@ -272,3 +273,16 @@ def test_detection_equals_its_slow_obvious_twin(items: list[list[set[int]]]) -> 
     expected = slow_pooled_agreement({f"i{n}": readers for n, readers in enumerate(items)})
     value = panel.detection[0].agreement.estimate.value if panel.detection else math.nan
     assert value == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "words"),
+    [
+        (0.5, 0.4, 0.6, "0.50 [0.40–0.60] n=9"),
+        (-0.29, -0.32, -0.26, "−0.29 [−0.32 to −0.26] n=9"),
+        (-0.001, -0.1, 0.1, "0.00 [−0.10 to 0.10] n=9"),
+        (0.5, math.nan, math.nan, "0.50 [no interval] n=9"),
+    ],
+)
+def test_intervals_read_unmistakably(value: float, low: float, high: float, words: str) -> None:
+    assert number_in_words(Measured("k", "n", Estimate(value, low, high, 9, "items", "m", "1"))) == words
