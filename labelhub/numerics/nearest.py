@@ -88,7 +88,7 @@ def neighbour_steps(spacing: tuple[float, ...], most: int) -> IntArray:
     kept = lengths <= radius
     steps = grid[kept][np.argsort(lengths[kept], kind="stable")][:most].astype(np.int64)
     steps.flags.writeable = False
-    return steps
+    return np.asarray(steps, dtype=np.int64)
 
 
 def _worthwhile_passes(flat: IntArray, taken: BoolArray, jumps: IntArray, n_others: int) -> int:

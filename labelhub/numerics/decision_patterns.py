@@ -1,0 +1,275 @@
+"""What several raters said of the same voxels, voxel by voxel, as the few different patterns of answers and their counts.
+
+Ten million voxels read by five raters hold at most 32 different answers to yes or no, and with many labels still only
+some thousands, for raters differ along borders only. Whatever is a function of the answers at a voxel (a vote, a
+posterior, a confusion matrix) needs to be computed once a pattern. Voxels where all raters agree are never listed: eight
+of them are compared at a time, and counted. Not here: what is computed from patterns (``all_pairs``, ``staple``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelhub.numerics.results import BoolArray, FloatArray, IntArray
+
+METHOD = "patterns of decisions"
+VERSION = "1"
+
+# Words a step: what a step touches stays in the processor's cache.
+_STEP = 1 << 15
+_DENSE = 1 << 20
+_WORD = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecisionPatterns:
+    """The different answers of all raters at a voxel, and how many voxels have them.
+
+    ``table[pattern, rater]`` is a place in ``labels``; ``counts[pattern]`` voxels. The first patterns are the unanimous
+    ones, one a label in order of ``labels``, also where no voxel has them. ``places`` are the flat indices of the
+    voxels where raters differ, ``pattern_of_place`` their patterns, ``first`` the answers of the first rater, which at all
+    other voxels are everyone's.
+    """
+
+    labels: IntArray
+    table: IntArray
+    counts: IntArray
+    places: NDArray[np.integer]
+    pattern_of_place: NDArray[np.integer]
+    first: NDArray[np.generic]
+
+    @property
+    def n_raters(self) -> int:
+        """How many raters there are."""
+        return int(self.table.shape[1])
+
+    @property
+    def n_voxels(self) -> int:
+        """How many voxels the grid has."""
+        return int(self.first.size)
+
+    def chosen(self, label_place: int) -> BoolArray:
+        """Whether each rater chose a label, pattern by pattern: shape (pattern, rater)."""
+        return np.asarray(self.table == label_place)
+
+    def spread(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
+        """One value a pattern, laid out over the grid: shape of the masks.
+
+        Examples
+        --------
+        >>> found = decision_patterns([np.array([[0, 5]]), np.array([[5, 5]])])
+        >>> found.spread(np.array([0.0, 1.0, 0.5])).tolist()
+        [[0.5, 1.0]]
+        """
+        unanimous = values[: len(self.labels)]
+        result = np.empty(self.first.shape, dtype=values.dtype)
+        flat, source = result.reshape(-1), self.first.reshape(-1)
+        if len(self.labels) == 2 and source.dtype == np.bool_:
+            no, yes = unanimous
+            if values.dtype == np.bool_ and not no and yes:
+                np.copyto(flat, source)
+            else:
+                for start in range(0, len(flat), _STEP * _WORD):
+                    stop = start + _STEP * _WORD
+                    flat[start:stop] = np.where(source[start:stop], yes, no)
+        else:
+            self._spread_labels(flat, source, unanimous)
+        flat[self.places] = values[self.pattern_of_place]
+        return result
+
+    def _spread_labels(
+        self, flat: NDArray[np.generic], source: NDArray[np.generic], unanimous: NDArray[np.generic]
+    ) -> None:
+        if flat.dtype == source.dtype and np.array_equal(unanimous, self.labels):
+            np.copyto(flat, source)
+            return
+        for start in range(0, len(flat), _STEP * _WORD):
+            stop = start + _STEP * _WORD
+            flat[start:stop] = unanimous[_label_places(source[start:stop], self.labels)]
+
+
+def decision_patterns(maps: Sequence[NDArray[np.generic]], *, labels: Sequence[int] | None = None) -> DecisionPatterns:
+    """The patterns of several raters' answers on one grid.
+
+    Parameters
+    ----------
+    maps : sequence of array of bool or int, all of one shape
+        One mask or label map a rater.
+    labels : sequence of int, optional
+        Possible labels besides those that occur.
+
+    Raises
+    ------
+    ValueError
+        Where there is no rater, grids differ, or answers are not whole numbers.
+
+    Examples
+    --------
+    >>> found = decision_patterns([np.array([[0, 1, 1]]), np.array([[0, 1, 0]])])
+    >>> found.labels.tolist(), found.table.tolist(), found.counts.tolist()
+    ([0, 1], [[0, 0], [1, 1], [1, 0]], [1, 1, 1])
+    """
+    flats = _checked_maps(maps)
+    agreed, places, decisions = _scan(flats)
+    known = set(agreed) | _values(decisions) | set(labels or ())
+    if flats[0].dtype == np.bool_:
+        known |= {0, 1}
+    values = np.array(sorted(int(one) for one in known), dtype=np.int64)
+    codes = _label_places(decisions, values)
+    table, counts, pattern = _grouped(codes, len(values))
+    unanimous = np.repeat(np.arange(len(values))[:, None], len(flats), axis=1)
+    small = np.min_scalar_type(len(unanimous) + len(table))
+    return DecisionPatterns(
+        labels=values,
+        table=np.concatenate([unanimous, table]).astype(np.int64),
+        counts=np.concatenate([[agreed.get(int(value), 0) for value in values], counts]).astype(np.int64),
+        places=places,
+        pattern_of_place=(pattern + len(values)).astype(small),
+        first=maps[0] if maps[0].dtype == flats[0].dtype else flats[0].reshape(maps[0].shape),
+    )
+
+
+def one_hot(patterns: DecisionPatterns) -> FloatArray:
+    """Who chose what, as ones: shape (pattern, rater x label), the labels of a rater beside each other."""
+    n_labels = len(patterns.labels)
+    result = np.zeros((len(patterns.table), patterns.n_raters * n_labels))
+    columns = patterns.table + np.arange(patterns.n_raters) * n_labels
+    result[np.arange(len(result))[:, None], columns] = 1.0
+    return result
+
+
+def _checked_maps(maps: Sequence[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+    if len(maps) == 0:
+        message = "maps is empty; at least one rater's mask is needed"
+        raise ValueError(message)
+    for number, one in enumerate(maps):
+        if one.shape != maps[0].shape:
+            message = f"rater {number} has a mask of shape {one.shape} and rater 0 {maps[0].shape}; one grid is needed"
+            raise ValueError(message)
+        if one.dtype != np.bool_ and not np.issubdtype(one.dtype, np.integer):
+            message = f"rater {number} has dtype {one.dtype}; masks are boolean and label maps whole numbers"
+            raise ValueError(message)
+    kind = np.result_type(*(one.dtype for one in maps))
+    return [np.ascontiguousarray(one, dtype=kind).reshape(-1) for one in maps]
+
+
+def _scan(
+    flats: list[NDArray[np.generic]],
+) -> tuple[dict[int, int], NDArray[np.integer], NDArray[np.generic]]:
+    """How many voxels all give each label; flat indices of the other voxels; what each rater said there."""
+    kind = flats[0].dtype
+    in_word = _WORD // kind.itemsize
+    whole = len(flats[0]) // in_word * in_word
+    index = np.int32 if len(flats[0]) < 2**31 else np.int64
+    tail = [flat[whole:] for flat in flats]
+    open_tail = np.logical_or.reduce([one != tail[0] for one in tail])
+    places = [(np.flatnonzero(open_tail) + whole).astype(index)]
+    decisions = [np.stack([one[open_tail] for one in tail])]
+    totals = [_value_counts(tail[0])]
+    for start in range(0, whole, _STEP * in_word):
+        words = [flat[start : min(start + _STEP * in_word, whole)].view(np.uint64) for flat in flats]
+        totals.append(_word_counts(words[0], kind))
+        differs = _differing(words)
+        found = np.flatnonzero(differs)
+        if len(found):
+            inside = np.flatnonzero(differs[found].view(f"u{kind.itemsize}"))
+            at = found[inside // in_word] * in_word + inside % in_word + start
+            places.append(at.astype(index))
+            decisions.append(np.stack([word[found].view(kind)[inside] for word in words]))
+    given = np.concatenate(decisions, axis=1)
+    values, counts = _value_counts(given[0])
+    agreed = _added([*totals, (values, -counts)])
+    rest = len(flats[0]) - given.shape[1] - sum(count for value, count in agreed.items() if value)
+    agreed = {value: count for value, count in {**agreed, 0: rest}.items() if count}
+    return agreed, np.concatenate(places), given
+
+
+def _differing(words: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """Words that are not 0 in the voxels where any rater differs from the first."""
+    result = np.zeros_like(words[0])
+    part = np.empty_like(words[0])
+    for word in words[1:]:
+        np.bitwise_xor(words[0], word, out=part)
+        np.bitwise_or(result, part, out=result)
+    return result
+
+
+def _word_counts(words: NDArray[np.uint64], kind: np.dtype[np.generic]) -> tuple[NDArray[np.generic], IntArray]:
+    """Values other than 0 in the words and how many voxels have them; most words hold one value eight times."""
+    if kind == np.bool_:
+        return np.array([True]), np.array([np.count_nonzero(words.view(np.bool_))], dtype=np.int64)
+    alike, counts = np.unique(words[words != 0], return_counts=True)
+    return _value_counts(alike.view(kind), np.repeat(counts, _WORD // kind.itemsize))
+
+
+def _value_counts(
+    voxels: NDArray[np.generic], weights: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.generic], IntArray]:
+    if voxels.dtype.itemsize == 1 and voxels.dtype != np.int8:
+        table = np.zeros(256, dtype=np.int64)
+        flat = voxels.reshape(-1).view(np.uint8)
+        for start in range(0, len(flat), _DENSE):
+            part = slice(start, start + _DENSE)
+            table += np.bincount(flat[part], None if weights is None else weights[part], 256).astype(np.int64)
+        values = np.flatnonzero(table)
+        return values, table[values]
+    values, place = np.unique(voxels, return_inverse=True)
+    return values, np.bincount(place.reshape(-1), weights, len(values)).astype(np.int64)
+
+
+def _values(voxels: NDArray[np.generic]) -> set[int]:
+    if voxels.dtype.itemsize == 1 and voxels.dtype != np.int8:
+        is_there = np.zeros(256, dtype=bool)
+        is_there[voxels.view(np.uint8)] = True
+        return set(np.flatnonzero(is_there).tolist())
+    return {int(value) for value in np.unique(voxels)}
+
+
+def _added(parts: list[tuple[NDArray[np.generic], IntArray]]) -> dict[int, int]:
+    result: dict[int, int] = {}
+    for values, counts in parts:
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            result[int(value)] = result.get(int(value), 0) + count
+    return {value: count for value, count in result.items() if count}
+
+
+def _label_places(voxels: NDArray[np.generic], labels: IntArray) -> NDArray[np.integer]:
+    """The place of each value in the sorted labels."""
+    if labels[0] == 0 and labels[-1] == len(labels) - 1:
+        return np.asarray(voxels.view(np.uint8) if voxels.dtype == np.bool_ else voxels).view(
+            np.dtype(f"u{voxels.itemsize}")
+        )
+    if voxels.dtype.itemsize == 1 and voxels.dtype != np.int8:
+        lookup = np.zeros(256, dtype=np.min_scalar_type(len(labels)))
+        lookup[labels[labels < 256]] = np.flatnonzero(labels < 256)
+        return np.asarray(lookup[voxels.view(np.uint8)])
+    return np.asarray(np.searchsorted(labels, voxels))
+
+
+def _grouped(codes: NDArray[np.integer], n_labels: int) -> tuple[IntArray, IntArray, NDArray[np.integer]]:
+    """The different columns of ``codes[rater, voxel]``, their counts, and the number of each voxel's column."""
+    kind = np.uint32 if n_labels ** len(codes) < 2**32 else np.uint64
+    keys: NDArray[np.unsignedinteger] = np.zeros(codes.shape[1], dtype=kind)
+    span = 1
+    for answers in codes:
+        if span * n_labels >= 2**63:
+            # More patterns are possible than a word can hold: number those that occur and go on from there.
+            different, numbers = np.unique(keys, return_inverse=True)
+            keys, span = numbers.astype(kind), len(different)
+        keys = keys * kind(n_labels) + answers.astype(kind)
+        span *= n_labels
+    if span <= _DENSE:
+        counts = np.bincount(keys, minlength=span)
+        different = np.flatnonzero(counts)
+        number = np.zeros(span, dtype=np.min_scalar_type(len(different)))
+        number[different] = np.arange(len(different))
+        pattern, counts = number[keys], counts[different]
+    else:
+        _, pattern, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    example = np.zeros(len(counts), dtype=np.int64)
+    example[pattern] = np.arange(codes.shape[1])
+    return codes[:, example].T.astype(np.int64), counts.astype(np.int64), pattern
