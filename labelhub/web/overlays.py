@@ -74,18 +74,38 @@ def dispute_png(medium: Medium, layers: tuple[Layer, ...], z: int) -> bytes | No
 
 
 def dispute_thumbnail(medium: Medium, layers: tuple[Layer, ...], size: int) -> bytes:
-    """Return a small picture of the plane on which readers differ most, with the heat over it."""
+    """Return a small picture of the plane on which readers differ most, with the heat over it.
+
+    Where the picture itself was never brought in, the heat stands on black, cut out with some room around it.
+    """
     heat = dispute_of(medium=medium.ordinal, grid=grid_of(medium), layers=layers)
     z = worst_plane(heat, medium)
+    has_pixels = medium.pixels_id is not None
+    picture = _plane_picture(medium, z) if has_pixels else Image.new("RGBA", (medium.size_x, medium.size_y), "black")
+    if heat is not None:
+        picture.alpha_composite(Image.fromarray(_heat(plane_of(heat, medium, z)), "RGBA"))
+    if heat is not None and not has_pixels:
+        picture = picture.crop(_box_around(plane_of(heat, medium, z)))
+    height, width = picture.height * (medium.spacing_y or 1.0), picture.width * (medium.spacing_x or 1.0)
+    scale = size / max(height, width)
+    return _png(picture.convert("RGB").resize((max(1, round(width * scale)), max(1, round(height * scale)))))
+
+
+def _plane_picture(medium: Medium, z: int) -> Image.Image:
     tile = read_slice(medium, "axial", z)
     rows = np.frombuffer(tile.content, dtype=np.dtype(tile.dtype).newbyteorder("<"))
     rows = rows.reshape((tile.height, tile.width) if tile.channels == 1 else (tile.height, tile.width, tile.channels))
-    picture = Image.fromarray(windowed(rows, _window(medium))).convert("RGBA")
-    if heat is not None:
-        picture.alpha_composite(Image.fromarray(_heat(plane_of(heat, medium, z)), "RGBA"))
-    height, width = medium.size_y * (medium.spacing_y or 1.0), medium.size_x * (medium.spacing_x or 1.0)
-    scale = size / max(height, width)
-    return _png(picture.convert("RGB").resize((max(1, round(width * scale)), max(1, round(height * scale)))))
+    return Image.fromarray(windowed(rows, _window(medium))).convert("RGBA")
+
+
+def _box_around(plane: NDArray[np.float64]) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom of a square that holds all that is above zero, half as large again."""
+    rows, columns = np.nonzero(plane)
+    if not rows.size:
+        return 0, 0, plane.shape[1], plane.shape[0]
+    middle = (int(rows.min() + rows.max()) // 2, int(columns.min() + columns.max()) // 2)
+    half = max(int(np.ptp(rows)), int(np.ptp(columns)), 8) * 3 // 4 + 1
+    return middle[1] - half, middle[0] - half, middle[1] + half, middle[0] + half
 
 
 def worst_plane(heat: DisagreementMap | None, medium: Medium) -> int:

@@ -84,10 +84,8 @@ def thumbnail(request: HttpRequest, project: Project, code: str) -> HttpResponse
 
 
 def _first_with_pixels(row: Item) -> Medium:
-    medium = next((medium for medium in catalog.media_of(row) if medium.pixels_id is not None), None)
-    if medium is None:
-        raise NotFound("This item has no picture, only a known size.")
-    return medium
+    media = catalog.media_of(row)
+    return next((medium for medium in media if medium.pixels_id is not None), media[0])
 
 
 def _picture(png: bytes, cache: str) -> HttpResponse:

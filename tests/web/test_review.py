@@ -52,6 +52,16 @@ def test_the_heat_picture_covers_what_one_reader_alone_marked(world, as_, place)
     assert as_("rita").get(place + "layers/dispute/0/0/", headers={"If-None-Match": answer["ETag"]}).status_code == 304
 
 
+def test_an_item_without_pixels_has_a_thumbnail_of_its_dispute(cast, as_, world):
+    from labelhub.catalog.models import Medium
+
+    Medium.objects.filter(item=world.item).update(pixels=None)
+    answer = as_("rita").get(f"/review/cells/{world.item.code}/thumbnail/")
+    picture = np.asarray(Image.open(io.BytesIO(answer.content)))
+    assert picture.max() > 100
+    assert as_("ada").get(f"/manage/cells/items/{world.item.code}/").status_code == 200
+
+
 def test_another_class_for_the_same_outline_is_a_dispute_too(cast, world):
     from labelhub.analytics.layers import dispute_of, layers_of
     from labelhub.catalog.selectors import grid_of

@@ -74,14 +74,14 @@ def number_href(project: Project, measured: Any) -> str:
 
 @register.simple_tag
 def interval_bar(measured: Any) -> SafeString | str:
-    """Draw value and interval on a line from 0 to 1, signed ones from -1 to 1 with zero marked; the number stands beside it."""
+    """Draw value and interval on a line with zero marked: from -0.2 to 1 (agreement below chance), sizes from -1 to 1."""
     est = _field(measured, "estimate") or measured
     value = _field(est, "value")
     if not _is_number(value):
         return ""
 
     is_signed = "size against" in str(_field(measured, "name"))
-    low, high = (-1.0 if is_signed else 0.0), 1.0
+    low, high = (-1.0 if is_signed else -0.2), 1.0
 
     def place(number: float) -> str:
         return f"{min(max((number - low) / (high - low), 0.0), 1.0) * 100:.1f}%"
