@@ -77,6 +77,7 @@ def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
         bench.score_gold(policy)
         prediction, silence = heard_prediction(item, reads.current, policy)
         bench.score_model(prediction)
+        bench.write()
         pairs = bench.similarities(About.PAIR)
         current = {_key(a, b): pairs.get(_key(a, b)) for a, b in combinations(reads.current, 2)}
         counted = {_key(a, b): pairs.get(_key(a, b)) for a, b in combinations(reads.counted, 2)}
@@ -124,6 +125,7 @@ class _Bench:
         self._readings: dict[int, Reading] = {}
         self._grids: list[Grid] | None = None
         self._fillings = Fillings()
+        self._new: list[Score] = []
 
     def score_pairs(self) -> None:
         """Compare each two counted readings and each two current ones."""
@@ -152,7 +154,7 @@ class _Bench:
             found = self._compare(self._readings[submission.pk], truth, second_is_truth=True)
             between = Between(self.item, About.GOLD, submission, gold=gold)
             self._keep(found, between)
-            _keep_right(found, between, policy.accept_agreement)
+            self._new.append(_right(found, between, policy.accept_agreement))
 
     def score_model(self, prediction: Prediction | None) -> None:
         """Compare every current reading with what the model says, where it may be heard."""
@@ -191,13 +193,20 @@ class _Bench:
         )
 
     def _keep(self, found: Comparison, between: Between) -> None:
-        outdated = Score.objects.filter(
-            item=self.item, about=between.about, first=between.first, second=between.second, gold=between.gold,
-            prediction=between.prediction, replaced_at=None,
-        )  # fmt: skip
-        outdated.update(replaced_at=timezone.now())
-        rows = Score.objects.bulk_create(rows_of(found, between, self.terms))
+        """Note the numbers of one comparison in place of those that stood; ``write`` stores them all at once."""
+        if any(_is_same(row, between) for row in self.stored):
+            Score.objects.filter(
+                item=self.item, about=between.about, first=between.first, second=between.second, gold=between.gold,
+                prediction=between.prediction, replaced_at=None,
+            ).update(replaced_at=timezone.now())  # fmt: skip
+        rows = rows_of(found, between, self.terms)
+        self._new += rows
         self.stored = [row for row in self.stored if not _is_same(row, between)] + rows[:1]
+
+    def write(self) -> None:
+        """Store what was noted: seven readers are 21 comparisons of a dozen numbers each."""
+        Score.objects.bulk_create(self._new)
+        self._new = []
 
 
 def _is_same(row: Score, between: Between) -> bool:
@@ -209,9 +218,9 @@ def _is_same(row: Score, between: Between) -> bool:
     )  # fmt: skip
 
 
-def _keep_right(found: Comparison, between: Between, threshold: float) -> None:
+def _right(found: Comparison, between: Between, threshold: float) -> Score:
     is_defined = not np.isnan(found.similarity)
-    Score.objects.create(
+    return Score(
         item=between.item, about=About.GOLD, first=between.first, gold=between.gold, metric=RIGHT,
         value=float(found.similarity >= threshold) if is_defined else None, n=1 if is_defined else 0,
         reason=found.reason[:200], method=f"right at a similarity with gold of at least {threshold:g}", method_version=VERSION,
