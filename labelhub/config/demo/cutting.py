@@ -19,6 +19,7 @@ from labelhub.config.demo.pictures import Picture
 SIDE_PX = 64
 MIN_SHARE, MAX_SHARE = 0.035, 0.34
 MIN_CONTRAST = 16.0
+MARGIN_PX = 5
 SHARPNESS_STEPS = (0.17, 0.22)
 MIN_SOLIDITY = 0.83
 SMOOTHING_PX = 1.2
@@ -116,7 +117,8 @@ def _cut(picture: Picture, smooth: NDArray[np.float64], window: tuple[slice, sli
     inside = ndimage.binary_opening(values > (inner + outer) / 2, iterations=2)
     components, _ = ndimage.label(inside)
     name = components[SIDE_PX // 2, SIDE_PX // 2]
-    if name == 0:
+    # Most peaks end here: rounding and the convex hull are dear, and can only make a bad outline look better.
+    if name == 0 or not _is_placed(components == name):
         return None
     mask = _rounded(np.asarray(ndimage.binary_fill_holes(components == name)))
     if not _is_clear(mask, values):
@@ -128,12 +130,15 @@ def _cut(picture: Picture, smooth: NDArray[np.float64], window: tuple[slice, sli
     return Cut(picture.name, np.ascontiguousarray(picture.pixels[window]), mask, peak.label, sharpness, contrast)
 
 
+def _is_placed(mask: NDArray[np.bool_]) -> bool:
+    """Whether the structure is of a fair size and keeps away from the edge."""
+    inner = mask[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+    total = np.count_nonzero(mask)
+    return np.count_nonzero(inner) == total and MIN_SHARE <= total / mask.size <= MAX_SHARE
+
+
 def _is_clear(mask: NDArray[np.bool_], values: NDArray[np.float64]) -> bool:
-    margin = 5
-    if mask[:margin].any() or mask[-margin:].any() or mask[:, :margin].any() or mask[:, -margin:].any():
-        return False
-    is_sized = MIN_SHARE <= mask.mean() <= MAX_SHARE
-    return is_sized and _solidity(mask) >= MIN_SOLIDITY and _contrast(mask, values) >= MIN_CONTRAST
+    return _is_placed(mask) and _contrast(mask, values) >= MIN_CONTRAST and _solidity(mask) >= MIN_SOLIDITY
 
 
 def _contrast(mask: NDArray[np.bool_], values: NDArray[np.float64]) -> float:
