@@ -42,3 +42,27 @@ def disc(radius, centre=(32, 32), side=64):
     """A disc by the pixel centres."""
     rows, columns = np.ogrid[:side, :side]
     return (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= radius**2
+
+
+RIM = disc(14, (20, 20), 40) & ~disc(8, (20, 20), 40)
+
+
+def five_discs(side=40):
+    """Five raters' discs that differ in place and size and in single pixels; the same everywhere."""
+    sizes = ((11, 0, 0), (10, 1, 0), (12, 0, -1), (13, -2, 1), (9, 1, 2))
+    return [
+        disc(radius, (side // 2 + down, side // 2 + right), side)
+        ^ (arithmetic_noise((side, side), 3 + k, 101 - 10 * k) & arithmetic_noise((side, side), 2, 37) & RIM)
+        for k, (radius, down, right) in enumerate(sizes)
+    ]
+
+
+def five_label_maps(side=40):
+    """The discs with a core and a quarter of their own label each."""
+    maps = []
+    for k, outer in enumerate(five_discs(side)):
+        core = disc(4 + k % 3, (side // 2, side // 2 + k % 2), side)
+        quarter = np.zeros_like(outer)
+        quarter[: side // 2 + k % 3 - 1, side // 2 :] = True
+        maps.append(outer.astype(np.uint8) + (outer & quarter) + 2 * (outer & core & ~quarter).astype(np.uint8))
+    return maps
