@@ -47,13 +47,11 @@ def sentences_of(
         return (Sentence("The readings are being measured; numbers follow in a moment.", Target("items")),)
     if panel.source.n_readings == 0:
         return (Sentence("No reading came in yet, so there is nothing to say about quality.", Target("people")),)
-    found = [*_copies(panel, labelers), *_alarms(panel, labelers)]
+    found = [*_copies(panel, labelers), *_one_a_person(_alarms(panel, labelers))]
     if not found and panel.labelers:
         text = "No labeler is shown to differ from the others or to miss the target."
         found.append(Sentence(text, Target("labelers"), "good" if panel.gold is not None else ""))
-    found = [*found[:2], *_agreement(panel), *found[2:]]
-    work = _work(panel, funnel)
-    return (*found[: MOST - len(work)], *work)
+    return (*found, *_agreement(panel), *_work(panel, funnel))[:MOST]
 
 
 def _copies(panel: Panel, labelers: Mapping[str, Labeler]) -> list[Sentence]:
@@ -78,6 +76,14 @@ def _alarms(panel: Panel, labelers: Mapping[str, Labeler]) -> list[Sentence]:
         )
         for row in panel.alarms
     ]
+
+
+def _one_a_person(sentences: list[Sentence]) -> list[Sentence]:
+    """The surest sentence about each labeler; the others stand on the labeler's page."""
+    kept: dict[str, Sentence] = {}
+    for sentence in sentences:
+        kept.setdefault(sentence.target.key, sentence)
+    return list(kept.values())
 
 
 def _agreement(panel: Panel) -> list[Sentence]:

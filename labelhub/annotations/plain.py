@@ -102,6 +102,7 @@ def _reading(submission: Submission) -> Reading:
         asked_labels=tuple(submission.asked_labels),
         asked_questions=tuple(submission.asked_questions),
         locator=f"submission:{submission.pk}",
+        submitted_at=submission.submitted_at,
     )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -99,7 +100,8 @@ class Reading:
     ``asked_labels`` and ``asked_questions`` are the scope: ``None`` means everything in the set's lists was asked.
     Outside the scope is "not asked", never negative. ``is_empty_read`` is an explicit *no finding*. ``version``
     counts from 1. ``planned_blind`` says that the read was planned before any label of the item was seen. ``locator``
-    names the place in the source (a file, a task id) for messages to administrators.
+    names the place in the source (a file, a task id) for messages to administrators. ``submitted_at`` is when the reading was
+    finished, where the source says so.
     """
 
     item: str
@@ -113,6 +115,7 @@ class Reading:
     asked_labels: tuple[str, ...] | None = None
     asked_questions: tuple[str, ...] | None = None
     locator: str = ""
+    submitted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

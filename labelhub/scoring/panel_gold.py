@@ -18,9 +18,10 @@ from labelhub.formats.shapes import AnnotationSet, QuestionSpec, Reading
 from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
 from labelhub.numerics.proportions import proportion
 from labelhub.numerics.results import Estimate
+from labelhub.scoring.extent_overlap import compare_extents
 from labelhub.scoring.gather import Gathered, answer_text, coding_of
-from labelhub.scoring.gather_extents import compare
 from labelhub.scoring.gather_objects import Mark, Matching, clusters_of, marks_of
+from labelhub.scoring.panel_pace import tiring_row
 from labelhub.scoring.panel_rows import GREY_WIDTH, Bench, GoldRow, Measured
 
 VERSION = "1"
@@ -84,7 +85,8 @@ def against_gold(bench: Bench, gold: AnnotationSet, matching: Matching) -> GoldN
             if spec.measure in ("nominal", "ordinal"):
                 _add_majority(everyone, bench.gathered, spec, answer, item)
     numbers = {
-        rater: _numbers(bench, tally, f"gold.{bench.gathered.raters[rater]}") for rater, tally in tallies.items()
+        rater: (*_numbers(bench, tally, f"gold.{bench.gathered.raters[rater]}"), *_tiring(bench, rater, tally))
+        for rater, tally in tallies.items()
     }
     return GoldNumbers(
         everyone=GoldRow(len(truth), _numbers(bench, everyone, "gold"), notes),
@@ -167,7 +169,7 @@ def _add_objects(
     true = [mark for mark in marks_of(gold.shapes, grids, 1) if asked is None or mark.shape.label in asked]
     if not own and not true:
         return
-    for members in clusters_of([*own, *true], matching, 2).members:
+    for members in clusters_of([*own, *true], grids, matching, 2).members:
         first, second = (int(place) for place in members)
         if first < 0:
             tally.add(_FOUND, 0.0, item)
@@ -184,7 +186,7 @@ def _add_match(tally: _Tally, own: Mark, true: Mark, item: int) -> None:
     tally.add(_CLASS, float(same), item)
     if not same:
         tally.confusions[true.shape.label, own.shape.label] += 1
-    pair = compare(own.extent, true.extent, true.grid, with_distance=False)
+    pair = compare_extents(own.extent, true.extent, true.grid, with_distance=False)
     if pair is not None:
         tally.add(_DICE, pair.dice, item)
         tally.add(_SIZE, pair.volume_difference, item)
@@ -204,6 +206,13 @@ def _numbers(bench: Bench, tally: _Tally, prefix: str) -> tuple[Measured, ...]:
         least = bench.settings.min_gold
         rows.append(bench.measured(key, aspect, estimate, wrong, minimum=least, widest=GREY_WIDTH))
     return tuple(rows)
+
+
+def _tiring(bench: Bench, rater: int, tally: _Tally) -> tuple[Measured, ...]:
+    """How the class, else the answer, holds through a session."""
+    aspect = next((aspect for aspect in (_CLASS, _RIGHT) if len(set(tally.values.get(aspect, ()))) > 1), None)
+    row = tiring_row(bench, rater, aspect, tally.values[aspect], tally.items[aspect]) if aspect is not None else None
+    return () if row is None else (row,)
 
 
 def _in_words(confusions: Counter[tuple[str, str]]) -> list[str]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.core.management import call_command
-from django.test import Client, override_settings
 
 from labelhub.catalog import uploads
 from labelhub.catalog.models import IngestEntry, Item
@@ -17,22 +13,7 @@ from labelhub.jobs.worker import run_pending
 from tests.cast import Cast, make_cast
 from tests.catalog.arriving import picture, series
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-if not CHROMIUM.exists():
-    pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
-
-sync_api = pytest.importorskip("playwright.sync_api")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _static_files() -> None:
-    """The live server serves what is collected."""
-    plain_files = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-    with override_settings(STORAGES={**settings.STORAGES, **plain_files}):
-        call_command("collectstatic", verbosity=0, interactive=False)
 
 
 @pytest.fixture
@@ -41,22 +22,8 @@ def people(transactional_db) -> Cast:
 
 
 @pytest.fixture
-def page(live_server, people) -> Iterator[Any]:
-    client = Client()
-    client.force_login(people.ada)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        context = browser.new_context(viewport={"width": 1280, "height": 720})
-        cookie = client.cookies["labelhub_session"].value
-        context.add_cookies([{"name": "labelhub_session", "value": cookie, "url": live_server.url}])
-        page = context.new_page()
-        troubles: list[str] = []
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda said: troubles.append(said.text) if "Content Security" in said.text else None)
-        page.goto(f"{live_server.url}/manage/cells/data/")
-        yield page
-        browser.close()
-    assert troubles == []
+def page(visit_as, people) -> Any:
+    return visit_as(people.ada, "/manage/cells/data/")
 
 
 @pytest.fixture

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from django.conf import settings
-from django.core.management import call_command
-from django.test import Client, override_settings
 
 from labelhub.annotations import documents, plain
 from labelhub.annotations.models import Operation, Submission
@@ -22,33 +17,7 @@ from labelhub.projects.policy import Policy
 from labelhub.projects.services import publish_policy
 from tests.cast import Cast, make_cast
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
-]  # fmt: skip
-
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-if not CHROMIUM.exists():
-    pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
-
-sync_api = pytest.importorskip("playwright.sync_api")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _static_files() -> None:
-    """The live server serves what is collected."""
-    plain_files = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-    with override_settings(STORAGES={**settings.STORAGES, **plain_files}):
-        call_command("collectstatic", verbosity=0, interactive=False)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -76,21 +45,8 @@ def volume(people: Cast) -> None:
 
 
 @pytest.fixture
-def page(chromium, live_server, people) -> Iterator[Any]:
-    client = Client()
-    client.force_login(people.ann)
-    context = chromium.new_context(viewport={"width": 1280, "height": 720})
-    cookie = client.cookies["labelhub_session"].value
-    context.add_cookies([{"name": "labelhub_session", "value": cookie, "url": live_server.url}])
-    context.set_default_timeout(8_000)
-    page = context.new_page()
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda message: troubles.append(message.text) if "Content Security" in message.text else None)
-    page.goto(f"{live_server.url}/label/")
-    yield page
-    context.close()
-    assert troubles == []
+def page(visit_as, people) -> Any:
+    return visit_as(people.ann, "/label/")
 
 
 def start(page: Any) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.core.management import call_command
-from django.test import Client, override_settings
 
 from labelhub.accounts.models import User
 from labelhub.accounts.services import make_sign_in_link
@@ -17,17 +13,9 @@ from labelhub.projects.selectors import current_ontology
 from tests.cast import make_cast
 from tests.web.world import World, add_item, make_world, read
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
-]  # fmt: skip
 MANAGE = ("", "items/", "labelers/", "pairs/", "data/", "people/", "ontology/", "policy/", "releases/", "audit/")
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-if not CHROMIUM.exists():
-    pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
 
 # Contrast of every text with what lies behind it, after WCAG 2.2 (1.4.3): 4.5, or 3 for large text.
 FAINT_TEXTS = """() => {
@@ -68,50 +56,15 @@ NAMELESS_CONTROLS = """() => [...document.querySelectorAll("button, a[href], inp
   .map((control) => control.outerHTML.slice(0, 120))"""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _static_files() -> None:
-    """The live server serves what is collected."""
-    plain_files = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-    with override_settings(STORAGES={**settings.STORAGES, **plain_files}):
-        call_command("collectstatic", verbosity=0, interactive=False)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def world(transactional_db) -> World:
     return make_world(make_cast())
 
 
 @pytest.fixture
-def visit(chromium, live_server, world) -> Iterator[Callable[..., Any]]:
-    """Return a way to open pages as somebody; complaints of the browser fail the test at its end."""
-    complaints: list[str] = []
-    contexts = []
-
-    def as_(name: str, *, width: int = 1280, height: int = 720, scheme: str = "light") -> Any:
-        client = Client()
-        client.force_login(getattr(world.cast, name))
-        size = {"width": width, "height": height}
-        context = chromium.new_context(viewport=size, color_scheme=scheme, base_url=live_server.url)
-        contexts.append(context)
-        cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
-        page.on("console", lambda note: complaints.append(f"{page.url}: {note.text}") if note.type == "error" else None)
-        return page
-
-    yield as_
-    for context in contexts:
-        context.close()
-    assert complaints == []
+def visit(visit_as, world) -> Callable[..., Any]:
+    """Return a way to open pages as one of the cast; every error in the console fails the test."""
+    return lambda name, **size: visit_as(getattr(world.cast, name), is_strict=True, **size)
 
 
 def places_of(world: World) -> list[tuple[str, str]]:
