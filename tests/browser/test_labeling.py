@@ -15,6 +15,7 @@ from labelhub.catalog.services import ItemIdentity, add_photograph, add_volume
 from labelhub.formats.shapes import Grid
 from labelhub.projects.policy import Policy
 from labelhub.projects.services import publish_policy
+from tests.browser.drawing import at, click_all, drag, saved, start
 from tests.cast import Cast, make_cast
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -47,36 +48,6 @@ def volume(people: Cast) -> None:
 @pytest.fixture
 def page(visit_as, people) -> Any:
     return visit_as(people.ann, "/label/")
-
-
-def start(page: Any) -> None:
-    page.reload()
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#main[data-ready=yes]")
-    page.wait_for_selector("#cover", state="hidden")
-
-
-def at(page: Any, x: float, y: float) -> tuple[float, float]:
-    """The place on the screen at a share of the stage."""
-    box = page.locator("#canvas").bounding_box()
-    return box["x"] + x * box["width"], box["y"] + y * box["height"]
-
-
-def drag(page: Any, *places: tuple[float, float]) -> None:
-    page.mouse.move(*at(page, *places[0]))
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*at(page, *place), steps=4)
-    page.mouse.up()
-
-
-def click_all(page: Any, *places: tuple[float, float]) -> None:
-    for place in places:
-        page.mouse.click(*at(page, *place))
-
-
-def saved(page: Any) -> None:
-    page.wait_for_selector("#saved[data-status=saved]")
 
 
 def draw_everything(page: Any) -> None:
