@@ -1,30 +1,55 @@
-"""The settled class of each unit from several raters' answers: majority vote with ties kept, and Dawid-Skene.
+"""The settled class of each unit from several raters' answers: majority vote with ties kept, and the default consensus.
 
-Every result carries a confidence for each unit. Not here: merging shapes (``object_merge``), and whether a consensus is
-good enough (routing).
+Every result carries a confidence for each unit. The estimates that the default chooses from stand in modules of their own
+(``dawid_skene``, ``hierarchical``, ``one_coin``), as do further ones (``weighted``, ``glad``, ``mace``, ``crowdlab``).
+Not here: merging shapes (``object_merge``), and whether a consensus is good enough (routing).
 
 References
 ----------
-Dawid AP, Skene AM (1979) Maximum likelihood estimation of observer error-rates using the EM algorithm. Appl Stat
-28:20-28.
+Paun S et al. (2018) Comparing Bayesian models of annotation. TACL 6:571-585 (a pooled model wins at most sizes).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import binom
 
+from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.class_posterior import ClassPosterior, checked_answers
+from labelhub.numerics.dawid_skene import MAXIMUM_LIKELIHOOD, DawidSkene, DawidSkenePriors, dawid_skene
+from labelhub.numerics.hierarchical import HierarchicalDawidSkene, hierarchical_dawid_skene
+from labelhub.numerics.one_coin import OneCoin, one_coin
 from labelhub.numerics.ratings import category_codes, category_counts, category_values, rating_matrix
+from labelhub.numerics.reliability import Calibration, ReliabilityCurve, calibrated, reliability_curve
 from labelhub.numerics.results import NAN, BoolArray, FloatArray, IntArray
 
+__all__ = [
+    "MAXIMUM_LIKELIHOOD",
+    "Candidate",
+    "ClassConsensus",
+    "DawidSkene",
+    "DawidSkenePriors",
+    "HierarchicalDawidSkene",
+    "MajorityVote",
+    "OneCoin",
+    "class_consensus",
+    "dawid_skene",
+    "expected_correct",
+    "hierarchical_dawid_skene",
+    "majority_vote",
+    "one_coin",
+]
+
 METHOD = "class consensus"
-VERSION = "1"
+VERSION = "2"
 
 _TIE = 1e-9
+_MIN_ANSWERS_TO_HOLD = 3
+_SIGN_TEST_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,16 +101,7 @@ def majority_vote(
         votes = category_counts(codes, len(values))
     else:
         votes = _weighted_votes(codes, np.asarray(weights, dtype=np.float64), len(values))
-    total = votes.sum(axis=1)
-    if not len(values):
-        return MajorityVote(np.full(len(matrix), NAN), total > 0, np.full(len(matrix), NAN), votes, values)
-    most = votes.max(axis=1)
-    leaders = votes >= (most - _TIE * np.maximum(most, 1))[:, None]
-    is_tie = (total > 0) & (leaders.sum(axis=1) > 1)
-    winner = np.where((total > 0) & ~is_tie, values[votes.argmax(axis=1)], NAN)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        confidence = np.where(total > 0, most / total, NAN)
-    return MajorityVote(winner, is_tie, confidence, votes, values)
+    return _vote_of(votes, values)
 
 
 def expected_correct(vote: MajorityVote, truth: ArrayLike) -> FloatArray:
@@ -108,185 +124,166 @@ def expected_correct(vote: MajorityVote, truth: ArrayLike) -> FloatArray:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DawidSkenePriors:
-    """Pseudo-counts added to each rater's confusion row and to the prevalence; all 0 is maximum likelihood."""
+class Candidate:
+    """One method's estimate, and what speaks for it.
 
-    diagonal: float = 4.0
-    off_diagonal: float = 1.0
-    prevalence: float = 1.0
+    ``held_out`` is the mean log probability that it gave to answers it had not seen (NaN where none could be held
+    out), ``n_held_out`` their number.
+    """
 
-
-MAXIMUM_LIKELIHOOD = DawidSkenePriors(0.0, 0.0, 0.0)
+    name: str
+    estimate: ClassPosterior
+    held_out: float
+    n_held_out: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DawidSkene:
-    """Truth and rater errors, estimated together.
+class ClassConsensus:
+    """The settled category of each unit, the method that was chosen and why, with the vote beside it.
 
-    ``posterior[unit, category]`` (NaN without votes), ``prevalence[category]``,
-    ``confusion[rater, truth, given]``, ``log_likelihood`` of the answers, ``n_iterations`` and ``is_converged``.
+    ``winner[unit]`` (NaN at a tie or without answers), ``confidence[unit]`` and ``posterior[unit, category]`` are
+    corrected by gold where there is enough. ``differs[unit]`` marks where the vote says otherwise, or is tied.
+    ``reliability`` is judged by gold where there is any, else by held-out answers: how often an answer was the one
+    foretold, against the chance it was given.
     """
 
+    winner: FloatArray
+    confidence: FloatArray
     posterior: FloatArray
-    prevalence: FloatArray
-    confusion: FloatArray
     categories: FloatArray
-    log_likelihood: float
-    n_iterations: int
-    is_converged: bool
-    method: str
-    warnings: tuple[str, ...] = ()
+    chosen: str
+    why: str
+    candidates: tuple[Candidate, ...]
+    vote: MajorityVote
+    differs: BoolArray
+    reliability: ReliabilityCurve
+    calibration: Calibration
+    warnings: tuple[str, ...]
+    method: str = METHOD
     version: str = VERSION
 
-    @property
-    def winner(self) -> FloatArray:
-        """The most probable category of each unit, NaN at a tie or without votes."""
-        filled = np.nan_to_num(self.posterior, nan=0.0)
-        most = filled.max(axis=1)
-        is_single = (filled >= most[:, None] - _TIE).sum(axis=1) == 1
-        return np.where(is_single & (most > 0), self.categories[filled.argmax(axis=1)], NAN)
 
-    @property
-    def confidence(self) -> FloatArray:
-        """The posterior of the winner."""
-        return np.asarray(self.posterior.max(axis=1), dtype=np.float64)
-
-
-def dawid_skene(
-    ratings: ArrayLike,
+def class_consensus(
+    ratings: ArrayLike | Answers,
     *,
     categories: Sequence[float] | None = None,
     raters: ArrayLike | None = None,
-    priors: DawidSkenePriors | None = None,
-    tolerance: float = 1e-7,
-    max_iterations: int = 200,
-) -> DawidSkene:
-    """The true category of each unit and each rater's confusion matrix, by expectation and maximisation.
+    gold: ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+) -> ClassConsensus:
+    """The default consensus: hierarchical Dawid-Skene, unless held-out answers or gold speak for something simpler.
+
+    One-coin is used only where it foretells held-out answers better. Majority vote is used only where gold says that it
+    is more accurate (exact sign test on the gold units where the two differ, at 5 %); the result says so.
 
     Parameters
     ----------
-    ratings : array of float, shape (unit, column)
-        NaN where there is no answer.
-    categories : sequence of float, optional
-        The possible categories; those that occur by default.
-    raters : array of int, shape (column,), optional
-        Which rater answered each column (a rater who answered thrice has three); one a column by default.
-    priors : DawidSkenePriors, optional
-        Default 4 and 1 pseudo-counts; ``MAXIMUM_LIKELIHOOD`` for the method of the paper.
-    tolerance, max_iterations : float, int
-        Stop when the log likelihood (with priors) changes by less than this share, or after so many rounds.
-
-    Returns
-    -------
-    DawidSkene
-        With a warning where it did not converge, or where raters look worse than chance (labels may be flipped).
+    ratings, categories, raters
+        As for :func:`labelhub.numerics.dawid_skene.dawid_skene`.
+    gold : array of float, shape (unit,), optional
+        The true category where it is known, else NaN. It judges and corrects; it is no answer.
+    rng : numpy.random.Generator, optional
+        Draws the answers to hold out; seeded with 0 by default, so that a second call gives the same.
 
     Examples
     --------
-    >>> found = dawid_skene([[0, 0, 1], [1, 1, 1], [0, 0, 0], [1, 1, 0]])
-    >>> found.winner.tolist()
-    [0.0, 1.0, 0.0, 1.0]
+    >>> found = class_consensus([[0, 0, 1], [1, 1, 1], [0, 0, 0], [1, 1, 0]])
+    >>> found.winner.tolist(), found.differs.tolist()
+    ([0.0, 1.0, 0.0, 1.0], [False, False, False, False])
     """
-    matrix = rating_matrix(ratings)
-    values = category_values(matrix, categories)
-    if len(values) < 2:
-        message = f"{len(values)} categories are possible; at least 2 are needed (pass categories)"
+    answers = checked_answers(answers_of(ratings, categories=categories, raters=raters))
+    truth = np.full(answers.n_units, NAN) if gold is None else np.asarray(gold, dtype=np.float64)
+    if truth.shape != (answers.n_units,):
+        message = f"gold has shape {truth.shape}; one value for each of the {answers.n_units} units is needed"
         raise ValueError(message)
-    codes = category_codes(matrix, values)
-    answers = _answers(codes, raters)
-    used = DawidSkenePriors() if priors is None else priors
-    counts = category_counts(codes, len(values))
-    has_votes = counts.sum(axis=1) > 0
-    posterior = counts[has_votes] / counts[has_votes].sum(axis=1, keepdims=True)
-    unit_number = np.cumsum(has_votes) - 1
-    units = unit_number[answers.unit]
-    previous, n_iterations, is_converged = -math.inf, 0, False
-    prevalence, confusion = _maximise(posterior, units, answers, used)
-    likelihood = previous
-    while n_iterations < max_iterations and not is_converged:
-        n_iterations += 1
-        posterior, likelihood = _expect(prevalence, confusion, units, answers, len(posterior))
-        target = likelihood + _log_prior(prevalence, confusion, used)
-        is_converged = n_iterations > 1 and abs(target - previous) <= tolerance * abs(previous)
-        previous = target
-        prevalence, confusion = _maximise(posterior, units, answers, used)
-    full = np.full((len(matrix), len(values)), NAN)
-    full[has_votes] = posterior
-    name = "Dawid–Skene, maximum likelihood" if used == MAXIMUM_LIKELIHOOD else "Dawid–Skene with priors"
-    return DawidSkene(
-        full, prevalence, confusion, values, likelihood, n_iterations, is_converged, name,
-        _degeneracy(confusion, is_converged, max_iterations),
-    )  # fmt: skip
+    vote = _vote_of(answers.votes(), answers.categories)
+    full, coin = hierarchical_dawid_skene(answers), one_coin(answers)
+    held = _held_out(answers, np.random.default_rng(0) if rng is None else rng)
+    candidates = (
+        Candidate("hierarchical Dawid–Skene", full, _mean(held.log_full), len(held.log_full)),
+        Candidate("one-coin model", coin, _mean(held.log_coin), len(held.log_coin)),
+    )
+    is_simpler = candidates[1].held_out > candidates[0].held_out
+    best = candidates[1] if is_simpler else candidates[0]
+    why = f"{best.name} foretells {best.n_held_out} held-out answers better"
+    if not best.n_held_out:
+        why = "no answer could be held out; the hierarchical model is the default"
+    posterior, winner, chosen = best.estimate.posterior, best.estimate.winner, best.name
+    if _vote_is_better(vote, best.estimate, truth):
+        with np.errstate(invalid="ignore"):
+            posterior = vote.votes / vote.votes.sum(axis=1, keepdims=True)
+        winner, chosen = vote.winner, vote.method
+        why = f"majority vote is right on more gold than {best.name} (sign test, 5 %)"
+    calibration = calibrated(posterior, truth, answers.categories)
+    confidence = _most(posterior)
+    has_answers = answers.n_of_unit > 0
+    return ClassConsensus(
+        winner=winner,
+        confidence=_most(calibration.posterior),
+        posterior=calibration.posterior,
+        categories=answers.categories,
+        chosen=chosen,
+        why=why,
+        candidates=candidates,
+        vote=vote,
+        differs=has_answers & ~(winner == vote.winner),
+        reliability=_reliability(confidence, winner, truth, held),
+        calibration=calibration,
+        warnings=best.estimate.warnings,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Answers:
-    unit: IntArray
-    rater: IntArray
-    given: IntArray
-    n_raters: int
+class _HeldOut:
+    log_full: FloatArray
+    log_coin: FloatArray
+    claimed: FloatArray
+    was_foretold: FloatArray
 
 
-def _answers(codes: IntArray, raters: ArrayLike | None) -> _Answers:
-    owner = np.arange(codes.shape[1]) if raters is None else np.asarray(raters, dtype=np.int64)
-    if owner.shape != (codes.shape[1],) or (owner < 0).any():
-        message = f"raters has shape {owner.shape}; each of {codes.shape[1]} columns needs a number from 0 on"
-        raise ValueError(message)
-    unit, column = np.nonzero(codes >= 0)
-    return _Answers(unit, owner[column], codes[unit, column], int(owner.max(initial=-1)) + 1)
+def _held_out(answers: Answers, rng: np.random.Generator) -> _HeldOut:
+    """One answer of every unit with three or more, held out and foretold by both models fitted to the rest."""
+    order = np.lexsort((rng.random(len(answers.unit)), answers.unit))
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = answers.unit[order][1:] != answers.unit[order][:-1]
+    is_held = np.zeros(len(order), dtype=bool)
+    is_held[order[is_first]] = True
+    is_held &= (answers.n_of_unit >= _MIN_ANSWERS_TO_HOLD)[answers.unit]
+    rest, held = answers.only(~is_held), answers.only(is_held)
+    if not len(held.unit):
+        nothing = np.empty(0)
+        return _HeldOut(nothing, nothing, nothing, nothing)
+    full, coin = hierarchical_dawid_skene(rest), one_coin(rest)
+    foretold = np.einsum("ak,akl->al", full.posterior[held.unit], full.confusion[held.rater])
+    right = coin.accuracy[held.rater][:, None]
+    belief = coin.posterior[held.unit]
+    by_coin = belief * right + (1 - belief) * (1 - right) / (answers.n_categories - 1)
+    at = np.arange(len(held.unit))
+    logs = [np.log(np.maximum(table[at, held.given], 1e-300)) for table in (foretold, by_coin)]
+    was_foretold = (foretold.argmax(axis=1) == held.given).astype(np.float64)
+    return _HeldOut(logs[0], logs[1], np.minimum(foretold.max(axis=1), 1.0), was_foretold)
 
 
-def _expect(
-    prevalence: FloatArray, confusion: FloatArray, units: IntArray, answers: _Answers, n_units: int
-) -> tuple[FloatArray, float]:
-    with np.errstate(divide="ignore"):
-        log_confusion, log_prevalence = np.log(confusion), np.log(prevalence)
-    evidence = log_confusion[answers.rater, :, answers.given]
-    joint = np.column_stack(
-        [np.bincount(units, weights=column, minlength=n_units) for column in np.maximum(evidence, -1e4).T]
-    )
-    joint += np.maximum(log_prevalence, -1e4)
-    most = joint.max(axis=1, keepdims=True)
-    scaled = np.exp(joint - most)
-    total = scaled.sum(axis=1, keepdims=True)
-    return scaled / total, float((most + np.log(total)).sum())
+def _most(posterior: FloatArray) -> FloatArray:
+    return np.asarray(posterior.max(axis=1), dtype=np.float64)
 
 
-def _maximise(
-    posterior: FloatArray, units: IntArray, answers: _Answers, priors: DawidSkenePriors
-) -> tuple[FloatArray, FloatArray]:
-    q = posterior.shape[1]
-    cell = answers.rater * q + answers.given
-    size = answers.n_raters * q
-    counts = np.stack(
-        [np.bincount(cell, weights=posterior[units, truth], minlength=size).reshape(-1, q) for truth in range(q)],
-        axis=1,
-    )
-    smoothed = counts + priors.off_diagonal + (priors.diagonal - priors.off_diagonal) * np.eye(q)
-    total = smoothed.sum(axis=2, keepdims=True)
-    # A category that no unit has says nothing of the rater: every answer is then equally likely.
-    confusion = np.where(total > 0, smoothed / np.where(total > 0, total, 1.0), 1 / q)
-    prevalence = posterior.sum(axis=0) + priors.prevalence
-    return prevalence / prevalence.sum(), confusion
+def _reliability(confidence: FloatArray, winner: FloatArray, truth: FloatArray, held: _HeldOut) -> ReliabilityCurve:
+    right = np.where(np.isnan(truth) | np.isnan(winner), NAN, winner == truth)
+    if np.isnan(right).all():
+        return reliability_curve(held.claimed, held.was_foretold, judged_by="held-out answers")
+    return reliability_curve(confidence, right)
 
 
-def _log_prior(prevalence: FloatArray, confusion: FloatArray, priors: DawidSkenePriors) -> float:
-    if priors == MAXIMUM_LIKELIHOOD:
-        return 0.0
-    q = len(prevalence)
-    pseudo = priors.off_diagonal + (priors.diagonal - priors.off_diagonal) * np.eye(q)
-    safe = np.log(np.maximum(confusion, 1e-300))
-    return float((pseudo * safe).sum() + priors.prevalence * np.log(np.maximum(prevalence, 1e-300)).sum())
+def _mean(values: FloatArray) -> float:
+    return float(values.mean()) if len(values) else NAN
 
 
-def _degeneracy(confusion: FloatArray, is_converged: bool, max_iterations: int) -> tuple[str, ...]:
-    q = confusion.shape[1]
-    found = []
-    if not is_converged:
-        found.append(f"not converged after {max_iterations} rounds")
-    if float(np.diagonal(confusion, axis1=1, axis2=2).mean()) < 1 / q:
-        found.append("raters look worse than chance on average: the labels may be flipped; compare with majority vote")
-    return tuple(found)
+def _vote_is_better(vote: MajorityVote, estimate: ClassPosterior, truth: FloatArray) -> bool:
+    by_vote, by_model = expected_correct(vote, truth), estimate.expected_correct(truth)
+    for_vote, for_model = int((by_vote > by_model).sum()), int((by_model > by_vote).sum())
+    n = for_vote + for_model
+    return n > 0 and float(binom.sf(for_vote - 1, n, 0.5)) < _SIGN_TEST_LEVEL
 
 
 def _weighted_votes(codes: IntArray, weights: FloatArray, n_categories: int) -> FloatArray:
@@ -297,3 +294,16 @@ def _weighted_votes(codes: IntArray, weights: FloatArray, n_categories: int) -> 
     flat = unit * n_categories + codes[unit, rater]
     votes = np.bincount(flat, weights=weights[rater], minlength=len(codes) * n_categories)
     return votes.reshape(len(codes), n_categories).astype(np.float64)
+
+
+def _vote_of(votes: FloatArray, values: FloatArray) -> MajorityVote:
+    total = votes.sum(axis=1)
+    if not len(values):
+        return MajorityVote(np.full(len(votes), NAN), total > 0, np.full(len(votes), NAN), votes, values)
+    most = votes.max(axis=1)
+    leaders = votes >= (most - _TIE * np.maximum(most, 1))[:, None]
+    is_tie = (total > 0) & (leaders.sum(axis=1) > 1)
+    winner = np.where((total > 0) & ~is_tie, values[votes.argmax(axis=1)], NAN)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        confidence = np.where(total > 0, most / total, NAN)
+    return MajorityVote(winner, is_tie, confidence, votes, values)

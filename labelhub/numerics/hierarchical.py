@@ -1,0 +1,274 @@
+"""Dawid and Skene's model for raters with few answers: each rater's confusions are pulled towards those of all raters.
+
+Row k of rater w's confusion matrix is drawn from a Dirichlet of mean mu_wk and strength kappa. mu_k is the pooled row of
+all raters; with three or more categories its diagonal is moved by the rater's own skill (itself pulled towards the
+pool), so that ten answers spread over five categories still tell a careless rater. With two categories skill and bias
+fill both rows, and the pooled row alone is used. Both strengths are estimated from the answers.
+
+Not here: fixed priors (``dawid_skene``), and the choice between methods (``consensus.class_consensus``).
+
+Two things keep the estimate from believing itself. A rater's table is used on a unit without what that rater said of that
+unit (collapsed variational inference of order zero). And the strength is judged by the expected likelihood over the
+possible truths, to second order: judged on expected counts it comes out far too large, because expected counts agree
+with the table that they were computed from.
+
+References
+----------
+Paun S, Carpenter B, Chamberlain J, Hovy D, Kruschwitz U, Poesio M (2018) Comparing Bayesian models of annotation.
+TACL 6:571-585 (hierarchical Dawid-Skene).
+Teh YW, Newman D, Welling M (2006) A collapsed variational Bayesian inference algorithm for LDA. NIPS 19, eqs 15-18.
+Asuncion A, Welling M, Smyth P, Teh YW (2009) On smoothing and inference for topic models. UAI (order zero).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+from scipy.special import expit, gammaln, logit, zeta
+
+from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.class_posterior import checked_answers, softmax_rows, vote_shares, without_unanswered
+from labelhub.numerics.dawid_skene import DawidSkene, answers_log_likelihood, doubts
+from labelhub.numerics.results import FloatArray, IntArray
+
+METHOD = "hierarchical Dawid–Skene"
+VERSION = "1"
+
+_STRENGTHS = np.exp(np.linspace(np.log(0.5), np.log(500.0), 15))
+_FIRST_STRENGTH = 2.0
+_ROUNDS_BEFORE_FIT = 10
+_FIT_EVERY = 3
+_MAX_RATERS_FITTED = 1000
+_ANSWERS_A_BLOCK = 16_384
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class HierarchicalDawidSkene(DawidSkene):
+    """Truth and rater errors with a pooled prior.
+
+    ``strength`` is how many answers the prior weighs in each row, ``skill_strength`` how many it weighs in a rater's
+    skill (NaN with two categories); ``n_answers[rater]``; ``log_predictive`` is the mean log probability of an answer
+    given all other answers.
+    """
+
+    strength: float
+    skill_strength: float
+    n_answers: IntArray
+    log_predictive: float
+
+
+def hierarchical_dawid_skene(
+    ratings: ArrayLike | Answers,
+    *,
+    categories: Sequence[float] | None = None,
+    raters: ArrayLike | None = None,
+    tolerance: float = 1e-3,
+    max_iterations: int = 200,
+) -> HierarchicalDawidSkene:
+    """The true category of each unit where raters gave few answers, or many: the default estimate at every size.
+
+    Parameters
+    ----------
+    ratings, categories, raters
+        As for :func:`labelhub.numerics.dawid_skene.dawid_skene`.
+    tolerance, max_iterations : float, int
+        Stop when no posterior moves by more than this, or after so many rounds (with a warning).
+
+    Returns
+    -------
+    HierarchicalDawidSkene
+        ``confusion`` is each rater's posterior mean; a rater without answers has the pooled one.
+
+    Examples
+    --------
+    >>> found = hierarchical_dawid_skene([[0, 0, 1], [1, 1, 1], [0, 0, 0], [1, 1, 0]])
+    >>> found.winner.tolist()
+    [0.0, 1.0, 0.0, 1.0]
+    """
+    answers = checked_answers(answers_of(ratings, categories=categories, raters=raters))
+    tables = _Tables(answers)
+    votes = answers.votes()
+    has_votes = answers.n_of_unit > 0
+    posterior = vote_shares(votes) * has_votes[:, None]
+    strength, n_iterations, is_converged = _FIRST_STRENGTH, 0, False
+    prior = tables.prior(posterior)
+    rounds_before_fit = min(_ROUNDS_BEFORE_FIT, max_iterations)
+    while n_iterations < max_iterations and not is_converged:
+        prior = tables.prior(posterior)
+        if n_iterations >= rounds_before_fit and (n_iterations - rounds_before_fit) % _FIT_EVERY == 0:
+            strength = tables.fitted_strength(posterior, prior.mean)
+        n_iterations += 1
+        change, log_predictive = tables.refresh(posterior, prior, strength)
+        is_converged = change <= tolerance and n_iterations > rounds_before_fit
+    confusion, prevalence = tables.confusion(posterior, prior, strength)
+    return HierarchicalDawidSkene(
+        posterior=without_unanswered(posterior, has_votes),
+        prevalence=prevalence,
+        confusion=confusion,
+        categories=answers.categories,
+        log_likelihood=answers_log_likelihood(answers, prevalence, confusion),
+        n_iterations=n_iterations,
+        is_converged=is_converged,
+        method=METHOD,
+        warnings=doubts(answers, votes, posterior, confusion, None if is_converged else max_iterations),
+        version=VERSION,
+        strength=strength,
+        skill_strength=prior.skill_strength,
+        n_answers=answers.n_of_rater,
+        log_predictive=log_predictive if len(answers.unit) else np.nan,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prior:
+    """``mean[rater, truth, given]`` of each row, ``counts`` expected in the same shape, and the strength of skill."""
+
+    mean: FloatArray
+    counts: FloatArray
+    skill_strength: float
+
+
+class _Tables:
+    """The answers in the forms that every round needs, made once."""
+
+    def __init__(self, answers: Answers) -> None:
+        self.answers = answers
+        self.q = answers.n_categories
+        self.cell = answers.rater * self.q + answers.given
+        self.by_cell = answers.by_unit().T
+        self.has_votes = answers.n_of_unit > 0
+        first = np.concatenate([[0], np.cumsum(answers.n_of_unit)])
+        self.blocks = _blocks(first, _ANSWERS_A_BLOCK)
+        by_size = np.argsort(answers.n_of_rater, kind="stable")
+        by_size = by_size[answers.n_of_rater[by_size] > 0]
+        step = max(1, len(by_size) // _MAX_RATERS_FITTED)
+        self.fitted = np.sort(by_size[::step])
+        self._fitted_rows(first)
+
+    def _fitted_rows(self, first: IntArray) -> None:
+        answers = self.answers
+        place = np.full(answers.n_raters, -1)
+        place[self.fitted] = np.arange(len(self.fitted))
+        column = place[answers.rater]
+        keep = column >= 0
+        ones, n = np.ones(int(keep.sum())), len(self.fitted)
+        at = answers.unit[keep]
+        cell = column[keep] * self.q + answers.given[keep]
+        self.fitted_by_cell = sparse.csr_array((ones, (at, cell)), shape=(answers.n_units, n * self.q)).T
+        self.fitted_by_rater = sparse.csr_array((ones, (at, column[keep])), shape=(answers.n_units, n)).T
+
+    def prior(self, posterior: FloatArray) -> _Prior:
+        q = self.q
+        counts = (self.by_cell @ posterior).reshape(-1, q, q).transpose(0, 2, 1)
+        # One answer a row, nearly always right, keeps a category that no unit has from being undefined.
+        pooled = counts.sum(axis=0) + 0.9 * np.eye(q) + 0.1 / q
+        pooled /= pooled.sum(axis=1, keepdims=True)
+        if q == 2:
+            return _Prior(np.broadcast_to(pooled, counts.shape), counts, np.nan)
+        rows = counts.sum(axis=2)
+        n, right = rows.sum(axis=1), np.einsum("rkk->r", counts)
+        diagonal = np.diag(pooled)
+        expected = np.clip((rows @ diagonal) / np.maximum(n, 1e-12), 1e-3, 1 - 1e-3)
+        expected[n == 0] = float(diagonal.mean())
+        skill_strength = _fitted_skill_strength(right, n, expected)
+        skill = (right + skill_strength * expected) / (n + skill_strength)
+        moved = expit(_safe_logit(diagonal)[None, :] + (_safe_logit(skill) - _safe_logit(expected))[:, None])
+        errors = pooled * (1 - np.eye(q))
+        errors /= errors.sum(axis=1, keepdims=True)
+        mean = errors[None] * (1 - moved)[:, :, None] + np.eye(q)[None] * moved[:, :, None]
+        return _Prior(np.maximum(mean, 1e-9), counts, skill_strength)
+
+    def fitted_strength(self, posterior: FloatArray, mean: FloatArray) -> float:
+        """The strength with the largest expected Dirichlet-multinomial likelihood of the raters' rows."""
+        if not len(self.fitted):
+            return _FIRST_STRENGTH
+        q = self.q
+        cells = [part.reshape(-1, q, q).transpose(0, 2, 1) for part in _count_moments(self.fitted_by_cell, posterior)]
+        totals = _count_moments(self.fitted_by_rater, posterior)
+        rows = mean[self.fitted]
+        values = [
+            float(_log_rising(strength * rows, *cells).sum() - _log_rising(np.full(1, strength), *totals).sum())
+            for strength in _STRENGTHS
+        ]
+        return float(_STRENGTHS[int(np.argmax(values))])
+
+    def refresh(self, posterior: FloatArray, prior: _Prior, strength: float) -> tuple[float, float]:
+        """Renews ``posterior`` in place; the largest change, and the mean log probability of an answer given the rest."""
+        answers, q = self.answers, self.q
+        weight = prior.counts + strength * prior.mean
+        table = np.ascontiguousarray(weight.transpose(0, 2, 1)).reshape(-1, q)
+        total = prior.counts.sum(axis=2) + strength
+        prevalence = np.ones(len(posterior)) @ posterior + 1.0
+        change = log_predictive = 0.0
+        for units, rows in self.blocks:
+            old = posterior[units]
+            own = posterior[answers.unit[rows]]
+            likely = np.maximum(table[self.cell[rows]] - own, 1e-12) / (total[answers.rater[rows]] - own)
+            evidence = np.log(likely)
+            local = answers.unit[rows] - units.start
+            n_of = np.bincount(local, minlength=len(old))
+            at = n_of > 0
+            starts = (np.cumsum(n_of) - n_of)[at]
+            joint = np.log(np.maximum(prevalence - old, 1e-9))
+            if len(starts):
+                joint[at] += np.add.reduceat(evidence, starts, axis=0)
+            others = joint[local] - evidence
+            softmax_rows(others)
+            log_predictive += float(np.log(np.einsum("ak,ak->a", others, likely)).sum())
+            softmax_rows(joint)
+            joint[~at] = 0.0
+            change = max(change, float(np.abs(joint - old).max(initial=0.0)))
+            posterior[units] = joint
+        return change, log_predictive / max(len(answers.unit), 1)
+
+    def confusion(self, posterior: FloatArray, prior: _Prior, strength: float) -> tuple[FloatArray, FloatArray]:
+        counts = (self.by_cell @ posterior).reshape(-1, self.q, self.q).transpose(0, 2, 1)
+        weight = counts + strength * prior.mean
+        prevalence = posterior.sum(axis=0) + 1.0
+        return weight / weight.sum(axis=2, keepdims=True), prevalence / prevalence.sum()
+
+
+def _blocks(first: IntArray, size: int) -> list[tuple[slice, slice]]:
+    """Runs of whole units with about ``size`` answers: the slice of units, and that of their answers."""
+    n_units, found, start = len(first) - 1, [], 0
+    while start < n_units:
+        end = min(max(int(np.searchsorted(first, first[start] + size, side="right")) - 1, start + 1), n_units)
+        end = min(end, start + size)
+        found.append((slice(start, end), slice(int(first[start]), int(first[end]))))
+        start = end
+    return found
+
+
+def _count_moments(matrix: sparse.csc_array, posterior: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Of counts that sum independent yes-or-no draws: P(count > 0), and mean and variance given that it is."""
+    mean = matrix @ posterior
+    spread = matrix @ (posterior * (1 - posterior))
+    positive = np.maximum(-np.expm1(matrix @ np.log1p(-np.minimum(posterior, 1 - 1e-12))), 1e-300)
+    given = mean / positive
+    return positive, given, np.maximum(spread / positive - (1 - positive) * given**2, 0.0)
+
+
+def _log_rising(base: FloatArray, positive: FloatArray, mean: FloatArray, variance: FloatArray) -> FloatArray:
+    """E[log Gamma(base + count) - log Gamma(base)] to second order (Teh et al., eq 17)."""
+    step = gammaln(base + mean) - gammaln(base) + 0.5 * zeta(2, base + mean) * variance
+    return np.asarray(positive * step, dtype=np.float64)
+
+
+def _fitted_skill_strength(right: FloatArray, n: FloatArray, expected: FloatArray) -> float:
+    known = n > 0
+    right, wrong, expected = right[known], (n - right)[known], expected[known]
+    values = [
+        float((gammaln(s * expected + right) - gammaln(s * expected)).sum())
+        + float((gammaln(s * (1 - expected) + wrong) - gammaln(s * (1 - expected))).sum())
+        - float((gammaln(s + right + wrong) - gammaln(s)).sum())
+        for s in _STRENGTHS
+    ]
+    return float(_STRENGTHS[int(np.argmax(values))])
+
+
+def _safe_logit(share: FloatArray) -> FloatArray:
+    return np.asarray(logit(np.clip(share, 1e-4, 1 - 1e-4)), dtype=np.float64)
