@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
+from labelhub.numerics.signed_distances import signed_distance
 
 METHOD = "simulated reader"
 VERSION = "1"
@@ -84,24 +85,6 @@ def read_mask(
     distance = signed_distance(mask, steps)
     field = smooth_field(mask.shape, fault.smoothness / steps, rng) if fault.noise > 0 else 0.0
     return np.asarray(distance < severity * (fault.offset + fault.noise * field))
-
-
-def signed_distance(mask: BoolArray, spacing: ArrayLike = 1.0) -> FloatArray:
-    """Distance to the boundary between voxels, negative inside; half a step at the voxels on either side of it.
-
-    Examples
-    --------
-    >>> signed_distance(np.array([[False, True, True, False]])).tolist()
-    [[0.5, -0.5, -0.5, 0.5]]
-    """
-    step = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (mask.ndim,))
-    half = float(step.min()) / 2
-    # Beyond the image is background, else a mask that touches the edge would have no boundary there.
-    padded = np.pad(mask, 1)
-    inside = ndimage.distance_transform_edt(padded, sampling=step)
-    outside = ndimage.distance_transform_edt(~padded, sampling=step)
-    signed = np.where(padded, half - inside, outside - half)
-    return np.asarray(signed[(slice(1, -1),) * mask.ndim], dtype=np.float64)
 
 
 def smooth_field(shape: tuple[int, ...], smoothness: ArrayLike, rng: np.random.Generator) -> FloatArray:
