@@ -21,9 +21,9 @@ from labelhub.numerics.rasterise import union_of
 from labelhub.predictions.plain import reading_of as reading_of_prediction
 from labelhub.predictions.selectors import newest_prediction
 from labelhub.projects.permissions import NotFound
+from labelhub.scoring.extents import Extents, draws_area
 from labelhub.scoring.models import GoldReference
 from labelhub.scoring.reads import reads_of
-from labelhub.scoring.shape_overlap import has_area, placed
 
 Kind = Literal["reader", "gold", "model", "settled"]
 
@@ -84,10 +84,11 @@ def dispute_of(*, medium: int, grid: Grid, layers: tuple[Layer, ...]) -> Disagre
 
 
 def _area(reading: Reading, label: str, medium: int, grid: Grid) -> PlacedMask:
-    shapes = [one for one in reading.shapes if (one.medium, one.label) == (medium, label) and has_area(one)]
+    shapes = [one for one in reading.shapes if (one.medium, one.label) == (medium, label) and draws_area(one)]
     if not shapes:
         return PlacedMask(np.zeros((1, 1, 1), dtype=np.bool_), (0, 0, 0))
-    return union_of([placed(shape, grid.size) for shape in shapes])
+    extents = Extents()
+    return union_of([extents.voxels_of(shape, grid.size) for shape in shapes])
 
 
 def _greatest(first: DisagreementMap | None, second: DisagreementMap) -> DisagreementMap:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from labelhub.formats.outlines import outline_of
 from labelhub.formats.shapes import AnnotationSet, Shape
+from labelhub.scoring.extents import AREA_KINDS, Extent, extent_of, grid_at
 from labelhub.scoring.gather import Gathered, gather
-from labelhub.scoring.gather_extents import AREA_KINDS, Extent, extent_of
 from labelhub.scoring.gather_objects import LabelObjects, Matching, Objects, gather_objects
 
 # Okabe & Ito's palette, told apart by people with any colour vision.
@@ -92,11 +92,9 @@ def _disputes(objects: Objects, item: int) -> list[_Dispute]:
 def _view(gathered: Gathered, item: int, dispute: _Dispute, numbers: dict[str, int]) -> View:
     grids = gathered.items[item].grids
     members = dispute.label.shapes[dispute.unit]
-    extents = {
-        rater: extent_of(shape, grids[shape.medium] if shape.medium < len(grids) else None)
-        for rater, shape in members.items()
-    }
     medium = next(iter(members.values())).medium
+    grid = grid_at(medium, grids)
+    extents = {rater: extent_of(shape, None if grid is None else grid.size) for rater, shape in members.items()}
     z = _plane(list(extents.values()))
     box = _window(list(extents.values()))
     marks = [

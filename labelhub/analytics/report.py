@@ -19,7 +19,7 @@ from labelhub.analytics.report_parts import Evidence, listing
 from labelhub.analytics.report_style import STYLE
 from labelhub.analytics.tables import csv_files
 from labelhub.formats.shapes import AnnotationSet
-from labelhub.scoring.gather_extents import Reach
+from labelhub.scoring.extents import Reach
 from labelhub.scoring.gather_objects import Matching
 from labelhub.scoring.panel_rows import ItemRow, Panel
 

@@ -20,7 +20,7 @@ from labelhub.jobs.registry import Running
 from labelhub.jobs.services import enqueue
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.selectors import current_ontology, current_policy
-from labelhub.scoring.gather_extents import Reach
+from labelhub.scoring.extents import Reach
 from labelhub.scoring.models import GoldReference
 from labelhub.scoring.panel import measure
 from labelhub.scoring.panel_rows import VERSION, Panel

@@ -22,7 +22,7 @@ from labelhub.consensus.merge_geometry import Place, merged_shape
 from labelhub.formats.shapes import Grid, QuestionSpec, Reading, Shape, Value
 from labelhub.numerics.matching import cluster_objects
 from labelhub.scoring.compare import Terms
-from labelhub.scoring.shape_overlap import Fillings, grid_size_of, has_area, shape_similarity
+from labelhub.scoring.extents import Extents, Size, draws_area, grid_size_of, similarity_table
 
 METHOD = "majority vote and object merge"
 VERSION = "1"
@@ -71,7 +71,7 @@ class _Ballot:
 
     terms: Terms
     grids: Sequence[Grid]
-    fillings: Fillings = field(default_factory=Fillings)
+    extents: Extents = field(default_factory=Extents)
     shares: list[float] = field(default_factory=list)
     ties: list[Tie] = field(default_factory=list)
 
@@ -144,15 +144,15 @@ def _merge_class(label: str, asked: Sequence[int], readings: Sequence[Reading], 
     for medium in sorted({shape.medium for _, shape in found}):
         here = [(i, shape) for i, shape in found if shape.medium == medium]
         size, spacing = grid_size_of(medium, [shape for _, shape in here], ballot.grids)
-        if label in ballot.terms.pooled and all(has_area(shape) for _, shape in here):
+        if label in ballot.terms.pooled and all(draws_area(shape) for _, shape in here):
             groups = [here]
         else:
-            groups = _same_objects(here, asked, ballot)
+            groups = _same_objects(here, asked, size, ballot)
         for number, group in enumerate(groups, start=1):
             votes = len({i for i, _ in group})
             if not ballot.stands("object", label, votes, len(asked)):
                 continue
-            place = Place(size, spacing, ballot.fillings)
+            place = Place(size, spacing, ballot.extents)
             shape = merged_shape([shape for _, shape in group], [i for i, _ in group], place, ballot.terms)
             if shape is None:
                 ballot.ties.append(Tie("place of an object", label, votes, len(asked)))
@@ -167,13 +167,11 @@ def _merge_class(label: str, asked: Sequence[int], readings: Sequence[Reading], 
 
 
 def _same_objects(
-    here: Sequence[tuple[int, Shape]], asked: Sequence[int], ballot: _Ballot
+    here: Sequence[tuple[int, Shape]], asked: Sequence[int], size: Size, ballot: _Ballot
 ) -> list[list[tuple[int, Shape]]]:
     terms = ballot.terms
-    shapes = [shape for _, shape in here]
-    table = shape_similarity(
-        shapes, shapes, ballot.grids, reach_mm=terms.tolerance_mm, reach_px=terms.tolerance_px, fillings=ballot.fillings
-    )
+    extents = [ballot.extents.of(shape, size) for _, shape in here]
+    table = similarity_table(extents, extents, ballot.grids, terms.match_iou, terms.reach)
     owner = [asked.index(i) for i, _ in here]
     clusters = cluster_objects(table, owner, terms.match_iou, n_raters=len(asked))
     return [[here[member] for member in row if member >= 0] for row in clusters.members]

@@ -26,9 +26,8 @@ from labelhub.numerics.geometry import PlacedMask
 from labelhub.numerics.object_merge import merge_boxes, merge_keypoints, vote_map
 from labelhub.numerics.rasterise import shape_mask, union_of
 from labelhub.scoring.compare import Terms
-from labelhub.scoring.shape_overlap import Fillings, has_area, shape_similarity
+from labelhub.scoring.extents import Extents, Size, draws_area, similarity_table
 
-Size = tuple[int, int, int]
 Spacing = tuple[float, float, float] | None
 
 
@@ -38,7 +37,7 @@ class Place:
 
     size: Size
     spacing_mm: Spacing
-    fillings: Fillings
+    extents: Extents
 
 
 def merged_shape(shapes: Sequence[Shape], owners: Sequence[int], place: Place, terms: Terms) -> Shape | None:
@@ -48,14 +47,15 @@ def merged_shape(shapes: Sequence[Shape], owners: Sequence[int], place: Place, t
     """
     if len(shapes) == 1:
         return shapes[0]
-    if all(has_area(shape) for shape in shapes):
+    if all(draws_area(shape) for shape in shapes):
         if all(_is_upright_box(shape) for shape in shapes) and len(set(owners)) == len(owners):
             return _median_box(shapes)
         return _mask_between(shapes, owners, place)
     if all(_is_keypoints(shape, len(shapes[0].regions[0].points)) for shape in shapes if shape.regions):
         return _median_points(shapes) if shapes[0].regions else shapes[0]
     # Lines have no mean: the one nearest to all others stands for them.
-    table = shape_similarity(shapes, shapes, (), reach_mm=terms.tolerance_mm, reach_px=terms.tolerance_px)
+    extents = [place.extents.of(shape, place.size) for shape in shapes]
+    table = similarity_table(extents, extents, (), terms.match_iou, terms.reach)
     return shapes[int(table.sum(axis=1).argmax())]
 
 
@@ -88,7 +88,9 @@ def _median_points(shapes: Sequence[Shape]) -> Shape:
 def _mask_between(shapes: Sequence[Shape], owners: Sequence[int], place: Place) -> Shape | None:
     """The voxels most of the readers marked, with half votes decided by the mean signed distance."""
     by_owner = {
-        owner: union_of([place.fillings.of(s, place.size) for s, o in zip(shapes, owners, strict=True) if o == owner])
+        owner: union_of(
+            [place.extents.voxels_of(s, place.size) for s, o in zip(shapes, owners, strict=True) if o == owner]
+        )
         for owner in owners
     }
     masks = list(by_owner.values())

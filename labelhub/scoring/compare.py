@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +32,11 @@ from labelhub.numerics.geometry import PlacedMask
 from labelhub.numerics.matching import match_pair
 from labelhub.numerics.overlap import MaskComparison, compare_placed
 from labelhub.numerics.rasterise import union_of
-from labelhub.scoring.shape_overlap import Fillings, grid_size_of, has_area, shape_similarity
+from labelhub.scoring.extent_overlap import compare_extents, distance_in_plane, spans_planes
+from labelhub.scoring.extents import Extent, Extents, Reach, draws_area, grid_at, grid_size_of, similarity_table
 
 METHOD = "reading comparison"
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Terms:
     """What is compared and how: classes, questions, and the policy's fixed tolerances.
 
     ``pooled`` names classes whose shapes are parts of one region (brushed tissue) rather than objects to be counted.
+    The tolerances are those of borders; ``reach`` is how far apart marks without area may lie and be one object.
     """
 
     labels: tuple[str, ...]
@@ -51,6 +53,7 @@ class Terms:
     match_iou: float = 0.3
     tolerance_mm: float = 2.0
     tolerance_px: float = 2.0
+    reach: Reach = field(default_factory=Reach)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +140,13 @@ def compare(
     terms: Terms,
     grids: Sequence[Grid] = (),
     second_is_truth: bool = False,
-    fillings: Fillings | None = None,
+    extents: Extents | None = None,
 ) -> Comparison:
     """Compare two readings of one item on its grids (one a medium; unknown grids are taken from the shapes).
 
-    Readings that are compared more than once share their ``fillings``.
+    Readings that are compared more than once share their ``extents``.
     """
-    ground = _Ground(terms, grids, fillings if fillings is not None else Fillings(), second_is_truth)
+    ground = _Ground(terms, grids, extents if extents is not None else Extents(), second_is_truth)
     labels = [
         label
         for label in terms.labels
@@ -168,14 +171,16 @@ class _Ground:
 
     terms: Terms
     grids: Sequence[Grid]
-    fillings: Fillings
+    extents: Extents
     second_is_truth: bool
 
+    def extent(self, shape: Shape) -> Extent:
+        grid = grid_at(shape.medium, self.grids)
+        return self.extents.of(shape, None if grid is None else grid.size)
+
     def similarity(self, first: Sequence[Shape], second: Sequence[Shape]) -> NDArray[np.float64]:
-        terms = self.terms
-        return shape_similarity(
-            first, second, self.grids, reach_mm=terms.tolerance_mm, reach_px=terms.tolerance_px, fillings=self.fillings
-        )
+        sides = [[self.extent(shape) for shape in side] for side in (first, second)]
+        return similarity_table(sides[0], sides[1], self.grids, self.terms.match_iou, self.terms.reach)
 
 
 def _is_asked(key: str, scope: tuple[str, ...] | None) -> bool:
@@ -229,24 +234,29 @@ class _Areas:
 def _compare_areas(a: Sequence[Shape], b: Sequence[Shape], ground: _Ground) -> _Areas | None:
     """The union of areas on each medium, then over media: volumes added, the largest distance, surfaces averaged."""
     terms, second_is_truth = ground.terms, ground.second_is_truth
-    if any(not has_area(shape) for shape in (*a, *b)) or not (a or b):
+    if any(not draws_area(shape) for shape in (*a, *b)) or not (a or b):
         return None
     parts: list[MaskComparison] = []
     for medium in sorted({shape.medium for shape in (*a, *b)}):
         size, spacing = grid_size_of(medium, (*a, *b), ground.grids)
         unions = [
-            union_of([*(ground.fillings.of(shape, size) for shape in side if shape.medium == medium), _nothing()])
+            union_of(
+                [*(m for s in side if s.medium == medium and (m := ground.extent(s).mask) is not None), _nothing()]
+            )
             for side in (a, b)
         ]
         tolerance = terms.tolerance_px if spacing is None else terms.tolerance_mm
-        parts.append(
-            compare_placed(
-                unions[0], unions[1], size, spacing_mm=spacing, tolerance=tolerance, second_is_truth=second_is_truth
-            )
+        part = compare_placed(
+            unions[0], unions[1], size, spacing_mm=spacing, tolerance=tolerance, second_is_truth=second_is_truth
         )
+        if spacing is None and part.edge_case == "none" and spans_planes(unions[0], unions[1]):
+            # How far apart the slices lie is not known, so no distance is taken across them.
+            part = replace(part, hausdorff_95=distance_in_plane(unions[0], unions[1]), surface_dice=math.nan)
+        parts.append(part)
     if len(parts) == 1:
         one = parts[0]
-        return _Areas(one.dice, one.iou, one.hausdorff_95, one.volume_difference, one.surface_dice, one.unit)
+        areas = _Areas(one.dice, one.iou, one.hausdorff_95, one.volume_difference, one.surface_dice, one.unit)
+        return _with_exact_boxes(areas, a, b, ground)
     v1, v2 = sum(part.volume_first for part in parts), sum(part.volume_second for part in parts)
     both = sum(part.dice * (part.volume_first + part.volume_second) / 2 for part in parts if not math.isnan(part.dice))
     dice = 2 * both / (v1 + v2) if v1 + v2 else math.nan
@@ -259,6 +269,19 @@ def _compare_areas(a: Sequence[Shape], b: Sequence[Shape], ground: _Ground) -> _
         surface_dice=float(np.mean([part.surface_dice for part in parts])),
         unit=parts[0].unit,
     )
+
+
+def _with_exact_boxes(areas: _Areas, a: Sequence[Shape], b: Sequence[Shape], ground: _Ground) -> _Areas:
+    """Of one upright box on each side the exact overlap is known; whole voxels would blur it."""
+    if not len(a) == len(b) == 1 or any(ground.extent(shape).box is None for shape in (*a, *b)):
+        return areas
+    first, second = ground.extent(a[0]), ground.extent(b[0])
+    pair = compare_extents(first, second, grid_at(first.medium, ground.grids), with_distance=False)
+    if pair is None:
+        return areas
+    below = second.n_voxels if ground.second_is_truth else (first.n_voxels + second.n_voxels) / 2
+    difference = (first.n_voxels - second.n_voxels) / below if below else math.nan
+    return replace(areas, dice=pair.dice, iou=pair.iou, volume_difference=difference)
 
 
 def _nothing() -> PlacedMask:

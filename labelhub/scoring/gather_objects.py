@@ -9,7 +9,7 @@ Tschirschwitz D, Rodehorst V (2026) KaLOS, arXiv 2603.27197: match places first,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -20,16 +20,9 @@ from labelhub.formats.shapes import Grid, Shape
 from labelhub.numerics.geometry import PlacedMask
 from labelhub.numerics.matching import Clusters, cluster_objects
 from labelhub.numerics.rasterise import union_of
+from labelhub.scoring.extent_overlap import PairComparison, compare_extents, overlap_counts
+from labelhub.scoring.extents import Extent, Reach, extent_of, grid_at, similarity_table
 from labelhub.scoring.gather import FloatArray, Gathered, IntArray
-from labelhub.scoring.gather_extents import (
-    Extent,
-    PairComparison,
-    Reach,
-    compare,
-    extent_of,
-    overlap_counts,
-    similarity,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +127,7 @@ def gather_objects(gathered: Gathered, matching: Matching | None = None) -> Obje
     mixed = _MixedBuilder(labels, len(gathered.raters)) if len(labels) > 1 else None
     for item in range(len(gathered.items)):
         marks = _marks(gathered, item)
-        alike = _similarities(marks, gathered, item, rule, wholes)
+        alike = _similarities(marks, gathered.items[item].grids, rule, wholes)
         for label, builder in builders.items():
             chosen = [place for place, mark in enumerate(marks) if mark.shape.label == label]
             builder.add(gathered, item, [marks[p] for p in chosen], alike[np.ix_(chosen, chosen)], rule)
@@ -158,16 +151,9 @@ def marks_of(shapes: Sequence[Shape], grids: Sequence[Grid], rater: int) -> list
     """The shapes of one reading as marks; a medium without a known grid has none."""
     marks = []
     for shape in shapes:
-        grid = grids[shape.medium] if shape.medium < len(grids) else None
-        marks.append(Mark(rater, shape, extent_of(shape, grid), grid))
+        grid = grid_at(shape.medium, grids)
+        marks.append(Mark(rater, shape, extent_of(shape, None if grid is None else grid.size), grid))
     return marks
-
-
-def similarity_of_marks(first: Mark, second: Mark, rule: Matching, wholes: frozenset[str] = frozenset()) -> float:
-    """How alike two marks of different raters are; masks of one *whole* are the same object by definition."""
-    if first.shape.label == second.shape.label and first.shape.label in wholes:
-        return 1.0 if first.extent.medium == second.extent.medium else 0.0
-    return similarity(first.extent, second.extent, first.grid, rule.iou, rule.reach)
 
 
 def _marks(gathered: Gathered, item: int) -> list[Mark]:
@@ -180,15 +166,20 @@ def _marks(gathered: Gathered, item: int) -> list[Mark]:
 
 
 def _similarities(
-    marks: list[Mark], gathered: Gathered, item: int, rule: Matching, wholes: set[str]
+    marks: Sequence[Mark], grids: Sequence[Grid], rule: Matching, wholes: Collection[str] = ()
 ) -> NDArray[np.float64]:
+    """How alike the marks of different raters are; masks of one *whole* are the same object by definition."""
     table = np.zeros((len(marks), len(marks)))
-    if len(gathered.by_item[item]) < 2:
-        return table
-    frozen = frozenset(wholes)
-    for i, j in combinations(range(len(marks)), 2):
-        if marks[i].rater != marks[j].rater:
-            table[i, j] = table[j, i] = similarity_of_marks(marks[i], marks[j], rule, frozen)
+    raters = np.array([mark.rater for mark in marks])
+    for first, second in combinations(sorted(set(raters.tolist())), 2):
+        rows, columns = np.flatnonzero(raters == first), np.flatnonzero(raters == second)
+        own, other = ([mark.extent for mark in marks if mark.rater == rater] for rater in (first, second))
+        alike = similarity_table(own, other, grids, rule.iou, rule.reach)
+        table[np.ix_(rows, columns)], table[np.ix_(columns, rows)] = alike, alike.T
+    for label in wholes:
+        media = np.array([mark.shape.medium if mark.shape.label == label else -1 for mark in marks])
+        same = (media[:, None] == media[None, :]) & (media >= 0)[:, None] & (raters[:, None] != raters[None, :])
+        table[same] = 1.0
     return table
 
 
@@ -224,7 +215,7 @@ class _LabelBuilder:
         self.presence[item, asked] = 0.0
         for mark in marks:
             self.presence[item, mark.rater] = 1.0
-            self.has_area = self.has_area or mark.extent.mask is not None or mark.extent.box is not None
+            self.has_area = self.has_area or mark.extent.has_area
             self.n_without_area += mark.extent.mask is None and any(r.kind == "polygon" for r in mark.shape.regions)
         self._add_whole(item, marks, asked)
         if not marks:
@@ -244,14 +235,14 @@ class _LabelBuilder:
         found[asked] = 0.0
         for rater, mark in members.items():
             found[rater] = 1.0
-            if mark.extent.mask is not None or mark.extent.box is not None:
+            if mark.extent.has_area:
                 size[rater] = mark.extent.n_voxels
         self.found.append(found)
         self.size.append(size)
         self.item.append(item)
         self.shapes.append({rater: mark.shape for rater, mark in members.items()})
         for first, second in combinations(sorted(members), 2):
-            pair = compare(members[first].extent, members[second].extent, members[first].grid)
+            pair = compare_extents(members[first].extent, members[second].extent, members[first].grid)
             if pair is not None:
                 self.pairs.append(Pair(item, unit, first, second, pair))
 
@@ -328,10 +319,7 @@ def _counts(first: PlacedMask | None, second: PlacedMask | None) -> tuple[int, i
     return 0, sizes[0], sizes[1]
 
 
-def clusters_of(marks: list[Mark], rule: Matching, n_raters: int) -> Clusters:
+def clusters_of(marks: list[Mark], grids: Sequence[Grid], rule: Matching, n_raters: int) -> Clusters:
     """The objects among marks of any label of one item."""
-    table = np.zeros((len(marks), len(marks)))
-    for i, j in combinations(range(len(marks)), 2):
-        if marks[i].rater != marks[j].rater:
-            table[i, j] = table[j, i] = similarity_of_marks(marks[i], marks[j], rule)
+    table = _similarities(marks, grids, rule)
     return cluster_objects(table, [mark.rater for mark in marks], rule.iou, n_raters=n_raters)

@@ -11,8 +11,8 @@ from collections import Counter
 import numpy as np
 
 from labelhub.formats.shapes import AnnotationSet
+from labelhub.scoring.extents import Reach
 from labelhub.scoring.gather import Gathered, gather
-from labelhub.scoring.gather_extents import Reach
 from labelhub.scoring.gather_objects import Matching, gather_objects
 from labelhub.scoring.panel_alarms import alarm_rows
 from labelhub.scoring.panel_copies import copy_rows

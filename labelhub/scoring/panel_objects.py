@@ -13,8 +13,8 @@ import numpy as np
 from labelhub.numerics.alpha import krippendorff_alpha
 from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
 from labelhub.numerics.specific import found_by, specific_agreement
+from labelhub.scoring.extent_overlap import HD95_IN_PLANE
 from labelhub.scoring.gather import FloatArray, IntArray
-from labelhub.scoring.gather_extents import HD95_IN_PLANE
 from labelhub.scoring.gather_objects import LabelObjects, MixedObjects, Pair
 from labelhub.scoring.panel_rows import (
     Bench,

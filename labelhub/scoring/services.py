@@ -26,10 +26,10 @@ from labelhub.projects.ontology import Ontology
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_ontology, current_policy
 from labelhub.scoring.compare import METHOD, VERSION, Comparison, Terms, compare
+from labelhub.scoring.extents import Extents
 from labelhub.scoring.models import GoldReference, Score
 from labelhub.scoring.reads import Reads, reads_of
 from labelhub.scoring.rows import AGREEMENT, CURRENT_AGREEMENT, RIGHT, SIMILARITY, Between, method_of, rows_of
-from labelhub.scoring.shape_overlap import Fillings
 
 About = Score.About
 
@@ -124,7 +124,7 @@ class _Bench:
         self.stored = list(Score.objects.filter(item=item, metric=SIMILARITY, label="", replaced_at=None))
         self._readings: dict[int, Reading] = {}
         self._grids: list[Grid] | None = None
-        self._fillings = Fillings()
+        self._extents = Extents()
         self._new: list[Score] = []
 
     def score_pairs(self) -> None:
@@ -189,7 +189,7 @@ class _Bench:
         if self._grids is None:
             self._grids = [grid_of(medium) for medium in media_of(self.item)]
         return compare(
-            first, second, terms=self.terms, grids=self._grids, second_is_truth=second_is_truth, fillings=self._fillings
+            first, second, terms=self.terms, grids=self._grids, second_is_truth=second_is_truth, extents=self._extents
         )
 
     def _keep(self, found: Comparison, between: Between) -> None:

@@ -149,9 +149,12 @@ def test_points_and_lines_are_compared_by_nearness():
     def line(y):
         return reading(Shape("l", "nucleus", (Region("polyline", np.array([[0.0, y], [20.0, y]])),)))
 
-    assert compare(point(5.0), point(10.0), terms=TERMS, grids=[GRID]).similarity == pytest.approx(0.5)
+    # Closeness is the matching threshold (.3) at the reach (10 pixels), and falls to it in a line from 1.
+    assert compare(point(5.0), point(10.0), terms=TERMS, grids=[GRID]).similarity == pytest.approx(0.65)
+    assert compare(point(5.0), point(15.0), terms=TERMS, grids=[GRID]).similarity == pytest.approx(0.3)
     assert compare(point(5.0), point(30.0), terms=TERMS, grids=[GRID]).similarity == 0.0
-    assert compare(line(5.0), line(6.0), terms=TERMS, grids=[GRID]).similarity == 1.0
+    assert compare(line(5.0), line(5.0), terms=TERMS, grids=[GRID]).similarity == 1.0
+    assert compare(line(5.0), line(6.0), terms=TERMS, grids=[GRID]).similarity == pytest.approx(0.93)
     assert compare(line(5.0), line(20.0), terms=TERMS, grids=[GRID]).similarity == 0.0
 
 
