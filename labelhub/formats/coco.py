@@ -145,6 +145,8 @@ def _read_file(found: Gathering, file: _File, root: dict[str, Json], *, marks_em
             found.problem(
                 file.name, f"The file holds more than {MAX_SHAPES} annotations.", "Split it and read the parts."
             )
+            # What stands behind the limit may lie on any image.
+            marks_empty = False
             break
         _read_annotation(found, file, annotation, position)
     _finish_file(found, file, as_mapping(root.get("labelhub")), marks_empty=marks_empty)
@@ -215,34 +217,48 @@ def _rater_in(fields: dict[str, Json], names: tuple[str, ...]) -> str | None:
 
 
 def _read_annotation(found: Gathering, file: _File, annotation: Json, position: int) -> None:
-    fields = as_mapping(annotation)
-    place = f"{file.name}, annotation {str(fields.get('id', f'no. {position + 1}'))[:40]}"
+    fields = {"id": f"no. {position + 1}", **as_mapping(annotation)}
+    place = f"{file.name}, annotation {str(fields['id'])[:40]}"
+    attributes = as_mapping(fields.get("attributes"))
+    number = fields.get("image_id")
+    image = file.images.get(number) if type(number) is int else None
+    rater = (
+        _rater_in(fields, file.rater_fields)
+        or _rater_in(attributes, file.rater_fields)
+        or (image.rater if image is not None else None)
+        or file.rater
+    )
+    is_kept = _keep_annotation(found, file, fields, place, image, rater)
+    if image is not None and not is_kept:
+        found.leave_incomplete(image.item, rater)
+
+
+def _keep_annotation(
+    found: Gathering, file: _File, fields: dict[str, Json], place: str, image: _Image | None, rater: str | None
+) -> bool:
+    """Add the annotation to the shapes of its reading; False where it could not be used, which is noted."""
     if "segments_info" in fields:
         found.lose("panoptic segments", "they lie in PNG files beside the JSON, which this reader does not take")
-        return
+        return False
     if "caption" in fields:
         found.lose("captions", "free text about an image has no place among labels")
-        return
-    image, label = _image_and_label(found, file, fields, place)
+        return False
+    label = _label_on(found, file, fields, image, place)
     if image is None or label is None:
-        return
-    attributes = as_mapping(fields.get("attributes"))
-    rater = (
-        _rater_in(fields, file.rater_fields) or _rater_in(attributes, file.rater_fields) or image.rater or file.rater
-    )
+        return False
     if rater is None:
         found.problem(
             place,
             "Who drew this cannot be told: no field names the annotator and the file belongs to nobody.",
             UNKNOWN_RATER_REMEDY,
         )
-        return
+        return False
     extra = as_mapping(fields.get("labelhub"))
-    parts = _Parts(label, _attributes(found, file, fields, attributes))
+    parts = _Parts(label, _attributes(found, file, fields, as_mapping(fields.get("attributes"))))
     if not read_geometry(found, place, fields, image, parts):
-        return
+        return False
     version = extra.get("version", 1)
-    shape_id = str(extra.get("shape") or fields.get("id", f"no. {position + 1}"))
+    shape_id = str(extra.get("shape") or fields["id"])
     shapes = file.shapes.setdefault((image.item, rater, version if type(version) is int and version > 0 else 1), {})
     known = shapes.get(shape_id)
     if known is None:
@@ -252,13 +268,11 @@ def _read_annotation(found: Gathering, file: _File, annotation: Json, position: 
         known.masks += parts.masks
     else:
         found.problem(place, "This annotation id is used twice for one image and rater.", "Give each its own id.")
+    return True
 
 
-def _image_and_label(
-    found: Gathering, file: _File, fields: dict[str, Json], place: str
-) -> tuple[_Image | None, str | None]:
+def _label_on(found: Gathering, file: _File, fields: dict[str, Json], image: _Image | None, place: str) -> str | None:
     number, category = fields.get("image_id"), fields.get("category_id")
-    image = file.images.get(number) if type(number) is int else None
     label = file.categories.get(category) if type(category) is int else None
     if image is None:
         found.problem(
@@ -270,7 +284,7 @@ def _image_and_label(
             f"The category id {str(category)[:40]} is not among the file's categories.",
             "Add the category to the file, or correct the id. The annotation was left out.",
         )
-    return image, label
+    return label
 
 
 def _attributes(

@@ -141,7 +141,7 @@ def _rater_of(found: Gathering, file: _File, task: str, place: str) -> str | Non
 
 def _read_image(found: Gathering, file: _File, image: Element, *, marks_empty: bool) -> None:
     name, number = image.attrib.get("name", ""), image.attrib.get("id", "?")
-    place = f"{file.name}, image {number[:40]}"
+    place = f"{file.name}, image {number[:40]} {name[:100]}".rstrip()
     height, width = number_or_none(image.attrib.get("height")), number_or_none(image.attrib.get("width"))
     if (
         not name
@@ -168,8 +168,10 @@ def _read_image(found: Gathering, file: _File, image: Element, *, marks_empty: b
         label = mark.attrib.get("label", "")
         if tag_of(mark) not in MARK_TAGS and tag_of(mark) != "tag":
             found.lose(f"elements <{tag_of(mark)[:40]}>", "LabelHub has no shape for them")
+            found.leave_incomplete(item, rater)
             continue
         if label not in file.labels:
+            found.leave_incomplete(item, rater)
             found.problem(
                 spot,
                 f"The label {label[:60]!r} is not among the file's labels.",
@@ -182,9 +184,11 @@ def _read_image(found: Gathering, file: _File, image: Element, *, marks_empty: b
             _add_tag(found, file.answers[item, rater], label)
             continue
         drawn = read_mark(found, spot, mark, z=0)
-        if drawn is not None:
-            regions, mask = drawn
-            shapes.append(Shape(str(len(shapes) + 1), label, regions, mask, attributes))
+        if drawn is None:
+            found.leave_incomplete(item, rater)
+            continue
+        regions, mask = drawn
+        shapes.append(Shape(str(len(shapes) + 1), label, regions, mask, attributes))
     if shapes or (marks_empty and (item, rater) not in file.answers):
         file.shapes.setdefault((item, rater), []).extend(shapes)
 
@@ -217,6 +221,8 @@ def _read_video(found: Gathering, file: _File, root: Element, tracks: list[Eleme
         for track in tracks
     ]
     shapes = [shape for shape in drawn if shape is not None]
+    if len(shapes) < len(drawn):
+        found.leave_incomplete(name, rater)
     reach = [region.z for shape in shapes for region in shape.regions]
     depth = max([last, *reach]) + 1
     if height is None or width is None or height < 1 or width < 1 or depth > MAX_FRAMES:

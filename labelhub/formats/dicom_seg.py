@@ -96,9 +96,17 @@ def _read_dataset(found: Gathering, name: str, dataset: pydicom.Dataset, rater: 
     if str(dataset.get("SegmentationType", "")) == "FRACTIONAL":
         found.lose("fractions of voxels", "a mask knows in or out; one half and more counts as in")
     shapes = _shapes(dataset, frames)
+    item = _item_key(dataset)
+    if frames.undeclared:
+        found.leave_incomplete(item, rater)
+        found.problem(
+            name,
+            f"It marks voxels of segment {frames.undeclared[0]}, which is not among its segments; they were left out.",
+            "Export the segmentation again.",
+        )
     found.add_labels(shape.label for shape in shapes)
     patient = str(dataset.get("PatientID", "") or "")
-    return _Read(name, _item_key(dataset), _hashed("patient", patient) if patient else None, rater, frames.grid, shapes)
+    return _Read(name, item, _hashed("patient", patient) if patient else None, rater, frames.grid, shapes)
 
 
 def _item_key(dataset: pydicom.Dataset) -> str:

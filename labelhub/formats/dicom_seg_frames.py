@@ -24,11 +24,15 @@ _RAS = np.diag([-1.0, -1.0, 1.0])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedFrames:
-    """The masks of all segments on one grid, by segment number. ``background`` is a number that means nothing."""
+    """The masks of all segments on one grid, by segment number. ``background`` is a number that means nothing.
+
+    ``undeclared`` are numbers that mark something and stand for no segment of the file.
+    """
 
     grid: Grid
     masks: dict[int, MaskRegion]
     background: int | None
+    undeclared: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,11 @@ def placed_frames(dataset: pydicom.Dataset) -> PlacedFrames:
         mask = _whole(tiles, grid.size) if number != background else None
         if mask is not None:
             masks[number] = mask
-    return PlacedFrames(grid, masks, background)
+    if kind == "LABELMAP":
+        marked = {int(number) for number in np.unique(pixels)} - {background}
+    else:
+        marked = {place.segment for frame, place in zip(pixels, places, strict=True) if place.segment and frame.any()}
+    return PlacedFrames(grid, masks, background, tuple(sorted(marked - set(numbers))))
 
 
 def _tiles_of(

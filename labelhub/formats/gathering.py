@@ -56,6 +56,7 @@ class Gathering:
     problems: list[Problem] = field(default_factory=list)
     unlisted_problems: int = 0
     losses: dict[tuple[str, str], int] = field(default_factory=dict)
+    incomplete: set[tuple[str, str | None]] = field(default_factory=set)
 
     def problem(self, place: str, message: str, remedy: str) -> None:
         """Note something that could not be used; the rest goes on."""
@@ -67,6 +68,13 @@ class Gathering:
             self.problems.append(problem)
         else:
             self.unlisted_problems += 1
+
+    def leave_incomplete(self, item: str, rater: str | None) -> None:
+        """Note that something this rater (None: nobody knows who) marked on the item was not kept.
+
+        Where nothing else of the reading is left it counts as not read: an empty read would be a false negative.
+        """
+        self.incomplete.add((item, rater))
 
     def note(self, sentence: str) -> None:
         """Keep a sentence about the whole source, once."""
@@ -111,10 +119,16 @@ class Gathering:
         if self.unlisted_problems:
             more = f"{self.unlisted_problems} more problems of this source are not listed."
             problems = (*problems, Problem(source, more, "Solve the listed ones first, then read again."))
+        readings = tuple(reading for reading in self.readings if not self._is_refused(reading))
+        self.lose(
+            "reads of which no mark could be used",
+            "they do not count as read; as empty reads they would be false negatives",
+            len(self.readings) - len(readings),
+        )
         return AnnotationSet(
             format=source,
             items=tuple(self.items.values()),
-            readings=tuple(self.readings),
+            readings=readings,
             labels=tuple(self.labels),
             questions=tuple(self.questions.values()),
             raters_identifiable=raters_identifiable,
@@ -125,6 +139,11 @@ class Gathering:
             problems=problems,
             losses=tuple(Loss(what, count, why) for (what, why), count in self.losses.items()),
         )
+
+    def _is_refused(self, reading: Reading) -> bool:
+        if reading.shapes or reading.answers:
+            return False
+        return not self.incomplete.isdisjoint({(reading.item, reading.rater), (reading.item, None)})
 
 
 def plain_value(value: object) -> Value | None:

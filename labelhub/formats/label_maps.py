@@ -78,19 +78,15 @@ def read_volumes(
             volume = _on_item_grid(found, item, name, decode(files[name], name), other_grid)
         except FormatError as error:
             found.add_problem(error.problem)
+            volume = None
+        shapes = None if volume is None else _named_shapes(found, name, volume, names)
+        if shapes is None:
+            # Another layer of the same read may be empty; that is not the whole of it.
+            found.leave_incomplete(item, rater)
             continue
-        if volume is not None:
-            shapes = shapes_of(volume, names)
-            if len(shapes) > MAX_UNNAMED_CLASSES and not (names or volume.names):
-                found.problem(
-                    name,
-                    f"The file holds {len(shapes)} different numbers without names, as an image does.",
-                    "Leave images out; if it is a label map, put a labels.json with the names beside it.",
-                )
-                continue
-            found.add_labels(shape.label for shape in shapes)
-            known = read.setdefault((item, rater, version), [])
-            known.extend(replace(shape, shape_id=f"{len(known) + n}") for n, shape in enumerate(shapes, start=1))
+        found.add_labels(shape.label for shape in shapes)
+        known = read.setdefault((item, rater, version), [])
+        known.extend(replace(shape, shape_id=f"{len(known) + n}") for n, shape in enumerate(shapes, start=1))
     for (item, rater, version), drawn in read.items():
         asked = tuple(names.values()) or None
         found.readings.append(
@@ -99,6 +95,20 @@ def read_volumes(
             )
         )
     return found.finish(source, empty_means="read-empty", empty_rule=EMPTY_RULE)
+
+
+def _named_shapes(
+    found: Gathering, name: str, volume: LabelVolume, names: Mapping[int, str]
+) -> tuple[Shape, ...] | None:
+    shapes = shapes_of(volume, names)
+    if len(shapes) <= MAX_UNNAMED_CLASSES or names or volume.names:
+        return shapes
+    found.problem(
+        name,
+        f"The file holds {len(shapes)} different numbers without names, as an image does.",
+        "Leave images out; if it is a label map, put a labels.json with the names beside it.",
+    )
+    return None
 
 
 def _plain_item(item: str, rater: str) -> tuple[str, str, int]:

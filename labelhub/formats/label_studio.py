@@ -208,6 +208,13 @@ def _read_annotation(found: Gathering, export: _Export, key: str, annotation: di
         reading = replace(
             restored, shapes=reading.shapes, answers={**reading.answers, **restored.answers}, locator=place
         )
+    if results and not reading.shapes and not reading.answers:
+        found.problem(
+            place,
+            "Nothing in this annotation could be used, so it does not count as read.",
+            "Correct its results, or leave the annotation empty if there is nothing to mark.",
+        )
+        return
     version = export.versions.get((key, rater), 0) + 1
     export.versions[key, rater] = version
     if restored is None and version > 1:

@@ -135,8 +135,10 @@ def _read_file(found: Gathering, name: str, root: Element, digest: str) -> None:
     shapes = [_session_shapes(found, name, number, session, planes) for number, session in enumerate(sessions, start=1)]
     if len(sessions) != 4:
         found.note("Some files hold fewer or more than four reading sessions.")
-    _add_item(found, key, name, planes, shapes)
-    for number, marks in enumerate(shapes, start=1):
+    _add_item(found, key, name, planes, [marks for marks, _ in shapes])
+    for number, (marks, n_refused) in enumerate(shapes, start=1):
+        if n_refused:
+            found.leave_incomplete(key, str(len(earlier) + number))
         found.readings.append(
             Reading(
                 item=key,
@@ -205,19 +207,26 @@ def _add_item(found: Gathering, key: str, name: str, planes: _Planes, sessions: 
     found.items[key] = ItemRecord(key, source_id=source, group=key, group_kind="scan", grids=(grid,))
 
 
-def _session_shapes(found: Gathering, name: str, number: int, session: Element, planes: _Planes) -> list[Shape]:
+def _session_shapes(
+    found: Gathering, name: str, number: int, session: Element, planes: _Planes
+) -> tuple[list[Shape], int]:
+    """The marks of a session that could be read, and how many could not."""
     shapes: list[Shape] = []
+    n_refused = 0
     for mark in session:
         tag = tag_of(mark)
         place = f"{name}, reading session {number}, mark {len(shapes) + 1}"
-        shape = None
         if tag in _NODULE_TAGS:
             shape = _nodule(found, place, mark, planes, f"{number}.{len(shapes) + 1}")
         elif tag == "nonNodule":
             shape = _non_nodule(found, place, mark, planes, f"{number}.{len(shapes) + 1}")
-        if shape is not None:
+        else:
+            continue
+        if shape is None:
+            n_refused += 1
+        else:
             shapes.append(shape)
-    return shapes
+    return shapes, n_refused
 
 
 def _nodule(found: Gathering, place: str, mark: Element, planes: _Planes, shape_id: str) -> Shape | None:
