@@ -19,6 +19,13 @@ from labelhub.scoring.panel_pace import is_tiring
 from labelhub.scoring.panel_rows import AlarmRow, LabelerRow, Measured, number_in_words
 
 LEVEL = 0.05
+# What a reader does right, by the name of the share.
+DOES = {
+    "answers right": "gives the gold answer",
+    "gold objects found": "finds what gold has",
+    "marks that are real": "marks what is real",
+    "class right": "names the right class",
+}
 # A share this much below the others' is worth a sentence; less is not, however many answers prove it.
 LEAST_GAP = 0.05
 
@@ -45,8 +52,7 @@ def alarm_rows(labelers: Sequence[LabelerRow], gold_target: float) -> tuple[Alar
 
 
 def _share(rater: str, measured: Measured, target: float) -> tuple[float, AlarmRow]:
-    what = f"has {measured.name} {number_in_words(measured)}, below the target of {target:g}"
-    return _chance_so_low(measured.estimate, target), AlarmRow(rater, what, measured)
+    return _chance_so_low(measured.estimate, target), _often(rater, measured, f"below the target of {target:.0%}")
 
 
 def _below_others(rater: str, measured: Measured, labelers: Sequence[LabelerRow]) -> tuple[float, AlarmRow]:
@@ -54,11 +60,15 @@ def _below_others(rater: str, measured: Measured, labelers: Sequence[LabelerRow]
     others = [m.estimate for row in labelers if row.rater != rater for m in row.gold if m.name == measured.name]
     n = sum(estimate.n for estimate in others)
     share = sum(estimate.value * estimate.n for estimate in others) / n if n else math.nan
-    what = f"has {measured.name} {number_in_words(measured)}, where the others have {share:.2f}"
+    alarm = _often(rater, measured, f"the others {share:.0%}")
     if not share - measured.estimate.value >= LEAST_GAP:
-        return 1.0, AlarmRow(rater, what, measured)
+        return 1.0, alarm
     spread = math.hypot(_error(measured.estimate), math.sqrt(max(share * (1 - share), 1 / n) / n))
-    return float(norm.cdf((measured.estimate.value - share) / spread)), AlarmRow(rater, what, measured)
+    return float(norm.cdf((measured.estimate.value - share) / spread)), alarm
+
+
+def _often(rater: str, measured: Measured, against: str) -> AlarmRow:
+    return AlarmRow(rater, f"{DOES.get(measured.name, measured.name)} {number_in_words(measured)} of the time, {against}", measured)
 
 
 def _tires(rater: str, measured: Measured) -> tuple[float, AlarmRow]:
@@ -69,12 +79,16 @@ def _tires(rater: str, measured: Measured) -> tuple[float, AlarmRow]:
 
 def _size(rater: str, measured: Measured, against: str) -> tuple[float, AlarmRow]:
     low = _chance_so_low(measured.estimate, 0.0)
-    difference = measured.estimate.value
-    # 2(a-b)/(a+b) = d means a/b = (2+d)/(2-d): said as a share, which people can picture.
-    share = (2 + difference) / (2 - difference) - 1 if abs(difference) < 2 else math.inf
-    word = "larger" if difference > 0 else "smaller"
-    what = f"draws {abs(share):.0%} {word} than {against} ({number_in_words(measured)})"
-    return 2 * min(low, 1 - low), AlarmRow(rater, what, measured)
+    estimate = measured.estimate
+    word = "larger" if estimate.value > 0 else "smaller"
+    low_share, share, high_share = sorted(abs(_as_share(d)) for d in (estimate.low, estimate.value, estimate.high))
+    size = f"{share:.0%} [{100 * low_share:.0f}–{100 * high_share:.0f}]"
+    return 2 * min(low, 1 - low), AlarmRow(rater, f"draws {size} {word} than {against}, n={estimate.n}", measured)
+
+
+def _as_share(difference: float) -> float:
+    """2(a-b)/(a+b) = d means a/b = (2+d)/(2-d): said as a share of b, which people can picture."""
+    return (2 + difference) / (2 - difference) - 1 if difference < 2 else math.inf
 
 
 def _bears_weight(measured: Measured) -> bool:

@@ -91,7 +91,7 @@ def test_the_one_who_draws_too_wide_is_found_by_size(panel):
 
 
 def test_the_one_who_confuses_classes_is_found_by_class_and_the_classes_are_named(panel):
-    assert any(what.startswith("has class right") for what in alarms_of(panel, "carla"))
+    assert any(what.startswith("names the right class") for what in alarms_of(panel, "carla"))
     named = " ".join(row_of(panel, "carla").confusions)
     assert "dark taken for bright" in named
     assert "bright taken for dark" in named

@@ -79,12 +79,12 @@ ONTOLOGY = {
 GUIDELINE = """\
 Each picture is a small cut of a larger one. Outline the structure in the middle that stands out from what surrounds it.
 
-- Choose *Bright structure* if it is brighter than its surroundings, *Dark structure* if it is darker.
+- Choose “Bright structure” if it is brighter than its surroundings, “Dark structure” if it is darker.
 - Follow the edge where the brightness is half-way between inside and outside. Do not leave a margin.
 - Leave out other structures, even if they are clearer.
 - Then say how sharp the edge is.
 
-If nothing stands out in the middle, press *No finding*.
+If nothing stands out in the middle, press “No finding”.
 """
 
 VOLUME_ONTOLOGY = {
