@@ -82,6 +82,7 @@ class Submission(models.Model):
 
     The scope (``asked_labels``, ``asked_questions``, ``extent``) says what was asked and looked at: outside it is
     "not asked", never negative. ``no_finding`` is explicit. ``request_id`` makes a retried submit the same submit.
+    ``planned_blind`` is null where the source of an imported reading does not say; such a reading is not counted as planned.
     """
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="+")
@@ -91,7 +92,7 @@ class Submission(models.Model):
     guideline = models.ForeignKey(GuidelineVersion, null=True, on_delete=models.PROTECT, related_name="+")
     policy = models.ForeignKey(PolicyVersion, null=True, on_delete=models.PROTECT, related_name="+")
     read_kind = models.CharField(max_length=12)
-    planned_blind = models.BooleanField(default=False)
+    planned_blind = models.BooleanField(null=True)
     asked_labels = models.JSONField(default=list)
     asked_questions = models.JSONField(default=list)
     extent = models.JSONField(default=dict)

@@ -14,9 +14,10 @@ from labelhub.projects.models import Labeler
 class Assignment(models.Model):
     """A labeler was given an item. Imported readings have one too, closed from the start.
 
-    ``read_kind`` says how the read counts (``formats.shapes.ReadKind``); ``planned_blind`` that it was planned before any label
-    of the item was seen. ``reason`` says why this item to this person; it never reaches the annotator. ``fence`` goes up with each
-    new lease, so that a write under an old lease is refused. ``follows`` is the assignment whose submission came back.
+    ``read_kind`` says how the read counts (``formats.shapes.ReadKind``); ``planned_blind`` that it was planned before any
+    label of the item was seen, null where the source of an imported reading does not say. ``reason`` says why this item to
+    this person; it never reaches the annotator. ``fence`` goes up with each new lease, so that a write under an old lease is
+    refused. ``follows`` is the assignment whose submission came back.
     """
 
     class State(models.TextChoices):
@@ -32,7 +33,7 @@ class Assignment(models.Model):
     labeler = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=12, choices=State.choices, default=State.OPEN)
     read_kind = models.CharField(max_length=12)
-    planned_blind = models.BooleanField(default=False)
+    planned_blind = models.BooleanField(null=True)
     reason = models.CharField(max_length=300, blank=True)
     lease_until = models.DateTimeField(null=True)
     fence = models.PositiveIntegerField(default=1)

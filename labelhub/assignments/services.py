@@ -49,7 +49,7 @@ def open_assignment(
 
 
 def record_closed(
-    *, item: Item, labeler: Labeler, read_kind: str, planned_blind: bool, reason: str, at: datetime | None = None
+    *, item: Item, labeler: Labeler, read_kind: str, planned_blind: bool | None, reason: str, at: datetime | None = None
 ) -> Assignment:
     """Write down a reading made elsewhere: an assignment that was submitted from the start.
 

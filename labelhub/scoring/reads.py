@@ -45,7 +45,7 @@ def reads_of(item: Item, *, set_aside: Collection[int] = ()) -> Reads:
 
 def is_counted(submission: Submission) -> bool:
     """Whether agreement may use the submission: the first version of a planned independent read."""
-    return submission.read_kind == "independent" and submission.planned_blind and submission.version == 1
+    return submission.read_kind == "independent" and submission.planned_blind is True and submission.version == 1
 
 
 def _latest(submissions: Sequence[Submission]) -> tuple[Submission, ...]:

@@ -37,7 +37,7 @@ def store(
     kind: str = reading.read_kind
     if is_gold and kind not in ("adjudication", "training"):
         kind = GOLD_KIND
-    planned = bool(reading.planned_blind) and not is_gold
+    planned = False if is_gold else reading.planned_blind
     assignment = None
     if reading.version > 1:
         mine = assigned.of_item(item).filter(labeler=labeler, read_kind=kind, state=Assignment.State.SUBMITTED)

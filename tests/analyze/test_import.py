@@ -20,6 +20,7 @@ from labelhub.projects.selectors import current_ontology
 from labelhub.projects.services import create_project
 from labelhub.scoring.panel import measure
 from labelhub.scoring.panel_rows import Panel
+from labelhub.scoring.reads import is_counted
 from labelhub.scoring.stored import annotation_set_of, gold_set_of
 from labelhub.workflow.importing import UnknownLabels, import_readings, ontology_of
 from tests.analyze.making import box, make_set, reading
@@ -153,3 +154,22 @@ def test_the_command_makes_a_project_from_files_and_says_what_it_did(capsys) -> 
     assert "24 new items and 72 new readings in “sample”" in " ".join(capsys.readouterr().out.split())
     with pytest.raises(CommandError, match="no project"):
         call_command("import_readings", "nowhere", str(sample / "sample_readings"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("planned", [None, True, False])
+def test_what_the_source_says_of_planning_survives_and_what_it_does_not_say_stays_unsaid(planned: bool | None) -> None:
+    marked = [
+        reading(item, rater, box(10, 10 + shift), planned_blind=planned)
+        for item in ("a", "b")
+        for rater, shift in (("x", 0), ("y", 2))
+    ]
+    readings = make_set(marked)
+    project = project_for(readings)
+    import_readings(project=project, readings=readings, by=None)
+    assert set(Submission.objects.values_list("planned_blind", flat=True)) == {planned}
+    of_file, of_project = measure(readings), measure(annotation_set_of(project))
+    assert of_project.source.kind == of_file.source.kind
+    assert of_project.cautions == of_file.cautions
+    assert_equal_numbers(of_file, of_project)
+    assert all(is_counted(submission) is (planned is True) for submission in Submission.objects.all())
