@@ -1,0 +1,214 @@
+"""What a gate does to raters of a given accuracy: the chance of a pause, of a miss, and the gold that it costs.
+
+The plain test's error rates are exact. The whole gate (a test; once cleared a drift watch, whose alarm calls for a new
+test and is no pause) is played through. Naive rules are played beside it. Not here: deciding about a person
+(``sequential``).
+
+References
+----------
+Wald A (1945) Sequential tests of statistical hypotheses. Ann Math Stat 16:117-186.
+Aroian LA (1968) Sequential analysis, direct method. Technometrics 10:125-132 (exact error rates of cut tests).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelhub.numerics.proportions import proportion
+from labelhub.numerics.results import NAN, BoolArray, Estimate, IntArray
+from labelhub.numerics.sequential import DRIFT_LIMIT, SprtPlan
+
+METHOD = "gate"
+VERSION = "1"
+
+_TRUNCATION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SprtBehaviour:
+    """Exact behaviour of one cut test on a rater of this ``accuracy``.
+
+    ``pauses`` and ``clears`` add up to 1; ``mean_n`` and ``median_n`` count gold units until the verdict.
+    """
+
+    accuracy: float
+    pauses: float
+    clears: float
+    mean_n: float
+    median_n: int
+    cut_short: float
+    method: str = "exact, by counting paths"
+    version: str = VERSION
+
+
+def sprt_behaviour(accuracy: float, plan: SprtPlan | None = None) -> SprtBehaviour:
+    """How often the test pauses a rater of this accuracy, and after how many gold units; nothing is simulated.
+
+    Examples
+    --------
+    >>> found = sprt_behaviour(0.90)
+    >>> round(found.pauses, 4), round(found.mean_n, 1)
+    (0.0077, 31.7)
+    """
+    _check_accuracy(accuracy)
+    chosen = SprtPlan() if plan is None else plan
+    limit = _TRUNCATION * chosen.fixed_n
+    wrong = np.arange(limit + 1)
+    chance = np.zeros(limit + 1)
+    chance[0] = 1.0
+    pauses = clears = mean_n = 0.0
+    median_n, decided = 0, 0.0
+    for n in range(1, limit + 1):
+        chance[1:] = chance[1:] * accuracy + chance[:-1] * (1 - accuracy)
+        chance[0] *= accuracy
+        ratio = wrong * chosen.step_wrong + (n - wrong) * chosen.step_right
+        if n == limit:
+            middle = (chosen.pause_at + chosen.clear_at) / 2
+            open_before = float(chance[(ratio < chosen.pause_at) & (ratio > chosen.clear_at)].sum())
+            is_pause, is_clear = ratio > middle, ratio <= middle
+        else:
+            is_pause, is_clear = ratio >= chosen.pause_at, ratio <= chosen.clear_at
+        now_paused, now_cleared = float(chance[is_pause].sum()), float(chance[is_clear].sum())
+        pauses, clears = pauses + now_paused, clears + now_cleared
+        mean_n += n * (now_paused + now_cleared)
+        decided += now_paused + now_cleared
+        median_n = n if median_n == 0 and decided >= 0.5 else median_n
+        chance[is_pause | is_clear] = 0.0
+    return SprtBehaviour(accuracy, pauses, clears, mean_n, median_n, open_before)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GateBehaviour:
+    """What the whole gate did to ``n_raters`` raters of one accuracy over ``n_gold`` gold units each.
+
+    ``paused`` is the share paused by then (false pauses for a good rater); for a bad one ``1 - paused`` is the share
+    missed. ``mean_gold_until_pause`` is over those paused (NaN without any), ``alarms`` and ``tests`` are means a rater.
+    """
+
+    accuracy: float
+    paused: Estimate
+    mean_gold_until_pause: float
+    alarms: float
+    tests: float
+    n_gold: int
+    n_raters: int
+    plan: SprtPlan
+    drift_limit: float
+    method: str = "simulated whole gate: test, watch, test again on alarm"
+    version: str = VERSION
+
+
+def gate_behaviour(
+    accuracy: float,
+    rng: np.random.Generator,
+    *,
+    plan: SprtPlan | None = None,
+    n_gold: int = 200,
+    n_raters: int = 2000,
+    drift_limit: float = DRIFT_LIMIT,
+) -> GateBehaviour:
+    """Plays the whole gate for raters of one accuracy: ask it at ``good``, at ``bad`` and between.
+
+    Parameters
+    ----------
+    accuracy : float
+        0 to 1, the same on every gold unit.
+    rng : numpy.random.Generator
+    plan : SprtPlan, optional
+    n_gold : int
+        Gold units that each rater meets.
+    n_raters : int
+        How many are played.
+    drift_limit : float
+        Of the watch after a clearance.
+
+    Examples
+    --------
+    >>> found = gate_behaviour(0.5, np.random.default_rng(0), n_raters=100)
+    >>> found.paused.value
+    1.0
+    """
+    _check_accuracy(accuracy)
+    if n_gold < 1 or n_raters < 1 or not drift_limit > 0:
+        message = f"n_gold is {n_gold}, n_raters {n_raters}, drift_limit {drift_limit}; all must be above 0"
+        raise ValueError(message)
+    chosen = SprtPlan() if plan is None else plan
+    state = _Gate(n_raters, chosen, drift_limit)
+    for unit in range(1, n_gold + 1):
+        state.meet(rng.random(n_raters) < accuracy, unit)
+    paused = state.paused_at > 0
+    mean_gold = float(state.paused_at[paused].mean()) if paused.any() else NAN
+    share = proportion(int(paused.sum()), n_raters, unit="simulated raters", method="paused by the whole gate")
+    return GateBehaviour(
+        accuracy, share, mean_gold, float(state.alarms.mean()), float(state.tests.mean()), n_gold, n_raters, chosen,
+        drift_limit,
+    )  # fmt: skip
+
+
+class _Gate:
+    """Every rater's place in the gate: in a test, or watched, or paused."""
+
+    def __init__(self, n: int, plan: SprtPlan, drift_limit: float) -> None:
+        self.plan, self.drift_limit = plan, drift_limit
+        self.is_tested = np.ones(n, dtype=bool)
+        self.ratio, self.n_in_test = np.zeros(n), np.zeros(n, dtype=np.int64)
+        self.paused_at, self.alarms = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        self.tests: IntArray = np.ones(n, dtype=np.int64)
+        self.limit = _TRUNCATION * plan.fixed_n
+
+    def meet(self, is_right: BoolArray, unit: int) -> None:
+        plan, is_open = self.plan, self.paused_at == 0
+        tested, watched = is_open & self.is_tested, is_open & ~self.is_tested
+        step = np.where(is_right, plan.step_right, plan.step_wrong)
+        self.ratio = np.where(watched, np.maximum(self.ratio + step, 0.0), np.where(tested, self.ratio + step, 0.0))
+        self.n_in_test += tested
+        is_cut = tested & (self.n_in_test >= self.limit)
+        middle = (plan.pause_at + plan.clear_at) / 2
+        pause = tested & ((self.ratio >= plan.pause_at) | (is_cut & (self.ratio > middle)))
+        clear = tested & ~pause & ((self.ratio <= plan.clear_at) | is_cut)
+        alarm = watched & (self.ratio >= self.drift_limit)
+        self.paused_at[pause] = unit
+        self.alarms += alarm
+        self.tests += alarm
+        self.is_tested = (self.is_tested & ~clear) | alarm
+        self.ratio[clear | alarm] = 0.0
+        self.n_in_test[clear | alarm] = 0
+
+
+def naive_rule_pauses(
+    accuracy: float,
+    rng: np.random.Generator,
+    *,
+    last: int = 10,
+    below: float = 0.8,
+    n_gold: int = 200,
+    n_raters: int = 5000,
+) -> Estimate:
+    """The share of raters that "accuracy over the last ``last`` answers under ``below``" pauses within ``n_gold`` units.
+
+    The rule looks again after every answer, which is why it pauses nearly everybody in the end.
+
+    Examples
+    --------
+    >>> share = naive_rule_pauses(0.90, np.random.default_rng(0))
+    >>> 0.92 < share.value < 0.95
+    True
+    """
+    _check_accuracy(accuracy)
+    if not (0 < last <= n_gold and 0 < below <= 1 and n_raters >= 1):
+        message = f"last is {last} of n_gold {n_gold}, below {below}; 0 < last <= n_gold and 0 < below <= 1 are needed"
+        raise ValueError(message)
+    wrong = np.zeros((n_raters, n_gold + 1), dtype=np.int64)
+    np.cumsum(rng.random((n_raters, n_gold)) >= accuracy, axis=1, out=wrong[:, 1:])
+    right = last - (wrong[:, last:] - wrong[:, :-last])
+    is_paused = (right < below * last - 1e-9).any(axis=1)
+    name = f"fewer than {below:.0%} of the last {last} right, looked at after every answer"
+    return proportion(int(is_paused.sum()), n_raters, unit="simulated raters", method=name)
+
+
+def _check_accuracy(accuracy: float) -> None:
+    if not 0 <= accuracy <= 1:
+        message = f"accuracy is {accuracy!r}; it lies between 0 and 1"
+        raise ValueError(message)
