@@ -20,7 +20,7 @@ METHOD = "patterns of decisions"
 VERSION = "1"
 
 # Words a step: what a step touches stays in the processor's cache.
-_STEP = 1 << 15
+_STEP = 1 << 14
 _DENSE = 1 << 20
 _WORD = 8
 
@@ -75,7 +75,8 @@ class DecisionPatterns:
             else:
                 for start in range(0, len(flat), _STEP * _WORD):
                     stop = start + _STEP * _WORD
-                    flat[start:stop] = np.where(source[start:stop], yes, no)
+                    flat[start:stop].fill(no)
+                    np.copyto(flat[start:stop], yes, where=source[start:stop])
         else:
             self._spread_labels(flat, source, unanimous)
         flat[self.places] = values[self.pattern_of_place]
@@ -190,9 +191,11 @@ def _scan(
 
 def _differing(words: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
     """Words that are not 0 in the voxels where any rater differs from the first."""
-    result = np.zeros_like(words[0])
-    part = np.empty_like(words[0])
-    for word in words[1:]:
+    if len(words) == 1:
+        return np.zeros_like(words[0])
+    result = words[0] ^ words[1]
+    part = np.empty_like(result)
+    for word in words[2:]:
         np.bitwise_xor(words[0], word, out=part)
         np.bitwise_or(result, part, out=result)
     return result

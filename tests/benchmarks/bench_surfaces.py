@@ -1,0 +1,90 @@
+"""Surface distances against MONAI, MedPy, surface-distance: python -m tests.benchmarks.bench_surfaces [--rounds N]."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from labelhub.numerics.overlap import compare_masks
+from labelhub.numerics.surfaces import surface_distances
+from labelhub.numerics.surfels import (
+    surfel_average_distances,
+    surfel_distances,
+    surfel_hausdorff,
+    surfel_surface_dice,
+)
+from tests.benchmarks.masks import two_masks
+from tests.benchmarks.race import HEADER, race
+
+SPACING = (2.0, 1.0, 1.0)
+TOLERANCE = 2.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    print(HEADER)
+    for name, shift in (("alike", 0), ("far apart", 110)):
+        first, second = two_masks(shift=shift)
+        arrays = {"first": first, "second": second, "spacing": np.array(SPACING), "tolerance": np.array(TOLERANCE)}
+        _voxels(name, arrays, options.rounds)
+        _surfels(name, arrays, options.rounds)
+
+
+def _voxels(name: str, arrays: dict[str, np.ndarray], rounds: int) -> None:
+    def ours():
+        return compare_masks(arrays["first"], arrays["second"], spacing_mm=SPACING, tolerance=TOLERANCE)
+
+    found = ours()
+    work = f"HD, HD95, ASSD, NSD, {arrays['first'].shape}, masks {name}"
+    ran = race(
+        work, ours, "MONAI (4 calls)", ["torch", "monai"], "monai_surfaces.py", arrays, rounds=5, peer_rounds=rounds
+    )
+    mine = {
+        "hd": found.hausdorff, "hd95": found.hausdorff_95, "assd": found.average_surface_distance,
+        "nsd": found.surface_dice,
+    }  # fmt: skip
+    print(ran.row(_apart(mine, ran.values)))
+    ran = race(
+        work,
+        ours,
+        "MedPy (3 calls)",
+        ["medpy", "setuptools"],
+        "medpy_surfaces.py",
+        arrays,
+        rounds=5,
+        peer_rounds=rounds,
+    )
+    # MedPy's HD95 is the percentile of both directions pooled.
+    distances = surface_distances(arrays["first"], arrays["second"], SPACING)
+    pooled = float(np.percentile(np.concatenate([distances.from_first, distances.from_second]), 95))
+    # Its ASSD is the mean of the two directed means.
+    print(ran.row(_apart({**mine, "hd95": pooled, "assd": found.mean_directed_distance}, ran.values)))
+
+
+def _surfels(name: str, arrays: dict[str, np.ndarray], rounds: int) -> None:
+    def ours():
+        found = surfel_distances(arrays["first"], arrays["second"], spacing_mm=SPACING)
+        means = surfel_average_distances(found)
+        return {
+            "hd": surfel_hausdorff(found), "hd95": surfel_hausdorff(found, 95), "mean_first": means[0],
+            "mean_second": means[1],
+            "nsd": surfel_surface_dice(found, TOLERANCE),
+        }  # fmt: skip
+
+    ran = race(
+        f"by surfels, masks {name}", ours, "surface-distance", ["surface-distance", "numpy", "scipy"],
+        "deepmind_surfaces.py", arrays, rounds=5, peer_rounds=rounds,
+    )  # fmt: skip
+    print(ran.row(_apart(ours(), ran.values)))
+
+
+def _apart(mine: dict[str, float], theirs: dict[str, float]) -> str:
+    most = max(abs(mine[name] - theirs[name]) / max(abs(theirs[name]), 1e-12) for name in theirs)
+    return f"relative difference at most {most:.0e}"
+
+
+if __name__ == "__main__":
+    main()

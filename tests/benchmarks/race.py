@@ -1,0 +1,104 @@
+"""Ours against a peer on the same input, turn by turn, medians: the peer in an environment of its own.
+
+A peer's environment is made on first use below the temporary folder (or $LABELHUB_PEERS) and may be deleted at any time.
+The peer times itself inside its process, after its imports and after it has read the input.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+PEERS = Path(os.environ.get("LABELHUB_PEERS", Path(tempfile.gettempdir()) / "labelhub-peers"))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Medians in seconds, what the peer found, what ours took in memory (MiB above its input), if measured."""
+
+    work: str
+    peer: str
+    ours_s: float
+    peer_s: float
+    values: dict
+    extra_mib: float
+
+    def row(self, check: str) -> str:
+        return (
+            f"| {self.work} | {self.peer} | {self.ours_s * 1e3:.1f} ms | {self.peer_s * 1e3:.0f} ms | "
+            f"{self.peer_s / self.ours_s:.0f}× | {self.extra_mib:.0f} MiB | {check} |"
+        )
+
+
+def environment(name: str, packages: list[str]) -> Path:
+    """The interpreter of the environment that has these packages; made where it is not there."""
+    python = PEERS / name / "bin" / "python"
+    if not (PEERS / name / "ready").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(PEERS / name)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
+        (PEERS / name / "ready").touch()
+    return python
+
+
+def race(
+    work: str,
+    ours: Callable[[], object],
+    peer: str,
+    packages: list[str],
+    script: str,
+    arrays: dict[str, np.ndarray],
+    *,
+    rounds: int = 3,
+    peer_rounds: int | None = None,
+) -> Outcome:
+    """Run ours and the peer's script in turn. The script reads the arrays' files and answers each line with JSON."""
+    python = environment(peer.split()[0].lower(), packages)
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for name, array in arrays.items():
+            files.append(str(Path(folder) / f"{name}.npy"))
+            np.save(files[-1], array)
+        command = [str(python), str(Path(__file__).parent / "peers" / script), *files]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        mine, theirs, answer = [], [], {}
+        ours()
+        for turn in range(rounds):
+            if turn < (peer_rounds or rounds):
+                answer = _ask(process, files)
+                theirs.append(answer.pop("seconds"))
+            started = time.perf_counter()
+            ours()
+            mine.append(time.perf_counter() - started)
+        if "file" in answer:
+            answer["array"] = np.load(answer["file"])
+        process.communicate()
+    return Outcome(work, peer, statistics.median(mine), statistics.median(theirs), answer, extra_memory(ours))
+
+
+def extra_memory(call: Callable[[], object]) -> float:
+    """The peak of what a call allocates through numpy, in MiB, its result included."""
+    tracemalloc.start()
+    call()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak / 2**20
+
+
+HEADER = "| work | peer | ours | peer's | ratio | our peak with result | results |\n|---|---|---|---|---|---|---|"
+
+
+def _ask(process: subprocess.Popen, files: list[str]) -> dict:
+    process.stdin.write(json.dumps(files) + "\n")
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())
