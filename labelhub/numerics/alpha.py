@@ -161,6 +161,24 @@ def alpha_terms(ratings: FloatArray, measure: Measure) -> Terms:
     return replace(terms, contributions=contributions)
 
 
+def value_distances(values: FloatArray, totals: FloatArray, measure: Measure) -> FloatArray:
+    """Krippendorff's squared distances between ``values`` that occur ``totals`` times: shape (value, value).
+
+    Examples
+    --------
+    >>> value_distances(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 2.0]), "ordinal")[0].tolist()
+    [0.0, 9.0, 36.0]
+    """
+    _check_measure(measure, values, None)
+    if measure == "nominal":
+        return 1 - np.eye(len(values))
+    if measure == "ratio":
+        both = values[:, None] + values[None, :]
+        return np.asarray(((values[:, None] - values[None, :]) / np.where(both > 0, both, 1.0)) ** 2, dtype=np.float64)
+    place = _mid_ranks(totals) if measure == "ordinal" else values
+    return np.asarray((place[:, None] - place[None, :]) ** 2, dtype=np.float64)
+
+
 def _terms(rows: FloatArray, measure: Measure, distance: ArrayLike | None) -> Terms:
     if distance is not None:
         distances = np.asarray(distance, dtype=np.float64)
@@ -175,9 +193,7 @@ def _terms(rows: FloatArray, measure: Measure, distance: ArrayLike | None) -> Te
             terms, warnings=(f"values were put on {_MAX_CATEGORIES - 1} levels evenly spaced in their logarithm",)
         )
     if measure == "ratio":
-        both = values[:, None] + values[None, :]
-        gap = values[:, None] - values[None, :]
-        return _matrix_terms(codes, (gap / np.where(both > 0, both, 1.0)) ** 2)
+        return _matrix_terms(codes, value_distances(values, np.ones(len(values)), measure))
     if measure == "interval":
         return _interval_terms(rows, codes, values)
     ranks = _mid_ranks(np.bincount(codes[codes >= 0], minlength=len(values)).astype(np.float64))

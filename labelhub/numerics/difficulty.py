@@ -254,7 +254,7 @@ def _share_errors(known: BoolArray, theta: FloatArray, b: FloatArray, a: FloatAr
     """
     gap = theta[None, :] - b[:, None]
     p = expit(a[:, None] * gap)
-    used = known.any(axis=1)[:, None]
+    used: BoolArray = known.any(axis=1).reshape(-1, 1)
     by_eta = np.where(used, p * (1 - p), 0.0) / max(int(used.sum()), 1)
     weight = np.where(known, p * (1 - p), 0.0)
     along_gap, along_a = a[:, None] * np.ones_like(gap), a[:, None] * gap

@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike
 
 from labelhub.numerics.results import FloatArray, IntArray
 
+# Whole numbers in a range no wider than this are counted in place of sorted.
+_COUNTED = 1_000
+
 
 def rating_matrix(ratings: ArrayLike) -> FloatArray:
     """The ratings as a float array ``[unit, rater]``; a ValueError names what is wrong with them.
@@ -40,7 +43,7 @@ def category_values(ratings: FloatArray, categories: Sequence[float] | None) -> 
     ValueError
         Where ``categories`` repeats a value, or a rating is outside them.
     """
-    occurring = np.unique(ratings[~np.isnan(ratings)])
+    occurring = _occurring(ratings)
     if categories is None:
         return occurring
     possible = np.asarray(categories, dtype=np.float64)
@@ -54,8 +57,19 @@ def category_values(ratings: FloatArray, categories: Sequence[float] | None) -> 
     return possible
 
 
+def _occurring(ratings: FloatArray) -> FloatArray:
+    """The sorted different values; those of many ratings in few whole numbers are counted, which sorting is not."""
+    given = ratings[~np.isnan(ratings)]
+    low, high = given.min(initial=np.inf), given.max(initial=-np.inf)
+    if not high - low <= _COUNTED or not np.array_equal(np.rint(given), given):
+        return np.unique(given)
+    return np.asarray(low + np.nonzero(np.bincount((given - low).astype(np.int64)))[0], dtype=np.float64)
+
+
 def category_codes(ratings: FloatArray, values: FloatArray) -> IntArray:
     """The position of every rating in ``values``, -1 where there is none: shape (unit, rater)."""
+    if len(values) and np.array_equal(values, values[0] + np.arange(len(values))):
+        return np.where(np.isnan(ratings), -1.0, ratings - values[0]).astype(np.int64)
     order = np.argsort(values, kind="stable")
     present = ~np.isnan(ratings)
     codes = np.full(ratings.shape, -1, dtype=np.int64)
@@ -91,9 +105,11 @@ def ratings_from_counts(counts: ArrayLike) -> FloatArray:
     if table.ndim != 2 or (table < 0).any() or (table != np.floor(table)).any():
         message = "counts must be whole numbers of at least 0 with two dimensions, counts[unit, category]"
         raise ValueError(message)
-    ratings = np.full((len(table), int(table.sum(axis=1).max(initial=0))), np.nan)
-    for unit, row in enumerate(table.astype(np.int64)):
-        ratings[unit, : row.sum()] = np.repeat(np.arange(len(row)), row)
+    whole = table.astype(np.int64)
+    size = whole.sum(axis=1)
+    ratings = np.full((len(table), int(size.max(initial=0))), np.nan)
+    given = np.arange(ratings.shape[1])[None, :] < size[:, None]
+    ratings[given] = np.repeat(np.tile(np.arange(table.shape[1]), len(table)), whole.ravel())
     return ratings
 
 
