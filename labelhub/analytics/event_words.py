@@ -29,6 +29,7 @@ WHAT: Mapping[str, str] = {
     "submission.reviewed": "judged a reading: {verdict}",
     "assignment.skipped": "skipped the item",
     "assignment.expired": "ran out of time",
+    "assignment.taken_again": "took the item again",
     "release.started": "started a release",
     "release.finished": "finished a release",
     "gold.made": "made a reading gold",

@@ -19,6 +19,7 @@ from django.urls import reverse
 
 from labelhub.annotations import documents
 from labelhub.annotations.selectors import OwnWork, has_draft, own_work
+from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import own_assignment, own_queue
 from labelhub.projects.errors import DomainError
@@ -30,7 +31,7 @@ from labelhub.reviews.selectors import own_comments
 from labelhub.web.access import page, person
 from labelhub.web.context import homes_of
 from labelhub.workflow import lifecycle
-from labelhub.workflow.errors import GuidelineUnread
+from labelhub.workflow.errors import GuidelineUnread, StepRefused
 from labelhub.workflow.handing_out import has_work
 
 BODY_BYTES = 64 * 1024
@@ -103,10 +104,23 @@ def workspace(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
         {
             "assignment": own,
             "is_rework": is_rework,
+            "is_expired": own.state == Assignment.State.EXPIRED,
             "comments": [comment for comment in comments if comment.comment],
             "queue_address": _queue_address(own.labeler),
         },
     )
+
+
+@page("annotator", methods=("POST",))
+def take_again(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
+    """Give the work back whose time ended and open it; where it is too late for that, say so on the queue."""
+    own = own_assignment(request.user, assignment)
+    try:
+        lifecycle.take_again(assignment=own, by=person(request))
+    except (StepRefused, NotOpen) as refusal:
+        messages.warning(request, str(refusal))
+        return redirect(_queue_address(own.labeler))
+    return redirect("label-workspace", own.pk)
 
 
 def _answers_json(view: Callable[..., JsonResponse]) -> Callable[..., JsonResponse]:

@@ -99,6 +99,7 @@ label_urls = [
     path("label/me/", labeling.my_work, name="label-me"),
     path("label/guideline/<int:guideline_id>/acknowledge/", labeling.acknowledge, name="label-acknowledge"),
     path("label/<uuid:assignment>/", labeling.workspace, name="label-workspace"),
+    path("label/<uuid:assignment>/again/", labeling.take_again, name="label-again"),
     path("label/<uuid:assignment>/submit/", labeling.submit, name="label-submit"),
     path("label/<uuid:assignment>/skip/", labeling.skip, name="label-skip"),
 ]

@@ -54,6 +54,18 @@ class NotALabelerNow(DomainError):
         super().__init__("You no longer label in this project. Your earlier work is kept. Ask an admin of the project.")
 
 
+class NoLongerWanted(StepRefused):
+    """Work whose time ended cannot be taken again: the item has its readers, or is decided elsewhere."""
+
+    code = "no-longer-wanted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This image wants no further reader from you, so it cannot be taken again. Your draft is kept, but does not "
+            "count. Take the next image."
+        )
+
+
 class CannotReturn(StepRefused):
     """A submission cannot go back to its author."""
 

@@ -51,13 +51,29 @@ def require_may_label(labeler: Labeler) -> None:
 def choose(labeler: Labeler, policy: Policy) -> Choice | None:
     """Return what the labeler reads next, its item locked, or None where there is nothing for them."""
     n_had = Assignment.objects.filter(labeler=labeler).exclude(read_kind="rework").count()
-    # Admins see everybody's labels: what they read is never a blind read.
-    is_blind = labeler.user is not None and role_in(labeler.user, labeler.project) != Role.ADMIN
+    is_blind = _reads_blind(labeler)
     if is_blind and is_gold_due(labeler, n_had, policy.gold_share):
         gold = _next_gold(labeler, n_had)
         if gold is not None:
             return Choice(gold, "independent", planned_blind=True, reason="Gold was due.")
     return _next_wanting(labeler, policy, is_blind=is_blind)
+
+
+def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice | None:
+    """Return as what the labeler reads ``item`` (locked) when they take expired work again; None where it wants no reader.
+
+    Gold takes any number of readers. Work that came back went to a reviewer when its time ended. Who sees everybody's labels
+    since cannot go on with a blind read.
+    """
+    labeler = assignment.labeler
+    is_blind = _reads_blind(labeler)
+    if assignment.read_kind != ("independent" if is_blind else "unblinded") or item.state == Item.State.EXCLUDED:
+        return None
+    if is_blind and gold_items(labeler.project).filter(pk=item.pk).exists():
+        return Choice(item, "independent", planned_blind=True, reason="Gold was due.")
+    if item.state not in (Item.State.WAITING, Item.State.READING):
+        return None
+    return _choice_on(item, labeler, policy, is_blind=is_blind)
 
 
 def is_gold_due(labeler: Labeler, n_had: int, share: float) -> bool:
@@ -78,22 +94,27 @@ def _next_gold(labeler: Labeler, n_had: int) -> Item | None:
 
 
 def _next_wanting(labeler: Labeler, policy: Policy, *, is_blind: bool) -> Choice | None:
-    for item in _free_items(labeler, policy):
-        # Counted again under the lock: the list was made before others who held the item let go of it.
-        filled = n_filled(item)
-        wanted = max(item.wanted_reads, policy.readers)
-        if filled >= wanted or (labeler.user is not None and has_judged(labeler.user, item)):
-            continue
-        is_planned = filled < policy.readers
-        if not is_blind:
-            return Choice(
-                item, "unblinded", planned_blind=False, reason=f"Reader {filled + 1} of {wanted}; sees other labels."
-            )
-        reason = f"Reader {filled + 1} of {wanted}."
-        return Choice(
-            item, "independent", is_planned, reason if is_planned else f"{reason} The readers before disagree."
-        )
-    return None
+    choices = (_choice_on(item, labeler, policy, is_blind=is_blind) for item in _free_items(labeler, policy))
+    return next((choice for choice in choices if choice is not None), None)
+
+
+def _choice_on(item: Item, labeler: Labeler, policy: Policy, *, is_blind: bool) -> Choice | None:
+    """Return as what the labeler reads the locked item; None where it has its readers, or where they judged it."""
+    # Counted again under the lock: a list of items was made before others who held the item let go of it.
+    filled = n_filled(item)
+    wanted = max(item.wanted_reads, policy.readers)
+    if filled >= wanted or (labeler.user is not None and has_judged(labeler.user, item)):
+        return None
+    reason = f"Reader {filled + 1} of {wanted}."
+    if not is_blind:
+        return Choice(item, "unblinded", planned_blind=False, reason=f"{reason[:-1]}; sees other labels.")
+    is_planned = filled < policy.readers
+    return Choice(item, "independent", is_planned, reason if is_planned else f"{reason} The readers before disagree.")
+
+
+def _reads_blind(labeler: Labeler) -> bool:
+    """Whether what the labeler reads is a blind read: admins see everybody's labels."""
+    return labeler.user is not None and role_in(labeler.user, labeler.project) != Role.ADMIN
 
 
 def _free_items(labeler: Labeler, policy: Policy) -> Iterator[Item]:

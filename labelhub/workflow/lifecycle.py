@@ -22,6 +22,7 @@ from labelhub.annotations import submissions
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments import services as assignments
+from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.models import Assignment
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
@@ -38,7 +39,7 @@ from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import has_read
 from labelhub.workflow import deciding, handing_out, steps
-from labelhub.workflow.errors import CannotReturn, ItemExcluded, StepRefused
+from labelhub.workflow.errors import CannotReturn, ItemExcluded, NoLongerWanted, StepRefused
 from labelhub.workflow.states import State, move
 
 # Work that came back may wait for its author this long; then a reviewer takes it.
@@ -70,6 +71,35 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
             move(item=choice.item, to=State.READING, now=at)
         _event(choice.item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
     return assignment
+
+
+def take_again(*, assignment: Assignment, by: User, now: datetime | None = None) -> Assignment:
+    """Give its author the work back whose time ended, with the draft as it was. Taking twice is taking once.
+
+    Writes ``assignment.taken_again``. Raises ``NotFound`` or ``NotAllowed`` for anybody but its labeler, ``NoLongerWanted``
+    where the item has its readers by now, ``NotOpen`` where the work was submitted or skipped, and as :func:`hand_out`.
+    """
+    require(by, Action.LABEL, assignment)
+    handing_out.require_may_label(assignment.labeler)
+    with transaction.atomic():
+        item = locked(assignment.item_id)
+        late = assigned.of_item(item).get(pk=assignment.pk)
+        if late.state == Assignment.State.OPEN:
+            return late
+        if late.state != Assignment.State.EXPIRED:
+            raise NotOpen(late.state)
+        _, policy = current_policy(item.project)
+        choice = handing_out.choose_again(late, item, policy)
+        if choice is None:
+            raise NoLongerWanted
+        again = assignments.open_assignment(
+            item=item, labeler=late.labeler, read_kind=late.read_kind, planned_blind=choice.planned_blind,
+            reason=choice.reason, lease_s=policy.lease_s, follows=late.follows, now=now,
+        )  # fmt: skip
+        if item.state == State.WAITING:
+            move(item=item, to=State.READING, now=now)
+        _event(item, "assignment.taken_again", f"labeler:{again.labeler_id}", assignment=str(again.pk))
+    return again
 
 
 def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) -> None:

@@ -58,6 +58,7 @@ async function start() {
     page.classList.toggle("is-closed", editor.isReadOnly);
   };
   sync.addEventListener("status", end);
+  // The page itself asks whoever ran out of time whether to take the image again.
   if (workspace.status !== "open") sync.set("closed", closedWords(workspace.status));
   end();
   if (classes.length) editor.setLabel(classes[0].key);
@@ -124,7 +125,7 @@ function showCode(workspace) {
 }
 
 function closedWords(status) {
-  if (status === "expired") return "Your time on this image ended. Your draft is kept and comes back with the image.";
+  if (status === "expired") return "";
   return status === "skipped" ? "You skipped this image. Nothing can be changed here." : "You submitted this image. Nothing can be changed here.";
 }
 
