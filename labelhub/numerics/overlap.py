@@ -11,7 +11,7 @@ Dice LR (1945) Measures of the amount of ecologic association between species. E
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,8 @@ import numpy as np
 from labelhub.numerics import surfaces
 from labelhub.numerics.geometry import Placed, PlacedMask
 from labelhub.numerics.mask_pair import EdgeCase, MaskPair, checked_tolerance, placed_pair
-from labelhub.numerics.results import NAN, BoolArray
+from labelhub.numerics.proportions import proportion
+from labelhub.numerics.results import NAN, BoolArray, Estimate
 
 METHOD = "mask comparison"
 VERSION = "1"
@@ -166,6 +167,21 @@ def compare_placed(
         penalised_distance=pair.penalised_distance,
         second_is_truth=second_is_truth,
     )
+
+
+def both_empty_share(edge_cases: Iterable[EdgeCase], *, unit: str = "pairs") -> Estimate:
+    """How often both masks of a pair were empty: the readers agree that nothing is there.
+
+    To be shown beside every mean over pairs, which leaves these pairs out. Pairs are taken as independent.
+
+    Examples
+    --------
+    >>> share = both_empty_share(["none", "both-empty", "first-empty", "both-empty"])
+    >>> share.value, share.n
+    (0.5, 4)
+    """
+    cases = list(edge_cases)
+    return proportion(cases.count("both-empty"), len(cases), unit=unit, method="negative agreement on empty masks")
 
 
 def dice_from_counts(both: int, first: int, second: int) -> float:

@@ -144,6 +144,14 @@ def test_too_little_gold_keeps_the_majority():
     assert not math.isnan(rater_offsets(one_patient)[1].offset)
 
 
+def test_a_gold_case_whose_readers_have_no_other_gold_is_not_judged():
+    cases = gold_of(lambda _: 3)
+    alone = GoldCase(cases[0].truth, [None, None], "read by no one")
+    decision = decide_calibration([*cases, alone])[0]
+    assert decision.is_on
+    assert decision.n_patients == 6
+
+
 def test_gold_without_an_outline_is_counted_and_left_out():
     cases = gold_of(lambda _: 3)
     empty = np.zeros_like(cases[0].truth)

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from labelhub.numerics.added_path import added_path_length
 from labelhub.numerics.boundary_iou import boundary_iou, rim
 from labelhub.numerics.centreline import centre_line, cl_dice
-from labelhub.numerics.mask_pair import bounds, mask_pair
+from labelhub.numerics.geometry import PlacedMask
+from labelhub.numerics.mask_pair import bounds, mask_pair, placed_pair
 from labelhub.numerics.overlap import compare_masks
 from labelhub.numerics.surface_offset import signed_surface_offset
-from labelhub.numerics.surfaces import surface
+from labelhub.numerics.surfaces import surface, surface_dice, surface_distances
 from labelhub.numerics.surfels import (
     neighbour_codes,
     surfel_areas,
@@ -326,6 +327,36 @@ def test_measures_do_not_depend_on_the_place_or_the_order_of_axes(first_axis):
 def test_impossible_input_is_refused_by_name(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_pieces_that_hold_nothing_or_lie_apart_are_pairs_too():
+    nothing = PlacedMask(np.zeros((0, 4), dtype=bool), (0, 0))
+    dot = PlacedMask(np.ones((1, 1), dtype=bool), (3, 3))
+    assert placed_pair(nothing, dot, (9, 9)).edge_case == "first-empty"
+    assert placed_pair(nothing, nothing, (9, 9)).edge_case == "both-empty"
+    apart = placed_pair(PlacedMask(np.zeros((2, 2), dtype=bool), (0, 0)), dot, (9, 9))
+    assert (apart.n_first, apart.n_second, apart.origin) == (0, 1, (3, 3))
+
+
+def test_reductions_refuse_what_has_no_surface():
+    with pytest.raises(ValueError, match="a mask is empty"):
+        surface_distances(square(), NOTHING, (1, 1))
+    distances = surface_distances(square(), SHIFTED, (1, 1))
+    with pytest.raises(ValueError, match="tolerance is -1"):
+        surface_dice(distances, -1.0)
+
+
+def test_masks_far_apart_in_a_large_volume_are_as_exact_as_near_ones():
+    rng = np.random.default_rng(0)
+    first, second = np.zeros((2, 12, 90, 160), dtype=bool)
+    first[2:10, 5:60, 5:40] = rng.random((8, 55, 35)) < 0.7
+    second[2:10, 20:80, 120:155] = rng.random((8, 60, 35)) < 0.7
+    found = surface_distances(first, second, (3.0, 0.5, 1.0))
+    scale = np.array([3.0, 0.5, 1.0])
+    a, b = np.argwhere(surface(first)) * scale, np.argwhere(surface(second)) * scale
+    sample = rng.choice(len(a), 50, replace=False)
+    expected = [np.sqrt(((b - a[k]) ** 2).sum(axis=1)).min() for k in sample]
+    np.testing.assert_allclose(found.from_first[sample], expected, rtol=1e-12)
 
 
 @settings(max_examples=60, deadline=None)

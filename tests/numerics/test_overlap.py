@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from labelhub.numerics.geometry import PlacedMask
-from labelhub.numerics.overlap import compare_masks, compare_placed
+from labelhub.numerics.overlap import both_empty_share, compare_masks, compare_placed
 from labelhub.numerics.surfaces import surface, surface_distances
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=3, min_side=2, max_side=6))
@@ -222,3 +222,14 @@ def test_masks_are_not_changed():
     compare_masks(first, second)
     np.testing.assert_array_equal(first, square())
     np.testing.assert_array_equal(second, square(columns=(12, 22)))
+
+
+def test_pairs_in_which_no_one_drew_anything_are_counted_with_an_interval():
+    empty = np.zeros_like(FULL)
+    cases = [
+        compare_masks(a, b).edge_case for a, b in ((empty, empty), (FULL, empty), (FULL, FULL), (empty, empty))
+    ] * 5
+    found = both_empty_share(cases, unit="items")
+    assert (found.value, found.n, found.unit) == (0.5, 20, "items")
+    assert 0.29 < found.low < 0.31
+    assert both_empty_share([]).reason is not None

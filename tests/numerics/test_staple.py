@@ -174,15 +174,17 @@ def test_raters_who_give_one_answer_everywhere_leave_nothing_to_estimate(masks):
     np.testing.assert_array_equal(found.mask(), masks[0])
 
 
-def test_labels_that_flip_are_noticed():
-    # Most voxels of each rater are noise on the other side: the estimate would turn unanimous voxels over.
-    rng = np.random.default_rng(0)
-    maps = [np.where(rng.random((30, 30)) < 0.5, 1, 2).astype(np.uint8) for _ in range(3)]
-    for one in maps:
-        one[0, :3] = 0
-    flipped = label_staple(maps, region="full", max_iterations=400)
-    kept = np.bincount(flipped.label_map()[0, :3].astype(int), minlength=3)[0] == 3
-    assert flipped.is_fallback or kept
+def test_voxels_on_which_all_agree_that_would_turn_over_are_noticed():
+    drawn = [
+        ["#..#.#", "#...#.", "##..##"],
+        ["..#.#.", ".####.", "######"],
+        [".#....", "......", "#....."],
+    ]
+    masks = [np.array([[sign == "#" for sign in row] for row in rows]) for rows in drawn]
+    found = staple(masks, region="full")
+    assert found.is_fallback
+    assert found.warnings[0].startswith("labels are flipped")
+    np.testing.assert_array_equal(found.mask(), np.sum(masks, axis=0) >= 2)
 
 
 def test_a_rater_who_misses_a_label_altogether_is_named():
