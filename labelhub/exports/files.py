@@ -1,4 +1,4 @@
-"""The files of a release, one after the other, written to disk and never whole in memory but for COCO and CSV.
+"""The files of a release, one after the other, written to disk; archives item by item, COCO and CSV whole in memory.
 
 Always the same bytes for the same settlements: items in order, fixed times inside archives, no clock. Not here: which
 settlements (the manifest says), file syntax (``formats``).
@@ -6,6 +6,7 @@ settlements (the manifest says), file syntax (``formats``).
 
 from __future__ import annotations
 
+import math
 import tempfile
 import zipfile
 from collections import Counter
@@ -32,8 +33,9 @@ from labelhub.projects.models import OntologyVersion, Project
 from labelhub.projects.ontology import read_ontology
 from labelhub.scoring.models import Score
 
-# Settlements whose shapes are held in memory at a time.
-BATCH = 50
+# Settlements whose shapes are held in memory at a time: as many as together have so many voxels, at least one.
+MOST_AT_A_TIME = 50
+MOST_VOXELS = 1 << 26
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 SCORE_COLUMNS = (
     "item", "about", "first", "second", "label", "metric", "value", "low", "high", "n", "unit", "reason", "edge_case",
@@ -72,9 +74,10 @@ class _Source:
     questions: tuple[QuestionSpec, ...]
 
     def batches(self) -> Iterator[AnnotationSet]:
-        """Yield the settled labels in the order of the manifest, some items at a time."""
-        for start in range(0, len(self.settlements), BATCH):
-            yield self._set(self.settlements[start : start + BATCH])
+        """Yield the settled labels in the order of the manifest, one item or medium at a time; few are held at once."""
+        for start in range(0, len(self.settlements), MOST_AT_A_TIME):
+            for keys in _light(self.settlements[start : start + MOST_AT_A_TIME]):
+                yield from _singly(self._set(keys))
 
     def whole(self) -> AnnotationSet:
         """Return all settled labels as one set."""
@@ -97,6 +100,30 @@ class _Source:
             format="labelhub", items=tuple(items), readings=tuple(readings), labels=self.labels,
             questions=self.questions, empty_rule="An item without shapes is stated as read and empty.",
         )  # fmt: skip
+
+
+def _light(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut a run of settlements into shorter ones of at most ``MOST_VOXELS``, so that large volumes are read one by one."""
+    items = dict(Settlement.objects.filter(pk__in=keys).values_list("pk", "item_id"))
+    voxels: Counter[int] = Counter()
+    for medium in Medium.objects.filter(item__in=items.values()):
+        voxels[medium.item_id] += math.prod(grid_of(medium).size)
+    run: list[int] = []
+    weight = 0
+    for key in keys:
+        own = voxels[items[key]]
+        if run and weight + own > MOST_VOXELS:
+            yield run
+            run, weight = [], 0
+        run.append(key)
+        weight += own
+    yield run
+
+
+def _singly(annotations: AnnotationSet) -> Iterator[AnnotationSet]:
+    """Each reading as a set of its own, so that a writer makes one item's files at a time."""
+    for item, reading in zip(annotations.items, annotations.readings, strict=True):
+        yield replace(annotations, items=(item,), readings=(reading,))
 
 
 def _by_medium(
@@ -190,13 +217,13 @@ def _png(source: _Source) -> Made:
 
 
 def _archive(name: str, parts: Iterator[WrittenFiles]) -> Made:
-    """Write a ZIP batch by batch; its bytes depend on names and contents alone."""
+    """Write a ZIP item by item; its bytes depend on names and contents alone."""
     path, seen, lost = _new_file(), set[str](), Counter[tuple[str, str]]()
     with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for part in parts:
             for loss in part.losses:
                 lost[loss.what, loss.why] += loss.count
-            # The table of classes comes with every batch, and is the same.
+            # The table of classes comes with every item, and is the same.
             for file_name in sorted(set(part.files) - seen):
                 seen.add(file_name)
                 entry = zipfile.ZipInfo(file_name, date_time=_ZIP_TIME)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
+import tracemalloc
 import zipfile
 
 import nibabel
 import numpy as np
+from django.utils import timezone
 
 from labelhub.audit.models import Event
 from labelhub.catalog.blobs import read_blob
 from labelhub.catalog.services import ItemIdentity, NewMedium, add_volume, create_item
-from labelhub.exports import services
+from labelhub.exports import files, services
 from labelhub.exports.models import Release
 from labelhub.exports.selectors import release_file, releases_of
 from labelhub.formats.coco import read_coco
@@ -172,3 +175,45 @@ def _contents(data: bytes):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             yield from (archive.read(name) for name in archive.namelist())
             yield "\n".join(archive.namelist()).encode()
+
+
+def test_archives_hold_a_few_items_in_memory_however_many_are_released(cast: Cast, monkeypatch):
+    """The peak of writing 24 volumes is that of writing 6: each is written, and forgotten, alone."""
+    set_policy(cast)
+    side, depth = 96, 8
+    grid = Grid((depth, side, side), (2.0, 1.0, 1.0))
+    keys = [settled_volume(cast, grid, seed=number) for number in range(24)]
+    monkeypatch.setattr(files, "MOST_VOXELS", depth * side * side)
+
+    def peak(n: int) -> int:
+        manifest = {
+            "as_of": timezone.now().isoformat(),
+            "settlements": [{"settlement": key, "ontology": 1} for key in keys[:n]],
+        }
+        gc.collect()
+        tracemalloc.start()
+        for made in files.made_files(manifest, cast.project, ["nifti", "png"], None):
+            assert len(zipfile.ZipFile(made.path).namelist()) > n
+            made.path.unlink()
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    peak(1)  # what is imported and cached once
+    few, many = peak(6), peak(24)
+    assert many < few * 1.25, (few, many)
+
+
+def settled_volume(cast: Cast, grid: Grid, *, seed: int) -> int:
+    """Settle a volume with a noisy mask, which no compression makes small; returns its settlement."""
+    rng = np.random.default_rng(seed)
+    item = add_volume(
+        project=cast.project, pixels=rng.integers(0, 99, grid.size, dtype=np.int16), grid=grid,
+        value_meaning="hu", window=(40.0, 400.0), identity=ItemIdentity(),
+    )  # fmt: skip
+    mask = MaskRegion(rng.random(grid.size) < 0.5)
+    submission = lifecycle.record_reading(
+        item=item, labeler=labeler(cast, cast.ann), is_routed=False,
+        reading=Reading(item.code, "ann", (Shape("1", "nucleus", mask=mask),), read_kind="independent", planned_blind=True),
+    )  # fmt: skip
+    return lifecycle.settle(item=item, reason="Chosen.", by=cast.rita, submission=submission).pk
