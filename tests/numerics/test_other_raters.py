@@ -15,10 +15,11 @@ from labelhub.numerics import rater_bootstrap
 from labelhub.numerics.agreement import brennan_prediger, fleiss_kappa, gwet_ac, raw_agreement
 from labelhub.numerics.alpha import krippendorff_alpha
 from labelhub.numerics.bands import benchmark
-from labelhub.numerics.bootstrap import Resampling
+from labelhub.numerics.bootstrap import Resampling, bootstrap_interval, group_sums, ratio_estimate
 from labelhub.numerics.p_values import bootstrap_p_value, wald_p_value
 from labelhub.numerics.rater_bootstrap import agreement_of_other_raters
 from labelhub.numerics.results import Estimate
+from labelhub.numerics.specific import specific_agreement
 from tests.numerics.test_published_agreement import CATEGORIES, FOUR_BY_TWELVE
 
 TABLES = arrays(np.float64, (6, 5), elements=st.sampled_from([1.0, 2.0, 3.0, math.nan]))
@@ -185,3 +186,19 @@ def test_random_labels_give_alpha_near_zero(measure):
     for _ in range(5):
         ratings = rng.integers(1, 5, (2000, 3)).astype(float)
         assert abs(krippendorff_alpha(ratings, measure).estimate.value) < 0.05
+
+
+def test_measures_of_one_unit_or_without_resampling_have_no_interval():
+    one = raw_agreement([[1, 1]])
+    assert "needs at least 2" in str(one.interval_reason)
+    pairs = specific_agreement([[1, 1], [1, 0]], pairing="mean-over-pairs")
+    assert pairs.interval_reason == "no resampling was asked for"
+
+
+def test_sums_of_the_wrong_shape_are_refused_and_resamples_without_a_value_said():
+    with pytest.raises(ValueError, match="numerators have shape"):
+        ratio_estimate([1.0], [1.0, 2.0])
+    with pytest.raises(ValueError, match="contributions have 1 dimensions"):
+        group_sums(np.ones(3), None)
+    never = bootstrap_interval(np.eye(3), lambda sums: np.full(len(sums), np.nan), again())
+    assert never.reason == "no resample has a value"
