@@ -117,12 +117,7 @@ def limits_of_agreement(
     if n_units < 3:
         reason = f"only {n_units} {unit} measured by both; at least 3 are needed"
         none = undefined(reason, n=n_units, unit=unit, method=method, version=VERSION, level=level)
-        no_slope = ProportionalBias(none, NAN)
-        return LimitsOfAgreement(
-            bias=none, lower=none, upper=none, spread=NAN, between_units=NAN, within_units=NAN, proportional=no_slope,
-            log_suggested=False, log_reason=log_reason, n_units=n_units, n_pairs=n_pairs, scale=scale,
-            multiplier=multiplier,
-        )  # fmt: skip
+        return _without_limits(none, n_pairs, log_reason, scale, multiplier)
     difference = x - y
     repeated = n_pairs > n_units
     parts = _repeated(difference, number, multiplier, level) if repeated else _single(difference, multiplier, level)
@@ -160,6 +155,16 @@ class _Parts:
     spread: float
     between: float
     within: float
+
+
+def _without_limits(
+    none: Estimate, n_pairs: int, log_reason: str, scale: Scale, multiplier: float
+) -> LimitsOfAgreement:
+    return LimitsOfAgreement(
+        bias=none, lower=none, upper=none, spread=NAN, between_units=NAN, within_units=NAN,
+        proportional=ProportionalBias(none, NAN), log_suggested=False, log_reason=log_reason, n_units=none.n,
+        n_pairs=n_pairs, scale=scale, multiplier=multiplier,
+    )  # fmt: skip
 
 
 def _checked(
