@@ -22,7 +22,6 @@ from labelhub.formats.rle import joined
 from labelhub.formats.shapes import (
     AnnotationSet,
     EmptyMeans,
-    FormatError,
     Grid,
     ItemRecord,
     MaskRegion,
@@ -110,12 +109,7 @@ def read_coco(
     """
     found = Gathering()
     raters = raters or {}
-    for name in sorted(files):
-        try:
-            root = load_json(files[name], name)
-        except FormatError as error:
-            found.add_problem(error.problem)
-            continue
+    for name, root in found.each_root(files, load_json):
         if not is_coco(root):
             found.problem(name, "This JSON has no list of images, so it is not COCO.", "Name its real format.")
             continue

@@ -21,7 +21,6 @@ from labelhub.formats.limits import MAX_FRAMES, MAX_MASK_VOXELS, MAX_SHAPES, num
 from labelhub.formats.shapes import (
     AnnotationSet,
     EmptyMeans,
-    FormatError,
     Grid,
     ItemRecord,
     QuestionSpec,
@@ -60,12 +59,7 @@ def read_cvat(
 ) -> AnnotationSet:
     """Read CVAT files, given by name; ``raters`` names the rater of a file without an assignee."""
     found = Gathering()
-    for name in sorted(files):
-        try:
-            root = load_xml(files[name], name)
-        except FormatError as error:
-            found.add_problem(error.problem)
-            continue
+    for name, root in found.each_root(files, load_xml):
         if not is_cvat(root):
             found.problem(
                 name, f"This XML (root <{tag_of(root)}>) is not CVAT 1.1.", "Export as 'CVAT for images/video 1.1'."

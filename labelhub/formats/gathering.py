@@ -7,9 +7,9 @@ the same way. Not here: any file syntax.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from labelhub.formats.limits import MAX_PROBLEMS_LISTED, MAX_TEXT
 from labelhub.formats.shapes import (
@@ -24,6 +24,8 @@ from labelhub.formats.shapes import (
     Reading,
     Value,
 )
+
+_Root = TypeVar("_Root")
 
 UNKNOWN_RATER_REMEDY: Final = "Use one file or folder a rater, or give a table of raters (--raters map.csv)."
 
@@ -75,6 +77,16 @@ class Gathering:
         Where nothing else of the reading is left it counts as not read: an empty read would be a false negative.
         """
         self.incomplete.add((item, rater))
+
+    def each_root(self, files: Mapping[str, bytes], load: Callable[[bytes, str], _Root]) -> Iterator[tuple[str, _Root]]:
+        """Name and content of every file that ``load`` takes, in order; the others become problems and the rest goes on."""
+        for name in sorted(files):
+            try:
+                root = load(files[name], name)
+            except FormatError as error:
+                self.add_problem(error.problem)
+                continue
+            yield name, root
 
     def note(self, sentence: str) -> None:
         """Keep a sentence about the whole source, once."""

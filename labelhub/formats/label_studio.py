@@ -29,7 +29,6 @@ from labelhub.formats.limits import MAX_SHAPES
 from labelhub.formats.rle import LyingRunLengthsError, joined
 from labelhub.formats.shapes import (
     AnnotationSet,
-    FormatError,
     Grid,
     ItemRecord,
     MaskRegion,
@@ -99,12 +98,7 @@ def read_label_studio(
     found = Gathering()
     tasks: dict[str, bytes] = {}
     versions: dict[tuple[str, str], int] = {}
-    for name in sorted(files):
-        try:
-            root = load_json(files[name], name)
-        except FormatError as error:
-            found.add_problem(error.problem)
-            continue
+    for name, root in found.each_root(files, load_json):
         if not is_label_studio(root):
             found.problem(name, "This JSON is not an export of Label Studio.", "Name its real format.")
             continue

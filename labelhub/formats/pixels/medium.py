@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelhub.formats.pixels.errors import PixelError
-from labelhub.formats.pixels.geometry import AS_IT_IS, Orientation
+from labelhub.formats.pixels.geometry import AS_IT_IS, Affine, Orientation, acquired_plane, canonical_volume
 from labelhub.formats.shapes import Grid
 
 MAX_PIXEL_BYTES = 1 << 30
@@ -134,6 +134,34 @@ class SliceStack:
     def _note_rounding(self, plane: NDArray[Any]) -> None:
         if plane.dtype.kind != "f" and max(abs(int(plane.min())), abs(int(plane.max()))) > _EXACT_FLOAT32:
             self._is_rounded = True
+
+
+def volume_medium(
+    pixels: NDArray[Any],
+    spacing_mm: tuple[float, float, float] | None,
+    affine: Affine | None,
+    *,
+    time_point: int | None,
+    warnings: tuple[str, ...],
+) -> DecodedMedium:
+    """A volume file's pixels ``[z, y, x(, c)]`` as a medium, turned into canonical order where its position is known."""
+    metadata: dict[str, str | int | float | tuple[float, ...]] = {}
+    if time_point is not None:
+        metadata["time_point"] = time_point
+    size = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
+    grid, orientation = Grid(size=size, spacing_mm=spacing_mm, affine=affine), AS_IT_IS
+    if affine is not None and size[0] > 1:
+        pixels, grid, orientation = canonical_volume(pixels, affine)
+        metadata["acquired_plane"] = acquired_plane(orientation)
+    return DecodedMedium(
+        kind="volume" if size[0] > 1 else "photograph",
+        pixels=pixels,
+        grid=grid,
+        value_meaning="RGB" if pixels.ndim == 4 else "intensity",
+        metadata=metadata,
+        orientation=orientation,
+        warnings=warnings,
+    )
 
 
 def check_pixel_count(shape: tuple[int, ...], itemsize: int, *, max_bytes: int, place: str) -> None:

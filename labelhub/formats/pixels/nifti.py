@@ -23,16 +23,12 @@ from numpy.typing import NDArray
 
 from labelhub.formats.pixels.errors import PixelError
 from labelhub.formats.pixels.geometry import (
-    AS_IT_IS,
     Affine,
-    acquired_plane,
-    canonical_volume,
     check_affine,
     shear_deg,
 )
-from labelhub.formats.pixels.medium import DecodedMedium, check_pixel_count
+from labelhub.formats.pixels.medium import DecodedMedium, check_pixel_count, volume_medium
 from labelhub.formats.pixels.voxels import VoxelStream, as_stored, read_volume
-from labelhub.formats.shapes import Grid
 
 MAX_TIME_POINTS = 256
 
@@ -73,22 +69,9 @@ def read_nifti(path: Path, place: str, *, is_compressed: bool, max_bytes: int) -
 
 
 def _medium(pixels: NDArray[Any], header: _Header, point: int, told: tuple[str, ...]) -> DecodedMedium:
-    metadata: dict[str, str | int | float | tuple[float, ...]] = {}
-    if header.time_points > 1:
-        metadata["time_point"] = point + 1
-    size = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
-    grid, orientation = Grid(size=size, spacing_mm=header.spacing_mm, affine=header.affine), AS_IT_IS
-    if header.affine is not None and size[0] > 1:
-        pixels, grid, orientation = canonical_volume(pixels, header.affine)
-        metadata["acquired_plane"] = acquired_plane(orientation)
-    return DecodedMedium(
-        kind="volume" if size[0] > 1 else "photograph",
-        pixels=pixels,
-        grid=grid,
-        value_meaning="RGB" if pixels.ndim == 4 else "intensity",
-        metadata=metadata,
-        orientation=orientation,
-        warnings=(*header.warnings, *told),
+    time_point = point + 1 if header.time_points > 1 else None
+    return volume_medium(
+        pixels, header.spacing_mm, header.affine, time_point=time_point, warnings=(*header.warnings, *told)
     )
 
 

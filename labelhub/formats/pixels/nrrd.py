@@ -20,16 +20,12 @@ from numpy.typing import NDArray
 
 from labelhub.formats.pixels.errors import PixelError
 from labelhub.formats.pixels.geometry import (
-    AS_IT_IS,
     Affine,
-    acquired_plane,
-    canonical_volume,
     check_affine,
     shear_deg,
 )
-from labelhub.formats.pixels.medium import DecodedMedium, check_pixel_count
+from labelhub.formats.pixels.medium import DecodedMedium, check_pixel_count, volume_medium
 from labelhub.formats.pixels.voxels import VoxelStream, as_stored, read_volume
-from labelhub.formats.shapes import Grid
 
 _MAX_HEADER_BYTES = 1 << 18
 _MAX_VOLUMES = 256
@@ -104,22 +100,9 @@ def read_nrrd(path: Path, place: str, *, max_bytes: int) -> Iterator[DecodedMedi
 
 
 def _medium(pixels: NDArray[Any], layout: _Layout, number: int, told: tuple[str, ...]) -> DecodedMedium:
-    metadata: dict[str, str | int | float | tuple[float, ...]] = {}
-    if layout.volumes > 1:
-        metadata["time_point"] = number + 1
-    size = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
-    grid, orientation = Grid(size=size, spacing_mm=layout.spacing_mm, affine=layout.affine), AS_IT_IS
-    if layout.affine is not None and size[0] > 1:
-        pixels, grid, orientation = canonical_volume(pixels, layout.affine)
-        metadata["acquired_plane"] = acquired_plane(orientation)
-    return DecodedMedium(
-        kind="volume" if size[0] > 1 else "photograph",
-        pixels=pixels,
-        grid=grid,
-        value_meaning="RGB" if pixels.ndim == 4 else "intensity",
-        metadata=metadata,
-        orientation=orientation,
-        warnings=(*layout.warnings, *told),
+    time_point = number + 1 if layout.volumes > 1 else None
+    return volume_medium(
+        pixels, layout.spacing_mm, layout.affine, time_point=time_point, warnings=(*layout.warnings, *told)
     )
 
 
