@@ -25,7 +25,7 @@ from labelhub.scoring.extents import Extents, draws_area
 from labelhub.scoring.models import GoldReference
 from labelhub.scoring.reads import reads_of
 
-Kind = Literal["reader", "gold", "model", "settled"]
+Kind = Literal["reader", "gold", "model", "settled", "earlier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +39,20 @@ class Layer:
 
 
 def layers_of(item: Item) -> tuple[Layer, ...]:
-    """Return the layers of the item: current readers in their order, then gold, model and settled label."""
+    """Return the item's layers: current readers in their order, then gold, model, settled label, and earlier versions."""
     gold = GoldReference.objects.filter(item=item, retired_at=None).select_related("submission").first()
     reads = reads_of(item)
     current = list(reads.current)
     extra = [gold.submission] if gold is not None else []
-    readings = readings_of([*current, *extra])
+    known = {submission.pk for submission in (*current, *extra)}
+    earlier = [submission for submission in reads.every if submission.pk not in known]
+    readings = readings_of([*current, *extra, *earlier])
     layers = [
         Layer(f"s{submission.pk}", "reader", submission.assignment.labeler.name, reading)
         for submission, reading in zip(current, readings, strict=False)
     ]
     if gold is not None:
-        layers.append(Layer(f"s{gold.submission_id}", "gold", "Gold", readings[-1]))
+        layers.append(Layer(f"s{gold.submission_id}", "gold", "Gold", readings[len(current)]))
     prediction = newest_prediction(item)
     if prediction is not None:
         layers.append(Layer(f"m{prediction.pk}", "model", prediction.model.name, reading_of_prediction(prediction)))
@@ -58,6 +60,9 @@ def layers_of(item: Item) -> tuple[Layer, ...]:
     if settlement is not None:
         settled = readings_of_settlements([settlement])[0]
         layers.append(Layer(f"c{settlement.number}", "settled", "Settled label", settled))
+    for submission, reading in zip(earlier, readings[len(known) :], strict=True):
+        name = f"{submission.assignment.labeler.name}, version {submission.version}"
+        layers.append(Layer(f"s{submission.pk}", "earlier", name, reading))
     return tuple(layers)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from labelhub.projects.models import Labeler
-from labelhub.scoring.panel_rows import Panel, number_in_words
+from labelhub.scoring.panel_rows import CopyRow, Panel, number_in_words
 from labelhub.scoring.panel_verdict import HIGH, LOW
 
 MOST = 4
@@ -21,11 +21,15 @@ TargetKind = Literal["item", "items", "labeler", "labelers", "data", "people"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to open: an item by code, a labeler by id, or a list; ``items`` are the codes behind the sentence."""
+    """What to open: an item by code, a labeler by id, or a list; ``items`` are the codes behind the sentence.
+
+    ``place`` is where on that page the evidence stands.
+    """
 
     kind: TargetKind
     key: str = ""
     items: tuple[str, ...] = ()
+    place: Literal["", "cases", "copies"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def _copies(panel: Panel, labelers: Mapping[str, Labeler]) -> list[Sentence]:
         Sentence(
             f"{_name(row.first, labelers)} and {_name(row.second, labelers)} share {row.n_identical} of {row.n_compared} "
             "outlines exactly, to the last vertex or pixel: one copies the other.",
-            Target("items", items=row.items),
+            _copies_target(row, labelers),
             "bad",
         )
         for row in panel.copies
@@ -67,11 +71,23 @@ def _copies(panel: Panel, labelers: Mapping[str, Labeler]) -> list[Sentence]:
     ]
 
 
+def _copies_target(row: CopyRow, labelers: Mapping[str, Labeler]) -> Target:
+    """The page of one of the two, with the pairs side by side; the items alone where readers cannot be told apart."""
+    if row.second not in labelers:
+        return Target("items", items=row.items)
+    return Target("labeler", str(labelers[row.second].pk), row.items, place="copies")
+
+
 def _alarms(panel: Panel, labelers: Mapping[str, Labeler]) -> list[Sentence]:
     return [
         Sentence(
             f"{_name(row.rater, labelers)} {row.what}.",
-            Target("labeler", str(labelers[row.rater].pk) if row.rater in labelers else row.rater, row.measured.items),
+            Target(
+                "labeler",
+                str(labelers[row.rater].pk) if row.rater in labelers else row.rater,
+                row.measured.items,
+                place="cases",
+            ),
             "bad",
         )
         for row in panel.alarms

@@ -26,7 +26,8 @@ def target_link(project: Project, target: Target) -> str:
     if target.kind == "item":
         return reverse("manage-item", args=[project.slug, target.key])
     if target.kind == "labeler" and target.key.isdigit():
-        return reverse("manage-labeler", args=[project.slug, target.key])
+        address = reverse("manage-labeler", args=[project.slug, target.key])
+        return f"{address}#{target.place}" if target.place else address
     if target.kind in {"labeler", "labelers"}:
         return reverse("manage-labelers", args=[project.slug])
     if target.kind in {"data", "people"}:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from labelhub.analytics import selectors as analytics
+from labelhub.analytics.cases import concerns_of, stand_out
 from labelhub.analytics.selectors import LabelerEntry
 from labelhub.annotations.plain import rater_key
 from labelhub.projects import selectors
@@ -17,6 +18,8 @@ from labelhub.projects.models import Labeler, Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.scoring.panel_rows import Measured, PairRow, Panel
 from labelhub.web.access import project_page
+from labelhub.web.case_pictures import GAP_BETWEEN_PX, SIDE_PX
+from labelhub.web.evidence import MOST_CODES, items_link
 from labelhub.web.tables import csv_answer, wants_csv
 
 CSV_HEADER = (
@@ -46,6 +49,7 @@ def labelers(request: HttpRequest, project: Project) -> HttpResponseBase:
     context = {
         "entries": entries,
         "standing": standing,
+        "noticed": _noticed(entries, standing.panel) if standing is not None else frozenset(),
         "is_known": standing is None or standing.panel.source.are_raters_known,
         "tables": [
             ("With the other readers", _table(entries, "agreement")),
@@ -63,17 +67,16 @@ def labeler(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     entry = next((entry for entry in analytics.labeler_table(project) if entry.labeler.pk == pk), None)
     if entry is None:
         raise NotFound("There is no such labeler in this project.")
-    key = rater_key(entry.labeler)
-    people = _by_key(project)
-    copies = standing.panel.copies if standing is not None else ()
+    concerns = concerns_of(project, entry.labeler, standing.panel) if standing is not None else ()
     context = {
         "entry": entry,
         "standing": standing,
-        "copies": [
-            (people.get(row.second if row.first == key else row.first), row)
-            for row in copies
-            if row.is_suspicious and key in {row.first, row.second}
+        "concerns": [
+            (concern, items_link(project, codes=",".join(concern.items[:MOST_CODES]))) for concern in concerns
         ],
+        "first_copy": next((concern for concern in concerns if concern.other is not None), None),
+        "case_size": (SIDE_PX, SIDE_PX),
+        "pair_size": (2 * SIDE_PX + GAP_BETWEEN_PX, SIDE_PX),
     }
     return render(request, "manage/labeler.html", context)
 
@@ -96,6 +99,12 @@ def pairs(request: HttpRequest, project: Project) -> HttpResponse:
         "confusion": _confusion(panel) if panel is not None else [],
     }
     return render(request, "manage/pairs.html", context)
+
+
+def _noticed(entries: Sequence[LabelerEntry], panel: Panel) -> frozenset[int]:
+    """The ids of the labelers about whom something stands out."""
+    keys = stand_out(panel)
+    return frozenset(entry.labeler.pk for entry in entries if rater_key(entry.labeler) in keys)
 
 
 def _table(entries: Sequence[LabelerEntry], part: str) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def dispute_thumbnail(medium: Medium, layers: tuple[Layer, ...], size: int) -> b
     heat = dispute_of(medium=medium.ordinal, grid=grid_of(medium), layers=layers)
     z = worst_plane(heat, medium)
     has_pixels = medium.pixels_id is not None
-    picture = _plane_picture(medium, z) if has_pixels else Image.new("RGBA", (medium.size_x, medium.size_y), "black")
+    picture = plane_picture(medium, z) if has_pixels else Image.new("RGBA", (medium.size_x, medium.size_y), "black")
     if heat is not None:
         picture.alpha_composite(Image.fromarray(_heat(plane_of(heat, medium, z)), "RGBA"))
     if heat is not None and not has_pixels:
@@ -91,7 +91,8 @@ def dispute_thumbnail(medium: Medium, layers: tuple[Layer, ...], size: int) -> b
     return _png(picture.convert("RGB").resize((max(1, round(width * scale)), max(1, round(height * scale)))))
 
 
-def _plane_picture(medium: Medium, z: int) -> Image.Image:
+def plane_picture(medium: Medium, z: int) -> Image.Image:
+    """Return plane ``z`` of a medium that has pixels, under its window."""
     tile = read_slice(medium, "axial", z)
     rows = np.frombuffer(tile.content, dtype=np.dtype(tile.dtype).newbyteorder("<"))
     rows = rows.reshape((tile.height, tile.width) if tile.channels == 1 else (tile.height, tile.width, tile.channels))

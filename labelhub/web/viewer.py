@@ -16,5 +16,5 @@ def viewer_of(request: HttpRequest, project: Project, story: ItemStory) -> dict[
     return {
         "layers": reverse("review-layers", args=[project.slug, story.item.code]),
         "media": [reverse("api-medium", args=[medium.pk]) for medium in story.media],
-        "asked": request.GET.get("layer", "")[:40],
+        "asked": request.GET.get("layer", "")[:400].split(",") if request.GET.get("layer") else [],
     }

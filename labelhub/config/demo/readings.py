@@ -45,10 +45,11 @@ def simulated_readings(
             cut, code = mine[index]
             session, place = divmod(number, plan.SESSION_ITEMS)
             at = started_at + timedelta(days=1 + 2 * session, hours=2, seconds=SECONDS_AN_ITEM * place)
-            original = next((reading for name, reading, _ in done[code] if name == labeler.copies), None)
+            original = next(((reading, then) for name, reading, then in done[code] if name == labeler.copies), None)
             if original is not None and rng.random() < labeler.copy_share:
-                reading = copied_reading(original, rater=labeler.username)
-                at += timedelta(hours=5)
+                reading = copied_reading(original[0], rater=labeler.username)
+                # Nobody copies what is not there yet.
+                at = max(at, original[1]) + timedelta(hours=5)
             else:
                 through = place / (plan.SESSION_ITEMS - 1)
                 reading = simulated_reading(cut, labeler, item=code, place_in_session=through, rng=rng)

@@ -22,6 +22,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from labelhub.projects.models import Project
+from labelhub.web.case_pictures import OTHER, OWN
 from labelhub.web.evidence import number_link
 from labelhub.web.modules import import_map
 from labelhub.web.words import STATES, definition_of
@@ -80,7 +81,8 @@ def interval_bar(measured: Any) -> SafeString | str:
     if not _is_number(value):
         return ""
 
-    is_signed = "size against" in str(_field(measured, "name"))
+    name = str(_field(measured, "name"))
+    is_signed = "size against" in name or "change per" in name
     low, high = (-1.0 if is_signed else -0.2), 1.0
 
     def place(number: float) -> str:
@@ -117,6 +119,17 @@ def swatch(colour: str) -> SafeString:
         '<svg class="swatch" viewBox="0 0 12 12" aria-hidden="true"><rect width="12" height="12" fill="{}"/></svg>',
         safe,
     )
+
+
+@register.simple_tag
+def line_sample(whose: str) -> SafeString:
+    """Draw the line by which the pictures of cases show the labeler (``own``), or what they are compared with."""
+    colour = OWN if whose == "own" else OTHER
+    return format_html(
+        '<svg class="line-sample" viewBox="0 0 28 10" aria-hidden="true"><rect width="28" height="10" rx="2" fill="#101214"/>'
+        '<line x1="3" x2="25" y1="5" y2="5" stroke="rgb{}" stroke-width="3" stroke-dasharray="{}"/></svg>',
+        str(colour), "6 4" if whose == "other" else "none",
+    )  # fmt: skip
 
 
 @register.filter

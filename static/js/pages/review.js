@@ -29,9 +29,11 @@ async function start() {
   const { layers } = await json(given.layers);
   state.layers = layers;
   const readers = layers.filter((layer) => layer.kind === "reader");
-  const asked = layers.find((layer) => layer.key === given.asked);
-  state.visible = new Set((asked ? [asked] : readers).map((layer) => layer.key));
-  state.flip = layers.slice(0, 2).map((layer) => layer.key);
+  const asked = layers.filter((layer) => given.asked.includes(layer.key));
+  state.visible = new Set((asked.length ? asked : readers).map((layer) => layer.key));
+  state.flip = (asked.length > 1 ? asked : layers).slice(0, 2).map((layer) => layer.key);
+  // Who asked for certain layers wants to see those, not where everybody differs.
+  state.heat = !asked.length;
   const choice = part("medium");
   choice.hidden = given.media.length < 2;
   choice.append(...given.media.map((_, index) => new Option(`picture ${index + 1} of ${given.media.length}`, index)));
@@ -52,11 +54,12 @@ async function show(medium) {
   return turn(state.z);
 }
 
-/** The slice that most layers marked, so that the page opens where there is something to see. */
+/** The slice that most of the shown layers marked, so that the page opens where there is something to see. */
 function firstMarkedSlice() {
   const counts = new Map();
   const count = (z) => counts.set(z, (counts.get(z) ?? 0) + 1);
-  for (const shape of state.layers.flatMap((layer) => layer.shapes)) {
+  const shown = state.layers.filter((layer) => state.visible.has(layer.key));
+  for (const shape of (shown.length ? shown : state.layers).flatMap((layer) => layer.shapes)) {
     if (shape.medium !== state.medium) continue;
     new Set(shape.regions.map((region) => region.z)).forEach(count);
     if (shape.mask) for (let z = shape.mask.z[0]; z < shape.mask.z[1]; z += 1) count(z);

@@ -1,0 +1,191 @@
+"""What stands out about a labeler is shown by pictures: the clearest cases, worst first, each with one fact."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from django.urls import reverse
+from PIL import Image
+
+from labelhub.analytics.cases import Concern, concerns_of, stand_out
+from labelhub.analytics.layers import layers_of
+from labelhub.analytics.selectors import project_overview, standing_of
+from labelhub.annotations.plain import rater_key
+from labelhub.catalog.models import Item
+from labelhub.catalog.selectors import media_of
+from labelhub.catalog.services import ItemIdentity, NewMedium, add_volume, create_item
+from labelhub.formats.shapes import Grid, MaskRegion, Reading, Region, Shape
+from labelhub.projects.models import Labeler
+from labelhub.projects.policy import Policy
+from labelhub.projects.services import imported_labeler, publish_policy
+from labelhub.web.case_pictures import OTHER, OWN, SIDE_PX, case_png
+from labelhub.web.evidence import sentence_link
+from labelhub.workflow import lifecycle
+from tests.web.world import add_item, read
+
+N_ITEMS = 9
+
+
+@pytest.fixture
+def crowd(cast) -> dict[str, Labeler]:
+    """Ann draws too large and now and then another class; Ben hands in Rita's outlines; an expert's are gold."""
+    publish_policy(project=cast.project, policy=Policy(readers=3, max_readers=3, min_gold=5, min_items=5), by=cast.ada)
+    people = {user.username: Labeler.objects.get(project=cast.project, user=user) for user in (cast.ann, cast.ben)}
+    people["expert"] = imported_labeler(project=cast.project, source_key="expert", name="Expert")
+    people["rita"] = imported_labeler(project=cast.project, source_key="rater-9", name="Rater 9")
+    for number in range(N_ITEMS):
+        item = add_item(cast, source_id=f"task-{number}")
+        shift = number % 5
+        store(item, people["expert"], ring(30 + shift, 30, 10), is_gold=True)
+        store(item, people["ann"], ring(30 + shift, 30, 14 + number / 4), label="debris" if number == 3 else "nucleus")
+        store(item, people["rita"], ring(30 + shift, 30, 10.5))
+        store(item, people["ben"], ring(30 + shift, 30, 10.5))
+    return people
+
+
+def ring(x: float, y: float, radius: float) -> np.ndarray:
+    turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    return np.column_stack([x + radius * np.cos(turn), y + radius * np.sin(turn)])
+
+
+def store(item: Item, labeler: Labeler, points: np.ndarray, *, label: str = "nucleus", **options: bool) -> None:
+    shape = Shape("s1", label, (Region("polygon", points),))
+    kind = "adjudication" if options else "independent"
+    reading = Reading(
+        item.code, rater_key(labeler), (shape,), {"quality": "good"}, read_kind=kind, planned_blind=not options
+    )
+    lifecycle.record_reading(item=item, labeler=labeler, reading=reading, is_routed=False, **options)
+    if not options:
+        lifecycle.score_and_route(item=item)
+
+
+def concerns(project, labeler: Labeler) -> tuple[Concern, ...]:
+    standing = standing_of(project)
+    assert standing is not None
+    return concerns_of(project, labeler, standing.panel)
+
+
+def test_who_draws_too_large_is_shown_with_the_worst_item_first(cast, crowd):
+    found = concerns(cast.project, crowd["ann"])
+    size = next(concern for concern in found if "larger than gold" in concern.what)
+    shares = [float(case.fact.partition("%")[0]) for case in size.cases]
+    assert shares == sorted(shares, reverse=True)
+    assert len(shares) == 8
+    assert shares[0] > 100
+    assert all("Dice 0." in case.fact and case.against == "gold" for case in size.cases)
+
+
+def test_a_copy_is_shown_beside_what_it_copies_on_both_pages(cast, crowd):
+    for one, other in (("ben", "rita"), ("rita", "ben")):
+        (copy,) = concerns(cast.project, crowd[one])
+        assert copy.other == crowd[other]
+        assert len(copy.items) == N_ITEMS
+        assert all(case.fact.startswith("12 vertices, all the same") for case in copy.cases)
+
+
+def test_nothing_stands_out_about_the_one_whose_readings_are_gold(cast, crowd):
+    assert concerns(cast.project, crowd["expert"]) == ()
+    standing = standing_of(cast.project)
+    assert stand_out(standing.panel) == {rater_key(crowd[name]) for name in ("ann", "ben", "rita")}
+
+
+def test_each_sentence_leads_to_the_pictures_that_prove_it(cast, crowd, as_):
+    links = [sentence_link(cast.project, sentence) for sentence in project_overview(cast.project).sentences]
+    links = [link for link in links if "#" in link]
+    assert {link.partition("#")[2] for link in links} == {"cases", "copies"}
+    for link in links:
+        page, _, place = link.partition("#")
+        html = as_("ada").get(page).content.decode()
+        assert f'id="{place}"' in html
+        pictures = [part.partition('"')[0] for part in html.split('<img src="')[1:]]
+        assert len(pictures) == 8
+        answer = as_("ada").get(pictures[0].replace("&amp;", "&"))
+        assert answer["Content-Type"] == "image/png"
+
+
+def test_a_case_opens_the_item_with_exactly_its_layers(cast, crowd, as_):
+    case = concerns(cast.project, crowd["ann"])[0].cases[0]
+    page = as_("ada").get(reverse("manage-item", args=["cells", case.item]), {"layer": ",".join(case.layers)})
+    assert page.context["viewer"]["asked"] == list(case.layers)
+
+
+def test_labelers_who_stand_out_are_marked_by_a_word_in_the_table(cast, crowd, as_):
+    html = as_("ada").get(reverse("manage-labelers", args=["cells"])).content.decode()
+    assert html.count("stands out") == 3
+
+
+def test_the_picture_has_both_lines_and_is_asked_for_once(world, as_):
+    place = reverse(
+        "manage-case-picture", args=["cells", world.item.code, f"s{world.by_ann.pk}", f"s{world.by_ben.pk}"]
+    )
+    answer = as_("ada").get(place)
+    picture = np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB")).reshape(-1, 3)
+    for colour in (OWN, OTHER):
+        assert (np.abs(picture.astype(int) - colour).max(axis=1) < 12).sum() > 100
+    assert as_("ada").get(place, headers={"If-None-Match": answer["ETag"]}).status_code == 304
+    assert as_("ada").get(place, {"pair": "1"})["ETag"] != answer["ETag"]
+
+
+def test_who_is_no_admin_of_the_project_gets_no_picture(world, as_):
+    place = reverse(
+        "manage-case-picture", args=["cells", world.item.code, f"s{world.by_ann.pk}", f"s{world.by_ben.pk}"]
+    )
+    assert as_("otto").get(place).status_code == 404
+    assert as_("ann").get(place).status_code == 403
+    assert as_("ada").get(place.replace(f"s{world.by_ben.pk}", "s0")).status_code == 404
+
+
+def test_a_volume_is_drawn_on_the_plane_where_the_two_differ_most(cast):
+    grid = Grid((6, 40, 30), spacing_mm=(3.0, 1.0, 2.0))
+    identity = ItemIdentity(subject=None, subject_kind="image", study=None)
+    item = add_volume(
+        project=cast.project, pixels=np.zeros(grid.size, dtype=np.int16), grid=grid, value_meaning="arbitrary",
+        window=(0.0, 1.0), identity=identity, source_id="v",
+    )  # fmt: skip
+    same, wide = np.zeros((6, 40, 30), dtype=bool), np.zeros((6, 40, 30), dtype=bool)
+    same[1:5, 5:15, 5:10] = True
+    wide[1:5, 5:15, 5:10] = True
+    wide[4, 5:30, 5:25] = True
+    layers = drawn(cast, item, MaskRegion(same), MaskRegion(wide))
+    picture = np.asarray(Image.open(io.BytesIO(case_png(media_of(item), layers[0], layers[1:], is_pair=False))))
+    assert picture.shape == (SIDE_PX, SIDE_PX, 3)
+    orange = np.argwhere(np.abs(picture.astype(int) - OWN).max(axis=2) < 12)
+    blue = np.argwhere(np.abs(picture.astype(int) - OTHER).max(axis=2) < 12)
+    # Only plane 4 holds the wide part: 40 mm across against 10, twice the pixels across for a pixel that is 2 mm wide.
+    assert np.ptp(blue[:, 1]) > 3 * np.ptp(orange[:, 1])
+
+
+def test_an_item_without_pixels_is_drawn_on_black(cast):
+    identity = ItemIdentity(subject=None, subject_kind="image", study=None)
+    medium = NewMedium(kind="photograph", grid=Grid((1, 64, 80)), channels=1, dtype="uint8", pixels=None)
+    item = create_item(project=cast.project, media=[medium], identity=identity, source_id="no-pixels")
+    first, second = np.zeros((1, 64, 80), dtype=bool), np.zeros((1, 64, 80), dtype=bool)
+    first[0, 10:20, 10:20] = True
+    second[0, 10:20, 12:22] = True
+    layers = drawn(cast, item, MaskRegion(first), MaskRegion(second))
+    picture = Image.open(io.BytesIO(case_png(media_of(item), layers[0], layers[1:], is_pair=True))).convert("RGB")
+    assert picture.getpixel((2, 2)) == (0, 0, 0)
+    assert picture.width > 2 * SIDE_PX
+
+
+def test_an_earlier_version_stays_a_layer_of_the_item(world):
+    later = Reading(world.item.code, "", (), {"quality": "good"}, is_empty_read=True, read_kind="rework", version=2)
+    labeler = world.by_ann.assignment.labeler
+    lifecycle.record_reading(item=world.item, labeler=labeler, reading=replace(later, rater=rater_key(labeler)))
+    kinds = {layer.key: layer.kind for layer in layers_of(world.item)}
+    assert kinds[f"s{world.by_ann.pk}"] == "earlier"
+    assert kinds[f"s{world.by_ben.pk}"] == "reader"
+
+
+def drawn(cast, item: Item, *masks: MaskRegion):
+    for user, mask in zip((cast.ann, cast.ben), masks, strict=True):
+        labeler = Labeler.objects.get(project=cast.project, user=user)
+        shape = Shape("s1", "nucleus", (), mask)
+        reading = Reading(
+            item.code, rater_key(labeler), (shape,), {"quality": "good"}, read_kind="independent", planned_blind=True
+        )
+        lifecycle.record_reading(item=item, labeler=labeler, reading=reading)
+    return [layer for layer in layers_of(item) if layer.kind == "reader"]
