@@ -25,7 +25,7 @@ from labelhub.jobs.models import Job
 from labelhub.jobs.worker import run_pending
 from labelhub.workflow import lifecycle
 from tests.cast import Cast
-from tests.workflow.walking import add_item, labeler, read, set_policy, square_reading
+from tests.workflow.walking import add_item, labeler, read, set_policy, store
 
 SQUARE, ALIKE = (10, 10, 20), (11, 10, 20)
 ALL = ["coco", "csv", "nifti", "png"]
@@ -34,11 +34,7 @@ ALL = ["coco", "csv", "nifti", "png"]
 def settled_item(cast: Cast, **rest):
     item = add_item(cast.project, **rest)
     for user in (cast.ann, cast.ben):
-        lifecycle.record_reading(
-            item=item,
-            labeler=labeler(cast, user),
-            reading=square_reading(item, user.username, SQUARE, answers={"quality": "good"}),
-        )
+        store(cast, item, user, SQUARE, answers={"quality": "good"})
     return item
 
 
@@ -74,9 +70,7 @@ def test_a_finished_release_never_changes_though_the_project_goes_on(cast: Cast)
     first = released(cast)
     lifecycle.settle(item=item, by=cast.rita, reason="again", submission=_any_reading(item))
     settled_item(cast, seed=7)
-    lifecycle.record_reading(
-        item=item, labeler=labeler(cast, cast.ada), reading=square_reading(item, "ada", SQUARE, planned_blind=False)
-    )
+    store(cast, item, cast.ada, SQUARE, planned_blind=False)
     assert services.build_release(release=first).sha256 == first.sha256
     manifest = json.loads(content(cast, "manifest.json"))
     assert services.rebuild(first) == {entry["name"]: entry["sha256"] for entry in manifest["files"]}

@@ -12,9 +12,8 @@ from django.utils import timezone
 from labelhub.catalog.models import Item
 from labelhub.projects.permissions import NotFound
 from labelhub.reviews.selectors import decisions_of, inbox, judged_by, n_waiting, rejected, side_by_side
-from labelhub.workflow import lifecycle
 from tests.cast import Cast
-from tests.workflow.walking import add_item, labeler, review, set_policy, square_reading, state
+from tests.workflow.walking import add_item, review, set_policy, state, store
 
 SQUARE, NEAR, OTHER = (10, 10, 20), (17, 10, 20), (40, 40, 15)
 
@@ -26,9 +25,7 @@ def disputed(cast: Cast):
     def make(square, *, seed: int = 0, people=None):
         item = add_item(cast.project, seed=seed)
         for user, drawn in zip(people or (cast.ann, cast.ben), (SQUARE, square), strict=True):
-            lifecycle.record_reading(
-                item=item, labeler=labeler(cast, user), reading=square_reading(item, user.username, drawn)
-            )
+            store(cast, item, user, drawn)
         assert state(item) == "review"
         return item
 

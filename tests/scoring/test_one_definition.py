@@ -16,10 +16,9 @@ from labelhub.scoring.gather_objects import gather_objects
 from labelhub.scoring.panel import measure
 from labelhub.scoring.selectors import current_scores
 from labelhub.scoring.stored import annotation_set_of
-from labelhub.workflow import lifecycle
 from tests.analyze.making import make_set, point, reading
 from tests.cast import Cast
-from tests.workflow.walking import add_item, labeler, set_policy, square_reading
+from tests.workflow.walking import add_item, set_policy, store
 
 GRID = Grid((4, 80, 80))
 SPACED = Grid((4, 80, 80), spacing_mm=(2.5, 0.7, 0.7))
@@ -88,9 +87,7 @@ def test_the_stored_dice_of_a_matched_object_is_the_panels(cast: Cast):
     set_policy(cast, readers=2, max_readers=5)
     item = add_item(cast.project)
     for user, square in ((cast.ann, (10, 10, 20)), (cast.ben, (13, 12, 20))):
-        lifecycle.record_reading(
-            item=item, labeler=labeler(cast, user), reading=square_reading(item, user.username, square)
-        )
+        store(cast, item, user, square)
     stored = current_scores(item).get(about="pair", label="nucleus", metric="dice")
     panel = measure(annotation_set_of(cast.project))
     assert stored.value == pytest.approx(panel.overlap[0].dice.estimate.value)

@@ -20,7 +20,7 @@ from labelhub.scoring.selectors import (
 )
 from labelhub.workflow import lifecycle
 from tests.cast import Cast
-from tests.workflow.walking import add_item, labeler, new_annotator, set_policy, square_reading
+from tests.workflow.walking import add_item, labeler, new_annotator, set_policy, store
 
 SQUARE, ALIKE, OTHER = (10, 10, 20), (11, 10, 20), (40, 40, 15)
 
@@ -28,16 +28,6 @@ SQUARE, ALIKE, OTHER = (10, 10, 20), (11, 10, 20), (40, 40, 15)
 @pytest.fixture(autouse=True)
 def _no_hidden_gold(cast: Cast) -> None:
     set_policy(cast, readers=2, max_readers=5)
-
-
-def store(cast: Cast, item, user, *squares, **given):
-    options = {name: given.pop(name) for name in ("is_gold", "is_routed") if name in given}
-    return lifecycle.record_reading(
-        item=item,
-        labeler=labeler(cast, user),
-        reading=square_reading(item, user.username, *squares, **given),
-        **options,
-    )
 
 
 def test_a_pair_leaves_one_row_a_number_with_method_and_reason(cast: Cast):

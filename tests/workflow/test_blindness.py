@@ -1,6 +1,7 @@
 """What an annotator receives from this part says nothing about scores, gold, other readers or why they were asked.
 
-Planted once and seen to fail: ``reason`` of the assignment added to ``OwnAssignment``.
+Planted and seen to fail: ``reason`` of the assignment added to ``OwnAssignment``; the list of fields and the test of an
+author's comments see it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from labelhub.projects.permissions import visible_to
 from labelhub.reviews.selectors import OwnComment, own_comments
 from labelhub.routing.models import Route
 from labelhub.scoring.models import GoldReference, Score
-from labelhub.workflow import lifecycle
 from tests.cast import Cast
-from tests.workflow.walking import add_item, labeler, new_annotator, read, review, set_policy, square_reading, take
+from tests.workflow.walking import add_item, labeler, new_annotator, read, review, set_policy, store, take
 
 SQUARE, ALIKE, OTHER = (10, 10, 20), (11, 10, 20), (40, 40, 15)
 
@@ -39,14 +39,10 @@ def scripted(cast: Cast, hidden: tuple[float, float, float], *, with_gold: bool)
     set_policy(cast, readers=2)
     items = [add_item(cast.project, seed=number) for number in range(4)]
     for item in items:
-        lifecycle.record_reading(
-            item=item, labeler=labeler(cast, cast.ben), reading=square_reading(item, "ben", hidden)
-        )
+        store(cast, item, cast.ben, hidden)
     if with_gold:
         for item in items[:2]:
-            lifecycle.record_reading(
-                item=item, labeler=labeler(cast, cast.ada), reading=square_reading(item, "ada", hidden), is_gold=True
-            )
+            store(cast, item, cast.ada, hidden, is_gold=True)
     received = []
     for _ in items:
         client = Client()
@@ -93,9 +89,7 @@ def test_hidden_rows_are_visible_to_no_annotator_and_to_no_outsider(cast: Cast):
     item = add_item(cast.project)
     read(cast, cast.ann, SQUARE)
     read(cast, cast.ben, OTHER)
-    lifecycle.record_reading(
-        item=item, labeler=labeler(cast, cast.ada), reading=square_reading(item, "ada", SQUARE), is_gold=True
-    )
+    store(cast, item, cast.ada, SQUARE, is_gold=True)
     for model in (Score, Route, GoldReference):
         assert model.objects.exists()
         for user in (cast.ann, cast.ben, cast.otto):

@@ -45,6 +45,7 @@ from tests.workflow.walking import (
     set_policy,
     square_reading,
     state,
+    store,
     submit,
     take,
 )
@@ -83,7 +84,7 @@ def test_no_more_people_read_an_item_than_are_wanted(cast: Cast):
 def test_items_of_higher_priority_and_those_begun_come_first(cast: Cast):
     plain, begun, urgent = (add_item(cast.project) for _ in range(3))
     type(urgent).objects.filter(pk=urgent.pk).update(priority=5)
-    lifecycle.record_reading(item=begun, labeler=labeler(cast, cast.ben), reading=square_reading(begun, "ben", SQUARE))
+    store(cast, begun, cast.ben, SQUARE)
     order = [read(cast, cast.ann, SQUARE).assignment.item for _ in range(3)]
     assert order == [urgent, begun, plain]
 
@@ -124,9 +125,7 @@ def test_gold_is_drawn_by_share_goes_to_each_labeler_once_and_looks_like_any_ite
     set_policy(cast, gold_share=0.5, readers=1)
     gold = [add_item(cast.project, subject=f"patient {n}") for n in range(3)]
     for item in gold:
-        lifecycle.record_reading(
-            item=item, labeler=labeler(cast, cast.rita), reading=square_reading(item, "rita", SQUARE), is_gold=True
-        )
+        store(cast, item, cast.rita, SQUARE, is_gold=True)
     for _ in range(12):
         add_item(cast.project)
     met = [read(cast, cast.ann, SQUARE).assignment.item_id for _ in range(15)]
@@ -140,9 +139,7 @@ def test_two_gold_items_of_one_patient_never_go_to_one_labeler_as_gold(cast: Cas
     set_policy(cast, gold_share=0.5)
     for n in range(2):
         item = add_item(cast.project, subject="the same patient")
-        lifecycle.record_reading(
-            item=item, labeler=labeler(cast, cast.rita), reading=square_reading(item, "rita", SQUARE), is_gold=True
-        )
+        store(cast, item, cast.rita, SQUARE, is_gold=True)
         for user in (cast.ben, cast.ada):
             lifecycle.record_reading(
                 item=item, labeler=labeler(cast, user), reading=square_reading(item, f"{user}{n}", SQUARE)
@@ -231,9 +228,7 @@ def test_a_late_reading_of_a_settled_item_is_kept_and_scored(cast: Cast):
     item = add_item(cast.project)
     late = take(cast, cast.ann)
     draw(late, cast.ann, OTHER)
-    submission = lifecycle.record_reading(
-        item=item, labeler=labeler(cast, cast.ben), reading=square_reading(item, "ben", SQUARE)
-    )
+    submission = store(cast, item, cast.ben, SQUARE)
     review(submission, cast.rita, "accept")
     assert state(item) == "settled"
     submit(late, cast.ann)
@@ -367,7 +362,7 @@ def test_an_excluded_item_takes_nothing_more_and_keeps_what_it_has(cast: Cast):
     with pytest.raises(ItemExcluded):
         review(first, cast.rita, "accept")
     with pytest.raises(ItemExcluded):
-        lifecycle.record_reading(item=item, labeler=labeler(cast, cast.ada), reading=square_reading(item, "a", SQUARE))
+        store(cast, item, cast.ada, SQUARE)
     assert Submission.objects.filter(assignment__item=item).count() == 2
 
 

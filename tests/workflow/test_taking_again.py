@@ -20,19 +20,7 @@ from labelhub.projects.services import add_member, publish_guideline
 from labelhub.workflow import handing_out, lifecycle
 from labelhub.workflow.errors import GuidelineUnread, StepRefused
 from tests.cast import Cast
-from tests.workflow.walking import (
-    add_item,
-    draw,
-    labeler,
-    new_annotator,
-    read,
-    review,
-    set_policy,
-    square_reading,
-    state,
-    submit,
-    take,
-)
+from tests.workflow.walking import add_item, draw, new_annotator, read, review, set_policy, state, store, submit, take
 
 SQUARE, OTHER = (10, 10, 20), (40, 40, 15)
 
@@ -118,9 +106,7 @@ def test_a_read_that_is_taken_again_after_others_disagreed_is_no_longer_a_planne
 
 def test_gold_is_taken_again_whatever_others_said_of_it(cast: Cast, monkeypatch):
     item = add_item(cast.project)
-    lifecycle.record_reading(
-        item=item, labeler=labeler(cast, cast.ada), reading=square_reading(item, "ada", SQUARE), is_gold=True
-    )
+    store(cast, item, cast.ada, SQUARE, is_gold=True)
     monkeypatch.setattr(handing_out, "is_gold_due", lambda *_: True)
     late = expired(cast)
     read(cast, cast.ben, SQUARE)

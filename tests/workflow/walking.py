@@ -128,6 +128,13 @@ def square_reading(
     return Reading(item.code, rater, shapes, **given)
 
 
+def store(cast: Cast, item: Item, user: User, *squares: tuple[float, float, float], **given: Any) -> Submission:
+    """Store a reading of these squares as made elsewhere; ``is_gold`` and ``is_routed`` go to the step, the rest to it."""
+    options = {name: given.pop(name) for name in ("is_gold", "is_routed") if name in given}
+    reading = square_reading(item, user.username, *squares, **given)
+    return lifecycle.record_reading(item=item, labeler=labeler(cast, user), reading=reading, **options)
+
+
 def mask_reading(item: Item, rater: str, mask: np.ndarray, label: str = "lesion", **given: Any) -> Reading:
     shape = Shape("m", label, (), MaskRegion(mask[np.newaxis], (0, 0, 0)))
     return Reading(item.code, rater, (shape,), **({"read_kind": "independent", "planned_blind": True} | given))
