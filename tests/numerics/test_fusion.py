@@ -123,14 +123,35 @@ def test_offsets_are_averaged_by_patient_with_students_interval():
 
 
 def test_holm_counts_every_rater_and_label():
-    cases = gold_of(lambda patient: 1 + patient % 2) + gold_of(lambda patient: -1 - patient % 2, label=2)
+    cases = gold_of(lambda patient: 1 + patient % 2) + gold_of(lambda patient: -1 - 2 * (patient % 3), label=2)
     found = rater_offsets(cases)
     assert [(one.label, one.rater) for one in found] == [(1, 0), (1, 1), (2, 0), (2, 1)]
-    p = sorted(one.p_value for one in found)
-    assert min(one.p_adjusted for one in found) == pytest.approx(4 * p[0])
+    by_p = sorted(found, key=lambda one: one.p_value)
+    assert by_p[1].p_value > 2 * by_p[0].p_value
+    expected = [4 * by_p[0].p_value, 3 * by_p[1].p_value]
+    assert [one.p_adjusted for one in by_p[:2]] == pytest.approx(expected)
     assert found[0].p_value == found[0].p_adjusted == 1.0
     decisions = decide_calibration(cases)
     assert [one.label for one in decisions] == [1, 2]
+
+
+def test_a_patient_is_judged_with_parameters_from_the_others_only():
+    cases = []
+    for patient in range(6):
+        masks = [
+            disc(12 + 2 + patient, (32, 32)),
+            disc(12 - 1 - patient % 4, (32, 32)),
+            disc(12 + 2 * patient, (32, 32)),
+        ]
+        cases.append(GoldCase(disc(12, (32, 32)), masks, str(patient)))
+    dice = {case.patient: [] for case in cases}
+    for case in cases:
+        others = rater_offsets([other for other in cases if other.patient != case.patient])
+        fused = calibrated_fusion(case.masks, others).mask()
+        dice[case.patient].append(compare_masks(fused, case.truth).dice)
+    decision = decide_calibration(cases)[0]
+    assert decision.dice_fused == pytest.approx(np.mean([np.mean(values) for values in dice.values()]))
+    assert decision.n_patients == 6
 
 
 def test_too_little_gold_keeps_the_majority():

@@ -82,6 +82,25 @@ def test_label_maps_over_the_whole_grid_give_the_values_of_simpleitk():
     np.testing.assert_allclose(found.confusion[0], ITK_CONFUSION, atol=1e-8)
 
 
+# The same filter on the first four maps, of which many voxels have tied votes: voxels a label, the first rater again.
+ITK_TIED_COUNTS = [1189, 260, 94, 57]
+ITK_TIED_CONFUSION = [
+    [0.975963416, 0.016446959, 0.004243955, 0.003345671],
+    [0.197670704, 0.802329296, 0.0, 0.0],
+    [0.116662603, 0.0, 0.883337397, 0.0],
+    [0.0, 0.350877193, 0.0, 0.649122807],
+]
+
+
+def test_tied_votes_are_started_from_as_simpleitk_does_only_where_asked():
+    maps = five_label_maps()[:4]
+    found = label_staple(maps, region="full", start="itk")
+    assert np.bincount(found.label_map().reshape(-1)).tolist() == ITK_TIED_COUNTS
+    np.testing.assert_allclose(found.confusion[0], ITK_TIED_CONFUSION, atol=1e-8)
+    own = label_staple(maps, region="full")
+    assert np.abs(own.confusion[0] - ITK_TIED_CONFUSION).max() > 0.02
+
+
 def slow_staple(masks, region, rounds):
     """Voxel by voxel, as the paper has it, with the mean share as prior."""
     decisions = np.array([mask[region] for mask in masks], dtype=float)
@@ -118,13 +137,15 @@ def test_staple_equals_its_slow_twin(region, rounds):
 def test_the_slow_twin_agrees_on_any_masks_and_the_order_of_raters_does_not_matter(masks, rounds):
     if not 0 < masks.mean() < 1:
         return
+    with np.errstate(all="ignore"):
+        w, p, _ = slow_staple(masks, np.ones(masks.shape[1:], dtype=bool), rounds)
     found = staple(list(masks), region="full", max_iterations=rounds, tolerance=0)
-    w, p, _ = slow_staple(masks, np.ones(masks.shape[1:], dtype=bool), rounds)
-    if np.isfinite(w).all():
-        assert found.sensitivity == pytest.approx(p, abs=1e-8)
     turned = staple(list(masks[::-1]), region="full", max_iterations=rounds, tolerance=0)
-    np.testing.assert_allclose(turned.probability(), found.probability(), atol=1e-8)
-    np.testing.assert_allclose(turned.sensitivity[::-1], found.sensitivity, atol=1e-8)
+    if found.is_fallback or turned.is_fallback or not np.isfinite(w).all():
+        return
+    assert found.sensitivity == pytest.approx(p, abs=1e-8)
+    np.testing.assert_allclose(found.probability().reshape(-1), w, atol=1e-6)
+    np.testing.assert_allclose(turned.probability(), found.probability(), atol=1e-6)
 
 
 def test_two_labels_are_staple_with_another_start():
