@@ -164,13 +164,8 @@ def _read_image(found: Gathering, file: _File, image: Element, *, marks_empty: b
             found.lose(f"elements <{tag_of(mark)[:40]}>", "LabelHub has no shape for them")
             found.leave_incomplete(item, rater)
             continue
-        if label not in file.labels:
+        if not _is_declared(found, file, label, spot):
             found.leave_incomplete(item, rater)
-            found.problem(
-                spot,
-                f"The label {label[:60]!r} is not among the file's labels.",
-                "Add it to the labels of the task, or correct it. The mark was left out.",
-            )
             continue
         attributes = attributes_of(found, spot, mark, file.labels[label])
         if tag_of(mark) == "tag":
@@ -185,6 +180,18 @@ def _read_image(found: Gathering, file: _File, image: Element, *, marks_empty: b
         shapes.append(Shape(str(len(shapes) + 1), label, regions, mask, attributes))
     if shapes or (marks_empty and (item, rater) not in file.answers):
         file.shapes.setdefault((item, rater), []).extend(shapes)
+
+
+def _is_declared(found: Gathering, file: _File, label: str, spot: str) -> bool:
+    """Whether the file declares the label; a problem is noted where it does not."""
+    if label in file.labels:
+        return True
+    found.problem(
+        spot,
+        f"The label {label[:60]!r} is not among the file's labels.",
+        "Add it to the labels of the task, or correct it. The mark was left out.",
+    )
+    return False
 
 
 def _add_tag(found: Gathering, answers: dict[str, Value], label: str) -> None:
