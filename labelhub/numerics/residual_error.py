@@ -86,7 +86,7 @@ def residual_error(
     # Against a known total the number audited varies too: deviations are then from 0 and not from the share.
     centre = float(weight @ wrong / weight.sum()) if n_units is None else 0.0
     moved = np.bincount(group, weight * (wrong - centre)) / total
-    effective, error = _effective_n(moved, np.bincount(group, weight), value, n, level)
+    effective, error = _effective_n(moved, np.bincount(group, weight).astype(np.float64), value, n, level)
     n_groups = len(moved)
     interval = proportion_interval(value * effective, effective, kind="exact", level=level)
     words = "units" if groups is None else group_unit
