@@ -12,7 +12,7 @@ from labelhub.projects.models import Role
 from labelhub.projects.permissions import highest_role
 from labelhub.web.access import page, person
 from labelhub.web.context import Home, homes_of
-from labelhub.web.words import DEFINITIONS, VOCABULARY
+from labelhub.web.words import DEFINITIONS, LABELER_NUMBERS, TIRING, VOCABULARY
 
 MOST_FOUND = 20
 
@@ -49,7 +49,14 @@ def search(request: HttpRequest) -> HttpResponse:
 @page("signed-in")
 def help_page(request: HttpRequest) -> HttpResponse:
     """Explain the words and define the numbers."""
-    return render(request, "home/help.html", {"vocabulary": VOCABULARY, "definitions": DEFINITIONS})
+    context = {
+        "vocabulary": VOCABULARY,
+        "definitions": DEFINITIONS,
+        "labeler_numbers": [
+            (name, *words) for name, words in [*LABELER_NUMBERS.items(), ("change per ten items", TIRING)]
+        ],
+    }
+    return render(request, "home/help.html", context)
 
 
 def _items(entry: Home, text: str) -> list[Item]:

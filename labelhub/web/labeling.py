@@ -93,8 +93,8 @@ def acknowledge(request: HttpRequest, guideline_id: int) -> HttpResponse:
 def workspace(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
     """The labeling page of one assignment; opening it starts the clock of its lease."""
     own = own_assignment(request.user, assignment)
+    document = documents.document_of(assignment=own)
     if own.state == Assignment.State.OPEN:
-        document = documents.document_of(assignment=own)
         documents.renew_lease(assignment=own, policy=document.policy)
     is_rework = own.read_kind == "rework"
     comments = own_comments(own.labeler, own.item) if is_rework else ()
@@ -103,6 +103,7 @@ def workspace(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
         "label/workspace.html",
         {
             "assignment": own,
+            "guideline": document.guideline,
             "is_rework": is_rework,
             "is_expired": own.state == Assignment.State.EXPIRED,
             "comments": [comment for comment in comments if comment.comment],

@@ -7,12 +7,14 @@ from django.shortcuts import render
 
 from labelhub.analytics import selectors as analytics
 from labelhub.analytics.item_table import state_counts
+from labelhub.predictions.runtime import read_state
 from labelhub.projects.models import Project, Role
 from labelhub.projects.selectors import current_policy
 from labelhub.scoring.stored import display_names
 from labelhub.web.access import page, person, project_page
 from labelhub.web.context import homes_of
 from labelhub.web.evidence import named, sentence_link
+from labelhub.web.words import WITHOUT_NETWORKS
 
 MOST_DISPUTED = 6
 
@@ -44,5 +46,6 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
             named(caution, display_names(project)) for caution in (panel.cautions if panel is not None else ())
         ],
         "policy": policy,
+        "without_networks": WITHOUT_NETWORKS.get(read_state(), ""),
     }
     return render(request, "manage/overview.html", context)

@@ -49,6 +49,33 @@ DEFINITIONS: Mapping[str, str] = {
     "similarity": "Mean of the pairs' overlap (Dice) and equal answers. 1 is the same, 0 nothing in common.",
 }
 
+# Numbers of single labelers: how their name begins -> the word that heads the column, what it says.
+LABELER_NUMBERS: Mapping[str, tuple[str, str]] = {
+    "equal answers with others": (
+        "Same answers", "Of the other readers' answers to the same questions, the share that equals theirs."
+    ),
+    "marks shared with others": (
+        "Same objects", "Positive specific agreement: how far they and each other reader mark the same objects of a class."
+    ),
+    "same class as others": (
+        "Same class", "Of the objects that they and another reader both marked, the share under the same class."
+    ),
+    "Dice with others": ("Overlap", "Mean Dice of their outline with every other reader's of the same object."),
+    "size against others": (
+        "Size", "How much larger (+) or smaller (−) than the others they draw: difference over the mean of both sizes."
+    ),
+    "answers right": ("Right answers", "Share of their answers that equals gold's."),
+    "gold objects found": ("Found", "Share of gold's objects that they marked."),
+    "marks that are real": ("Real", "Share of their marks that gold has too."),
+    "class right": ("Right class", "Of gold's objects that they marked, the share under gold's class."),
+    "Dice with gold": ("Overlap", "Mean Dice of their outline with gold's."),
+    "size against gold": (
+        "Size", "How much larger (+) or smaller (−) than gold they draw: difference over the mean of both sizes."
+    ),
+    "majority answer right": ("Right majority", "Share of items on which most readers gave gold's answer."),
+}  # fmt: skip
+TIRING = ("Tiring", "Change of the share that is right, every ten items of a session; below 0 they get worse.")
+
 VOCABULARY: Mapping[str, str] = {
     "Item": "One thing that is labelled as a whole: one or more pictures of one subject.",
     "Label class": "A kind of object that can be marked, with its colour and tool.",
@@ -68,7 +95,31 @@ VOCABULARY: Mapping[str, str] = {
 }
 
 
+# What an admin is told while networks cannot run; nothing is said once they can.
+WITHOUT_NETWORKS: Mapping[str, str] = {
+    "absent": "Networks (torch, monai) are not installed; drafts use image analysis, and everything else works.",
+    "installing": "Networks (torch, monai) are being installed; drafts use image analysis until then, and everything else works.",
+    "failed": "Networks (torch, monai) could not be installed; drafts use image analysis, and everything else works. "
+    "“python3 manage.py install_models” tries again and says why.",
+}
+
+
+def head_of(name: str) -> str:
+    """Return the short word for a number of single labelers; its own name where it has none."""
+    found = _labeler_number(name)
+    return found[0] if found is not None else name
+
+
+def _labeler_number(name: str) -> tuple[str, str] | None:
+    if "change per ten items" in name:
+        return TIRING
+    return next((words for start, words in LABELER_NUMBERS.items() if name.startswith(start)), None)
+
+
 def definition_of(name: str) -> str:
     """Return the definition of the number that a metric or method name speaks of; empty where none is known."""
+    found = _labeler_number(name)
+    if found is not None:
+        return found[1]
     lowered = name.lower()
     return next((text for key, text in DEFINITIONS.items() if key in lowered), "")

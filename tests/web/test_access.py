@@ -49,7 +49,8 @@ def address(entry: URLPattern, world: World) -> str:
     assignment = Assignment.objects.filter(labeler__user=world.cast.ann).latest("created_at")
     values: dict[str, Any] = {
         "slug": world.cast.project.slug, "code": world.item.code, "token": "nobody", "number": 0, "z": 0, "ordinal": 0,
-        "layer": f"s{world.by_ann.pk}", "others": f"s{world.by_ben.pk}", "name": "coco.json", "plane": "axial", "index": 0, "assignment": assignment.pk,
+        "layer": f"s{world.by_ann.pk}", "others": f"s{world.by_ben.pk}",
+        "name": "coco.json", "plane": "axial", "index": 0, "assignment": assignment.pk,
         "guideline_id": GuidelineVersion.objects.filter(project=world.cast.project).latest("number").pk,
         "pk": medium.pk if str(entry.name).startswith("api-") else world.cast.ann.pk, "sha256": "0" * 64,
     }  # fmt: skip

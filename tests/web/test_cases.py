@@ -24,7 +24,7 @@ from labelhub.projects.services import imported_labeler, publish_policy
 from labelhub.web.case_pictures import OTHER, OWN, SIDE_PX, case_png
 from labelhub.web.evidence import sentence_link
 from labelhub.workflow import lifecycle
-from tests.web.world import add_item, read
+from tests.web.world import add_item
 
 N_ITEMS = 9
 

@@ -25,9 +25,11 @@ from labelhub.projects.models import Project
 from labelhub.web.case_pictures import OTHER, OWN
 from labelhub.web.evidence import number_link
 from labelhub.web.modules import import_map
-from labelhub.web.words import STATES, definition_of
+from labelhub.web.prose import prose
+from labelhub.web.words import STATES, definition_of, head_of
 
 register = template.Library()
+register.filter(prose)
 
 # Fewest units from which a number is shown in full black, where a page does not state its own minimum.
 MIN_N = 20
@@ -130,6 +132,18 @@ def line_sample(whose: str) -> SafeString:
         '<line x1="3" x2="25" y1="5" y2="5" stroke="rgb{}" stroke-width="3" stroke-dasharray="{}"/></svg>',
         str(colour), "6 4" if whose == "other" else "none",
     )  # fmt: skip
+
+
+@register.filter
+def metric_head(name: str) -> str:
+    """The short word for a number of single labelers that heads its column."""
+    return head_of(name)
+
+
+@register.filter
+def metric_definition(name: str) -> str:
+    """What that number says, with its full name."""
+    return f"{name}\n{definition_of(name)}".strip()
 
 
 @register.filter

@@ -121,7 +121,6 @@ byId("cover-reload").addEventListener("click", () => location.reload());
 
 function showCode(workspace) {
   byId("code").textContent = workspace.code;
-  byId("instructions-text").textContent = workspace.instructions || "This project has no written instructions. Ask an admin of the project.";
 }
 
 function closedWords(status) {
