@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from tests.cast import Cast, make_cast
 
 
 @pytest.fixture(autouse=True)
-def _own_storage(tmp_path: Path, settings) -> Iterator[None]:
+def _own_storage(tmp_path: Path, settings) -> None:
     """No test writes blobs into a shared folder, and pages need no collected static files."""
     settings.STORAGES = {
         "default": {
@@ -20,7 +19,6 @@ def _own_storage(tmp_path: Path, settings) -> Iterator[None]:
         },
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
-    return
 
 
 @pytest.fixture

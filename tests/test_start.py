@@ -83,10 +83,14 @@ def test_keys_are_made_once_and_readable_by_the_owner_only(tmp_path):
 
 def test_debug_is_refused_where_others_can_reach_the_server(tmp_path):
     with pytest.raises(EnvironmentProblem, match="reachable by others"):
-        Environment.read({"LABELHUB_VAR": str(tmp_path), "LABELHUB_DEBUG": "1", "LABELHUB_HOSTS": "labels.example"}, ROOT)
+        Environment.read(
+            {"LABELHUB_VAR": str(tmp_path), "LABELHUB_DEBUG": "1", "LABELHUB_HOSTS": "labels.example"}, ROOT
+        )
 
 
-@pytest.mark.parametrize(("host", "expected"), [("127.0.0.1", True), ("[::1]", True), ("0.0.0.0", False), ("example.org", False)])
+@pytest.mark.parametrize(
+    ("host", "expected"), [("127.0.0.1", True), ("[::1]", True), ("0.0.0.0", False), ("example.org", False)]
+)
 def test_loopback_is_recognised(host, expected):
     assert is_loopback(host) is expected
 

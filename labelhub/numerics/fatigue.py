@@ -41,7 +41,7 @@ def sessions_of(times_s: Sequence[float], *, gap_s: float = 1800.0) -> NDArray[n
 
 
 def fatigue_slope(
-    is_right: Sequence[bool] | NDArray[np.generic],
+    is_right: Sequence[float] | NDArray[np.generic],
     position: Sequence[int] | NDArray[np.generic],
     session: Sequence[int] | NDArray[np.generic],
     *,

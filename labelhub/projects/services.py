@@ -25,7 +25,6 @@ from labelhub.projects.models import (
 from labelhub.projects.ontology import Ontology
 from labelhub.projects.policy import Policy
 
-
 # Words that addresses use in the place of a project's name.
 RESERVED_SLUGS = {"new"}
 

@@ -11,7 +11,7 @@ class ReviewsApp(AppConfig):
 
     def ready(self) -> None:
         """Declare who may see the rows."""
-        from labelhub.reviews.models import Decision
         from labelhub.projects.permissions import Secrecy, register
+        from labelhub.reviews.models import Decision
 
         register(Decision, Secrecy.OWN, "item__project", "submission__assignment__labeler__user")

@@ -11,7 +11,7 @@ class RoutingApp(AppConfig):
 
     def ready(self) -> None:
         """Declare who may see the rows."""
-        from labelhub.routing.models import Route
         from labelhub.projects.permissions import Secrecy, register
+        from labelhub.routing.models import Route
 
         register(Route, Secrecy.HIDDEN, "item__project")

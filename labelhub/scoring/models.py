@@ -43,7 +43,7 @@ class Score(models.Model):
     """One number about one item, with its method. Undefined is a null value with a reason, never 0 or 1.
 
     ``about`` says whom it compares: two submissions (``pair``), a submission with gold (``gold``), with a model (``model``), or
-    all first planned independent reads of the item (``item``). ``label`` is a class or question key, empty for the item as a whole.
+    all first planned independent reads of the item (``item``). ``label`` is a class or question key, empty for the item.
     """
 
     class About(models.TextChoices):

@@ -68,7 +68,9 @@ def _below_others(rater: str, measured: Measured, labelers: Sequence[LabelerRow]
 
 
 def _often(rater: str, measured: Measured, against: str) -> AlarmRow:
-    return AlarmRow(rater, f"{DOES.get(measured.name, measured.name)} {number_in_words(measured)} of the time, {against}", measured)
+    return AlarmRow(
+        rater, f"{DOES.get(measured.name, measured.name)} {number_in_words(measured)} of the time, {against}", measured
+    )
 
 
 def _tires(rater: str, measured: Measured) -> tuple[float, AlarmRow]:

@@ -144,7 +144,7 @@ def test_a_patient_is_judged_with_parameters_from_the_others_only():
             disc(12 + 2 * patient, (32, 32)),
         ]
         cases.append(GoldCase(disc(12, (32, 32)), masks, str(patient)))
-    dice = {case.patient: [] for case in cases}
+    dice: dict[str, list[float]] = {case.patient: [] for case in cases}
     for case in cases:
         others = rater_offsets([other for other in cases if other.patient != case.patient])
         fused = calibrated_fusion(case.masks, others).mask()

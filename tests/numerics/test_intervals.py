@@ -60,7 +60,7 @@ def test_impossible_counts_are_refused(successes, n):
     with pytest.raises(ValueError, match="successes is"):
         proportion_interval(successes, n)
     with pytest.raises(ValueError, match="kind is 'wald'"):
-        proportion(1, 4, kind="wald")  # type: ignore[arg-type]
+        proportion(1, 4, kind="wald")
 
 
 @pytest.mark.parametrize(("guess", "half_width"), [(0.5, 0.05), (0.9, 0.05), (0.9, 0.10), (0.02, 0.01)])

@@ -36,9 +36,9 @@ REFUSED = {
     "repeated categories": (lambda: gwet_ac([[1, 2]], categories=[1, 1, 2]), "different numbers"),
     "half a rating": (lambda: ratings_from_counts([[0.5]]), "whole numbers"),
     "a table that is not square": (lambda: ratings_from_table([[1, 2]]), "square table"),
-    "an unknown interval": (lambda: Resampling(RNG, kind="basic"), "kind is 'basic'"),  # type: ignore[arg-type]
+    "an unknown interval": (lambda: Resampling(RNG, kind="basic"), "kind is 'basic'"),
     "ratios of unequal length": (lambda: ratio_estimate([1], [1, 2]), "numerators have shape"),
-    "an unknown pairing": (lambda: specific_agreement([[1, 1]], pairing="all"), "pairing is"),  # type: ignore[arg-type]
+    "an unknown pairing": (lambda: specific_agreement([[1, 1]], pairing="all"), "pairing is"),
     "truth of another length": (lambda: expected_correct(majority_vote([[1, 1]]), [1, 1]), "truth has shape"),
     "a negative depth": (lambda: disputed_regions(DOT, DOT, tolerance=-1), "tolerance is -1"),
     "spacing of another dimension": (lambda: disputed_regions(DOT, DOT, spacing=[1]), "spacing is"),

@@ -134,7 +134,7 @@ def _is_placed(mask: NDArray[np.bool_]) -> bool:
     """Whether the structure is of a fair size and keeps away from the edge."""
     inner = mask[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
     total = np.count_nonzero(mask)
-    return np.count_nonzero(inner) == total and MIN_SHARE <= total / mask.size <= MAX_SHARE
+    return bool(np.count_nonzero(inner) == total and MIN_SHARE <= total / mask.size <= MAX_SHARE)
 
 
 def _is_clear(mask: NDArray[np.bool_], values: NDArray[np.float64]) -> bool:
