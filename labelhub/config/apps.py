@@ -19,5 +19,5 @@ class ServedFiles(StaticFilesConfig):
     """Leaves out what no page of ours loads: extensions of htmx, whose imports browsers cannot resolve, and API browsers."""
 
     ignore_patterns: ClassVar[list[str]] = [  # type: ignore[misc]
-        *StaticFilesConfig.ignore_patterns, "django_htmx/ext/*", "rest_framework/*", "drf_spectacular*",
+        *StaticFilesConfig.ignore_patterns, "django_htmx/ext/*", "rest_framework/*",
     ]  # fmt: skip

@@ -25,10 +25,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "labelhub.config.apps.ServedFiles",
-    "django.contrib.humanize",
     "django_htmx",
     "rest_framework",
-    "drf_spectacular",
     "channels",
     "labelhub.config.apps.ConfigApp",
     "labelhub.audit",
@@ -159,11 +157,9 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["labelhub.api.renderers.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["labelhub.api.parsers.StrictJsonParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "labelhub.api.errors.answer",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
-SPECTACULAR_SETTINGS = {"TITLE": "LabelHub", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
 
 # Whether subdomains and preload lists are promised too is for the owner of the domain to decide, not for this server.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
