@@ -17,6 +17,7 @@ from labelhub.catalog.services import ItemIdentity, add_volume
 from labelhub.config.demo import plan
 from labelhub.config.demo.pictures import BRAIN, brain_volumes
 from labelhub.formats.shapes import MaskRegion, Reading, Shape
+from labelhub.predictions.services import predict_item, register_model
 from labelhub.projects.models import Project, Role
 from labelhub.projects.ontology import read_ontology
 from labelhub.projects.policy import Policy
@@ -27,6 +28,8 @@ from labelhub.workflow import lifecycle
 ACTOR = "demo"
 # Omar paints one voxel too far out in every direction, as he does in two dimensions.
 READERS = (("elena", 0), ("omar", 1))
+# Image analysis that stands in for a network: its disagreement with the readers is scored and routed like any model's.
+MODEL_PARAMETERS = {"classes": {"brain": {"polarity": "bright", "threshold": "otsu", "sigma": 1.0, "min_size": 20000}}}
 
 
 def build_volumes(progress: Callable[[int, int, str], None]) -> Project:
@@ -47,6 +50,9 @@ def build_volumes(progress: Callable[[int, int, str], None]) -> Project:
         ("omar", Role.ANNOTATOR),
     ):
         add_member(project=project, user=people[username], role=role, actor=ACTOR)
+    model = register_model(
+        project=project, name="Threshold", predictor="classical-threshold", parameters=MODEL_PARAMETERS, by=ACTOR
+    )
     volumes = brain_volumes()
     for number, (pixels, grid) in enumerate(volumes):
         low, high = (float(value) for value in np.percentile(pixels, (1, 99.5)))
@@ -59,6 +65,7 @@ def build_volumes(progress: Callable[[int, int, str], None]) -> Project:
             source_id=f"brain-{number}",
             actor=ACTOR,
         )
+        predict_item(model=model, item=item)
         if number == 0:
             brain = _brain_mask(pixels)
             for username, margin in READERS:
