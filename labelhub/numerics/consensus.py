@@ -173,8 +173,9 @@ def class_consensus(
 ) -> ClassConsensus:
     """The default consensus: hierarchical Dawid-Skene, unless held-out answers or gold speak for something simpler.
 
-    One-coin is used only where it foretells held-out answers better. Majority vote is used only where gold says that it
-    is more accurate (exact sign test on the gold units where the two differ, at 5 %); the result says so.
+    One-coin is used only where it foretells held-out answers better, by more than two standard errors. Majority vote is
+    used only where gold says that it is more accurate (exact sign test on the gold units where the two differ, at 5 %);
+    the result says so.
 
     Parameters
     ----------
@@ -203,9 +204,9 @@ def class_consensus(
         Candidate("hierarchical Dawid–Skene", full, _mean(held.log_full), len(held.log_full)),
         Candidate("one-coin model", coin, _mean(held.log_coin), len(held.log_coin)),
     )
-    is_simpler = candidates[1].held_out > candidates[0].held_out
+    is_simpler = _is_surely_positive(held.log_coin - held.log_full)
     best = candidates[1] if is_simpler else candidates[0]
-    why = f"{best.name} foretells {best.n_held_out} held-out answers better"
+    why = f"{best.name} foretells {best.n_held_out} held-out answers " + ("better" if is_simpler else "no worse")
     if not best.n_held_out:
         why = "no answer could be held out; the hierarchical model is the default"
     posterior, winner, chosen = best.estimate.posterior, best.estimate.winner, best.name
@@ -277,6 +278,11 @@ def _reliability(confidence: FloatArray, winner: FloatArray, truth: FloatArray, 
 
 def _mean(values: FloatArray) -> float:
     return float(values.mean()) if len(values) else NAN
+
+
+def _is_surely_positive(gains: FloatArray) -> bool:
+    """Whether the mean lies above 0 by more than two standard errors: a coin's luck on few answers chooses nothing."""
+    return len(gains) > 1 and float(gains.mean()) > 2 * float(gains.std(ddof=1)) / np.sqrt(len(gains))
 
 
 def _vote_is_better(vote: MajorityVote, estimate: ClassPosterior, truth: FloatArray) -> bool:

@@ -1,0 +1,102 @@
+"""Speed of truth inference against crowd-kit: the same rows, in turn, medians; and the slope of the cost in answers.
+
+    python -m tests.benchmarks.bench_truth [--answers 1000000] [--small 100000] [--rounds 3]
+
+Every method makes the same number of rounds as the peer's. GLAD and MACE run on fewer answers, or the peer takes minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+
+from labelhub.numerics.answers import Answers, answers_from_rows
+from labelhub.numerics.dawid_skene import MAXIMUM_LIKELIHOOD, dawid_skene
+from labelhub.numerics.glad import glad
+from labelhub.numerics.hierarchical import hierarchical_dawid_skene
+from labelhub.numerics.mace import mace
+from tests.benchmarks.race import HEADER, race
+
+CLASSES, LABELS, A_RATER, ROUNDS = 10, 5, 2000, 20
+
+
+def rows(n_answers: int, seed: int = 0) -> Answers:
+    rng = np.random.default_rng(seed)
+    n_units, n_raters = n_answers // LABELS, max(10, n_answers // A_RATER)
+    truth, accuracy = rng.integers(0, CLASSES, n_units), rng.beta(8, 3, n_raters)
+    unit, rater = np.repeat(np.arange(n_units), LABELS), rng.integers(0, n_raters, n_answers)
+    is_right = rng.random(n_answers) < accuracy[rater]
+    given = np.where(is_right, truth[unit], rng.integers(0, CLASSES, n_answers))
+    return answers_from_rows(unit, rater, given, categories=range(CLASSES))
+
+
+def compare(name: str, number: int, ours, answers: Answers, rounds: int, turns: int) -> None:
+    arrays = {
+        "unit": answers.unit,
+        "rater": answers.rater,
+        "given": answers.given,
+        "setting": np.array([number, rounds]),
+    }
+    work = f"{name}, {len(answers.unit):,} answers, {CLASSES} classes, {rounds} rounds"
+    found = race(
+        work,
+        lambda: ours(answers),
+        "crowd-kit",
+        ["crowd-kit"],
+        "crowdkit_truth.py",
+        arrays,
+        rounds=turns,
+        peer_rounds=2,
+    )
+    mine, theirs = ours(answers).posterior, found.values["array"]
+    same = np.mean(mine.argmax(axis=1) == theirs.argmax(axis=1))
+    print(found.row(f"winners alike {same:.4%}, posteriors to {np.abs(mine - theirs).max():.1e}"))
+
+
+def slope(sizes: tuple[int, ...]) -> None:
+    for name, ours in (
+        (
+            "Dawid–Skene, 20 rounds",
+            lambda a: dawid_skene(a, priors=MAXIMUM_LIKELIHOOD, tolerance=-1.0, max_iterations=ROUNDS),
+        ),
+        ("hierarchical, 20 rounds", lambda a: hierarchical_dawid_skene(a, tolerance=-1.0, max_iterations=ROUNDS)),
+    ):
+        times = []
+        for size in sizes:
+            answers, taken = rows(size), []
+            for _ in range(3):
+                started = time.perf_counter()
+                ours(answers)
+                taken.append(time.perf_counter() - started)
+            times.append(statistics.median(taken))
+        power = np.polyfit(np.log(sizes), np.log(times), 1)[0]
+        print(
+            f"{name}: "
+            + ", ".join(f"{n:,} {s:.2f} s" for n, s in zip(sizes, times, strict=True))
+            + f"; power {power:.2f}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--answers", type=int, default=1_000_000)
+    parser.add_argument("--small", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args()
+    print(HEADER)
+    large, small = rows(chosen.answers), rows(chosen.small)
+    compare(
+        "Dawid–Skene", 0,
+        lambda a: dawid_skene(a, priors=MAXIMUM_LIKELIHOOD, tolerance=-1.0, max_iterations=ROUNDS),
+        large, ROUNDS, chosen.rounds,
+    )  # fmt: skip
+    compare("GLAD", 1, lambda a: glad(a, tolerance=-1.0, max_iterations=10), small, 10, chosen.rounds)
+    compare("MACE", 2, lambda a: mace(a, n_restarts=1, n_iterations=20), small, 20, chosen.rounds)
+    slope((chosen.answers // 16, chosen.answers // 4, chosen.answers))
+
+
+if __name__ == "__main__":
+    main()
