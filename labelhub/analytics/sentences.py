@@ -130,7 +130,7 @@ def _work(panel: Panel, funnel: Mapping[str, int]) -> list[Sentence]:
     if waiting:
         noun = "item waits" if waiting == 1 else "items wait"
         return [Sentence(f"{waiting} {noun} for a reviewer.", Target("items", "review"), "warn")]
-    if disputed:
+    if disputed and disputed[0].reason:
         top = disputed[0]
         text = f"Look first at {top.item}: {top.reason}."
         return [Sentence(text, Target("item", top.item, (top.item,)), "warn")]

@@ -38,6 +38,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "csp_nonce": getattr(request, "csp_nonce", ""),
         "theme": user.theme if isinstance(user, User) else "system",
         "homes": SimpleLazyObject(lambda: _homes(request)),
+        "manages_any": SimpleLazyObject(lambda: any(home.may_manage for home in _homes(request))),
         "project": getattr(request, "project", None),
         "role": getattr(request, "role", None),
     }

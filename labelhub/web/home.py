@@ -51,7 +51,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
     """Explain the words and define the numbers."""
     context = {
         "vocabulary": VOCABULARY,
-        "definitions": DEFINITIONS,
+        "definitions": dict.fromkeys(DEFINITIONS.values()),
         "labeler_numbers": [
             (name, *words) for name, words in [*LABELER_NUMBERS.items(), ("change per ten items", TIRING)]
         ],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -203,15 +204,17 @@ def _bars(work: OwnWork) -> list[dict[str, Any]]:
 
 
 def _labeler(request: HttpRequest, slug: str) -> Labeler:
-    """The labeler that this person is in the project named, else in the first of theirs."""
+    """The labeler that this person is in the project named, else where work of theirs is begun, else in their first."""
     projects = [home.project for home in homes_of(person(request))]
-    wanted = [project for project in projects if project.slug == slug] if slug else projects
-    for project in wanted:
-        try:
-            return labeler_of(person(request), project)
-        except NotFound:
-            continue
-    raise NotFound("You label in no such project. Ask an admin to add you.")
+    labelers = []
+    for project in projects:
+        with suppress(NotFound):
+            if not slug or project.slug == slug:
+                labelers.append(labeler_of(person(request), project))
+    if not labelers:
+        raise NotFound("You label in no such project. Ask an admin to add you.")
+    begun = (labeler for labeler in labelers if not slug and own_queue(labeler, recent=1).open)
+    return next(begun, labelers[0])
 
 
 def _next_address(labeler: Labeler) -> str | None:

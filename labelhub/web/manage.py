@@ -41,7 +41,7 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
         "sentences": [(sentence, sentence_link(project, sentence)) for sentence in found.sentences],
         "counts": found.funnel,
         "total": found.n_items,
-        "disputed": panel.disputed[:MOST_DISPUTED] if panel is not None else (),
+        "disputed": [row for row in panel.disputed if row.reason][:MOST_DISPUTED] if panel is not None else (),
         "cautions": [
             named(caution, display_names(project)) for caution in (panel.cautions if panel is not None else ())
         ],

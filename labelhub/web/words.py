@@ -98,7 +98,8 @@ VOCABULARY: Mapping[str, str] = {
 # What an admin is told while networks cannot run; nothing is said once they can.
 WITHOUT_NETWORKS: Mapping[str, str] = {
     "absent": "Networks (torch, monai) are not installed; drafts use image analysis, and everything else works.",
-    "installing": "Networks (torch, monai) are being installed; drafts use image analysis until then, and everything else works.",
+    "installing": "Networks (torch, monai) are being installed; drafts use image analysis until then, and "
+    "everything else works.",
     "failed": "Networks (torch, monai) could not be installed; drafts use image analysis, and everything else works. "
     "“python3 manage.py install_models” tries again and says why.",
 }
@@ -112,7 +113,7 @@ def head_of(name: str) -> str:
 
 def _labeler_number(name: str) -> tuple[str, str] | None:
     if "change per ten items" in name:
-        return TIRING
+        return f"{TIRING[0]} by {'class' if name.startswith('class') else 'answers'}", TIRING[1]
     return next((words for start, words in LABELER_NUMBERS.items() if name.startswith(start)), None)
 
 

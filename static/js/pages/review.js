@@ -4,7 +4,7 @@ import { maskPicture, Slices } from "./slices.js";
 
 // Told apart with any colour vision and on near-black; each layer also has a dash of its own.
 const COLOURS = ["#56b4e9", "#e69f00", "#2fc29a", "#f0e442", "#e8743b", "#d98ac0", "#a5b8ff", "#ffffff"];
-const DASHES = [[], [8, 4], [3, 3], [10, 3, 2, 3], [1, 4], [14, 5], [5, 5, 1, 5], [2, 6]];
+const DASHES = [[], [8, 4], [3, 3], [10, 3, 2, 3], [2, 4], [14, 5], [5, 5, 1, 5], [2, 6]];
 
 const root = document.querySelector("[data-viewer]");
 const given = JSON.parse(document.getElementById("viewer-data").textContent);
