@@ -152,6 +152,7 @@ def test_only_outlines_of_different_raters_are_duplicates():
     found = duplicate_contours([star(), star(), star(shift=1), star()[::-1]], [1, 1, 2, 2])
     assert [(pair.first, pair.second) for pair in found] == [(0, 3), (1, 3)]
     assert found[0].sign == "identical vertices"
+    assert duplicate_contours([star(4), star(4)], [1, 2]) == ()
 
 
 def test_masks_alike_to_the_voxel_are_duplicates_and_careful_ones_are_not():
@@ -260,6 +261,13 @@ def test_spectral_skill_finds_planted_accuracies_with_gaps():
     np.testing.assert_allclose(found.accuracy, planted, atol=0.04)
     assert found.is_converged
     assert found.misfit < 0.03
+
+
+def test_spectral_skill_that_does_not_settle_says_so(monkeypatch):
+    monkeypatch.setattr("labelhub.numerics.peer_prediction._ROUNDS", 2)
+    found = spectral_skill(honest_and_not(np.random.default_rng(11), 100))
+    assert not found.is_converged
+    assert "not converged after 2 rounds" in found.warnings
 
 
 def test_spectral_skill_of_too_few_raters_is_unknown():

@@ -321,3 +321,8 @@ def test_gold_corrects_an_overconfident_posterior_and_changes_no_winner():
     few = calibrated(boasting[:3], truth[:3], [0, 1, 2])
     assert few.temperature == 1.0
     assert "at least 20" in few.reason
+
+
+def test_truth_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="truth has shape"):
+        expected_correct(majority_vote([[0, 1]]), [0, 1])
