@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from django.db import connection
@@ -14,6 +15,7 @@ from labelhub.analytics.item_table import ItemFilter, item_page
 from labelhub.audit.models import Event
 from labelhub.catalog.models import Item
 from labelhub.jobs import services as jobs
+from labelhub.predictions.runtime import ModelsState, write_state
 from labelhub.projects.selectors import current_ontology, current_policy
 from labelhub.scoring.models import GoldReference
 from tests.web.world import add_item, read
@@ -104,15 +106,39 @@ def test_every_page_of_an_empty_project_says_what_to_do_next(cast, as_):
 
 def test_the_overview_speaks_in_sentences_that_lead_to_their_evidence(world, as_):
     page = as_("ada").get("/manage/cells/").content.decode()
-    links = re.findall(r'<li class="tone-[a-z]*"><a href="([^"]+)"', page)
+    links = re.findall(r'<li class="tone-[a-z]*">\s*<a href="([^"]+)"', page)
     assert 1 <= len(links) <= 4
     for link in links:
         assert as_("ada").get(link.replace("&amp;", "&")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (None, "are not installed"),
+        ("installing", "are being installed"),
+        ("failed", "could not be installed"),
+        ("ready", ""),
+    ],
+)
+def test_the_overview_says_what_is_missing_while_networks_cannot_run(world, as_, settings, tmp_path, state, words):
+    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, var=tmp_path)
+    if state is not None:
+        write_state(ModelsState(state))
+    page = as_("ada").get("/manage/cells/").content.decode()
+    assert ("Networks (torch, monai)" in page) == bool(words)
+    assert words in page
+    assert "Networks" not in as_("rita").get("/review/").content.decode()
+
+
+def test_projects_of_others_are_offered_to_nobody(world, as_):
+    assert "/manage/" not in as_("ann").get("/label/").content.decode()
+    assert "/manage/" in as_("ada").get("/manage/cells/").content.decode()
+
+
 def test_every_number_on_the_overview_has_n_and_opens_its_items(world, as_):
     page = as_("ada").get("/manage/cells/").content.decode()
-    numbers = re.findall(r'<(?:a|span) class="estimate[^>]*>.*?</(?:a|span)></li>', page)
+    numbers = re.findall(r'<(?:a|span) class="estimate[^>]*>.*?</(?:a|span)>\s*</li>', page)
     assert numbers
     assert all("n=" in number for number in numbers)
     for link in set(re.findall(r'<a class="estimate[^"]*" href="([^"]+)"', page)):
