@@ -48,7 +48,7 @@ def slow_dawid_skene(ratings, rounds, diagonal, off_diagonal, beta):
         confusion /= confusion.sum(axis=2, keepdims=True)
         prevalence = posterior.sum(axis=0) + beta
         prevalence = prevalence / prevalence.sum()
-        for unit in np.nonzero(answered)[0]:
+        for unit in np.nonzero(answered)[0].tolist():
             weight = prevalence.copy()
             for rater in range(n_raters):
                 if not math.isnan(ratings[unit, rater]):
