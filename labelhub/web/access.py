@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.urls import reverse
 
 from labelhub.accounts.models import User
+from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Role
 from labelhub.projects.permissions import NotAllowed, NotFound, highest_role
 from labelhub.web.context import homes_of
@@ -94,7 +95,20 @@ def _refusal(request: HttpRequest, audience: str, methods: tuple[str, ...]) -> H
         return HttpResponseNotAllowed(sorted(allowed))
     if audience != "anyone" and not request.user.is_authenticated:
         return _to_sign_in(request)
+    if _holds_nul(request):
+        raise DomainError(
+            "This address or form holds a character that no text has. Nothing was changed.", code="nul", status=400
+        )
     return None
+
+
+def _holds_nul(request: HttpRequest) -> bool:
+    """Whether a NUL character came along, which no database takes in a text; bodies that are no form are not read here."""
+    given = [request.GET]
+    if request.content_type == "application/x-www-form-urlencoded":
+        given.append(request.POST)
+    texts = (text for form in given for _, values in form.lists() for text in values)
+    return "\0" in request.path or any("\0" in text for text in texts)
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -79,8 +79,12 @@ def account(request: HttpRequest) -> HttpResponse:
 @page("signed-in", methods=("POST",))
 def change_name(request: HttpRequest) -> HttpResponse:
     """Change the name that colleagues see."""
-    passwords.change_profile(user=person(request), display_name=request.POST.get("display_name", ""))
-    messages.success(request, "Your name was changed.")
+    name = request.POST.get("display_name", "").strip()
+    if name:
+        passwords.change_profile(user=person(request), display_name=name)
+        messages.success(request, "Your name was changed.")
+    else:
+        messages.warning(request, "A name needs at least one letter. Nothing was changed.")
     return redirect("account")
 
 

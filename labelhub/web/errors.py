@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -67,4 +68,18 @@ def _answer(request: HttpRequest, template: str, explanation: str, status: int) 
         notice = render(request, "components/notice.html", {"level": "error", "text": explanation}, status=status)
         notice["HX-Retarget"], notice["HX-Reswap"] = "#notices", "beforeend"
         return notice
-    return render(request, template, {"explanation": explanation, "status": status}, status=status)
+    context = {"explanation": explanation, "status": status, "back": _page_before(request)}
+    return render(request, template, context, status=status)
+
+
+def _page_before(request: HttpRequest) -> str:
+    """The page of ours that a form was sent from; empty where the browser does not say, or it is this one."""
+    before = urlsplit(request.headers.get("Referer", ""))
+    if (
+        request.method != "POST"
+        or before.netloc != request.get_host()
+        or before.path == request.path
+        or before.path[:2] == "//"
+    ):
+        return ""
+    return f"{before.path}?{before.query}" if before.query else before.path

@@ -9,11 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from labelhub.projects import selectors, services
+from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.ontology import OntologyProblem
 from labelhub.projects.policy import PolicyProblem
 from labelhub.web import ontology_form, policy_words
 from labelhub.web.access import person, project_page
+
+MOST_CHARACTERS = 20_000
 
 
 @project_page(Role.ADMIN, methods=("GET", "POST"))
@@ -60,6 +63,10 @@ def ontology(request: HttpRequest, project: Project) -> HttpResponse:
         else:
             if asked == current:
                 messages.info(request, "Nothing differs from the current version, so no new one was made.")
+            elif not asked.classes and not asked.questions:
+                messages.warning(
+                    request, "Without a class or a question nothing could be labeled. Nothing was changed."
+                )
             else:
                 made = services.publish_ontology(project=project, ontology=asked, by=person(request))
                 messages.success(request, f"Ontology version {made.number} holds for work handed out from now on.")
@@ -73,6 +80,13 @@ def ontology(request: HttpRequest, project: Project) -> HttpResponse:
 def guideline(request: HttpRequest, project: Project) -> HttpResponse:
     """Publish new instructions; every labeler reads and confirms them before the next item."""
     text = request.POST.get("text", "").strip()
+    if len(text) > MOST_CHARACTERS:
+        raise DomainError(
+            f"The instructions have {len(text)} characters; {MOST_CHARACTERS} is the most that anybody would read. "
+            "Nothing was changed. Go back and shorten them.",
+            code="guideline-too-long",
+            status=400,
+        )
     if text == selectors.current_guideline(project).text.strip():
         messages.info(request, "The instructions are the same, so no new version was made.")
     else:

@@ -94,7 +94,7 @@ def _number(name: str, text: str) -> float | int:
     try:
         return int(text) if text.lstrip("+-").isdigit() else float(text)
     except ValueError as error:
-        raise PolicyProblem(f"{name} is “{text[:40]}”; it must be a number. Nothing was changed.") from error
+        raise PolicyProblem(f"{name.replace('_', ' ')} is “{text[:40]}”; it must be a number.") from error
 
 
 def _sentence(name: str, before: str, after: str, value: Any) -> Sentence:

@@ -241,3 +241,48 @@ def test_no_script_in_stored_texts_runs(cast, as_):
         assert re.search(r"script-src 'self' 'nonce-[\w-]+'", page["Content-Security-Policy"])
         assert " style=" not in body
         assert not re.search(r"\son[a-z]+=", re.sub(r"onerror=alert\(2\)", "", body))
+
+
+def test_what_no_database_takes_is_refused_with_a_sentence_anywhere(world, as_):
+    for place in (
+        "/search/?q=%00",
+        "/manage/cells/items/?q=a%00",
+        "/manage/cells/items/%00/",
+        "/manage/cells/audit/?kind=%00",
+    ):
+        answer = as_("ada").get(place)
+        assert answer.status_code == 400, place
+        assert "no text has" in answer.content.decode()
+    assert (
+        as_("ada")
+        .post("/manage/cells/guideline/", "text=a%00", content_type="application/x-www-form-urlencoded")
+        .status_code
+        == 400
+    )
+
+
+def test_wrong_forms_change_nothing_and_say_so(world, as_, cast):
+    ontology, guideline = (current_ontology(cast.project)[0].number, "x" * 20_001)
+    empty = as_("ada").post("/manage/cells/ontology/", {}, follow=True).content.decode()
+    assert "nothing could be labeled" in empty
+    assert current_ontology(cast.project)[0].number == ontology
+    assert "shorten them" in as_("ada").post("/manage/cells/guideline/", {"text": guideline}).content.decode()
+    page = as_("ada").post("/manage/cells/policy/", {"readers": "x"}).content.decode()
+    assert page.count("Nothing was changed.") == 1
+    page = as_("ada").post("/account/name/", {"display_name": "  "}, follow=True).content.decode()
+    assert "Your name was changed" not in page
+
+
+@pytest.mark.parametrize(
+    ("referer", "is_offered"),
+    [
+        ("http://testserver/manage/cells/releases/", True),
+        ("http://elsewhere/manage/cells/", False),
+        ("http://testserver//elsewhere/", False),
+        ("", False),
+    ],
+)
+def test_a_refused_form_leads_back_to_its_page(world, as_, referer, is_offered):
+    place = f"/manage/cells/items/{world.item.code}/exclude/"
+    page = as_("ada").post(place, {}, headers={"referer": referer}).content.decode()
+    assert ("Go back" in page) == is_offered
