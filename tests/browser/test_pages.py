@@ -9,7 +9,9 @@ import pytest
 
 from labelhub.accounts.models import User
 from labelhub.accounts.services import make_sign_in_link
-from labelhub.projects.selectors import current_ontology
+from labelhub.assignments.services import open_assignment
+from labelhub.projects.selectors import current_ontology, labeler_of
+from labelhub.projects.services import publish_guideline
 from tests.cast import make_cast
 from tests.web.world import World, add_item, make_world, read
 
@@ -192,6 +194,28 @@ def test_readers_are_toggled_flipped_and_accepted_by_keys(visit, world):
     page.wait_for_url("**/review/?project=cells")
     world.item.refresh_from_db()
     assert world.item.state == "settled"
+
+
+def test_a_case_opens_with_exactly_its_layers_and_without_the_heat(visit, world):
+    page = visit("ada")
+    page.goto(f"/manage/cells/items/{world.item.code}/?layer=s{world.by_ben.pk}", wait_until="networkidle")
+    pressed = (
+        "[...document.querySelectorAll('[data-layer], [data-heat]')].map((b) => b.getAttribute('aria-pressed')).join()"
+    )
+    assert page.evaluate(pressed) == "false,false,true"
+
+
+def test_instructions_open_by_their_key_with_their_list(visit, world):
+    publish_guideline(project=world.cast.project, text="Mind:\n- the *edge*", by=world.cast.ada)
+    item = add_item(world.cast, source_id="task-9")
+    labeler = labeler_of(world.cast.ann, world.cast.project)
+    own = open_assignment(
+        item=item, labeler=labeler, read_kind="independent", planned_blind=True, reason="first read", lease_s=1800
+    )
+    page = visit("ann")
+    page.goto(f"/label/{own.pk}/", wait_until="networkidle")
+    page.keyboard.press("i")
+    assert page.locator("#instructions-dialog li em").inner_text() == "edge"
 
 
 def test_returning_without_words_is_held_back_on_the_page(visit, world):
