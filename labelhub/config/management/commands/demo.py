@@ -14,7 +14,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
+from django.db import connections, transaction
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -56,7 +56,9 @@ class Command(BaseCommand):
         if options["fresh"]:
             self._delete_embedded_data(var)
         self._prepare(var)
-        if not options["only_build"]:
+        if options["only_build"]:
+            self._build()
+        else:
             self._serve(var, with_models=not options["without_models"])
 
     def _already_running(self, port: int, *, wants_fresh: bool) -> None:
@@ -79,16 +81,19 @@ class Command(BaseCommand):
         self.console.print("The embedded database and its blobs were deleted.")
 
     def _prepare(self, var: Path) -> None:
-        from labelhub.config.demo.building import build_demo, demo_exists
-        from labelhub.config.demo.volumes import build_volumes
-
         with self._timed("Database"):
             call_command("migrate", verbosity=0, interactive=False)
         with self._timed("Static files"):
             _collect_static(settings.BASE_DIR / "static", var / "static.fingerprint")
+
+    def _build(self) -> None:
+        from labelhub.config.demo.building import build_demo, demo_exists
+        from labelhub.config.demo.volumes import build_volumes
+
         if demo_exists():
             return
-        with self._timed("Demo project"), self._progress() as progress:
+        # All or nothing: a build that is interrupted leaves no half project behind for the next start to find.
+        with self._timed("Demo project"), self._progress() as progress, transaction.atomic():
             build_demo(progress)
             build_volumes(progress)
 
@@ -102,6 +107,8 @@ class Command(BaseCommand):
                 processes.start("worker", running.worker_command())
                 if not running.wait_until_served(self.port, patience_s=START_PATIENCE_S, is_alive=[server]):
                     raise CommandError("The server did not start; the lines above say why. Your data is safe.")
+            # A page is served while the project is being built.
+            self._build()
             self._print_links()
             if with_models:
                 processes.start("models", running.models_command(), log=var / "install_models.log")
