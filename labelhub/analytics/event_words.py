@@ -20,13 +20,13 @@ WHAT: Mapping[str, str] = {
     "member.removed": "ended a membership as {role}",
     "item.created": "brought the item in",
     "item.handed_out": "was given the item",
-    "item.routed": "sent the item: {outcome}",
+    "item.routed": "{outcome}",
     "item.returned": "sent a reading back to its author",
     "item.settled": "settled the item",
     "item.excluded": "took the item out of the work",
     "submission.frozen": "submitted",
     "submission.stored": "a reading was stored",
-    "submission.reviewed": "judged a reading: {verdict}",
+    "submission.reviewed": "{verdict}",
     "assignment.skipped": "skipped the item",
     "assignment.expired": "ran out of time",
     "assignment.taken_again": "took the item again",
@@ -35,6 +35,14 @@ WHAT: Mapping[str, str] = {
     "gold.made": "made a reading gold",
     "gold.retired": "took gold out of use",
 }
+# What a route or a verdict did, in place of its key.
+DID: Mapping[str, str] = {
+    "accept": "accepted the readings",
+    "more-readers": "asked for one more reader",
+    "back-to-author": "found one reading for its author to look at again",
+    "reviewer": "sent the item to a reviewer",
+}
+JUDGED: Mapping[str, str] = {"accept": "accepted a reading", "reject": "returned a reading"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,8 @@ def _what(row: Event) -> str:
     if template is None:
         return row.kind.replace(".", " ").replace("_", " ")
     try:
-        return template.format(**row.facts)
+        words = {"outcome": DID, "verdict": JUDGED}
+        facts = {name: words.get(name, {}).get(str(value), value) for name, value in row.facts.items()}
+        return template.format(**facts)
     except (KeyError, IndexError):
         return row.kind.replace(".", " ")
