@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from labelhub.projects.models import Labeler
+from labelhub.scoring.panel_pace import is_tiring
 from labelhub.scoring.panel_rows import CopyRow, Panel, number_in_words
 from labelhub.scoring.panel_verdict import HIGH, LOW
 
@@ -90,7 +91,8 @@ def _alarms(panel: Panel, labelers: Mapping[str, Labeler]) -> list[Sentence]:
             ),
             "bad",
         )
-        for row in panel.alarms
+        # Who tires is also less often right: the cause is said before the consequence.
+        for row in sorted(panel.alarms, key=lambda row: not is_tiring(row.measured))
     ]
 
 
