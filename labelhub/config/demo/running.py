@@ -115,12 +115,13 @@ def note_running(var: Path, port: int) -> Path:
 
 
 def end_on_signals() -> None:
-    """Make SIGTERM end the demo the way Ctrl-C does."""
+    """Make SIGTERM end the demo the way Ctrl-C does, and Ctrl-C also where a shell had it ignored in the background."""
 
     def interrupt(_signal_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def _signal(process: subprocess.Popen[bytes], which: signal.Signals) -> None:
