@@ -243,3 +243,16 @@ def test_the_audit_chain_is_verified_in_place(visit):
     page.goto("/manage/cells/audit/")
     page.get_by_role("button", name="Verify").click()
     page.get_by_text("as they were written").wait_for()
+
+
+def test_readers_stand_side_by_side_and_overlaid_again(visit, world):
+    page = visit("rita")
+    page.goto(f"/review/cells/{world.item.code}/", wait_until="networkidle")
+    shown = "() => document.querySelector('[data-viewer] canvas').toDataURL()"
+    overlaid = page.evaluate(shown)
+    page.keyboard.press("s")
+    assert page.locator("[data-beside]").get_attribute("aria-pressed") == "true"
+    beside = page.evaluate(shown)
+    assert beside != overlaid
+    page.keyboard.press("s")
+    assert page.evaluate(shown) == overlaid

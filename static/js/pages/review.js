@@ -1,17 +1,15 @@
 // Readers side by side over one picture: slices, layers that toggle and flip, and where they differ. Draws, decides nothing.
 import { isTyping } from "./frame.js";
+import { COLOURS, DASHES, outline } from "./outlines.js";
+import { inItsPane, panesOf } from "./panes.js";
 import { maskPicture, Slices } from "./slices.js";
-
-// Told apart with any colour vision and on near-black; each layer also has a dash of its own.
-const COLOURS = ["#56b4e9", "#e69f00", "#2fc29a", "#f0e442", "#e8743b", "#d98ac0", "#a5b8ff", "#ffffff"];
-const DASHES = [[], [8, 4], [3, 3], [10, 3, 2, 3], [2, 4], [14, 5], [5, 5, 1, 5], [2, 6]];
 
 const root = document.querySelector("[data-viewer]");
 const given = JSON.parse(document.getElementById("viewer-data").textContent);
 const canvas = root.querySelector("canvas");
 const context = canvas.getContext("2d");
 const part = (name) => root.querySelector(`[data-${name}]`);
-const state = { medium: 0, facts: null, slices: null, layers: [], visible: new Set(), flip: [], z: 0, heat: true, view: null, drag: null };
+const state = { medium: 0, facts: null, slices: null, layers: [], visible: new Set(), flip: [], z: 0, heat: true, beside: false, view: null, drag: null };
 const pictures = new Map();
 
 function say(text) {
@@ -103,14 +101,14 @@ const colourOf = (index) => COLOURS[index % COLOURS.length];
 function toggle(key) {
   if (!state.visible.delete(key)) state.visible.add(key);
   if (state.visible.has(key)) state.flip = [key, ...state.flip.filter((other) => other !== key)].slice(0, 2);
-  draw();
+  arrange();
 }
 
 function flip() {
   const [first, second] = state.flip;
   if (!second) return;
   state.visible = new Set([state.visible.has(first) && !state.visible.has(second) ? second : first]);
-  draw();
+  arrange();
 }
 
 async function turn(z) {
@@ -152,11 +150,23 @@ function resize() {
 /** Millimetre-true: a voxel is as high as it is, relative to its width. */
 const aspect = () => (state.facts.spacing_mm ? state.facts.spacing_mm[1] / state.facts.spacing_mm[2] : 1);
 
+const shownLayers = () => state.layers.filter((layer) => state.visible.has(layer.key));
+
+/** One pane, or side by side one for each shown layer; all under the same view, so that they move together. */
+function panes() {
+  const [, height, width] = state.facts.size;
+  return panesOf(state.beside ? shownLayers().length : 1, canvas.width, canvas.height, width / (height * aspect()));
+}
+
+/** Draw after other layers are shown; side by side their number changes the room for each. */
+const arrange = () => (state.beside ? fit() : draw());
+
 function fit() {
   if (!state.facts) return;
   const [, height, width] = state.facts.size;
-  const scale = 0.96 * Math.min(canvas.width / width, canvas.height / (height * aspect()));
-  state.view = { scale, x: (canvas.width - width * scale) / 2, y: (canvas.height - height * aspect() * scale) / 2 };
+  const [, , across, down] = panes()[0];
+  const scale = 0.96 * Math.min(across / width, down / (height * aspect()));
+  state.view = { scale, x: (across - width * scale) / 2, y: (down - height * aspect() * scale) / 2 };
   draw();
 }
 
@@ -170,17 +180,39 @@ function zoom(factor, x, y) {
 function draw() {
   for (const button of part("layers").querySelectorAll("button")) button.setAttribute("aria-pressed", String(state.visible.has(button.dataset.layer)));
   part("heat").setAttribute("aria-pressed", String(state.heat));
+  part("beside").setAttribute("aria-pressed", String(state.beside));
   if (!state.view) return;
-  const { scale, x, y } = state.view;
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
-  context.setTransform(scale, 0, 0, scale * aspect(), x, y);
+  const alone = state.beside ? shownLayers() : [];
+  panes().forEach((pane, index) => drawPane(pane, alone[index] ? [alone[index]] : shownLayers(), Boolean(alone[index])));
+}
+
+function drawPane([left, top, across, down], layers, isNamed) {
+  const { scale, x, y } = state.view;
+  context.save();
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.beginPath();
+  context.rect(left, top, across, down);
+  context.clip();
+  context.setTransform(scale, 0, 0, scale * aspect(), left + x, top + y);
   context.imageSmoothingEnabled = scale < 2;
   const slice = pictures.get(`slice ${state.z}`)?.picture;
   if (slice) context.drawImage(slice, 0, 0);
   const heat = pictures.get(`heat ${state.z}`)?.picture;
   if (heat && state.heat) context.drawImage(heat, 0, 0);
-  state.layers.forEach((layer, index) => state.visible.has(layer.key) && drawLayer(layer, index));
+  for (const layer of layers) drawLayer(layer, state.layers.indexOf(layer));
+  if (isNamed) nameOf(layers[0], left, top);
+  context.restore();
+}
+
+function nameOf(layer, left, top) {
+  context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, left, top);
+  context.font = "600 13px system-ui, sans-serif";
+  context.fillStyle = "#000c";
+  context.fillRect(6, 6, context.measureText(layer.name).width + 12, 22);
+  context.fillStyle = colourOf(state.layers.indexOf(layer));
+  context.fillText(layer.name, 12, 21);
 }
 
 function drawLayer(layer, index) {
@@ -200,29 +232,6 @@ function drawLayer(layer, index) {
     context.stroke(mask.edges);
     context.restore();
   }
-}
-
-function outline(region, scale) {
-  const path = new Path2D();
-  const [first, second] = region.points;
-  if (region.kind === "ellipse") path.ellipse(...first, ...second, (region.rotation * Math.PI) / 180, 0, 2 * Math.PI);
-  else if (region.kind === "box") boxCorners(first, second, region.rotation).forEach(([x, y], index) => (index ? path.lineTo(x, y) : path.moveTo(x, y)));
-  else if (region.kind === "points") {
-    for (const [x, y] of region.points) {
-      path.moveTo(x + 5 / scale, y);
-      path.ellipse(x, y, 5 / scale, 5 / scale, 0, 0, 2 * Math.PI);
-    }
-  } else region.points.forEach(([x, y], index) => (index ? path.lineTo(x, y) : path.moveTo(x, y)));
-  if (region.kind === "box" || region.kind === "polygon") path.closePath();
-  return path;
-}
-
-function boxCorners([x0, y0], [x1, y1], degrees) {
-  const [cx, cy, angle] = [(x0 + x1) / 2, (y0 + y1) / 2, (degrees * Math.PI) / 180];
-  return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]].map(([x, y]) => [
-    cx + (x - cx) * Math.cos(angle) - (y - cy) * Math.sin(angle),
-    cy + (x - cx) * Math.sin(angle) + (y - cy) * Math.cos(angle),
-  ]);
 }
 
 /** Right-drag: sideways the window's width, up and down its centre, in steps that suit the width. */
@@ -245,7 +254,7 @@ canvas.addEventListener("wheel", (event) => {
   if (!state.view) return;
   const isVolume = state.facts.size[0] > 1;
   if (isVolume && !event.ctrlKey) turn(state.z + Math.sign(event.deltaY));
-  else zoom(Math.exp(-event.deltaY / 400), ...place(event));
+  else zoom(Math.exp(-event.deltaY / 400), ...inItsPane(panes(), place(event)));
 }, { passive: false });
 canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
@@ -264,8 +273,9 @@ canvas.addEventListener("pointerup", () => { state.drag = null; });
 part("medium").addEventListener("change", (event) => show(Number(event.target.value)).catch((error) => say(error.message)));
 part("slice").addEventListener("input", (event) => turn(Number(event.target.value)));
 part("heat").addEventListener("click", () => { state.heat = !state.heat; draw(); });
+part("beside").addEventListener("click", () => { state.beside = !state.beside; fit(); });
 part("fit").addEventListener("click", fit);
-part("all").addEventListener("click", () => { state.visible = new Set(state.layers.map((layer) => layer.key)); draw(); });
+part("all").addEventListener("click", () => { state.visible = new Set(state.layers.map((layer) => layer.key)); arrange(); });
 
 document.addEventListener("keydown", (event) => {
   if (isTyping(event) || !state.view || document.querySelector("dialog[open]")) return;
@@ -275,7 +285,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.code === "Backquote") flip();
   else if (event.key === "," || (onCanvas && ["ArrowLeft", "ArrowUp"].includes(event.key))) turn(state.z - 1);
   else if (event.key === "." || (onCanvas && ["ArrowRight", "ArrowDown"].includes(event.key))) turn(state.z + 1);
-  else if (onCanvas && "+-".includes(event.key)) zoom(event.key === "+" ? 1.25 : 0.8, canvas.width / 2, canvas.height / 2);
+  else if (onCanvas && "+-".includes(event.key)) zoom(event.key === "+" ? 1.25 : 0.8, panes()[0][2] / 2, panes()[0][3] / 2);
   else return;
   event.preventDefault();
 });
@@ -283,7 +293,7 @@ addEventListener("resize", resize);
 for (const choice of document.querySelectorAll("[data-chooses]")) {
   choice.addEventListener("change", () => {
     state.visible = new Set([choice.dataset.chooses]);
-    draw();
+    arrange();
   });
 }
 start().catch((error) => say(error.message));
