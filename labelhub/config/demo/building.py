@@ -23,7 +23,7 @@ from labelhub.config.demo import plan
 from labelhub.config.demo.cutting import Cut, chosen_cuts
 from labelhub.config.demo.pictures import parents
 from labelhub.config.demo.readings import SECONDS_AN_ITEM, simulated_reading, simulated_readings, true_reading
-from labelhub.projects.models import Labeler, Project, Role
+from labelhub.projects.models import Project, Role
 from labelhub.projects.ontology import read_ontology
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import labeler_of
@@ -165,12 +165,3 @@ def _work_of_visitors(
 
 def _drawn(labelers: Sequence[plan.Simulated], count: int, rng: np.random.Generator) -> list[plan.Simulated]:
     return [labelers[index] for index in sorted(rng.choice(len(labelers), size=count, replace=False))]
-
-
-def labelers_of_demo(project: Project) -> dict[str, Labeler]:
-    """Return the simulated labelers by username, for tests that look for what was planted."""
-    return {
-        labeler.user.username: labeler
-        for labeler in Labeler.objects.filter(project=project, user__isnull=False).select_related("user")
-        if labeler.user is not None
-    }
