@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from labelhub.accounts.models import ApiToken, OneTimeLink, User
+from labelhub.accounts.models import ApiToken, User
 
 
 def tokens_of(user: User) -> QuerySet[ApiToken]:
@@ -25,8 +25,3 @@ def person_of(pk: int) -> User | None:
 def names_of(keys: set[int]) -> dict[int, str]:
     """Return the shown names of many people in one query."""
     return {user.pk: str(user) for user in User.objects.filter(pk__in=keys)}
-
-
-def has_signed_in(user: User) -> bool:
-    """Whether the person ever used a link or set a password."""
-    return user.has_usable_password() or OneTimeLink.objects.filter(user=user).exclude(used_at=None).exists()

@@ -11,8 +11,3 @@ from labelhub.audit.services import chain_of
 def events_of_project(project_id: int) -> QuerySet[Event]:
     """Return the project's events, newest first."""
     return Event.objects.filter(chain=chain_of(project_id)).order_by("-seq")
-
-
-def events_about(project_id: int, subject: str) -> QuerySet[Event]:
-    """Return the events of a project about one subject (``item:12``), oldest first."""
-    return Event.objects.filter(chain=chain_of(project_id), subject=subject).order_by("seq")

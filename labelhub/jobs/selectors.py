@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from labelhub.jobs.models import Job
@@ -25,12 +24,6 @@ class Progress:
     message: str
     is_over: bool
     is_stopping: bool
-
-
-def jobs_of(project_id: int, *, kind: str | None = None) -> QuerySet[Job]:
-    """Return the project's jobs, newest first."""
-    jobs = Job.objects.filter(project_id=project_id).order_by("-pk")
-    return jobs.filter(kind=kind) if kind else jobs
 
 
 def job_of(project_id: int, job_id: int) -> Job | None:
