@@ -59,6 +59,19 @@ def choose(labeler: Labeler, policy: Policy) -> Choice | None:
     return _next_wanting(labeler, policy, is_blind=is_blind)
 
 
+def wanting(labeler: Labeler, policy: Policy) -> list[int]:
+    """Return the first items that want this labeler's read, also those that somebody holds at this moment."""
+    rows = items_for(labeler, project=labeler.project, overlap=policy.readers)
+    return list(rows.values_list("pk", flat=True)[:MOST_CANDIDATES])
+
+
+def choose_held(item: Item, labeler: Labeler, policy: Policy) -> Choice | None:
+    """Return as what the labeler reads ``item`` (locked, perhaps after waiting for it); None where it wants no reader now."""
+    if item.state not in (Item.State.WAITING, Item.State.READING):
+        return None
+    return _choice_on(item, labeler, policy, is_blind=_reads_blind(labeler))
+
+
 def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice | None:
     """Return as what the labeler reads ``item`` (locked) when they take expired work again; None where it wants no reader.
 
@@ -71,9 +84,7 @@ def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice |
         return None
     if is_blind and gold_items(labeler.project).filter(pk=item.pk).exists():
         return Choice(item, "independent", planned_blind=True, reason="Gold was due.")
-    if item.state not in (Item.State.WAITING, Item.State.READING):
-        return None
-    return _choice_on(item, labeler, policy, is_blind=is_blind)
+    return choose_held(item, labeler, policy)
 
 
 def is_gold_due(labeler: Labeler, n_had: int, share: float) -> bool:
@@ -118,8 +129,7 @@ def _reads_blind(labeler: Labeler) -> bool:
 
 
 def _free_items(labeler: Labeler, policy: Policy) -> Iterator[Item]:
-    wanting = items_for(labeler, project=labeler.project, overlap=policy.readers)
-    for key in list(wanting.values_list("pk", flat=True)[:MOST_CANDIDATES]):
+    for key in wanting(labeler, policy):
         item = lock(Item.objects.filter(pk=key, state__in=[Item.State.WAITING, Item.State.READING])).first()
         if item is not None:
             yield item

@@ -34,6 +34,7 @@ from labelhub.exports.models import Release
 from labelhub.formats.shapes import Reading
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.permissions import Action, require
+from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
@@ -61,16 +62,16 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
             lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else policy.lease_s
             return assignments.take_over(assignment=begun, lease_s=lease_s, now=at)
         choice = handing_out.choose(labeler, policy)
-        if choice is None:
-            return None
-        assignment = assignments.open_assignment(
-            item=choice.item, labeler=labeler, read_kind=choice.read_kind, planned_blind=choice.planned_blind,
-            reason=choice.reason, lease_s=policy.lease_s, now=at,
-        )  # fmt: skip
-        if choice.item.state == State.WAITING:
-            move(item=choice.item, to=State.READING, now=at)
-        _event(choice.item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
-    return assignment
+        if choice is not None:
+            return _give(choice, labeler, policy, at)
+    # Items that others held were passed over. One may still want a reader once they let go of it, and whoever is told
+    # "nothing" does not ask again. One lock a transaction, so that two who wait never wait for each other.
+    for key in handing_out.wanting(labeler, policy):
+        with transaction.atomic():
+            choice = handing_out.choose_held(locked(key), labeler, policy)
+            if choice is not None:
+                return _give(choice, labeler, policy, at)
+    return None
 
 
 def take_again(*, assignment: Assignment, by: User, now: datetime | None = None) -> Assignment:
@@ -287,6 +288,17 @@ def release(*, project: Project, formats: Sequence[str], note: str, by: User) ->
 def locked(item_id: int) -> Item:
     """Return the item, locked until the transaction ends: the first lock of every step, so that steps never cross."""
     return Item.objects.select_for_update(of=("self",)).select_related("project").get(pk=item_id)
+
+
+def _give(choice: handing_out.Choice, labeler: Labeler, policy: Policy, at: datetime) -> Assignment:
+    assignment = assignments.open_assignment(
+        item=choice.item, labeler=labeler, read_kind=choice.read_kind, planned_blind=choice.planned_blind,
+        reason=choice.reason, lease_s=policy.lease_s, now=at,
+    )  # fmt: skip
+    if choice.item.state == State.WAITING:
+        move(item=choice.item, to=State.READING, now=at)
+    _event(choice.item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
+    return assignment
 
 
 def _score_and_route(item: Item) -> None:

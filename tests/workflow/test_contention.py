@@ -1,7 +1,8 @@
 """Many people at the same moment: no item handed out beyond what is wanted, one submission for one request.
 
 The threads need a database that several of them reach at once; SQLite in memory has one connection and nothing to contend.
-Planted once and seen to fail: the count under the lock left out of ``handing_out`` (first test).
+Planted once and seen to fail: the count under the lock left out of ``handing_out`` (first test); no waiting for items that
+others hold (second and third test).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import uuid
 from collections import Counter
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from labelhub.annotations.models import Submission
 from labelhub.assignments.models import Assignment
@@ -67,6 +68,32 @@ def at_once(*tasks) -> list[BaseException]:
     for thread in threads:
         thread.join(timeout=60)
     return raised
+
+
+@pytest.mark.usefixtures("_several_connections")
+def test_who_asks_while_somebody_holds_the_last_item_waits_for_it_and_gets_it(monkeypatch):
+    cast = make_cast()
+    set_policy(cast, readers=1)
+    item = add_item(cast.project)
+    waits = threading.Event()
+    real, got, looked = handing_out.wanting, [], []
+
+    def wanting(*given):
+        keys = real(*given)
+        # Looked at for the second time: the first time the item was passed over, because it is held.
+        looked.append(keys)
+        if len(looked) == 2:
+            waits.set()
+        return keys
+
+    monkeypatch.setattr(handing_out, "wanting", wanting)
+    with transaction.atomic():
+        lifecycle.locked(item.pk)
+        asking = threading.Thread(target=lambda: (got.append(next_for(cast, cast.ann)), connections.close_all()))
+        asking.start()
+        assert waits.wait(timeout=20)
+    asking.join(timeout=20)
+    assert [row.item_id for row in got] == [item.pk]
 
 
 @pytest.mark.usefixtures("_several_connections")
