@@ -23,11 +23,43 @@ class Policy:
     similarity with the others under which a single odd reader is asked to look again at their own work;
     ``model_agreement`` the least similarity between model and consensus before a reviewer looks.
     ``match_iou`` is the overlap from which two readers' shapes are taken as the same object.
+
+    ``overlap_share`` of the items get all ``readers``, the others one; ``random_extra_share`` of the extra reads go to items
+    drawn at random, so that an offer does not betray a dispute. ``repeat_share`` of what is handed out is an item that the
+    labeler read at least ``repeat_after_days`` ago. ``same_subject`` says whether items of one subject go to the same
+    readers. ``skip_rule`` says what becomes of skipped work. 0 in ``max_items_a_day`` and ``exam_items`` means none.
+
+    ``gold_share_undecided`` is the share of gold until a labeler's gate decided, ``gold_share`` the share afterwards.
+    ``gate_good`` and ``gate_poor`` are p0 and p1 of the sequential test, ``gate_false_pause`` and ``gate_miss`` its error
+    rates, ``drift_threshold`` the limit of the cumulative sum.
+    ``posterior`` is the calibrated probability from which one more read is not asked for; below ``calibration_items`` known
+    answers it is not trusted. ``audit_share`` of the accepted items, at least ``audit_least``, are read again blind.
     """
 
     readers: int = 2
     max_readers: int = 5
+    overlap_share: float = 1.0
+    random_extra_share: float = 0.10
+    repeat_share: float = 0.02
+    repeat_after_days: int = 7
+    same_subject: str = "any"
+    skip_rule: str = "others"
+    max_items_a_day: int = 0
+    exam_items: int = 0
+    exam_pass_share: float = 0.80
     gold_share: float = 0.05
+    gold_share_undecided: float = 0.20
+    gold_max_exposures: int = 15
+    gate_good: float = 0.90
+    gate_poor: float = 0.75
+    gate_false_pause: float = 0.01
+    gate_miss: float = 0.10
+    drift_threshold: float = 4.0
+    pause_without_asking: bool = False
+    posterior: float = 0.95
+    calibration_items: int = 100
+    audit_share: float = 0.05
+    audit_least: int = 60
     accept_agreement: float = 0.80
     slip_agreement: float = 0.50
     model_agreement: float = 0.50
@@ -50,7 +82,25 @@ class Policy:
 RANGES: Mapping[str, tuple[float, float]] = {
     "readers": (1, 20),
     "max_readers": (1, 50),
+    "overlap_share": (0.0, 1.0),
+    "random_extra_share": (0.0, 1.0),
+    "repeat_share": (0.0, 0.5),
+    "repeat_after_days": (0, 365),
+    "max_items_a_day": (0, 100_000),
+    "exam_items": (0, 1000),
+    "exam_pass_share": (0.0, 1.0),
     "gold_share": (0.0, 0.5),
+    "gold_share_undecided": (0.0, 0.5),
+    "gold_max_exposures": (1, 100_000),
+    "gate_good": (0.5, 0.999),
+    "gate_poor": (0.01, 0.99),
+    "gate_false_pause": (0.0001, 0.25),
+    "gate_miss": (0.0001, 0.5),
+    "drift_threshold": (0.5, 20.0),
+    "posterior": (0.5, 0.9999),
+    "calibration_items": (0, 100_000),
+    "audit_share": (0.0, 1.0),
+    "audit_least": (0, 100_000),
     "accept_agreement": (0.0, 1.0),
     "slip_agreement": (0.0, 1.0),
     "model_agreement": (0.0, 1.0),
@@ -64,6 +114,11 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "gold_target": (0.0, 1.0),
 }
 
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "same_subject": ("any", "same", "different"),
+    "skip_rule": ("others", "later", "forbidden"),
+}
+
 
 def read_policy(document: Mapping[str, Any]) -> Policy:
     """Return the policy in ``document``; missing fields take their default. Raises :class:`PolicyProblem`."""
@@ -75,6 +130,8 @@ def read_policy(document: Mapping[str, Any]) -> Policy:
     policy = Policy(**values)
     if policy.max_readers < policy.readers:
         raise PolicyProblem(f"max_readers is {policy.max_readers}, less than readers ({policy.readers}).")
+    if policy.gate_poor >= policy.gate_good:
+        raise PolicyProblem(f"gate_poor is {policy.gate_poor:g}; it must be below gate_good ({policy.gate_good:g}).")
     return policy
 
 
@@ -83,6 +140,10 @@ def _checked(name: str, value: Any) -> Any:
     if kind is bool:
         if not isinstance(value, bool):
             raise PolicyProblem(f"{name} is {value!r}; it is true or false.")
+        return value
+    if kind is str:
+        if value not in CHOICES[name]:
+            raise PolicyProblem(f"{name} is {value!r}; it is one of {', '.join(CHOICES[name])}.")
         return value
     low, high = RANGES[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
