@@ -1,7 +1,7 @@
 """S2 (b): two databases that differ only in hidden labels give byte-identical traffic to an annotator.
 
-Planted and seen to fail: the item's state in the ``ETag`` of a thumbnail; the count of all submissions on the queue page; the
-reason of a hand-out in ``own_view``.
+Planted and seen to fail: the item's state in the ``ETag`` of a thumbnail; a count of items in review in the queue; the item's
+state in the document that the workspace loads.
 """
 
 from __future__ import annotations

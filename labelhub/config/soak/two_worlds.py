@@ -22,7 +22,6 @@ import orjson
 from django.core.management import call_command
 from django.test import Client
 
-from labelhub.accounts.models import User
 from labelhub.accounts.services import create_person
 from labelhub.annotations.models import Submission
 from labelhub.assignments.models import Assignment
@@ -30,7 +29,7 @@ from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_photograph
 from labelhub.config.soak.frozen import Frozen, frozen
 from labelhub.formats.shapes import Reading, Region, Shape
-from labelhub.projects.models import Labeler, Project, Role
+from labelhub.projects.models import Labeler, Role
 from labelhub.projects.ontology import read_ontology
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_guideline, labeler_of
@@ -43,7 +42,6 @@ SEEN = {"media": [{"medium": 0, "whole": True}]}
 RETURN_EVERY = 5
 GOLD_EVERY = 3
 SKIP_EVERY = 7
-# Headers in which only the run, not the world, speaks; none so far differs within one frozen step.
 ONTOLOGY: dict[str, Any] = {
     "classes": [{"key": "nucleus", "name": "Nucleus", "colour": "#e4572e", "tool": "polygon", "shortcut": "1"}],
     "questions": [
@@ -114,7 +112,11 @@ class _Script:
         # No rule may send work back by itself: that would be a disclosure of its own, which the script does not hold equal.
         policy = Policy(readers=3, max_readers=5, slip_agreement=0.0, gold_share=0.0, gold_share_undecided=0.0)
         self.project = create_project(
-            name="Cells", ontology=read_ontology(ONTOLOGY), policy=policy, created_by=self.ada, guideline="Outline nuclei."
+            name="Cells",
+            ontology=read_ontology(ONTOLOGY),
+            policy=policy,
+            created_by=self.ada,
+            guideline="Outline nuclei.",
         )
         for name, role in _NAMES.items():
             if role:
@@ -140,7 +142,10 @@ class _Script:
         pixels = np.random.default_rng(number).integers(0, 40, (SIZE, SIZE), dtype=np.uint8)
         pixels[10:30, 10:30] = 220
         return add_photograph(
-            project=self.project, pixels=pixels, identity=ItemIdentity(subject=f"patient {number // 2}"), source_id=f"t{number}"
+            project=self.project,
+            pixels=pixels,
+            identity=ItemIdentity(subject=f"patient {number // 2}"),
+            source_id=f"t{number}",
         )
 
     def _hidden_before(self, item: Item) -> None:
@@ -176,6 +181,7 @@ class _Script:
         if number % RETURN_EVERY == RETURN_EVERY - 1:
             self._come_back(number)
         self._look_around(item)
+        self._look_back(assignment)
 
     def _come_back(self, number: int) -> None:
         """A declared disclosure, the same in both worlds: Rita returns what Ann did last, with a comment."""
@@ -214,7 +220,12 @@ class _Script:
         ))  # fmt: skip
         self._done(self._send(f"{api}/document/heartbeat/", {}))
         with _nothing_next():
-            self._done(self._send(f"{page}/submit/", {"request_id": str(uuid.UUID(int=self.steps)), "no_finding": False, "extent": SEEN}))
+            self._done(
+                self._send(
+                    f"{page}/submit/",
+                    {"request_id": str(uuid.UUID(int=self.steps)), "no_finding": False, "extent": SEEN},
+                )
+            )
         self._get(f"{page}/")
         self._get(f"{api}/document/")
 
@@ -229,6 +240,12 @@ class _Script:
             ):  # fmt: skip
                 self._get(address)
 
+    def _look_back(self, assignment: Assignment) -> None:
+        """What is done is opened again, now that the item went its way."""
+        api = f"/api/v1/assignments/{assignment.pk}"
+        for address in (f"/label/{assignment.pk}/", f"{api}/media/", f"{api}/media/0/thumbnail/", f"{api}/document/"):
+            self._get(address)
+
     def _get(self, address: str) -> Exchange:
         self._step()
         return self._note(f"GET {address}", self.client.get(address))
@@ -239,7 +256,9 @@ class _Script:
 
     def _send(self, address: str, body: Mapping[str, Any]) -> Exchange:
         self._step()
-        return self._note(f"POST {address}", self.client.post(address, orjson.dumps(body), content_type="application/json"))
+        return self._note(
+            f"POST {address}", self.client.post(address, orjson.dumps(body), content_type="application/json")
+        )
 
     def _note(self, request: str, response: Any) -> Exchange:
         body = b"".join(response.streaming_content) if response.streaming else response.content
@@ -260,23 +279,29 @@ class _Script:
         self.clock.step(self.steps)
 
 
-_NAMES: Mapping[str, str] = {"Ann": Role.ANNOTATOR, "Ben": Role.ANNOTATOR, "Cleo": Role.ANNOTATOR, "Rita": Role.REVIEWER, "Ada": ""}
+_NAMES: Mapping[str, str] = {
+    "Ann": Role.ANNOTATOR,
+    "Ben": Role.ANNOTATOR,
+    "Cleo": Role.ANNOTATOR,
+    "Rita": Role.REVIEWER,
+    "Ada": "",
+}
 
 
 @contextmanager
 def _handed_out(item: Item) -> Iterator[None]:
-    """Let the next hand-out be this item: that an item is handed out at all is a declared disclosure, which the script holds equal."""
+    """Let the next hand-out be this item: that it is handed out is a declared disclosure, which the script holds equal."""
     choice = handing_out.Choice(item, "independent", planned_blind=True, reason=f"Scripted; the item is {item.state}.")
-    with mock.patch.object(handing_out, "choose", lambda *_: choice):
+    with mock.patch.object(handing_out, "choose", return_value=choice):
         yield
 
 
 @contextmanager
 def _nothing_next() -> Iterator[None]:
     with (
-        mock.patch.object(handing_out, "choose", lambda *_: None),
-        mock.patch.object(handing_out, "wanting", lambda *_: []),
-        mock.patch("labelhub.web.labeling.has_work", lambda *_: False),
+        mock.patch.object(handing_out, "choose", return_value=None),
+        mock.patch.object(handing_out, "wanting", return_value=[]),
+        mock.patch("labelhub.web.labeling.has_work", return_value=False),
     ):
         yield
 
@@ -288,7 +313,7 @@ def _until_reviewed(item: Item) -> None:
 
 def _reading(item: Item, box: tuple[float, float, float, float], **given: Any) -> Reading:
     shape = Shape("s1", "nucleus", (Region("polygon", np.array(_corners(box))),))
-    kinds = {"read_kind": "independent", "planned_blind": True} | given
+    kinds: dict[str, Any] = {"read_kind": "independent", "planned_blind": True} | given
     return Reading(item.code, "", (shape,), **kinds)
 
 
