@@ -1,4 +1,4 @@
-"""S2 (b): two databases that differ only in hidden labels give byte-identical traffic to an annotator.
+"""S2 (a, b): two databases that differ only in hidden labels send an annotator the same bytes, and no canary sings in them.
 
 Planted and seen to fail: the item's state in the ``ETag`` of a thumbnail; a count of items in review in the queue; the item's
 state in the document that the workspace loads.
@@ -17,3 +17,5 @@ def test_two_worlds_that_differ_in_what_is_hidden_send_an_annotator_the_same_byt
     assert outcome.do_worlds_differ, "the worlds must differ in what is hidden, or nothing is tried"
     assert outcome.difference is None, outcome.difference
     assert outcome.n_exchanges > 200
+    assert outcome.n_canaries > 50
+    assert outcome.sung == ()

@@ -37,6 +37,8 @@ from labelhub.projects.services import acknowledge_guideline, add_member, create
 from labelhub.workflow import handing_out, lifecycle
 
 SIZE = 64
+# Stands in whatever Ann may not see, and nowhere else.
+CANARY = "canary-"
 OWN, FAR = (10.0, 10.0, 30.0, 30.0), (38.0, 36.0, 58.0, 60.0)
 SEEN = {"media": [{"medium": 0, "whole": True}]}
 RETURN_EVERY = 5
@@ -46,7 +48,8 @@ ONTOLOGY: dict[str, Any] = {
     "classes": [{"key": "nucleus", "name": "Nucleus", "colour": "#e4572e", "tool": "polygon", "shortcut": "1"}],
     "questions": [
         {"key": "quality", "text": "Quality", "kind": "choice", "choices": ["poor", "good"], "is_required": False,
-         "measure": "nominal"}
+         "measure": "nominal"},
+        {"key": "remark", "text": "Remark", "kind": "text", "is_required": False},
     ],
 }  # fmt: skip
 
@@ -67,6 +70,7 @@ class World:
 
     exchanges: list[Exchange] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
+    n_canaries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +85,27 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How many exchanges were compared, the first difference if there is one, and whether the worlds did differ."""
+    """How many exchanges were compared, the first difference if there is one, and whether the worlds did differ.
+
+    ``n_canaries`` unmistakable words were planted in answers, names, comments and reasons that are hidden from Ann; ``sung``
+    names the requests in whose answers one stood.
+    """
 
     n_exchanges: int
     difference: Difference | None
     do_worlds_differ: bool
+    n_canaries: int
+    sung: tuple[str, ...]
 
 
 def compare_worlds(*, sittings: int, seed: int) -> Outcome:
     """Play the script in both worlds, each in an emptied database, and compare. Deletes everything in the database."""
     first, second = (_play(world, sittings=sittings, seed=seed) for world in (0, 1))
     difference = next(_differences(first.exchanges, second.exchanges), None)
-    return Outcome(len(first.exchanges), difference, first.hidden != second.hidden)
+    every = (*first.exchanges, *second.exchanges)
+    sung = tuple(entry.request for entry in every if CANARY in _text(entry))
+    n_canaries = first.n_canaries + second.n_canaries
+    return Outcome(len(first.exchanges), difference, first.hidden != second.hidden, n_canaries, sung)
 
 
 def _play(number: int, *, sittings: int, seed: int) -> World:
@@ -107,7 +120,12 @@ class _Script:
     def __init__(self, number: int, clock: Frozen) -> None:
         self.number, self.clock, self.steps = number, clock, 0
         self.world = World()
-        people = {name: create_person(username=name.lower(), display_name=name, actor="soak") for name in _NAMES}
+        people = {
+            name: create_person(
+                username=name.lower(), display_name=name if name == "Ann" else self._canary(), actor="soak"
+            )
+            for name in _NAMES
+        }
         self.ann, self.rita, self.ada = people["Ann"], people["Rita"], people["Ada"]
         # No rule may send work back by itself: that would be a disclosure of its own, which the script does not hold equal.
         policy = Policy(readers=3, max_readers=5, slip_agreement=0.0, gold_share=0.0, gold_share_undecided=0.0)
@@ -137,6 +155,10 @@ class _Script:
             self._sitting(n, item)
         return self.world
 
+    def _canary(self) -> str:
+        self.world.n_canaries += 1
+        return f"{CANARY}{self.world.n_canaries}"
+
     def _item(self, number: int) -> Item:
         self._step()
         pixels = np.random.default_rng(number).integers(0, 40, (SIZE, SIZE), dtype=np.uint8)
@@ -155,7 +177,7 @@ class _Script:
         if number % GOLD_EVERY == 0:
             lifecycle.record_reading(
                 item=item, labeler=labeler_of(self.ada, self.project), is_gold=True,
-                reading=_reading(item, self._hidden_box(number), read_kind="adjudication", planned_blind=False),
+                reading=self._reading(item, self._hidden_box(number), read_kind="adjudication", planned_blind=False),
             )  # fmt: skip
 
     def _hidden_after(self, number: int, item: Item) -> None:
@@ -169,7 +191,14 @@ class _Script:
         return OWN if self.number == 0 else (FAR if number % 2 else (12.0, 14.0, 40.0, 34.0))
 
     def _record(self, item: Item, labeler: Labeler, box: tuple[float, float, float, float]) -> None:
-        lifecycle.record_reading(item=item, labeler=labeler, reading=_reading(item, box))
+        lifecycle.record_reading(item=item, labeler=labeler, reading=self._reading(item, box))
+
+    def _reading(self, item: Item, box: tuple[float, float, float, float], **given: Any) -> Reading:
+        """A reading of somebody else: a box, a grade that depends on the world, and a canary."""
+        shape = Shape("s1", "nucleus", (Region("polygon", np.array(_corners(box))),))
+        answers = {"quality": ("good", "poor")[self.number], "remark": self._canary()}
+        kinds: dict[str, Any] = {"read_kind": "independent", "planned_blind": True} | given
+        return Reading(item.code, "", (shape,), answers, **kinds)
 
     def _sitting(self, number: int, item: Item) -> None:
         with _handed_out(item):
@@ -291,7 +320,7 @@ _NAMES: Mapping[str, str] = {
 @contextmanager
 def _handed_out(item: Item) -> Iterator[None]:
     """Let the next hand-out be this item: that it is handed out is a declared disclosure, which the script holds equal."""
-    choice = handing_out.Choice(item, "independent", planned_blind=True, reason=f"Scripted; the item is {item.state}.")
+    choice = handing_out.Choice(item, "independent", planned_blind=True, reason=f"{CANARY}reason")
     with mock.patch.object(handing_out, "choose", return_value=choice):
         yield
 
@@ -309,12 +338,6 @@ def _nothing_next() -> Iterator[None]:
 def _until_reviewed(item: Item) -> None:
     """Bring the item where a rejection returns it to its author, whatever the world made of it."""
     Item.objects.filter(pk=item.pk).update(state=Item.State.REVIEW)
-
-
-def _reading(item: Item, box: tuple[float, float, float, float], **given: Any) -> Reading:
-    shape = Shape("s1", "nucleus", (Region("polygon", np.array(_corners(box))),))
-    kinds: dict[str, Any] = {"read_kind": "independent", "planned_blind": True} | given
-    return Reading(item.code, "", (shape,), **kinds)
 
 
 def _corners(box: tuple[float, float, float, float]) -> list[list[float]]:
