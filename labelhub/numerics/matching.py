@@ -236,9 +236,15 @@ def _linked_groups(table: FloatArray, owner: IntArray, threshold: float) -> list
     # A mean can reach the threshold only if some pair does, so objects in different components never meet.
     near = csr_array(table >= threshold)
     n_parts, part = connected_components(near, directed=False)
+    sizes = np.bincount(part, minlength=n_parts)
+    # Where everybody is near everybody else (so that no two are of one rater) every mean reaches the threshold.
+    is_whole = np.bincount(part, weights=np.diff(near.indptr), minlength=n_parts) == sizes * (sizes - 1)
     groups: list[list[int]] = []
-    for number in range(n_parts):
-        inside = np.nonzero(part == number)[0]
+    inside_each = np.split(np.argsort(part, kind="stable"), np.cumsum(sizes)[:-1])
+    for inside, is_one in zip(inside_each, is_whole, strict=len(sizes) > 0):
+        if is_one:
+            groups.append(inside.tolist())
+            continue
         linked = _average_linkage(table[np.ix_(inside, inside)], owner[inside], threshold)
         groups.extend([[int(inside[i]) for i in group] for group in linked])
     return groups
