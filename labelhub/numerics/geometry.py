@@ -53,7 +53,8 @@ def box_iou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     >>> box_iou([[0, 0, 2, 2]], [[1, 0, 3, 2], [5, 5, 6, 6]]).round(4).tolist()
     [[0.3333, 0.0]]
     """
-    overlap, union, _ = _box_parts(_boxes(first, "first"), _boxes(second, "second"))
+    a, b = _boxes(first, "first"), _boxes(second, "second")
+    overlap, union = _box_areas(a, b)
     return _ratio(overlap, union)
 
 
@@ -65,7 +66,10 @@ def box_giou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     >>> box_giou([[0, 0, 1, 1]], [[3, 0, 4, 1]]).tolist()
     [[-0.5]]
     """
-    overlap, union, hull = _box_parts(_boxes(first, "first"), _boxes(second, "second"))
+    a, b = _boxes(first, "first"), _boxes(second, "second")
+    overlap, union = _box_areas(a, b)
+    outer = np.maximum(a[:, None, 2:], b[None, :, 2:]) - np.minimum(a[:, None, :2], b[None, :, :2])
+    hull = outer.prod(axis=2)
     iou, empty = _ratio(overlap, union), _ratio(hull - union, hull)
     return np.asarray(iou - empty, dtype=np.float64)
 
@@ -195,19 +199,26 @@ def _checked_mask(mask: Placed) -> Placed:
 
 def _boxes(boxes: ArrayLike, name: str) -> FloatArray:
     array = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    if (array[:, 2:] < array[:, :2]).any() or not np.isfinite(array).all():
+    # A sum is finite only where every number is, unless it overflows: then each is looked at.
+    is_finite = np.isfinite(array.sum()) or np.isfinite(array).all()
+    if not is_finite or (array[:, 2:] < array[:, :2]).any():
         message = f"{name} holds a box not finite or ending before it starts; allowed is (x0, y0, x1, y1), x0 <= x1"
         raise ValueError(message)
     return array
 
 
-def _box_parts(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (a, b)]
-    union = areas[0][:, None] + areas[1][None, :] - overlap
-    outer = np.maximum(a[:, None, 2:], b[None, :, 2:]) - np.minimum(a[:, None, :2], b[None, :, :2])
-    return overlap, union, outer.prod(axis=2)
+def _box_areas(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What every two boxes share, and what both cover: one coordinate at a time, which is quicker than points."""
+    (x0, y0, x1, y1), (left, top, right, bottom) = np.ascontiguousarray(a.T)[:, :, None], np.ascontiguousarray(b.T)
+    wide = np.minimum(x1, right)
+    wide -= np.maximum(x0, left)
+    np.maximum(wide, 0.0, out=wide)
+    high = np.minimum(y1, bottom)
+    high -= np.maximum(y0, top)
+    np.maximum(high, 0.0, out=high)
+    wide *= high
+    union = np.subtract((x1 - x0) * (y1 - y0) + (right - left) * (bottom - top), wide, out=high)
+    return wide, union
 
 
 def _ratio(above: ArrayLike, below: ArrayLike) -> FloatArray:

@@ -104,7 +104,9 @@ def _solids(shapes: Sequence[PolygonShape]) -> _Solids:
     chosen, points = [], []
     for index, shape in enumerate(shapes):
         if len(shape.parts) == 1 and not shape.holes:
-            ring = np.asarray(shape.parts[0], dtype=np.float64).reshape(-1, 2)
+            ring = shape.parts[0]
+            if not isinstance(ring, np.ndarray) or ring.dtype != np.float64 or ring.ndim != 2:
+                ring = np.asarray(ring, dtype=np.float64).reshape(-1, 2)
             if 3 <= len(ring) <= MAX_POINTS:
                 chosen.append(index)
                 points.append(ring)

@@ -37,8 +37,12 @@ class Outcome:
     def row(self, check: str) -> str:
         return (
             f"| {self.work} | {self.peer} | {self.ours_s * 1e3:.1f} ms | {self.peer_s * 1e3:.0f} ms | "
-            f"{self.peer_s / self.ours_s:.0f}× | {self.extra_mib:.0f} MiB | {check} |"
+            f"{_ratio(self.peer_s / self.ours_s)}× | {self.extra_mib:.0f} MiB | {check} |"
         )
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
 def environment(name: str, packages: list[str]) -> Path:
