@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+TORCH = ["torch", "monai", "torchmetrics"]
 PEERS = Path(os.environ.get("LABELHUB_PEERS", Path(tempfile.gettempdir()) / "labelhub-peers"))
 
 
@@ -65,9 +66,13 @@ def race(
     *,
     rounds: int = 3,
     peer_rounds: int | None = None,
+    home: str = "",
 ) -> Outcome:
-    """Run ours and the peer's script in turn. The script reads the arrays' files and answers each line with JSON."""
-    python = environment(peer.split()[0].lower(), packages)
+    """Run ours and the peer's script in turn. The script reads the arrays' files and answers each line with JSON.
+
+    ``home`` names the environment where several peers share one.
+    """
+    python = environment(home or peer.split()[0].lower(), packages)
     with tempfile.TemporaryDirectory() as folder:
         files = []
         for name, array in arrays.items():
