@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 
 from labelhub.numerics.geometry import (
     PlacedMask,
-    PolygonShape,
     box_giou,
     box_iou,
     keypoint_similarity,
     mask_dice,
     mask_iou,
     point_similarity,
-    polygon_iou,
 )
+from labelhub.numerics.polygons import PolygonShape, polygon_iou
 from labelhub.numerics.rasterise import box_mask, ellipse_mask, on_grid, polygon_mask, shape_mask, union_of, without
 
 COORDINATES = st.integers(-4, 24).map(lambda value: value / 2)

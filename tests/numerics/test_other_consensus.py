@@ -135,6 +135,41 @@ def test_glads_target_rises_in_every_round():
     assert all(later >= earlier - 0.05 for earlier, later in pairwise(values))
 
 
+def readings_of_five() -> np.ndarray:
+    """Thirty units of three categories; the ratings of the first unit name all of them in order (see below)."""
+    rng = np.random.default_rng(7)
+    truth, accuracy = rng.integers(0, 3, 30), np.array([0.95, 0.8, 0.7, 0.6, 0.4])
+    given = np.where(rng.random((30, 5)) < accuracy, truth[:, None], rng.integers(0, 3, (30, 5)))
+    given[0] = [0, 1, 1, 2, 2]
+    return given.astype(float)
+
+
+def test_glad_with_even_shares_is_the_maximum_that_crowd_kit_finds():
+    # crowd-kit 1.4.2, GLAD(n_iter=60, tol=-inf, m_step_tol=1e-7); its shares of categories are even and fixed.
+    found = glad(readings_of_five(), shares=np.full(3, 1 / 3), tolerance=-1.0, max_iterations=200)
+    assert found.skill == pytest.approx([1.525194, 0.569449, 1.056779, 0.575334, 0.082953], abs=2e-6)
+    assert found.easiness[:6] == pytest.approx([-0.147738, 1.54225, -0.036637, 1.342899, 0.751505, 1.342899], abs=2e-6)
+    assert found.posterior[0] == pytest.approx([0.242195, 0.528502, 0.229303], abs=2e-6)
+    assert found.posterior[2] == pytest.approx([0.128181, 0.174589, 0.697231], abs=2e-6)
+
+
+def test_mace_reaches_the_fixed_point_that_crowd_kit_finds():
+    # crowd-kit 1.4.2, MACE(n_iter=400, n_restarts=1); it confuses raters and categories whose first appearance is not
+    # in order, so the first unit names them in order.
+    found = mace(readings_of_five(), n_iterations=400)
+    assert found.spam == pytest.approx([0.036825, 0.320378, 0.168903, 0.393837, 0.742297], abs=2e-6)
+    assert found.posterior[0] == pytest.approx([0.360522, 0.584663, 0.054814], abs=2e-6)
+    assert found.posterior[2] == pytest.approx([0.019351, 0.016165, 0.964484], abs=2e-6)
+
+
+def test_shares_and_a_prior_that_cannot_be_are_refused():
+    for shares in ([0.5, 0.5], [0.5, 0.5, 0.0], [0.5, 0.5, 0.5]):
+        with pytest.raises(ValueError, match="shares is"):
+            glad(readings_of_five(), shares=shares)
+    with pytest.raises(ValueError, match="habit_prior is 0"):
+        mace(readings_of_five(), habit_prior=0)
+
+
 def test_glad_warns_of_flipped_labels():
     odd = np.array([[0, 1, 2, 3]] * 40, dtype=float)
     odd = (odd + np.arange(40)[:, None]) % 4

@@ -13,9 +13,10 @@ from labelhub.numerics.bootstrap import Resampling, mean_estimate, ratio_estimat
 from labelhub.numerics.cohen import cohen_kappa
 from labelhub.numerics.consensus import expected_correct, majority_vote
 from labelhub.numerics.disagreement import disputed_regions
-from labelhub.numerics.geometry import PlacedMask, keypoint_similarity, point_similarity, polygon_iou
+from labelhub.numerics.geometry import PlacedMask, keypoint_similarity, point_similarity
 from labelhub.numerics.matching import cluster_objects, match_pair
 from labelhub.numerics.object_merge import geometric_median, merge_keypoints
+from labelhub.numerics.polygons import polygon_iou
 from labelhub.numerics.rasterise import ellipse_mask, polygon_mask
 from labelhub.numerics.ratings import ratings_from_counts, ratings_from_table
 from labelhub.numerics.simulated import confusing_pair, copied_labels, read_labels, spam_labels
