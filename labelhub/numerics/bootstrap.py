@@ -60,6 +60,10 @@ class Resampling:
         if self.kind not in ("bca", "percentile"):
             message = f"kind is {self.kind!r}; allowed are 'bca' and 'percentile'"
             raise ValueError(message)
+        labels = np.asarray(self.groups if self.groups is not None else ())
+        if (labels.dtype.kind == "f" and np.isnan(labels).any()) or (labels.dtype.kind == "O" and None in labels):
+            message = "groups holds NaN or None; a unit of unknown group needs a name of its own"
+            raise ValueError(message)
 
 
 def bootstrap_interval(contributions: FloatArray, statistic: Statistic, resampling: Resampling) -> Interval:
@@ -312,6 +316,7 @@ def _interval(
         n_resamples=resampling.n_resamples,
         n_dropped=n_dropped,
         warnings=notes,
+        standard_error=float(kept.std(ddof=1)),
     )
 
 
@@ -352,7 +357,11 @@ def _bca_tails(
         return None
     bias, acceleration = float(ndtri(below)), float(multiplicity @ deviation**3) / (6 * spread**1.5)
     shifted = bias + ndtri(tails)
-    return np.asarray(ndtr(bias + shifted / (1 - acceleration * shifted)), dtype=np.float64)
+    stretched = 1 - acceleration * shifted
+    if (stretched <= 0).any():
+        # Beyond its pole the correction turns over, and the lower end would come out above the upper one.
+        return None
+    return np.asarray(ndtr(bias + shifted / stretched), dtype=np.float64)
 
 
 def _warnings(n_dropped: int, n_groups: int, resampling: Resampling) -> tuple[str, ...]:

@@ -116,7 +116,11 @@ def _checked_probabilities(probabilities: ArrayLike, answers: Answers) -> FloatA
         message = f"probabilities has shape {table.shape}; {(answers.n_units, answers.n_categories)} is needed"
         raise ValueError(message)
     if not (np.isfinite(table).all() and (table >= 0).all() and np.allclose(table.sum(axis=1), 1.0, atol=1e-3)):
-        message = "probabilities holds a row that is not a distribution; rows must be at least 0 and add up to 1"
+        sums = table.sum(axis=1)
+        message = (
+            f"probabilities has rows that add up to {sums.min():g} up to {sums.max():g} and a least entry of "
+            f"{table.min():g}; it must hold distributions: at least 0, adding up to 1"
+        )
         raise ValueError(message)
     return table
 

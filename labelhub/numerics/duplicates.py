@@ -101,7 +101,7 @@ def duplicate_contours(
 def duplicate_masks(
     masks: Sequence[PlacedMask], raters: Sequence[int], *, least_iou: float = LEAST_IOU
 ) -> tuple[Duplicate, ...]:
-    """The pairs of masks on one unit that different raters gave with an intersection over union above ``least_iou``.
+    """The pairs of masks on one unit that different raters gave with an intersection over union of ``least_iou`` or more.
 
     Masks under 50 voxels are left out: small ones coincide by chance.
 

@@ -121,12 +121,19 @@ def keypoint_similarity(
     Parameters
     ----------
     first, second : array of float, shape (keypoint, 2)
+        NaN where a point is not marked.
     area : float
         The object's area in squared pixels, above 0.
     falloff : array of float, shape (keypoint,) or a number
-        COCO's k, twice its sigmas: how far people usually differ on this point, as a share of the object's size.
+        COCO's k, twice its sigmas, above 0: how far people usually differ on this point, as a share of the object's
+        size.
     visible : array of bool, shape (keypoint,), optional
-        Points that both marked; all by default. NaN where there is none.
+        Points that count; those that both marked by default. The similarity is NaN where none counts.
+
+    Raises
+    ------
+    ValueError
+        Where shapes differ, area or falloff is not above 0, or a point that counts is NaN.
 
     Examples
     --------
@@ -140,10 +147,20 @@ def keypoint_similarity(
     if not area > 0:
         message = f"area is {area!r}; it must be above 0"
         raise ValueError(message)
-    used = np.ones(len(a), dtype=bool) if visible is None else np.asarray(visible, dtype=bool)
+    marked = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+    used = marked if visible is None else np.asarray(visible, dtype=bool)
+    if used.shape != (len(a),) or (used & ~marked).any():
+        message = (
+            f"visible has shape {used.shape} for {len(a)} keypoints; one each, and only of points that both marked"
+        )
+        raise ValueError(message)
+    spread = np.asarray(falloff, dtype=np.float64)
+    if spread.shape not in ((), (len(a),)) or not (spread > 0).all():
+        message = f"falloff is {spread.tolist()} for {len(a)} keypoints; a number above 0, or one each, is needed"
+        raise ValueError(message)
     if not used.any():
         return float("nan")
-    spread = np.broadcast_to(np.asarray(falloff, dtype=np.float64), (len(a),))
+    spread = np.broadcast_to(spread, (len(a),))
     squared = ((a - b) ** 2).sum(axis=1)
     return float(np.exp(-squared[used] / (2 * area * spread[used] ** 2)).mean())
 
@@ -233,7 +250,11 @@ def _checked_mask(mask: Placed) -> Placed:
 
 
 def _boxes(boxes: ArrayLike, name: str) -> FloatArray:
-    array = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    array = np.asarray(boxes, dtype=np.float64)
+    if array.size and array.shape[-1:] != (4,):
+        message = f"{name} has shape {array.shape}; (box, 4) with (x0, y0, x1, y1) is needed"
+        raise ValueError(message)
+    array = array.reshape(-1, 4)
     if (array[:, 2:] < array[:, :2]).any() or not np.isfinite(array).all():
         message = f"{name} holds a box not finite or ending before it starts; allowed is (x0, y0, x1, y1), x0 <= x1"
         raise ValueError(message)

@@ -106,7 +106,7 @@ def sprt_by_difficulty(
         message = f"is_right has shape {answers.shape}; one true or false and two chances a gold unit are needed"
         raise ValueError(message)
     if not ((bad > 0) & (bad < good) & (good < 1)).all():
-        message = "chance_if_bad must lie above 0 and below chance_if_good, and that below 1, for every unit"
+        message = f"chance_if_bad is {bad.tolist()} and chance_if_good {good.tolist()}; 0 < bad < good < 1 is needed"
         raise ValueError(message)
     steps = np.where(answers.astype(bool), np.log(bad / good), np.log((1 - bad) / (1 - good)))
     if not len(steps):

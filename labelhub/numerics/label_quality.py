@@ -52,7 +52,7 @@ def softmin_score(given_probability: ArrayLike, *, temperature: float = TEMPERAT
         message = f"temperature is {temperature!r}; it must be above 0"
         raise ValueError(message)
     if ((values < 0) | (values > 1)).any():
-        message = "given_probability holds a value outside 0 to 1"
+        message = f"given_probability runs from {values.min()} to {values.max()}; allowed is 0 to 1, and NaN"
         raise ValueError(message)
     if not len(values):
         return NAN
@@ -212,7 +212,11 @@ def _checked(given: ArrayLike, probabilities: ArrayLike) -> tuple[IntArray, Floa
         )
         raise ValueError(message)
     if not (np.isfinite(table).all() and (table >= 0).all() and np.allclose(table.sum(axis=1), 1.0, atol=1e-3)):
-        message = "probabilities holds a row that is not a distribution; rows must be at least 0 and add up to 1"
+        sums = table.sum(axis=1)
+        message = (
+            f"probabilities has rows that add up to {sums.min():g} up to {sums.max():g} and a least entry of "
+            f"{table.min():g}; it must hold distributions: at least 0, adding up to 1"
+        )
         raise ValueError(message)
     whole = codes.astype(np.int64)
     if (whole != codes).any() or ((whole < 0) | (whole >= table.shape[1])).any():

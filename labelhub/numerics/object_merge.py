@@ -159,6 +159,9 @@ def merge_keypoints(points: ArrayLike, *, quorum: int | None = None) -> MergedPo
         message = f"points has shape {array.shape}; (rater, keypoint, 2 or 3) with at least one rater is needed"
         raise ValueError(message)
     needed = default_quorum(len(array)) if quorum is None else quorum
+    if not 1 <= needed <= len(array):
+        message = f"quorum is {needed}; allowed is 1 to the number of raters, {len(array)}"
+        raise ValueError(message)
     marked: BoolArray = np.asarray(np.isfinite(array).all(axis=2))
     merged = np.full(array.shape[1:], NAN)
     is_outlier = np.zeros(marked.shape, dtype=bool)

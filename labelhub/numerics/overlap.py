@@ -110,8 +110,8 @@ def compare_masks(
         raise ValueError(message)
     start = (0,) * np.ndim(first)
     return compare_placed(
-        PlacedMask(first, start),
-        PlacedMask(second, start),
+        PlacedMask(np.asarray(first), start),
+        PlacedMask(np.asarray(second), start),
         np.shape(first),
         spacing_mm=spacing_mm,
         tolerance=tolerance,

@@ -193,6 +193,9 @@ def union_of(masks: Sequence[Placed]) -> PlacedMask:
     >>> union_of([PlacedMask(dot, (0, 0)), PlacedMask(dot, (1, 2))]).voxels.astype(int).tolist()
     [[1, 0, 0], [0, 0, 1]]
     """
+    if len({mask.voxels.ndim for mask in masks}) > 1:
+        message = f"masks have {sorted({mask.voxels.ndim for mask in masks})} dimensions; all must be on the same grid"
+        raise ValueError(message)
     filled = [mask for mask in masks if mask.voxels.size]
     if not filled:
         return _nothing() if not masks else PlacedMask(masks[0].voxels.copy(), tuple(masks[0].origin))

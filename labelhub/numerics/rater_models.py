@@ -104,7 +104,7 @@ def shrunken_shares(right: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> S
     (True, True)
     """
     check_level(level)
-    successes, counts = np.asarray(right, dtype=np.int64), np.asarray(n, dtype=np.int64)
+    successes, counts = _whole(right, "right"), _whole(n, "n")
     if successes.shape != counts.shape or successes.ndim != 1 or (successes < 0).any() or (successes > counts).any():
         message = f"right is {successes.tolist()} of n {counts.tolist()}; one 0 <= right <= n a rater is needed"
         raise ValueError(message)
@@ -145,6 +145,14 @@ def probability_greater(a1: float, b1: float, a2: float, b2: float) -> float:
     nodes, weights = roots_legendre(_NODES)
     quantiles = betaincinv(a1, b1, (nodes + 1) / 2)
     return float((weights / 2) @ betainc(a2, b2, quantiles))
+
+
+def _whole(counts: ArrayLike, name: str) -> IntArray:
+    values = np.asarray(counts, dtype=np.float64)
+    if not (np.isfinite(values) & (values == np.rint(values))).all():
+        message = f"{name} is {values.tolist()}; whole numbers are needed"
+        raise ValueError(message)
+    return np.asarray(values, dtype=np.int64)
 
 
 def _fitted_prior(right: IntArray, n: IntArray) -> tuple[float, float]:

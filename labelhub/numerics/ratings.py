@@ -122,8 +122,9 @@ def ratings_from_table(table: ArrayLike) -> FloatArray:
     [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]
     """
     counts = np.asarray(table)
-    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or (counts < 0).any():
-        message = f"table has shape {counts.shape}; a square table of counts of at least 0 is needed"
+    is_square = counts.ndim == 2 and counts.shape[0] == counts.shape[1]
+    if not is_square or not ((counts >= 0) & (counts == np.floor(counts))).all():
+        message = f"table is {counts.tolist()}; a square table of whole counts of at least 0 is needed"
         raise ValueError(message)
     first, second = np.indices(counts.shape)
     repeats = counts.astype(np.int64).ravel()

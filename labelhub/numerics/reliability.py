@@ -96,7 +96,10 @@ def reliability_curve(
     known = ~np.isnan(stated) & ~np.isnan(outcome)
     stated, outcome = stated[known], outcome[known]
     if ((stated < 0) | (stated > 1 + 1e-9) | (outcome < 0) | (outcome > 1)).any():
-        message = "confidence or is_right holds a value outside 0 to 1"
+        message = (
+            f"confidence runs from {stated.min()} to {stated.max()} and is_right from {outcome.min()} to {outcome.max()}; "
+            "both must lie from 0 to 1"
+        )
         raise ValueError(message)
     if limits.ndim != 1 or len(limits) < 2 or (np.diff(limits) <= 0).any() or limits[0] != 0 or limits[-1] != 1:
         message = f"edges is {edges!r}; ascending numbers from 0 to 1 are needed"

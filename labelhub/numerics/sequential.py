@@ -165,6 +165,9 @@ def drift(is_right: ArrayLike, *, limit: float = DRIFT_LIMIT, good: float = 0.90
 def _answers(is_right: ArrayLike) -> BoolArray:
     answers = np.asarray(is_right)
     if answers.ndim != 1 or not np.isin(answers, (0, 1)).all():
-        message = f"is_right has shape {answers.shape}; one true or false a gold unit is needed"
+        message = (
+            f"is_right has shape {answers.shape} and holds {np.unique(answers)[:5].tolist()}; one true or false (1 or 0) a "
+            "gold unit is needed"
+        )
         raise ValueError(message)
     return answers.astype(bool)

@@ -137,7 +137,9 @@ def read_labels(truth: ArrayLike, confusion: ArrayLike, rng: np.random.Generator
         message = f"confusion has shape {table.shape}; (truth, given) or (item, truth, given) is needed"
         raise ValueError(message)
     if (table < 0).any() or not np.allclose(table.sum(axis=-1), 1.0):
-        message = "confusion holds a row that is not a distribution; rows must be at least 0 and add up to 1"
+        message = (
+            f"confusion is {table.tolist()}, which holds a row that is not a distribution (at least 0, adding up to 1)"
+        )
         raise ValueError(message)
     if len(classes) and (classes.min() < 0 or classes.max() >= table.shape[-1]):
         message = f"truth runs from {classes.min()} to {classes.max()}; allowed are 0 to {table.shape[-1] - 1}"

@@ -137,7 +137,7 @@ def spammer_scores(confusion: ArrayLike) -> FloatArray:
         message = f"confusion has shape {table.shape}; (rater, truth, given) with 2 or more categories is needed"
         raise ValueError(message)
     if not np.allclose(table.sum(axis=2), 1.0):
-        message = "confusion holds a row that does not add up to 1"
+        message = f"confusion has row sums from {table.sum(axis=2).min()} to {table.sum(axis=2).max()}; each must be 1"
         raise ValueError(message)
     q = table.shape[1]
     return np.asarray(((table - table.mean(axis=1, keepdims=True)) ** 2).sum(axis=(1, 2)) / (q - 1), dtype=np.float64)
