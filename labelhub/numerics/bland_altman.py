@@ -100,6 +100,11 @@ def limits_of_agreement(
         NaN with a reason where fewer than three units were measured twice; without intervals, with a reason, where all
         differences are equal.
 
+    Raises
+    ------
+    ValueError
+        Where rows differ in length or are infinite, the scale is unknown, or a value is not above 0 with scale="ratio".
+
     Examples
     --------
     Differences -1, 0, 1, 2, 3: bias 1, standard deviation 1.58.

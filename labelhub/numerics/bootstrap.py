@@ -182,6 +182,11 @@ def ratio_estimate(
         Without it there is no interval, and the result says so.
     n : int, optional
         What to print as the count; the number of units with a positive denominator by default.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one numerator and one denominator a unit, or not one group a unit.
     """
     above = np.asarray(numerators, dtype=np.float64)
     below = np.asarray(denominators, dtype=np.float64)
@@ -215,6 +220,15 @@ def mean_estimate(
 ) -> Estimate:
     """The mean of one value a unit, NaN left out and not counted, with its bootstrap interval over groups.
 
+    Parameters
+    ----------
+    values : array of float, shape (unit,)
+        NaN where a unit has no value.
+    resampling : Resampling, optional
+        How to make the interval; without it there is none, and the result says so.
+    unit, method, version : str
+        What a value is of (in the plural), and the stamps on the result.
+
     Examples
     --------
     >>> mean_estimate([0.9, 0.8, float("nan"), 0.7], unit="pairs").n
@@ -228,6 +242,11 @@ def mean_estimate(
 
 def group_sums(contributions: FloatArray, groups: ArrayLike | None) -> FloatArray:
     """Contributions added up within each group: shape (group, column), groups in sorted order.
+
+    Raises
+    ------
+    ValueError
+        Where contributions are no matrix, or groups do not have one entry a unit.
 
     Examples
     --------
@@ -307,29 +326,16 @@ def _interval(
             tails = corrected
     low, high = np.quantile(kept, tails)
     return Interval(
-        low=float(low),
-        high=float(high),
-        level=resampling.level,
-        method=_method_name(resampling),
-        n_groups=n_groups,
-        group_unit=resampling.group_unit,
-        n_resamples=resampling.n_resamples,
-        n_dropped=n_dropped,
-        warnings=notes,
-        standard_error=float(kept.std(ddof=1)),
-    )
+        float(low), float(high), resampling.level, _method_name(resampling), n_groups, resampling.group_unit,
+        resampling.n_resamples, n_dropped, warnings=notes, standard_error=float(kept.std(ddof=1)),
+    )  # fmt: skip
 
 
 def _without(reason: str, n_groups: int, n_dropped: int, resampling: Resampling) -> Interval:
     return Interval(
-        level=resampling.level,
-        method=_method_name(resampling),
-        n_groups=n_groups,
-        group_unit=resampling.group_unit,
-        n_resamples=resampling.n_resamples,
-        n_dropped=n_dropped,
-        reason=reason,
-    )
+        NAN, NAN, resampling.level, _method_name(resampling), n_groups, resampling.group_unit, resampling.n_resamples,
+        n_dropped, reason,
+    )  # fmt: skip
 
 
 def _too_few(n_groups: int, resampling: Resampling) -> Interval:

@@ -53,6 +53,11 @@ def cl_dice(first: BoolArray, second: BoolArray, *, both_empty_is_perfect: bool 
     both_empty_is_perfect : bool
         Two empty masks get 1 in place of NaN.
 
+    Raises
+    ------
+    ValueError
+        Where the grids differ, or a mask is not boolean.
+
     Examples
     --------
     The first mask follows half of a line and misses the other.

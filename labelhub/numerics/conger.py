@@ -56,6 +56,11 @@ def conger_kappa(
     Agreement
         NaN with a reason where no unit has two ratings, or where chance agreement is 1.
 
+    Raises
+    ------
+    ValueError
+        Where ratings are no matrix or infinite, a rating is outside the categories, or weights are none.
+
     Examples
     --------
     Krippendorff's four observers and twelve units: .76207, standard error .15011.

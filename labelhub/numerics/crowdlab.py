@@ -24,7 +24,8 @@ from labelhub.numerics.results import NAN, FloatArray
 METHOD = "CROWDLAB"
 VERSION = "1"
 
-_LEAST_WEIGHT = 1e-4
+# As in the authors' cleanlab.
+_LEAST_WEIGHT = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -51,6 +52,9 @@ def crowdlab(
 ) -> Crowdlab:
     """The settled category of each unit from raters' answers and a model's out-of-sample probabilities.
 
+    All weights are judged against the majority vote, whose ties the model breaks. (cleanlab's default "best_quality" judges
+    them once more against its own consensus; with its ``consensus_method="majority_vote"`` both give the same numbers.)
+
     Parameters
     ----------
     ratings, categories, raters
@@ -63,6 +67,11 @@ def crowdlab(
     -------
     Crowdlab
         With a warning where no unit has two answers: nobody can then be weighed, and all count alike.
+
+    Raises
+    ------
+    ValueError
+        Where a row of probabilities is no distribution, or their shape does not fit the answers.
 
     Examples
     --------

@@ -49,6 +49,11 @@ def contour_fingerprint(points: ArrayLike, *, precision: float = PRECISION) -> s
     precision : float
         Vertices are rounded to multiples of it, in the unit of the points.
 
+    Raises
+    ------
+    ValueError
+        Where points are not finite pairs, there are none, or precision is not above 0.
+
     Examples
     --------
     >>> square = [(0, 0), (1, 0), (1, 1), (0, 1)]
@@ -75,6 +80,15 @@ def duplicate_contours(
     """The pairs of outlines on one unit that different raters gave with identical vertices.
 
     Outlines of fewer than five vertices are left out: boxes and triangles coincide by chance on a pixel grid.
+
+    Parameters
+    ----------
+    contours : sequence of array of float, each of shape (vertex, 2)
+        Outlines on one unit.
+    raters : sequence of int
+        Who drew each.
+    precision : float
+        As in :func:`contour_fingerprint`.
 
     Examples
     --------
@@ -104,6 +118,20 @@ def duplicate_masks(
     """The pairs of masks on one unit that different raters gave with an intersection over union of ``least_iou`` or more.
 
     Masks under 50 voxels are left out: small ones coincide by chance.
+
+    Parameters
+    ----------
+    masks : sequence of PlacedMask
+        Masks on one unit.
+    raters : sequence of int
+        Who drew each.
+    least_iou : float
+        Above 0 and at most 1.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one rater a mask, or ``least_iou`` is not above 0 and at most 1.
 
     Examples
     --------

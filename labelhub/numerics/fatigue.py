@@ -27,6 +27,11 @@ def sessions_of(times_s: Sequence[float], *, gap_s: float = 1800.0) -> NDArray[n
 
     ``times_s`` are ascending seconds. Returns one session number (from 0) a time; empty input gives an empty array.
 
+    Raises
+    ------
+    ValueError
+        Where times are not one ascending row, or hold NaN.
+
     Examples
     --------
     >>> sessions_of([0, 60, 120, 9000, 9060]).tolist()
@@ -69,6 +74,11 @@ def fatigue_slope(
     References
     ----------
     Angrist and Pischke (2009), chapters 5.1 (fixed effects) and 8.2 (clusters).
+
+    Raises
+    ------
+    ValueError
+        Where the rows differ in length or hold NaN.
 
     Examples
     --------

@@ -49,6 +49,11 @@ class PlacedMask:
 def box_iou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     """Intersection over union of boxes ``(x0, y0, x1, y1)``: shape (first, second); 0 where both areas are 0.
 
+    Parameters
+    ----------
+    first, second : array of float, shape (box, 4)
+        ``x0 <= x1`` and ``y0 <= y1``, finite; anything else is a ValueError.
+
     Examples
     --------
     >>> box_iou([[0, 0, 2, 2]], [[1, 0, 3, 2], [5, 5, 6, 6]]).round(4).tolist()
@@ -167,6 +172,20 @@ def keypoint_similarity(
 
 def point_similarity(first: ArrayLike, second: ArrayLike, tolerance: float, spacing: ArrayLike = 1.0) -> FloatArray:
     """Closeness of single points: 1 where they coincide, falling in a line to 0 at ``tolerance`` apart.
+
+    Parameters
+    ----------
+    first, second : array of float, shape (point, axis)
+        Points of two raters.
+    tolerance : float
+        Distance at which the similarity reaches 0, in the unit of the spacing.
+    spacing : float or array of float, shape (axis,)
+        Size of a pixel along each axis of the points.
+
+    Raises
+    ------
+    ValueError
+        Where tolerance is not above 0.
 
     Examples
     --------

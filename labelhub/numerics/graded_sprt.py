@@ -91,6 +91,11 @@ def sprt_by_difficulty(
     rates : ErrorRates, optional
         .01 and .10 by default.
 
+    Raises
+    ------
+    ValueError
+        Where rows differ in length, an answer is neither right nor wrong, or not 0 < bad < good < 1 for every unit.
+
     Examples
     --------
     Five misses on easy units pause, on hard ones they do not.
@@ -133,6 +138,11 @@ def sprt_of_scores(
     rates : ErrorRates, optional
         .01 and .10 by default.
 
+    Raises
+    ------
+    ValueError
+        Where a score is not finite, or not bad < good with a spread above 0.
+
     Examples
     --------
     >>> sprt_of_scores([0.5, 0.4, 0.6, 0.5], good=0.9, bad=0.7, spread=0.2).verdict
@@ -161,6 +171,11 @@ def mask_credit(dice: ArrayLike, reader_dice: Sequence[ArrayLike]) -> FloatArray
         The judged rater's Dice against gold; NaN (no value) gives NaN.
     reader_dice : sequence of array of float
         For each unit the Dice values between reference readers, the judged rater left out; a unit without any gives NaN.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one set of reader values a unit.
 
     Examples
     --------

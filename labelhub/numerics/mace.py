@@ -58,6 +58,11 @@ def mace(
     n_restarts, n_iterations : int
         Starts (the likeliest result is kept) and rounds of each; the paper's are 10 and 50.
 
+    Raises
+    ------
+    ValueError
+        Where fewer than two categories are possible, a rating is none of them, or there is no start or no round.
+
     Examples
     --------
     >>> found = mace([[0, 0, 1], [1, 1, 1], [0, 0, 1], [1, 1, 1], [0, 0, 1], [1, 1, 1]])

@@ -174,6 +174,13 @@ def both_empty_share(edge_cases: Iterable[EdgeCase], *, unit: str = "pairs") -> 
 
     To be shown beside every mean over pairs, which leaves these pairs out. Pairs are taken as independent.
 
+    Parameters
+    ----------
+    edge_cases : iterable of {"none", "both-empty", "first-empty", "second-empty"}
+        The ``edge_case`` of every comparison.
+    unit : str
+        What is counted, in words and in the plural.
+
     Examples
     --------
     >>> share = both_empty_share(["none", "both-empty", "first-empty", "both-empty"])

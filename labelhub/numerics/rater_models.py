@@ -95,6 +95,11 @@ def shrunken_shares(right: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> S
     Shrinkage
         With Jeffreys' prior Beta(1/2, 1/2) and a warning where fewer than three raters have gold units.
 
+    Raises
+    ------
+    ValueError
+        Where counts are not whole, or not 0 <= right <= n.
+
     Examples
     --------
     Two raters of ten with 10 of 10 and 95 of 100: the long record is trusted more.
@@ -132,6 +137,11 @@ def shrunken_shares(right: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> S
 
 def probability_greater(a1: float, b1: float, a2: float, b2: float) -> float:
     """P(X > Y) for independent X ~ Beta(a1, b1) and Y ~ Beta(a2, b2).
+
+    Raises
+    ------
+    ValueError
+        Where a parameter is not above 0.
 
     Examples
     --------

@@ -96,6 +96,11 @@ def ratings_from_counts(counts: ArrayLike) -> FloatArray:
 
     Only coefficients that do not ask who rated (all but Cohen's and pairwise ones) may be computed from the result.
 
+    Raises
+    ------
+    ValueError
+        Where counts are no matrix of whole numbers of at least 0.
+
     Examples
     --------
     >>> ratings_from_counts([[2, 1], [0, 2]]).tolist()
@@ -115,6 +120,11 @@ def ratings_from_counts(counts: ArrayLike) -> FloatArray:
 
 def ratings_from_table(table: ArrayLike) -> FloatArray:
     """Ratings of two raters with the cross table ``table[first rater, second rater]``; categories are 0, 1, 2, ...
+
+    Raises
+    ------
+    ValueError
+        Where the table is not square, or a count is not whole or below 0.
 
     Examples
     --------

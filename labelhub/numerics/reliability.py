@@ -79,6 +79,11 @@ def reliability_curve(
     judged_by : str
         What ``is_right`` comes from, for the reader.
 
+    Raises
+    ------
+    ValueError
+        Where lengths differ, a value lies outside 0 to 1, or edges do not rise from 0 to 1.
+
     Examples
     --------
     Four claims of .97, three of them right:
@@ -152,6 +157,11 @@ def calibrated(posterior: ArrayLike, truth: ArrayLike, categories: ArrayLike) ->
     -------
     Calibration
         Unchanged, with a reason, below 20 gold units.
+
+    Raises
+    ------
+    ValueError
+        Where shapes do not fit.
 
     Examples
     --------

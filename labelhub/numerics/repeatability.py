@@ -68,6 +68,11 @@ def repeatability(
     Repeatability
         NaN with a reason where no unit has two repeats.
 
+    Raises
+    ------
+    ValueError
+        Where the multiplier is not above 0, or repeats are no matrix or infinite.
+
     Examples
     --------
     >>> found = repeatability([[10.0, 12.0], [20.0, 19.0], [15.0, 15.0], [31.0, 30.0]])

@@ -59,6 +59,12 @@ def residual_error(
         The interval is exact (Clopper-Pearson) on the effective number of units (Korn and Graubard), which is at most the
         number audited; without any error it is that of the groups' weights. NaN with a reason where nothing was audited.
 
+    Raises
+    ------
+    ValueError
+        Where rows differ in length, ``is_wrong`` is not 0 or 1, a chance is not above 0 and at most 1, or ``n_units``
+        is below the number audited.
+
     Examples
     --------
     2 errors in 40 audited at 5 %:

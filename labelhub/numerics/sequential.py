@@ -106,6 +106,11 @@ def sprt(is_right: ArrayLike, plan: SprtPlan | None = None) -> SprtResult:
     plan : SprtPlan, optional
         The default is .90 against .75 with errors .01 and .10.
 
+    Raises
+    ------
+    ValueError
+        Where an answer is neither right nor wrong.
+
     Examples
     --------
     Five wrong answers in a row pause; so few right ones do not clear yet.
@@ -144,6 +149,20 @@ def drift(is_right: ArrayLike, *, limit: float = DRIFT_LIMIT, good: float = 0.90
     """Watches a cleared rater: an alarm calls for a new test, it is no verdict (false alarm once in about 1,000 units).
 
     S = max(0, S + log likelihood ratio) of ``bad`` against ``good``.
+
+    Parameters
+    ----------
+    is_right : array of bool, shape (unit,)
+        Whether each gold answer was right, in the order in which they were given.
+    limit : float
+        Height of an alarm, above 0.
+    good, bad : float
+        The accuracies that the ratio compares; 0 < bad < good < 1.
+
+    Raises
+    ------
+    ValueError
+        Where an answer is neither right nor wrong, limit is not above 0, or not 0 < bad < good < 1.
 
     Examples
     --------

@@ -30,6 +30,11 @@ def signed_distance(mask: BoolArray, spacing: ArrayLike = 1.0) -> FloatArray:
     spacing : float or array of float, shape (axis,)
         Size of a voxel, above 0; the result is in its unit.
 
+    Raises
+    ------
+    ValueError
+        Where the mask is not boolean, or the spacing is not above 0.
+
     Examples
     --------
     >>> signed_distance(np.array([[False, True, True, False]])).tolist()

@@ -57,6 +57,11 @@ def spam_indices(
     categories : sequence of float, optional
         The possible categories; those that occur by default.
 
+    Raises
+    ------
+    ValueError
+        Where a rating is outside the categories, or order has another shape.
+
     Examples
     --------
     >>> found = spam_indices([[0, 0], [1, 0], [0, 0], [1, 0]])
@@ -100,6 +105,11 @@ def clicker_ratio(n_right: ArrayLike, n: ArrayLike, n_categories: int) -> FloatA
     n_categories : int
         At least 2.
 
+    Raises
+    ------
+    ValueError
+        Where not 0 <= n_right <= n, or there are fewer than two categories.
+
     Examples
     --------
     >>> clicker_ratio([50, 95], [100, 100], 2).round(1).tolist()
@@ -126,6 +136,11 @@ def spammer_scores(confusion: ArrayLike) -> FloatArray:
     ----------
     confusion : array of float, shape (rater, truth, given)
         Rows add up to 1.
+
+    Raises
+    ------
+    ValueError
+        Where a row does not add up to 1, or shapes do not fit.
 
     Examples
     --------

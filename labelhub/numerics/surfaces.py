@@ -124,7 +124,19 @@ def mean_directed_distance(distances: SurfaceDistances) -> float:
 
 
 def surface_dice(distances: SurfaceDistances, tolerance: float) -> float:
-    """NSD: the share of surface voxels of both masks that lie within ``tolerance`` of the other surface."""
+    """NSD: the share of surface voxels of both masks that lie within ``tolerance`` of the other surface.
+
+    Parameters
+    ----------
+    distances : SurfaceDistances
+    tolerance : float
+        At least 0, in the unit of the spacing; a voxel exactly this far away is within.
+
+    Raises
+    ------
+    ValueError
+        Where the tolerance is below 0.
+    """
     if not tolerance >= 0:
         message = f"tolerance is {tolerance!r}; it must be at least 0, in the unit of the spacing"
         raise ValueError(message)

@@ -118,7 +118,10 @@ REFUSED = {
     "a level in percent": (lambda: raw_agreement([[1, 1]], level=95), "level is 95"),
     "a level of alpha in percent": (lambda: krippendorff_alpha([[1, 1]], level=95), "level is 95"),
     "a level of kappa in percent": (lambda: conger_kappa([[1, 1]], level=95), "level is 95"),
-    "answers in a session of unknown number": (lambda: fatigue_slope([1, 0], [0, 1], [0, math.nan]), "holds NaN"),
+    "answers in a session of unknown number": (
+        lambda: fatigue_slope([1, 0], [0, 1], np.array([0, math.nan])),
+        "holds NaN",
+    ),
     "no chance pairs": (
         lambda: structured_alpha([], lambda a, b: 0.0, RNG, max_chance_pairs=0),
         "max_chance_pairs is 0",
