@@ -53,7 +53,7 @@ def test_softmin_of_nothing_is_unknown_and_of_nonsense_refused():
     assert softmin_score([[0.5, GAP]]) == 0.5
     with pytest.raises(ValueError, match="temperature is 0"):
         softmin_score([1], temperature=0)
-    with pytest.raises(ValueError, match="runs from 2.0 to 2.0"):
+    with pytest.raises(ValueError, match=r"runs from 2\.0 to 2\.0"):
         softmin_score([2])
 
 
