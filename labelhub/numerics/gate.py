@@ -46,6 +46,13 @@ class SprtBehaviour:
 def sprt_behaviour(accuracy: float, plan: SprtPlan | None = None) -> SprtBehaviour:
     """How often the test pauses a rater of this accuracy, and after how many gold units; nothing is simulated.
 
+    Parameters
+    ----------
+    accuracy : float
+        Of the rater, 0 to 1, the same on every gold unit.
+    plan : SprtPlan, optional
+        The default is .90 against .75 with errors .01 and .10.
+
     Examples
     --------
     >>> found = sprt_behaviour(0.90)
@@ -124,6 +131,11 @@ def gate_behaviour(
     drift_limit : float
         Of the watch after a clearance.
 
+    Raises
+    ------
+    ValueError
+        Where accuracy lies outside 0 to 1, or a number is not above 0.
+
     Examples
     --------
     >>> found = gate_behaviour(0.5, np.random.default_rng(0), n_raters=100)
@@ -189,6 +201,21 @@ def naive_rule_pauses(
     """The share of raters that "accuracy over the last ``last`` answers under ``below``" pauses within ``n_gold`` units.
 
     The rule looks again after every answer, which is why it pauses nearly everybody in the end.
+
+    Parameters
+    ----------
+    accuracy : float
+        0 to 1.
+    rng : numpy.random.Generator
+    last, below : int, float
+        The rule: paused as soon as the share right of the last ``last`` answers is under ``below``.
+    n_gold, n_raters : int
+        How many gold units each of how many raters meets.
+
+    Raises
+    ------
+    ValueError
+        Where accuracy lies outside 0 to 1, or not 0 < last <= n_gold and 0 < below <= 1.
 
     Examples
     --------

@@ -48,6 +48,11 @@ class PlacedMask:
 def box_iou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     """Intersection over union of boxes ``(x0, y0, x1, y1)``: shape (first, second); 0 where both areas are 0.
 
+    Parameters
+    ----------
+    first, second : array of float, shape (box, 4)
+        ``x0 <= x1`` and ``y0 <= y1``, finite; anything else is a ValueError.
+
     Examples
     --------
     >>> box_iou([[0, 0, 2, 2]], [[1, 0, 3, 2], [5, 5, 6, 6]]).round(4).tolist()
@@ -86,12 +91,19 @@ def keypoint_similarity(
     Parameters
     ----------
     first, second : array of float, shape (keypoint, 2)
+        NaN where a point is not marked.
     area : float
         The object's area in squared pixels, above 0.
     falloff : array of float, shape (keypoint,) or a number
-        COCO's k, twice its sigmas: how far people usually differ on this point, as a share of the object's size.
+        COCO's k, twice its sigmas, above 0: how far people usually differ on this point, as a share of the object's
+        size.
     visible : array of bool, shape (keypoint,), optional
-        Points that both marked; all by default. NaN where there is none.
+        Points that count; those that both marked by default. The similarity is NaN where none counts.
+
+    Raises
+    ------
+    ValueError
+        Where shapes differ, area or falloff is not above 0, or a point that counts is NaN.
 
     Examples
     --------
@@ -105,16 +117,40 @@ def keypoint_similarity(
     if not area > 0:
         message = f"area is {area!r}; it must be above 0"
         raise ValueError(message)
-    used = np.ones(len(a), dtype=bool) if visible is None else np.asarray(visible, dtype=bool)
+    marked = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+    used = marked if visible is None else np.asarray(visible, dtype=bool)
+    if used.shape != (len(a),) or (used & ~marked).any():
+        message = (
+            f"visible has shape {used.shape} for {len(a)} keypoints; one each, and only of points that both marked"
+        )
+        raise ValueError(message)
+    spread = np.asarray(falloff, dtype=np.float64)
+    if spread.shape not in ((), (len(a),)) or not (spread > 0).all():
+        message = f"falloff is {spread.tolist()} for {len(a)} keypoints; a number above 0, or one each, is needed"
+        raise ValueError(message)
     if not used.any():
         return float("nan")
-    spread = np.broadcast_to(np.asarray(falloff, dtype=np.float64), (len(a),))
+    spread = np.broadcast_to(spread, (len(a),))
     squared = ((a - b) ** 2).sum(axis=1)
     return float(np.exp(-squared[used] / (2 * area * spread[used] ** 2)).mean())
 
 
 def point_similarity(first: ArrayLike, second: ArrayLike, tolerance: float, spacing: ArrayLike = 1.0) -> FloatArray:
     """Closeness of single points: 1 where they coincide, falling in a line to 0 at ``tolerance`` apart.
+
+    Parameters
+    ----------
+    first, second : array of float, shape (point, axis)
+        Points of two raters.
+    tolerance : float
+        Distance at which the similarity reaches 0, in the unit of the spacing.
+    spacing : float or array of float, shape (axis,)
+        Size of a pixel along each axis of the points.
+
+    Raises
+    ------
+    ValueError
+        Where tolerance is not above 0.
 
     Examples
     --------
@@ -198,7 +234,11 @@ def _checked_mask(mask: Placed) -> Placed:
 
 
 def _boxes(boxes: ArrayLike, name: str) -> FloatArray:
-    array = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    array = np.asarray(boxes, dtype=np.float64)
+    if array.size and array.shape[-1:] != (4,):
+        message = f"{name} has shape {array.shape}; (box, 4) with (x0, y0, x1, y1) is needed"
+        raise ValueError(message)
+    array = array.reshape(-1, 4)
     # A sum is finite only where every number is, unless it overflows: then each is looked at.
     is_finite = np.isfinite(array.sum()) or np.isfinite(array).all()
     if not is_finite or (array[:, 2:] < array[:, :2]).any():

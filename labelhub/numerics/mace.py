@@ -60,6 +60,11 @@ def mace(
     habit_prior : float
         Pseudo-answers a category by which a rater's habit is taken to be even, above 0; the paper's are 10.
 
+    Raises
+    ------
+    ValueError
+        Where fewer than two categories are possible, a rating is none of them, or there is no start or no round.
+
     Examples
     --------
     >>> found = mace([[0, 0, 1], [1, 1, 1], [0, 0, 1], [1, 1, 1], [0, 0, 1], [1, 1, 1]])

@@ -57,6 +57,11 @@ def match_pair(similarity: ArrayLike, threshold: float) -> PairMatch:
     PairMatch
         In order of ``first``. Equal totals are decided for the pairs listed first.
 
+    Raises
+    ------
+    ValueError
+        Where the threshold is not above 0, or similarity has not two dimensions.
+
     Examples
     --------
     Taking the best pair first (.9) would leave the others unmatched; the optimum keeps both.
@@ -164,6 +169,11 @@ def cluster_objects(
     Clusters
         The groups do not depend on the order of objects or raters. Equal similarities are decided for the pair that is
         more alike the other objects in total, then for the one listed first (only then does order matter).
+
+    Raises
+    ------
+    ValueError
+        Where similarity is not symmetric, the threshold is not above 0, or a rater is none of ``n_raters``.
 
     Examples
     --------

@@ -110,7 +110,9 @@ def _solids(shapes: Sequence[PolygonShape]) -> _Solids:
             if 3 <= len(ring) <= MAX_POINTS:
                 chosen.append(index)
                 points.append(ring)
-    rings = rings_of(points)
+    # Looked at afterwards, all at once: points that are not finite are refused by then, whatever came of them.
+    with np.errstate(invalid="ignore", over="ignore"):
+        rings = rings_of(points)
     _check_finite(rings.x, rings.y)
     short = np.array(chosen, dtype=np.int64)
     geometry = np.full(n, None, dtype=object)
