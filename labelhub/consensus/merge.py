@@ -71,7 +71,7 @@ class _Ballot:
 
     terms: Terms
     grids: Sequence[Grid]
-    extents: Extents = field(default_factory=Extents)
+    extents: Extents
     shares: list[float] = field(default_factory=list)
     ties: list[Tie] = field(default_factory=list)
 
@@ -85,11 +85,13 @@ class _Ballot:
         return True
 
 
-def merge_readings(readings: Sequence[Reading], *, terms: Terms, grids: Sequence[Grid] = ()) -> Merged:
+def merge_readings(
+    readings: Sequence[Reading], *, terms: Terms, grids: Sequence[Grid] = (), extents: Extents | None = None
+) -> Merged:
     """Merge the current readings of one item. Raises ``ValueError`` where there is none."""
     if not readings:
         raise ValueError("readings is empty; a label needs at least one reading")
-    ballot = _Ballot(terms, grids)
+    ballot = _Ballot(terms, grids, Extents() if extents is None else extents)
     answers = _answers(readings, terms.questions, ballot)
     shapes: list[MergedShape] = []
     for label in terms.labels:

@@ -13,16 +13,17 @@ from django.db.models import Max
 
 from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
-from labelhub.annotations.plain import reading_of, readings_of, regions_to_document, values_to_document
+from labelhub.annotations.plain import reading_of, regions_to_document, values_to_document
 from labelhub.audit import services as audit
 from labelhub.catalog.blobs import store_blob
 from labelhub.catalog.models import Item
-from labelhub.catalog.selectors import grid_of, media_of
+from labelhub.catalog.selectors import media_of
 from labelhub.consensus.merge import Merged, MergedShape, merge_readings
 from labelhub.consensus.models import SettledShape, Settlement
 from labelhub.formats.mask_blob import encode_mask
 from labelhub.projects.errors import DomainError
 from labelhub.projects.selectors import current_ontology, current_policy
+from labelhub.scoring.loaded import Loaded
 from labelhub.scoring.services import terms_of
 
 CHOICE_METHOD, CHOICE_VERSION = "reviewer's choice of a reading", "1"
@@ -48,14 +49,14 @@ class NothingToSettle(DomainError):
     code = "nothing-to-settle"
 
 
-def merged_label(item: Item, submissions: Sequence[Submission]) -> Merged:
-    """Return what the given readings say together; nothing is stored."""
+def merged_label(item: Item, submissions: Sequence[Submission], *, loaded: Loaded | None = None) -> Merged:
+    """Return what the given readings say together; nothing is stored. ``loaded`` holds what scoring read of the item."""
     if not submissions:
         raise NothingToSettle("Nobody has read this item yet. Nothing was settled.")
-    _, ontology = current_ontology(item.project)
-    _, policy = current_policy(item.project)
-    grids = [grid_of(medium) for medium in media_of(item)]
-    return merge_readings(readings_of(submissions), terms=terms_of(ontology, policy), grids=grids)
+    if loaded is None:
+        loaded = Loaded(item, terms_of(current_ontology(item.project)[1], current_policy(item.project)[1]))
+    readings = loaded.readings(submissions)
+    return merge_readings(readings, terms=loaded.terms, grids=loaded.grids, extents=loaded.extents)
 
 
 def settle_by_vote(

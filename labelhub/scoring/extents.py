@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import shapely
@@ -93,19 +94,29 @@ def extent_of(shape: Shape, size: Size | None) -> Extent:
     return Extent(shape, mask, (middle[0] - 0.5, middle[1], middle[2]))
 
 
+Known: TypeAlias = dict[tuple[int, Size | None], Extent]
+
+
 class Extents:
     """The extents of shapes, each found once however often it is compared. Lives as long as one item is looked at."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, Size | None], Extent] = {}
+        self._own: Known = {}
+        self._kept: dict[int, Known] = {}
+
+    def keep_in(self, known: Known, shapes: Sequence[Shape]) -> None:
+        """Keep the extents of these shapes in ``known``, and take from it those that are there, for as long as it lives."""
+        for shape in shapes:
+            self._kept[id(shape)] = known
 
     def of(self, shape: Shape, size: Size | None) -> Extent:
         """Return :func:`extent_of` the shape."""
         # The extent holds the shape, so that its id is not given to another one.
         key = (id(shape), size)
-        if key not in self._known:
-            self._known[key] = extent_of(shape, size)
-        return self._known[key]
+        known = self._kept.get(key[0], self._own)
+        if key not in known:
+            known[key] = extent_of(shape, size)
+        return known[key]
 
     def voxels_of(self, shape: Shape, size: Size | None) -> PlacedMask:
         """Return the voxels that the shape encloses, which may be none."""

@@ -42,7 +42,7 @@ def score_then_decide(item: Item) -> Decided | None:
         return None
     if assigned.has_open(item, read_kind="rework"):
         return None
-    merged = merged_label(item, current) if may_be_accepted(item, scores) else None
+    merged = merged_label(item, current, loaded=scores.loaded) if may_be_accepted(item, scores) else None
     has_tie = merged is not None and bool(merged.ties)
     _, verdict = route_item(item, scores, has_tie=has_tie, is_fixed_work=_is_fixed_work(current, aside))
     return Decided(verdict, current, merged)
