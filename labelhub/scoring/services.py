@@ -26,6 +26,7 @@ from labelhub.projects.selectors import current_ontology, current_policy
 from labelhub.scoring.compare import METHOD, VERSION, Comparison, Terms, compare
 from labelhub.scoring.loaded import Loaded
 from labelhub.scoring.models import GoldReference, Score
+from labelhub.scoring.posteriors import Judged, renew
 from labelhub.scoring.reads import Reads, reads_of
 from labelhub.scoring.rows import AGREEMENT, CURRENT_AGREEMENT, RIGHT, SIMILARITY, Between, method_of, rows_of
 
@@ -38,7 +39,8 @@ class ItemScores:
 
     ``n_set_aside`` counts readers whose reading was set aside. ``pairs`` holds every pair of current readings, smaller
     id first; ``model`` the model's similarity with each current reading, ``model_silence`` why there is none. ``gold``
-    says of each reading whether it is right against the item's gold.
+    says of each reading whether it is right against the item's gold. ``loaded`` is what was read of the item, ``judged`` what
+    truth inference says of the current readings (None where nothing changed since it was kept).
     """
 
     reads: Reads
@@ -48,6 +50,7 @@ class ItemScores:
     model_silence: str
     gold: Mapping[int, bool | None]
     loaded: Loaded
+    judged: Judged | None
 
 
 def terms_of(ontology: Ontology, policy: Policy) -> Terms:
@@ -77,6 +80,7 @@ def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
         prediction, silence = heard_prediction(item, reads.current, policy)
         bench.score_model(prediction)
         bench.write()
+        judged = renew(bench.loaded, reads.current, policy, gold=bench.gold.submission if bench.gold else None)
         pairs = bench.similarities(About.PAIR)
         current = {_key(a, b): pairs.get(_key(a, b)) for a, b in combinations(reads.current, 2)}
         counted = {_key(a, b): pairs.get(_key(a, b)) for a, b in combinations(reads.counted, 2)}
@@ -92,6 +96,7 @@ def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
             model_silence=silence,
             gold=_gold_verdicts(item),
             loaded=bench.loaded,
+            judged=judged,
         )
 
 
@@ -121,6 +126,7 @@ class _Bench:
     def __init__(self, item: Item, terms: Terms, reads: Reads) -> None:
         self.item, self.terms, self.reads = item, terms, reads
         self.loaded = Loaded(item, terms)
+        self.gold: GoldReference | None = None
         self.method = method_of(METHOD, terms)
         self.stored = list(Score.objects.filter(item=item, metric=SIMILARITY, label="", replaced_at=None))
         self._new: list[Score] = []
@@ -142,6 +148,7 @@ class _Bench:
     def score_gold(self, policy: Policy) -> None:
         """Compare every reading with the item's current gold; right is a similarity of at least ``accept_agreement``."""
         gold = GoldReference.objects.filter(item=self.item, retired_at=None).select_related("submission").first()
+        self.gold = gold
         if gold is None:
             return
         done = {row.first_id for row in self._valid(About.GOLD) if row.gold_id == gold.pk}

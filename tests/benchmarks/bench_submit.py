@@ -58,7 +58,9 @@ def _cast(readers: int) -> Any:
     from tests.workflow.walking import new_annotator
 
     tag = uuid.uuid4().hex[:6]
-    cast = make_cast(policy=Policy(readers=readers, max_readers=readers, gold_share=0.0, gold_share_undecided=0.0), tag=tag)
+    cast = make_cast(
+        policy=Policy(readers=readers, max_readers=readers, gold_share=0.0, gold_share_undecided=0.0), tag=tag
+    )
     people = [cast.ann, cast.ben] + [new_annotator(cast, f"R{number}{tag}") for number in range(readers - 2)]
     return cast, people
 
