@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import shapely
 from scipy import ndimage
 
 from labelhub.consensus.merge_areas import merged_area
 from labelhub.formats.shapes import MaskRegion, Region, Shape
+from labelhub.numerics.borders import borders_of
 from labelhub.numerics.fusion_calibration import RaterOffset
 from labelhub.numerics.object_merge import merge_boxes, merge_keypoints
 from labelhub.numerics.rasterise import shape_mask, union_of
@@ -126,18 +126,9 @@ def outlines_of(mask: MaskRegion) -> tuple[Region, ...] | None:
     """
     regions: list[Region] = []
     for depth, plane in enumerate(mask.voxels):
-        steps = np.diff(np.pad(plane, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-        rows, starts = np.nonzero(steps == 1)
-        _, ends = np.nonzero(steps == -1)
-        x, y = mask.origin[2], mask.origin[1]
-        runs = shapely.box(starts + x, rows + y, ends + x, rows + y + 1)
-        surface = shapely.unary_union(runs)
-        for part in getattr(surface, "geoms", [surface]):
-            if part.is_empty:
-                continue
-            for number, ring in enumerate((part.exterior, *part.interiors)):
-                points = shapely.get_coordinates(shapely.simplify(ring, 0))[:-1]
-                regions.append(Region("polygon", points, z=mask.origin[0] + depth, is_hole=number > 0))
+        for points, is_hole in borders_of(plane):
+            moved = points + np.array([mask.origin[2], mask.origin[1]], dtype=np.float64)
+            regions.append(Region("polygon", moved, z=mask.origin[0] + depth, is_hole=is_hole))
     if any(region.is_hole for region in regions):
         filled = shape_mask(regions)
         if int(filled.voxels.sum()) != int(mask.voxels.sum()):
