@@ -23,6 +23,7 @@ from labelhub.projects.models import Labeler
 from labelhub.reviews.models import Decision
 from labelhub.routing.models import Route
 from labelhub.scoring.models import GoldReference, Score
+from labelhub.scoring.posteriors import ItemPosterior, posterior_of
 from labelhub.scoring.reads import is_counted, reads_of
 from labelhub.scoring.rows import AGREEMENT, RIGHT, SIMILARITY
 
@@ -73,6 +74,7 @@ class ItemStory:
     settlements: tuple[Settlement, ...]
     gold: GoldReference | None
     events: tuple[EventLine, ...]
+    posterior: ItemPosterior
 
     @property
     def route(self) -> Route | None:
@@ -104,6 +106,7 @@ def story_of(item: Item) -> ItemStory:
         settlements=tuple(settlements.prefetch_related("shapes")),
         gold=gold,
         events=lines_of(_events(item, readers)),
+        posterior=posterior_of(item),
     )
 
 

@@ -96,6 +96,7 @@ manage_urls = [
     path("manage/<slug:slug>/data/<int:pk>/cancel/", ingest.cancel, name="manage-data-cancel"),
     path("manage/<slug:slug>/data/<int:pk>/resume/", ingest.resume, name="manage-data-resume"),
     path("manage/<slug:slug>/data/<int:pk>/abandon/", ingest.abandon, name="manage-data-abandon"),
+    path("manage/<slug:slug>/scores/", manage_jobs.renew_scores, name="manage-scores-renew"),
     path("manage/<slug:slug>/jobs/<int:pk>/", manage_jobs.job, name="manage-job"),
     path("manage/<slug:slug>/jobs/<int:pk>/cancel/", manage_jobs.cancel, name="manage-job-cancel"),
 ]

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
 from labelhub.catalog.models import Item
-from labelhub.consensus.merge import Merged
-from labelhub.consensus.services import merged_label
+from labelhub.consensus.services import Label, merged_label
 from labelhub.reviews.selectors import rejected
 from labelhub.routing.policy_rules import Verdict
 from labelhub.routing.services import may_be_accepted, route_item
@@ -26,7 +25,7 @@ class Decided:
 
     verdict: Verdict
     reads: Sequence[Submission]
-    merged: Merged | None
+    merged: Label | None
 
     def odd_submission(self) -> Submission:
         """Return the reading that goes back to its author."""
@@ -42,8 +41,10 @@ def score_then_decide(item: Item) -> Decided | None:
         return None
     if assigned.has_open(item, read_kind="rework"):
         return None
-    merged = merged_label(item, current) if may_be_accepted(item, scores) else None
-    has_tie = merged is not None and bool(merged.ties)
+    merged = None
+    if may_be_accepted(item, scores):
+        merged = merged_label(item, current, loaded=scores.loaded, judged=scores.judged)
+    has_tie = merged is not None and bool(merged.merged.ties)
     _, verdict = route_item(item, scores, has_tie=has_tie, is_fixed_work=_is_fixed_work(current, aside))
     return Decided(verdict, current, merged)
 

@@ -27,7 +27,6 @@ from labelhub.assignments.models import Assignment
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.consensus import services as consensus
-from labelhub.consensus.merge import Merged
 from labelhub.consensus.models import Settlement
 from labelhub.exports import services as exports
 from labelhub.exports.models import Release
@@ -317,9 +316,14 @@ def _score_and_route(item: Item) -> None:
 
 
 def _settle_by_vote(
-    item: Item, reads: Sequence[Submission], *, reason: str, by: User | None = None, merged: Merged | None = None
+    item: Item,
+    reads: Sequence[Submission],
+    *,
+    reason: str,
+    by: User | None = None,
+    merged: consensus.Label | None = None,
 ) -> Settlement:
-    settlement = consensus.settle_by_vote(item=item, submissions=reads, reason=reason, by=by, merged=merged)
+    settlement = consensus.settle_by_vote(item=item, submissions=reads, reason=reason, by=by, found=merged)
     _settled(item)
     return settlement
 
