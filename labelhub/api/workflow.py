@@ -32,6 +32,7 @@ class QueueView(APIView):
         return Response(
             {
                 "open": [asdict(entry) for entry in queue.open],
+                "paused": [asdict(entry) for entry in queue.paused],
                 "closed": [asdict(entry) for entry in queue.closed],
                 "n_submitted": queue.n_submitted,
             }

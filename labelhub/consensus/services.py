@@ -69,7 +69,7 @@ def settle_by_vote(
     if label.ties:
         raise UnsettledTie(label)
     with transaction.atomic():
-        settlement = _new_settlement(
+        settlement = new_settlement(
             item, submissions, label.method, label.version, by, reason,
             no_finding=label.no_finding, answers=values_to_document(label.answers), confidence=label.confidence,
         )  # fmt: skip
@@ -86,7 +86,7 @@ def settle_by_vote(
             )
             for entry in label.shapes
         )  # fmt: skip
-        _write_event(item, settlement, by)
+        write_event(item, settlement, by)
     return settlement
 
 
@@ -94,7 +94,7 @@ def settle_by_choice(*, item: Item, submission: Submission, by: User, reason: st
     """Settle the item with one reading that a reviewer found right, as it was drawn. Writes ``item.settled``."""
     reading = reading_of(submission)
     with transaction.atomic():
-        settlement = _new_settlement(
+        settlement = new_settlement(
             item, [submission], CHOICE_METHOD, CHOICE_VERSION, by, reason,
             no_finding=submission.no_finding, answers=values_to_document(reading.answers), confidence=None,
         )  # fmt: skip
@@ -106,14 +106,15 @@ def settle_by_choice(*, item: Item, submission: Submission, by: User, reason: st
             )
             for row in submission.annotations.order_by("pk")
         )  # fmt: skip
-        _write_event(item, settlement, by)
+        write_event(item, settlement, by)
     return settlement
 
 
-def _new_settlement(
+def new_settlement(
     item: Item, submissions: Sequence[Submission], method: str, version: str, by: User | None, reason: str, *,
     no_finding: bool, answers: dict[str, object], confidence: float | None,
 ) -> Settlement:  # fmt: skip
+    """Write the item's next settlement with its inputs; its shapes and event are the caller's."""
     ontology, content = current_ontology(item.project)
     highest = Settlement.objects.filter(item=item).aggregate(highest=Max("number"))["highest"]
     asked = {label for submission in submissions for label in submission.asked_labels}
@@ -130,7 +131,8 @@ def _sources(entry: MergedShape, submissions: Sequence[Submission]) -> list[dict
     return [{"submission": submissions[index].pk, "shape": shape_id} for index, shape_id in entry.merged_from]
 
 
-def _write_event(item: Item, settlement: Settlement, by: User | None) -> None:
+def write_event(item: Item, settlement: Settlement, by: User | None) -> None:
+    """Write ``item.settled``."""
     audit.append(
         project_id=item.project_id, kind="item.settled", actor="system" if by is None else f"user:{by.pk}",
         subject=f"item:{item.pk}",
