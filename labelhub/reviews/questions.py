@@ -5,6 +5,7 @@ For annotators there is :func:`own_questions` alone: what they asked themselves.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +21,7 @@ from labelhub.reviews.models import ClaimVerdict, Question, QuestionReply, Taken
 from labelhub.reviews.selectors import READING
 
 Reach = QuestionReply.Reach
-HEADING = "## Questions and answers"
+HEADING = "*Questions and answers*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,12 @@ def own_questions(assignment: Assignment) -> tuple[OwnQuestion, ...]:
     """Return what the labeler of ``assignment`` asked about its item, oldest first. A declared disclosure."""
     rows = Question.objects.filter(item=assignment.item_id, assignment__labeler=assignment.labeler_id)
     return tuple(_own(row) for row in rows.select_related("reply").order_by("pk"))
+
+
+def answered(assignment_ids: Sequence[uuid.UUID]) -> frozenset[uuid.UUID]:
+    """Return those of the assignments whose labeler asked something that was answered."""
+    rows = Question.objects.filter(assignment__in=assignment_ids, reply__isnull=False)
+    return frozenset(rows.values_list("assignment_id", flat=True))
 
 
 def open_questions(user: User, project: Project) -> QuerySet[Question]:
@@ -117,7 +124,7 @@ def with_answers(text: str, answers: Sequence[QuestionReply]) -> str:
     parts = [text.rstrip()] if text.strip() else []
     if HEADING not in text:
         parts.append(HEADING)
-    parts += [f"**{_one_line(entry.question.text)}**\n\n{entry.text.strip()}" for entry in answers]
+    parts += [f"*{_one_line(entry.question.text)}*\n{entry.text.strip()}" for entry in answers]
     return "\n\n".join(parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labelhub.assignments.errors import NotOpen
+from labelhub.assignments.models import PAUSED
 from labelhub.projects.errors import DomainError
 
 
@@ -36,9 +37,11 @@ class ItemChanged(StepRefused):
 
 
 class WorkElsewhere(NotOpen):
-    """The work is not where the step begins: it waits, is open already, or was closed."""
+    """The work is not where the step begins: it waits, or was closed."""
 
-    code = "work-elsewhere"
+    def __init__(self, state: str) -> None:
+        super().__init__(state)
+        self.code = "assignment-waits" if state in PAUSED else "assignment-closed"
 
 
 class TooMuchParked(StepRefused):

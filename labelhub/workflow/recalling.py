@@ -83,9 +83,7 @@ def acted_on(item: Item, submission: Submission) -> bool:
         or Decision.objects.filter(item=item, at__gte=since).exists()
         or Settlement.objects.filter(item=item, at__gte=since, decided_by__isnull=False).exists()
         or GoldReference.objects.filter(submission=submission).exists()
-        or (
-            settled is not None and Release.objects.filter(project=item.project_id, made_at__gte=settled.at).exists()
-        )
+        or (settled is not None and Release.objects.filter(project=item.project_id, made_at__gte=settled.at).exists())
     )
 
 
