@@ -17,6 +17,11 @@ export class Aside {
     byId("park").addEventListener("click", () => this.park());
     byId("ask").addEventListener("click", () => this.open("ask"));
     byId("unreadable").addEventListener("click", () => this.open("unreadable"));
+    for (const name of ["ask", "unreadable"]) {
+      byId(`${name}-form`).addEventListener("input", () => {
+        byId(`${name}-trouble`).textContent = "";
+      });
+    }
     byId("ask-form").addEventListener("submit", (event) => this.ask(event));
     byId("unreadable-form").addEventListener("submit", (event) => this.cannotRead(event));
   }
