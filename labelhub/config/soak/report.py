@@ -23,7 +23,7 @@ class Trial:
     failures: list[str] = field(default_factory=list)
     facts: dict[str, float | int | str] = field(default_factory=dict)
 
-    def check(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence
+    def check(self, holds: bool, otherwise: str) -> None:
         """Note a failure where the property does not hold."""
         if not holds:
             self.failures.append(otherwise)
@@ -33,6 +33,8 @@ class Trial:
         """The result in words, with the upper 95 % bound where nothing failed (3/n)."""
         told = "; ".join(f"{name} {value}" for name, value in self.facts.items())
         if self.failures:
-            return f"{self.name}: {len(self.failures)} of {self.n:,} failed (seed {self.seed}). First: {self.failures[0]}"
+            return (
+                f"{self.name}: {len(self.failures)} of {self.n:,} failed (seed {self.seed}). First: {self.failures[0]}"
+            )
         bound = f"upper bound {3 / self.n:.1e}" if self.n else "nothing was tried"
         return f"{self.name}: 0 of {self.n:,} failed, {bound} (seed {self.seed}). {told}".rstrip()

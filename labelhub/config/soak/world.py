@@ -85,7 +85,10 @@ def draw_square(assignment: Assignment, user: User, x: float) -> None:
     }  # fmt: skip
     operation = {"op_id": str(uuid.uuid4()), "client_seq": 1, "kind": "shape.add", "payload": payload}
     documents.append_operations(
-        document=documents.document_of(assignment=assignment), author=user, client_id=uuid.uuid4(), operations=[operation]
+        document=documents.document_of(assignment=assignment),
+        author=user,
+        client_id=uuid.uuid4(),
+        operations=[operation],
     )
 
 

@@ -21,7 +21,7 @@ Run = Callable[..., Trial]
 # Name -> how often it is tried in full, and what runs it.
 TRIALS: Mapping[str, tuple[int, Run]] = {
     "submits": (10_000, lambda **given: submits.try_submits(is_concurrent=True, **given)),
-    "pairs": (5_000, lambda **given: pairs.try_pairs(**given)),
+    "pairs": (5_000, pairs.try_pairs),
     "table": (1_000_000, lives.walk_the_table),
     "lives": (20_000, lives.try_lives),
     "tampering": (10_000, tampering.try_tampering),
