@@ -7,7 +7,6 @@ found by the head row, and by a head exported earlier.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -139,4 +138,4 @@ def _hash_of(
     before: str,
 ) -> str:
     content = [chain, seq, at.astimezone(UTC).isoformat(), kind, actor, subject, facts, before]
-    return hmac.new(key, orjson.dumps(content, option=orjson.OPT_SORT_KEYS), hashlib.sha256).hexdigest()
+    return hmac.digest(key, orjson.dumps(content, option=orjson.OPT_SORT_KEYS), "sha256").hex()

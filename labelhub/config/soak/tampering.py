@@ -63,7 +63,8 @@ def time_verification(*, n: int, seed: int, progress: Progress = silent) -> Tria
     verdict = services.verify(chain)
     took_s = time.monotonic() - start
     trial.n = verdict.events
-    allowed_s = SLOWEST_S * max(n, 10_000) / 1_000_000
+    # A short run on a busy machine says little: it gets the time of fifty thousand events.
+    allowed_s = SLOWEST_S * max(n, 50_000) / 1_000_000
     trial.check(verdict.broken_at is None and verdict.events == n, verdict.explanation)
     trial.check(took_s <= allowed_s, f"{n:,} events took {took_s:.1f} s, more than {allowed_s:.1f} s")
     trial.facts["verified in s"] = round(took_s, 2)
