@@ -30,6 +30,15 @@ WHAT: Mapping[str, str] = {
     "assignment.skipped": "skipped the item",
     "assignment.expired": "ran out of time",
     "assignment.taken_again": "took the item again",
+    "assignment.parked": "parked the item",
+    "assignment.resumed": "went on with the item",
+    "assignment.unreadable": "could not read the item",
+    "unreadable.decided": "{outcome}",
+    "question.asked": "asked a question",
+    "question.answered": "answered a question",
+    "submission.recalled": "took a submission back",
+    "item.ambiguous": "found the item truly ambiguous",
+    "edit.refused": "changed a {what} that somebody else had changed since",
     "release.started": "started a release",
     "release.finished": "finished a release",
     "gold.made": "made a reading gold",
@@ -41,6 +50,8 @@ DID: Mapping[str, str] = {
     "more-readers": "asked for one more reader",
     "back-to-author": "found one reading for its author to look at again",
     "reviewer": "sent the item to a reviewer",
+    "confirmed": "confirmed that it cannot be read",
+    "refuted": "showed that it can be read",
 }
 JUDGED: Mapping[str, str] = {"accept": "accepted a reading", "reject": "returned a reading"}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from labelhub.analytics.event_words import EventLine, lines_of
-from labelhub.annotations.models import Submission
+from labelhub.annotations.models import Annotation, Submission
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import of_item
 from labelhub.audit.models import Event
@@ -35,6 +35,7 @@ class ReaderStory:
     submission: Submission
     labeler: Labeler
     shapes: Mapping[str, int]
+    marks: tuple[Annotation, ...]
     answers: Mapping[str, object]
     is_counted: bool
     is_current: bool
@@ -134,6 +135,7 @@ def _readers(item: Item, scores: list[Score], gold: GoldReference | None) -> tup
             submission=submission,
             labeler=submission.assignment.labeler,
             shapes=_counts([annotation.label for annotation in details[submission.pk].annotations.all()]),
+            marks=tuple(details[submission.pk].annotations.all()),
             answers={answer.question: answer.value for answer in details[submission.pk].answers.all()},
             is_counted=is_counted(submission),
             is_current=submission.pk in current,

@@ -98,7 +98,7 @@ def settle_by_vote(
     if label.ties:
         raise UnsettledTie(label)
     with transaction.atomic():
-        settlement = _new_settlement(
+        settlement = new_settlement(
             item, submissions, label.method, label.version, by, reason,
             no_finding=label.no_finding, answers=values_to_document(label.answers), confidence=label.confidence,
             answer_confidence=dict(label.answer_confidence), why=label.why[:400],
@@ -118,7 +118,7 @@ def settle_by_vote(
             )
             for entry in label.shapes
         )  # fmt: skip
-        _write_event(item, settlement, by)
+        write_event(item, settlement, by)
     return settlement
 
 
@@ -126,7 +126,7 @@ def settle_by_choice(*, item: Item, submission: Submission, by: User, reason: st
     """Settle the item with one reading that a reviewer found right, as it was drawn. Writes ``item.settled``."""
     reading = reading_of(submission)
     with transaction.atomic():
-        settlement = _new_settlement(
+        settlement = new_settlement(
             item, [submission], CHOICE_METHOD, CHOICE_VERSION, by, reason,
             no_finding=submission.no_finding, answers=values_to_document(reading.answers), confidence=None,
         )  # fmt: skip
@@ -138,13 +138,14 @@ def settle_by_choice(*, item: Item, submission: Submission, by: User, reason: st
             )
             for row in submission.annotations.order_by("pk")
         )  # fmt: skip
-        _write_event(item, settlement, by)
+        write_event(item, settlement, by)
     return settlement
 
 
-def _new_settlement(
+def new_settlement(
     item: Item, submissions: Sequence[Submission], method: str, version: str, by: User | None, reason: str, **found: Any
 ) -> Settlement:
+    """Write the item's next settlement with its inputs and what was ``found``; its shapes and event are the caller's."""
     ontology, content = current_ontology(item.project)
     highest = Settlement.objects.filter(item=item).aggregate(highest=Max("number"))["highest"]
     asked = {label for submission in submissions for label in submission.asked_labels}
@@ -160,7 +161,8 @@ def _sources(entry: MergedShape, submissions: Sequence[Submission]) -> list[dict
     return [{"submission": submissions[index].pk, "shape": shape_id} for index, shape_id in entry.merged_from]
 
 
-def _write_event(item: Item, settlement: Settlement, by: User | None) -> None:
+def write_event(item: Item, settlement: Settlement, by: User | None) -> None:
+    """Write ``item.settled``."""
     audit.append(
         project_id=item.project_id, kind="item.settled", actor="system" if by is None else f"user:{by.pk}",
         subject=f"item:{item.pk}",

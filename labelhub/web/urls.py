@@ -9,6 +9,7 @@ from labelhub.web import (
     home,
     ingest,
     labeling,
+    labeling_aside,
     manage,
     manage_audit,
     manage_cases,
@@ -20,6 +21,7 @@ from labelhub.web import (
     manage_releases,
     manage_rules,
     review,
+    review_asked,
     review_item,
 )
 
@@ -43,9 +45,12 @@ home_urls = [
 review_urls = [
     path("review/", review.inbox, name="review-inbox"),
     path("review/me/", review.me, name="review-me"),
+    path("review/<slug:slug>/questions/<int:pk>/answer/", review_asked.answer, name="review-answer"),
+    path("review/<slug:slug>/unreadable/<int:pk>/decide/", review_asked.decide_claim, name="review-claim"),
     path("review/<slug:slug>/<str:code>/", review_item.item, name="review-item"),
     path("review/<slug:slug>/<str:code>/decide/", review.decide, name="review-decide"),
     path("review/<slug:slug>/<str:code>/settle/", review.settle, name="review-settle"),
+    path("review/<slug:slug>/<str:code>/ambiguous/", review.ambiguous, name="review-ambiguous"),
     path("review/<slug:slug>/<str:code>/thumbnail/", review_item.thumbnail, name="review-thumbnail"),
     path("review/<slug:slug>/<str:code>/layers/", review_item.layers, name="review-layers"),
     path(
@@ -109,5 +114,10 @@ label_urls = [
     path("label/<uuid:assignment>/again/", labeling.take_again, name="label-again"),
     path("label/<uuid:assignment>/submit/", labeling.submit, name="label-submit"),
     path("label/<uuid:assignment>/skip/", labeling.skip, name="label-skip"),
+    path("label/<uuid:assignment>/park/", labeling_aside.park, name="label-park"),
+    path("label/<uuid:assignment>/resume/", labeling_aside.resume, name="label-resume"),
+    path("label/<uuid:assignment>/ask/", labeling_aside.ask, name="label-ask"),
+    path("label/<uuid:assignment>/unreadable/", labeling_aside.cannot_read, name="label-unreadable"),
+    path("label/<uuid:assignment>/recall/", labeling_aside.recall, name="label-recall"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [*home_urls, *account_urls, *label_urls, *review_urls, *manage_urls]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
+from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
 from labelhub.consensus.services import Label, merged_label
 from labelhub.reviews.selectors import rejected
@@ -57,13 +58,20 @@ def want_reads(item: Item, wanted: int) -> None:
     move(item=item, to=State.READING)
 
 
-def after_reader_left(item: Item) -> None:
-    """Put the item where it belongs after somebody skipped it or ran out of time."""
+def after_reader_left(item: Item, left: Assignment) -> bool:
+    """Put the item where it belongs after somebody skipped it, could not read it or ran out of time.
+
+    Returns whether it is to be decided again: what its author took back, and did not hand in anew, stands as it was.
+    """
     if item.state == State.READING and assigned.n_filled(item) == 0:
         move(item=item, to=State.WAITING)
     if item.state == State.REWORK and not assigned.has_open(item, read_kind="rework"):
+        if assigned.is_recalled(left):
+            move(item=item, to=State.READING)
+            return True
         # Its author does not mend it: waiting longer would leave it nowhere.
         move(item=item, to=State.REVIEW)
+    return False
 
 
 def _is_fixed_work(current: Sequence[Submission], rejected_ids: frozenset[int]) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import QuerySet
 
+from labelhub.accounts.models import User
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import items_for, n_filled, never_met
 from labelhub.catalog.models import Item
@@ -46,6 +47,13 @@ def require_may_label(labeler: Labeler) -> None:
     guideline = current_guideline(labeler.project)
     if not has_acknowledged(labeler, guideline):
         raise GuidelineUnread(guideline_id=guideline.pk, number=guideline.number)
+
+
+def person_of(labeler: Labeler) -> User:
+    """Return the person that a labeler with an account is. Raises ``NotALabelerNow`` for an imported one."""
+    if labeler.user is None:
+        raise NotALabelerNow
+    return labeler.user
 
 
 def choose(labeler: Labeler, policy: Policy) -> Choice | None:
@@ -143,7 +151,7 @@ def lock(items: QuerySet[Item]) -> QuerySet[Item]:
 
 def has_work(labeler: Labeler, policy: Policy) -> bool:
     """Whether something can be handed out now. A declared disclosure: that there is work, never how much or why."""
-    own = Assignment.objects.filter(labeler=labeler, state=Assignment.State.OPEN)
+    own = Assignment.objects.filter(labeler=labeler, state__in=[Assignment.State.OPEN, Assignment.State.PARKED])
     return own.exists() or items_for(labeler, project=labeler.project, overlap=policy.readers).exists()
 
 

@@ -22,9 +22,7 @@ from labelhub.annotations import submissions
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments import services as assignments
-from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.models import Assignment
-from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.consensus import services as consensus
 from labelhub.consensus.models import Settlement
@@ -38,10 +36,22 @@ from labelhub.projects.selectors import current_policy
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import has_read
-from labelhub.workflow import deciding, handing_out, steps
-from labelhub.workflow.errors import CannotReturn, ItemExcluded, NoLongerWanted, StepRefused
-from labelhub.workflow.states import State, move
+from labelhub.workflow import deciding, handing_out, steps, unreadable
+from labelhub.workflow.ambiguity import declare_ambiguous
+from labelhub.workflow.errors import CannotReturn, ItemExcluded, StepRefused
+from labelhub.workflow.questions import answer, ask, publish_guideline
+from labelhub.workflow.recalling import recall
+from labelhub.workflow.states import State, move, require_step
+from labelhub.workflow.steps import event, locked
+from labelhub.workflow.unreadable import decide_claim
+from labelhub.workflow.waiting import park, resume, take_again
 
+# Steps of the loop that have a module of their own, so that this one reads from top to bottom.
+__all__ = [
+    "answer", "ask", "cannot_read", "decide_claim", "declare_ambiguous", "exclude", "expire_leases", "hand_out", "locked",
+    "park", "publish_guideline", "recall", "record_reading", "release", "resume", "review", "score_and_route", "settle",
+    "skip", "start_rework", "submit", "take_again",
+]  # fmt: skip
 # Work that came back may wait for its author this long; then a reviewer takes it.
 REWORK_LEASE_S = 7 * 24 * 3600
 
@@ -60,6 +70,9 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
         if begun is not None:
             lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else policy.lease_s
             return assignments.take_over(assignment=begun, lease_s=lease_s, now=at)
+        parked = assigned.comes_back(labeler, now=at)
+        if parked is not None:
+            return resume(assignment=parked, by=handing_out.person_of(labeler), now=at)
         choice = handing_out.choose(labeler, policy)
         if choice is not None:
             return _give(choice, labeler, policy, at)
@@ -70,36 +83,9 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
             choice = handing_out.choose_held(locked(key), labeler, policy)
             if choice is not None:
                 return _give(choice, labeler, policy, at)
-    return None
-
-
-def take_again(*, assignment: Assignment, by: User, now: datetime | None = None) -> Assignment:
-    """Give its author the work back whose time ended, with the draft as it was. Taking twice is taking once.
-
-    Writes ``assignment.taken_again``. Raises ``NotFound`` or ``NotAllowed`` for anybody but its labeler, ``NoLongerWanted``
-    where the item has its readers by now, ``NotOpen`` where the work was submitted or skipped, and as :func:`hand_out`.
-    """
-    require(by, Action.LABEL, assignment)
-    handing_out.require_may_label(assignment.labeler)
-    with transaction.atomic():
-        item = locked(assignment.item_id)
-        late = assigned.of_item(item).get(pk=assignment.pk)
-        if late.state == Assignment.State.OPEN:
-            return late
-        if late.state != Assignment.State.EXPIRED:
-            raise NotOpen(late.state)
-        _, policy = current_policy(item.project)
-        choice = handing_out.choose_again(late, item, policy)
-        if choice is None:
-            raise NoLongerWanted
-        again = assignments.open_assignment(
-            item=item, labeler=late.labeler, read_kind=late.read_kind, planned_blind=choice.planned_blind,
-            reason=choice.reason, lease_s=policy.lease_s, follows=late.follows, now=now,
-        )  # fmt: skip
-        if item.state == State.WAITING:
-            move(item=item, to=State.READING, now=now)
-        _event(item, "assignment.taken_again", f"labeler:{again.labeler_id}", assignment=str(again.pk))
-    return again
+    # Nothing new is there: what they parked themselves, however short ago.
+    waits = assigned.paused_of(labeler).filter(state=Assignment.State.PARKED).first()
+    return None if waits is None else resume(assignment=waits, by=handing_out.person_of(labeler), now=at)
 
 
 def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) -> None:
@@ -109,9 +95,28 @@ def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) ->
     """
     with transaction.atomic():
         item = locked(assignment.item_id)
+        require_step("skip", assigned.of_item(item).get(pk=assignment.pk))
         assignments.close(assignment=assignment, state=Assignment.State.SKIPPED, reason=reason.strip(), now=now)
-        _event(item, "assignment.skipped", f"labeler:{assignment.labeler_id}", assignment=str(assignment.pk))
-        deciding.after_reader_left(item)
+        event(item, "assignment.skipped", f"labeler:{assignment.labeler_id}", assignment=str(assignment.pk))
+        _reader_left(item, assignment)
+
+
+def cannot_read(*, assignment: Assignment, by: User, reason: str) -> Assignment:
+    """Say that the item cannot be read, and why. A second person decides whether that is so. Twice is once.
+
+    Writes ``assignment.unreadable`` and what follows. Raises ``NotFound`` or ``NotAllowed`` for anybody but its labeler, and
+    as :func:`unreadable.claim`.
+    """
+    require(by, Action.LABEL, assignment)
+    with transaction.atomic():
+        item = locked(assignment.item_id)
+        work = assigned.of_item(item).get(pk=assignment.pk)
+        if work.state == Assignment.State.UNREADABLE:
+            return work
+        work = unreadable.claim(item, work, reason)
+        if item.state != State.EXCLUDED:
+            _reader_left(item, work)
+    return work
 
 
 def expire_leases(*, project: Project | None = None, now: datetime | None = None) -> int:
@@ -123,8 +128,8 @@ def expire_leases(*, project: Project | None = None, now: datetime | None = None
             item = locked(assignment.item_id)
             if assignments.expire(assignment=assignment, now=at):
                 count += 1
-                _event(item, "assignment.expired", "system", assignment=str(assignment.pk))
-                deciding.after_reader_left(item)
+                event(item, "assignment.expired", "system", assignment=str(assignment.pk))
+                _reader_left(item, assignment)
     return count
 
 
@@ -149,6 +154,7 @@ def submit(
             assignment=assignment, request_id=request_id, no_finding=no_finding, extent=extent, active_s=active_s
         )
         assignments.close(assignment=assignment, state=Assignment.State.SUBMITTED)
+        unreadable.refute_by_reading(item, assignment)
         _score_and_route(item)
     return submission
 
@@ -200,14 +206,16 @@ def start_rework(*, submission: Submission, reason: str, by: User | None = None)
 
 
 def review(
-    *, submission: Submission, reviewer: User, verdict: str, score: int | None, comment: str, request_id: uuid.UUID
-) -> Decision:
+    *, submission: Submission, reviewer: User, verdict: str, score: int | None, comment: str, request_id: uuid.UUID,
+    seen: str | None = None,
+) -> Decision:  # fmt: skip
     """Keep a reviewer's judgement and act on it. A retried ``request_id`` gets the first judgement and does nothing.
 
     *Accept* settles the item with this reading. *Reject* sends it back to its author with the comment; where that is not
     possible one more reader is asked. On an item that another reviewer settled, a rejection opens it for review again:
-    both judgements stay. Raises ``NewerVersion`` where the author submitted again meanwhile. Writes ``submission.reviewed``
-    and what follows.
+    both judgements stay. Raises ``NewerVersion`` where the author submitted again meanwhile, and ``StaleJudgement`` where
+    the item is no longer as the reviewer ``seen`` it (``steps.versions_of``); what they sent is kept then. Writes
+    ``submission.reviewed`` and what follows.
     """
     require(reviewer, Action.REVIEW, submission)
     with transaction.atomic():
@@ -215,31 +223,22 @@ def review(
         if item.state == State.EXCLUDED:
             raise ItemExcluded(code=item.code)
         steps.require_newest(submission, request_id)
-        decision, is_new = reviews.decide(
-            submission=submission,
-            reviewer=reviewer,
-            verdict=verdict,
-            score=score,
-            comment=comment,
-            request_id=request_id,
-        )
-        if not is_new:
-            return decision
-        if verdict == Decision.Verdict.ACCEPT:
-            if item.state != State.SETTLED:
-                _settle_by_choice(item, submission, reviewer, "A reviewer found this reading right.")
-        elif item.state == State.SETTLED and steps.settled_by_other(item, reviewer):
-            move(item=item, to=State.REVIEW)
-        else:
-            _reject(item, submission, reviewer)
-    return decision
+        is_retry = Decision.objects.filter(request_id=request_id).exists()
+        content = {"submission": submission.pk, "verdict": verdict, "score": score, "comment": comment}
+        stale = None if is_retry else steps.keep_if_stale(item, reviewer, seen, content)
+        if stale is None:
+            return _judge(item, submission, reviewer, verdict, score, comment, request_id)
+    raise stale
 
 
-def settle(*, item: Item, reason: str, by: User | None = None, submission: Submission | None = None) -> Settlement:
+def settle(
+    *, item: Item, reason: str, by: User | None = None, submission: Submission | None = None, seen: str | None = None
+) -> Settlement:
     """Settle the item by the vote of its current readings, or with the one ``submission`` that a reviewer chose.
 
-    Settling again is a further settlement. Writes ``item.settled``. Raises ``UnsettledTie`` (nothing is settled
-    then), ``NothingToSettle``, and for a person ``NotAllowed`` or, on an item they read, ``StepRefused``.
+    Settling again is a further settlement. ``seen`` is as in :func:`review`. Writes ``item.settled``. Raises
+    ``UnsettledTie`` (nothing is settled then), ``NothingToSettle``, and for a person ``NotAllowed``,
+    ``StaleJudgement`` or, on an item they read, ``StepRefused``.
     """
     if by is not None:
         require(by, Action.REVIEW, item)
@@ -249,16 +248,12 @@ def settle(*, item: Item, reason: str, by: User | None = None, submission: Submi
             )
     with transaction.atomic():
         held = locked(item.pk)
-        if submission is not None:
-            if by is None or submission.assignment.item_id != held.pk:
-                raise StepRefused(
-                    "A reviewer settles an item with a reading of it. Nothing was changed.", code="other-item"
-                )
-            settlement = _settle_by_choice(held, submission, by, reason)
-        else:
-            settlement = _settle_by_vote(held, steps.current_reads(held), reason=reason, by=by)
-        item.state = held.state
-    return settlement
+        stale = None if by is None else steps.keep_if_stale(held, by, seen, {"verdict": "vote", "reason": reason[:300]})
+        if stale is None:
+            settlement = _settle(held, submission, reason, by)
+            item.state = held.state
+            return settlement
+    raise stale
 
 
 def exclude(*, item: Item, by: User, reason: str) -> None:
@@ -274,7 +269,7 @@ def exclude(*, item: Item, by: User, reason: str) -> None:
         if held.state == State.EXCLUDED:
             return
         move(item=held, to=State.EXCLUDED)
-        _event(held, "item.excluded", f"user:{by.pk}", reason=reason.strip()[:300])
+        event(held, "item.excluded", f"user:{by.pk}", reason=reason.strip()[:300])
         item.state = held.state
 
 
@@ -284,11 +279,6 @@ def release(*, project: Project, formats: Sequence[str], note: str, by: User) ->
     return exports.start_release(project=project, formats=formats, note=note, by=by)
 
 
-def locked(item_id: int) -> Item:
-    """Return the item, locked until the transaction ends: the first lock of every step, so that steps never cross."""
-    return Item.objects.select_for_update(of=("self",)).select_related("project").get(pk=item_id)
-
-
 def _give(choice: handing_out.Choice, labeler: Labeler, policy: Policy, at: datetime) -> Assignment:
     assignment = assignments.open_assignment(
         item=choice.item, labeler=labeler, read_kind=choice.read_kind, planned_blind=choice.planned_blind,
@@ -296,8 +286,13 @@ def _give(choice: handing_out.Choice, labeler: Labeler, policy: Policy, at: date
     )  # fmt: skip
     if choice.item.state == State.WAITING:
         move(item=choice.item, to=State.READING, now=at)
-    _event(choice.item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
+    event(choice.item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
     return assignment
+
+
+def _reader_left(item: Item, left: Assignment) -> None:
+    if deciding.after_reader_left(item, left):
+        _score_and_route(item)
 
 
 def _score_and_route(item: Item) -> None:
@@ -313,6 +308,38 @@ def _score_and_route(item: Item) -> None:
         deciding.want_reads(item, decided.verdict.wanted_reads)
     else:
         move(item=item, to=State.REVIEW)
+
+
+def _judge(
+    item: Item,
+    submission: Submission,
+    reviewer: User,
+    verdict: str,
+    score: int | None,
+    comment: str,
+    request_id: uuid.UUID,
+) -> Decision:
+    decision, is_new = reviews.decide(
+        submission=submission, reviewer=reviewer, verdict=verdict, score=score, comment=comment, request_id=request_id
+    )
+    if not is_new:
+        return decision
+    if verdict == Decision.Verdict.ACCEPT:
+        if item.state != State.SETTLED:
+            _settle_by_choice(item, submission, reviewer, "A reviewer found this reading right.")
+    elif item.state == State.AMBIGUOUS or (item.state == State.SETTLED and steps.settled_by_other(item, reviewer)):
+        move(item=item, to=State.REVIEW)
+    else:
+        _reject(item, submission, reviewer)
+    return decision
+
+
+def _settle(held: Item, submission: Submission | None, reason: str, by: User | None) -> Settlement:
+    if submission is None:
+        return _settle_by_vote(held, steps.current_reads(held), reason=reason, by=by)
+    if by is None or submission.assignment.item_id != held.pk:
+        raise StepRefused("A reviewer settles an item with a reading of it. Nothing was changed.", code="other-item")
+    return _settle_by_choice(held, submission, by, reason)
 
 
 def _settle_by_vote(
@@ -335,10 +362,8 @@ def _settle_by_choice(item: Item, submission: Submission, by: User, reason: str)
 
 
 def _settled(item: Item) -> None:
-    """The label stands: rework that is still out is no longer needed; reads in progress may come in late."""
     move(item=item, to=State.SETTLED)
-    for assignment in assigned.of_item(item).filter(state=Assignment.State.OPEN, read_kind="rework"):
-        assignments.withdraw(assignment=assignment)
+    steps.withdraw_rework(item)
 
 
 def _reject(item: Item, submission: Submission, reviewer: User) -> None:
@@ -360,9 +385,5 @@ def _return_to_author(item: Item, submission: Submission, reason: str, *, by: Us
     )  # fmt: skip
     move(item=item, to=State.REWORK)
     actor = "system" if by is None else f"user:{by.pk}"
-    _event(item, "item.returned", actor, assignment=str(assignment.pk), submission=submission.pk)
+    event(item, "item.returned", actor, assignment=str(assignment.pk), submission=submission.pk)
     return assignment
-
-
-def _event(item: Item, kind: str, actor: str, **facts: Any) -> None:
-    audit.append(project_id=item.project_id, kind=kind, actor=actor, subject=f"item:{item.pk}", facts=facts)
