@@ -10,8 +10,10 @@ class WorkflowApp(AppConfig):
     label = "workflow"
 
     def ready(self) -> None:
-        """Say who lets models look at whole projects."""
+        """Say who lets models look at whole projects, and who sends a paused labeler's items on."""
         from labelhub.jobs.registry import register as register_job
+        from labelhub.workflow import gating, pausing
         from labelhub.workflow.predicting import JOB_KIND, run_predictions
 
         register_job(JOB_KIND, run_predictions)
+        register_job(gating.JOB_KIND, pausing.run_send_on)

@@ -16,7 +16,9 @@ from labelhub.consensus.services import merged_label
 from labelhub.reviews.selectors import rejected
 from labelhub.routing.policy_rules import Verdict
 from labelhub.routing.services import may_be_accepted, route_item
+from labelhub.scoring.gold_answers import judged_on_gold
 from labelhub.scoring.services import score_item
+from labelhub.workflow.gating import after_gold
 from labelhub.workflow.states import State, move
 
 
@@ -36,7 +38,9 @@ class Decided:
 def score_then_decide(item: Item) -> Decided | None:
     """Score the item and decide where it goes; None where it is no longer (or not yet) to be decided."""
     aside = rejected(item)
+    judged = judged_on_gold(item)
     scores = score_item(item, set_aside=aside)
+    after_gold(item, judged)
     current = scores.reads.current
     if item.state not in (State.READING, State.REWORK) or not current:
         return None

@@ -39,7 +39,7 @@ from labelhub.projects.selectors import current_policy
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import has_read
-from labelhub.workflow import deciding, handing_out, steps
+from labelhub.workflow import deciding, gating, handing_out, steps
 from labelhub.workflow.errors import CannotReturn, ItemExcluded, NoLongerWanted, StepRefused
 from labelhub.workflow.states import State, move
 
@@ -276,6 +276,7 @@ def exclude(*, item: Item, by: User, reason: str) -> None:
             return
         move(item=held, to=State.EXCLUDED)
         _event(held, "item.excluded", f"user:{by.pk}", reason=reason.strip()[:300])
+        gating.gold_dropped_out(held)
         item.state = held.state
 
 
