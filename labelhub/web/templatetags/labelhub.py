@@ -188,6 +188,18 @@ def figure(value: Any, places: int = 2) -> str:
 
 
 @register.filter
+def percent(value: float | None) -> str:
+    """A share in per cent: one decimal below 10 %, and never 0 or 100 where it is not."""
+    if not _is_number(value) or value is None:
+        return DASH
+    if 0 < value < 0.001:
+        return "under 0.1\u202f%"
+    if 0.999 < value < 1:
+        return "over 99.9\u202f%"
+    return f"{value:.1%}" if value < 0.0995 or value > 0.9 else f"{value:.0%}"
+
+
+@register.filter
 def words(value: str) -> str:
     """A key as words: ``mean_agreement`` and ``more-readers`` for people."""
     return str(value).replace("_", " ").replace("-", " ").replace(".", " ")
