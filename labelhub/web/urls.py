@@ -79,6 +79,7 @@ manage_urls = [
     path("manage/<slug:slug>/people/<int:pk>/link/", manage_people.new_link, name="manage-people-link"),
     path("manage/<slug:slug>/labelers/", manage_labelers.labelers, name="manage-labelers"),
     path("manage/<slug:slug>/labelers/<int:pk>/", manage_labelers.labeler, name="manage-labeler"),
+    path("manage/<slug:slug>/labelers/<int:pk>/gate/", manage_labelers.labeler_gate, name="manage-labeler-gate"),
     path("manage/<slug:slug>/gate/", manage_gate.gate, name="manage-gate"),
     path("manage/<slug:slug>/pairs/", manage_labelers.pairs, name="manage-pairs"),
     path("manage/<slug:slug>/policy/", manage_rules.policy, name="manage-policy"),

@@ -53,7 +53,7 @@ def estimate(
     is_defined = _is_number(value)
     classes = " ".join(
         filter(
-            None, ["estimate", "" if is_defined else "is-undefined", "is-grey" if is_defined and n < min_n else "", css]
+            None, ["estimate", "" if is_defined else "is-undefined", "is-grey" if is_defined and is_grey else "", css]
         )
     )
     tip = _tip(est, definition or str(_field(measured, "name") or ""), is_grey=bool(is_grey and is_defined))
@@ -185,6 +185,12 @@ def figure(value: Any, places: int = 2) -> str:
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\u202f")
     return _figure(value, places) if value is None or isinstance(value, float) else str(value)
+
+
+@register.filter
+def sort_value(value: float | None) -> str:
+    """A number as a table sorts by it; empty where it is not defined, which comes last either way."""
+    return "" if not _is_number(value) else repr(float(value or 0))
 
 
 @register.filter
