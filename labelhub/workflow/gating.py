@@ -13,7 +13,8 @@ from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
 from labelhub.catalog.models import Item
 from labelhub.jobs.services import enqueue
-from labelhub.projects.models import Labeler
+from labelhub.projects.models import Labeler, Project
+from labelhub.projects.selectors import labelers
 from labelhub.routing import gates
 from labelhub.routing.models import Gate
 from labelhub.scoring.gold_answers import judged_on_gold
@@ -43,6 +44,12 @@ def gold_changed(item: Item) -> None:
 def gold_dropped_out(item: Item) -> None:
     """Bring the gates of all who read the item up to date after its gold was retired or the item excluded."""
     reconsider(set(assigned.of_item(item).values_list("labeler_id", flat=True)))
+
+
+def reconsider_project(project: Project) -> None:
+    """Bring every labeler's gate up to date, after many readings or much gold came in at once."""
+    with transaction.atomic():
+        reconsider(set(labelers(project).values_list("pk", flat=True)))
 
 
 def reconsider(labeler_ids: Collection[int]) -> None:

@@ -176,15 +176,16 @@ def record_reading(
     return submission
 
 
-def score_and_route(*, item: Item) -> None:
+def score_and_route(*, item: Item, moves_gates: bool = True) -> None:
     """Bring the item's scores up to date, decide where it goes, and send it there. Writes ``item.routed`` and what follows.
 
     A late reading of an item that is settled or with a reviewer is scored and kept; so is one of an item whose author
-    still works on a rework: it is decided when that is in.
+    still works on a rework: it is decided when that is in. Who brings in many items at once leaves gates for last
+    (``gating.reconsider_project``): half of an import in the order of its items is no course of anybody's work.
     """
     with transaction.atomic():
         held = locked(item.pk)
-        _score_and_route(held)
+        _score_and_route(held, moves_gates=moves_gates)
         item.state, item.wanted_reads = held.state, held.wanted_reads
 
 
@@ -302,8 +303,8 @@ def _give(choice: handing_out.Choice, labeler: Labeler, policy: Policy, at: date
     return assignment
 
 
-def _score_and_route(item: Item) -> None:
-    decided = deciding.score_then_decide(item)
+def _score_and_route(item: Item, *, moves_gates: bool = True) -> None:
+    decided = deciding.score_then_decide(item, moves_gates=moves_gates)
     if decided is None:
         return
     outcome, reason = decided.verdict.outcome, decided.verdict.reason

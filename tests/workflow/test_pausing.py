@@ -6,8 +6,11 @@ labeler that nobody else gets, and a second evaluation that writes the facts aga
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from labelhub.audit.models import Event
 from labelhub.jobs.models import Job
@@ -20,7 +23,18 @@ from labelhub.scoring.gold_answers import gold_answers, planned_gold
 from labelhub.workflow import gating, lifecycle, pausing
 from labelhub.workflow.errors import PausedNow
 from tests.cast import Cast
-from tests.workflow.walking import add_item, draw, labeler, new_annotator, read, set_policy, state, store, take
+from tests.workflow.walking import (
+    add_item,
+    draw,
+    labeler,
+    new_annotator,
+    read,
+    set_policy,
+    square_reading,
+    state,
+    store,
+    take,
+)
 
 SQUARE, OTHER = (10, 10, 20), (40, 40, 15)
 # Two wrong answers in a row fail, four right ones clear, two wrong ones then alarm.
@@ -236,3 +250,19 @@ def test_facts_stand_in_the_audit_chain(cast: Cast):
         ("gate.resumed", f"user:{cast.ada.pk}"), ("gate.test_started", "system"),
     ]  # fmt: skip
     assert "wrong side" not in str([event.facts for event in written])
+
+
+def test_many_readings_brought_in_at_once_move_gates_once_in_the_order_of_the_work(cast: Cast):
+    """Items come in another order than they were read: the first look at half of them would propose a pause."""
+    items = [gold_item(cast) for _ in range(6)]
+    marks = "++++--"
+    for place in (4, 5, 0, 1, 2, 3):
+        at = timezone.now() - timedelta(days=6 - place)
+        reading = square_reading(items[place], "ann", SQUARE if marks[place] == "+" else OTHER)
+        lifecycle.record_reading(
+            item=items[place], labeler=labeler(cast, cast.ann), reading=reading, at=at, is_routed=False
+        )
+        lifecycle.score_and_route(item=items[place], moves_gates=False)
+    assert kinds(cast, cast.ann) == []
+    gating.reconsider_project(cast.project)
+    assert kinds(cast, cast.ann) == ["test-started", "cleared", "drift-alarm", "test-started"]
