@@ -72,6 +72,19 @@ def append(
     return event
 
 
+def hold(project_id: int | None) -> None:
+    """Hold the chain until the transaction ends, before reading what the events to be written follow from.
+
+    Two who decide on the same facts then decide one after the other. As every event is the last lock of its transaction,
+    so is this: take no other lock after it.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("A chain is held in the transaction of what will be recorded.")
+    chain = chain_of(project_id)
+    ChainHead.objects.get_or_create(chain=chain)
+    ChainHead.objects.select_for_update().get(chain=chain)
+
+
 def verify(chain: str) -> Verdict:
     """Walk ``chain`` from its first event and compare every hash, the head, and the furthest exported head. Reads only."""
     key, expected_seq, previous = _key(), 0, ""

@@ -67,6 +67,14 @@ class Shrinkage:
             warnings=self.warnings,
         )
 
+    def probability_above(self, target: float) -> FloatArray:
+        """For each rater the probability that their true share is above ``target``, shape (rater,)."""
+        if not 0 <= target <= 1:
+            message = f"target is {target!r}; it lies between 0 and 1"
+            raise ValueError(message)
+        wrong = self.n - self.right
+        return np.asarray(1 - betainc(self.prior_a + self.right, self.prior_b + wrong, target), dtype=np.float64)
+
     def probability_better(self, first: int, second: int) -> float:
         """The probability that the first rater's true share is above the second's; 0.5 for a rater and itself."""
         if first == second:

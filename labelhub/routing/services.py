@@ -19,9 +19,12 @@ from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
-from labelhub.routing.models import Route
+from labelhub.routing.models import Gate, Route
 from labelhub.routing.policy_rules import METHOD_VERSION, ReaderView, Situation, Verdict, agrees, decide
 from labelhub.scoring.services import ItemScores
+
+# The rule of a route that follows from a pause, not from the item's numbers.
+PAUSED_LABELER = "paused-labeler"
 
 
 def route_item(item: Item, scores: ItemScores, *, has_tie: bool, is_fixed_work: bool = False) -> tuple[Route, Verdict]:
@@ -42,6 +45,26 @@ def route_item(item: Item, scores: ItemScores, *, has_tie: bool, is_fixed_work: 
         facts={"route": route.pk, "outcome": verdict.outcome, "rule": verdict.rule},
     )  # fmt: skip
     return route, verdict
+
+
+def send_past(item: Item, fact: Gate, *, wanted: int) -> Route:
+    """Record that one more reader is asked because a labeler who read the item was paused. Writes ``item.routed``."""
+    version, _ = current_policy(item.project)
+    route = Route.objects.create(
+        item=item, outcome=Route.Outcome.MORE_READERS, rule=PAUSED_LABELER,
+        reason=f"{fact.labeler.name}, who read it, was paused: one more reader instead.", author=fact.labeler,
+        numbers={"gate": fact.pk, "wanted_reads": wanted}, policy=version, method_version=METHOD_VERSION,
+    )  # fmt: skip
+    audit.append(
+        project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
+        facts={"route": route.pk, "outcome": route.outcome, "rule": route.rule},
+    )  # fmt: skip
+    return route
+
+
+def was_sent_past(item: Item, fact: Gate) -> bool:
+    """Whether :func:`send_past` recorded this pause for the item already."""
+    return Route.objects.filter(item=item, rule=PAUSED_LABELER, numbers__gate=fact.pk).exists()
 
 
 def may_be_accepted(item: Item, scores: ItemScores) -> bool:

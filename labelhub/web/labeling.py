@@ -31,10 +31,11 @@ from labelhub.projects.selectors import current_guideline, current_policy, has_a
 from labelhub.projects.services import acknowledge_guideline
 from labelhub.reviews.questions import answered, own_questions
 from labelhub.reviews.selectors import own_comments
+from labelhub.routing.gates import is_paused
 from labelhub.web.access import page, person
 from labelhub.web.context import homes_of
 from labelhub.workflow import lifecycle
-from labelhub.workflow.errors import GuidelineUnread, StepRefused
+from labelhub.workflow.errors import GuidelineUnread, PausedNow, StepRefused
 from labelhub.workflow.handing_out import has_work
 
 BODY_BYTES = 64 * 1024
@@ -64,6 +65,7 @@ def queue(request: HttpRequest) -> HttpResponse:
             "with_draft": begun,
             "recent": mine.closed,
             "has_work": has_work(labeler, policy),
+            "is_paused": is_paused(labeler),
             "work": own_work(labeler),
             "others": [home for home in homes_of(person(request)) if home.project != labeler.project],
         },
@@ -195,6 +197,7 @@ def my_work(request: HttpRequest) -> HttpResponse:
         "label/me.html",
         {
             "labeler": labeler,
+            "is_paused": is_paused(labeler),
             "work": work,
             "recent": mine.closed,
             "mine": mine,
@@ -232,7 +235,8 @@ def _next_address(labeler: Labeler) -> str | None:
     """Hand out the next item and return its page; None where there is none, or the instructions must be read first."""
     try:
         assignment = lifecycle.hand_out(labeler=labeler)
-    except GuidelineUnread:
+    except (GuidelineUnread, PausedNow):
+        # The queue says which; what was submitted before stands either way.
         return queue_address(labeler)
     return None if assignment is None else reverse("label-workspace", args=[assignment.pk])
 

@@ -16,6 +16,10 @@ STATES: Mapping[str, tuple[str, str, str]] = {
     "settled": ("check", "Settled", "is-good"),
     "ambiguous": ("help", "Truly ambiguous", "is-good"),
     "excluded": ("ban", "Excluded", ""),
+    "testing": ("clock", "Being tested", ""),
+    "cleared": ("check", "Cleared", "is-good"),
+    "proposed": ("alert", "Pause proposed", "is-warn"),
+    "paused": ("pause", "Paused", "is-warn"),
     "open": ("pencil", "Open", "is-live"),
     "parked": ("clock", "Parked", ""),
     "asked": ("help", "Waiting for an answer", "is-warn"),
@@ -57,6 +61,15 @@ DEFINITIONS: Mapping[str, str] = {
 
 # Numbers of single labelers: how their name begins -> the word that heads the column, what it says.
 LABELER_NUMBERS: Mapping[str, tuple[str, str]] = {
+    "gold accuracy, shrunk": (
+        "Shrunk", "Right on gold, pulled towards what labelers of this project reach, the more the fewer gold answers."
+    ),
+    "gold accuracy": ("Gold", "Share of their first answers on gold that is right, one of each patient."),
+    "above the target": ("Above target", "The probability that their true accuracy is above the policy's target."),
+    "first-pass acceptance": (
+        "First pass", "Of their first answers that were decided, the share that neither came back nor was rejected."
+    ),
+    "reviewers' mean score": ("Review", "Mean of the scores from 0 to 10 that reviewers gave their work."),
     "equal answers with others": (
         "Same answers", "Of the other readers' answers to the same questions, the share that equals theirs."
     ),

@@ -10,10 +10,11 @@ class WorkflowApp(AppConfig):
     label = "workflow"
 
     def ready(self) -> None:
-        """Say who lets models look at whole projects, and who scores them anew."""
+        """Say who lets models look at whole projects, scores them anew, and sends a paused labeler's items on."""
         from labelhub.jobs.registry import register as register_job
-        from labelhub.workflow import backfilling
+        from labelhub.workflow import backfilling, gating, pausing
         from labelhub.workflow.predicting import JOB_KIND, run_predictions
 
         register_job(JOB_KIND, run_predictions)
         register_job(backfilling.JOB_KIND, backfilling.run_backfill)
+        register_job(gating.JOB_KIND, pausing.run_send_on)

@@ -16,7 +16,9 @@ from labelhub.consensus.services import Label, merged_label
 from labelhub.reviews.selectors import rejected
 from labelhub.routing.policy_rules import Verdict
 from labelhub.routing.services import may_be_accepted, route_item
+from labelhub.scoring.gold_answers import judged_on_gold
 from labelhub.scoring.services import score_item
+from labelhub.workflow.gating import after_gold
 from labelhub.workflow.states import State, move
 
 
@@ -33,10 +35,13 @@ class Decided:
         return next(entry for entry in self.reads if entry.assignment.labeler_id == self.verdict.author)
 
 
-def score_then_decide(item: Item) -> Decided | None:
+def score_then_decide(item: Item, *, moves_gates: bool = True) -> Decided | None:
     """Score the item and decide where it goes; None where it is no longer (or not yet) to be decided."""
     aside = rejected(item)
+    judged = judged_on_gold(item) if moves_gates else frozenset()
     scores = score_item(item, set_aside=aside)
+    if moves_gates:
+        after_gold(item, judged)
     current = scores.reads.current
     if item.state not in (State.READING, State.REWORK) or not current:
         return None

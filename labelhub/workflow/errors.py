@@ -94,6 +94,19 @@ class NotALabelerNow(DomainError):
         super().__init__("You no longer label in this project. Your earlier work is kept. Ask an admin of the project.")
 
 
+class PausedNow(StepRefused):
+    """The labeler was paused: no more work is handed out to them. A declared disclosure: that, and nothing of why."""
+
+    code = "labeler-paused"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You are paused in this project: it hands you no more work for now. What you submitted and your drafts are "
+            "kept. An admin of the project can tell you more, and can end the pause."
+        )
+
+
 class NoLongerWanted(StepRefused):
     """Work whose time ended cannot be taken again: the item has its readers, or is decided elsewhere."""
 

@@ -23,8 +23,9 @@ from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_guideline, has_acknowledged
 from labelhub.reviews.selectors import has_judged
+from labelhub.routing.gates import is_paused
 from labelhub.scoring.gold import gold_items
-from labelhub.workflow.errors import GuidelineUnread, NotALabelerNow
+from labelhub.workflow.errors import GuidelineUnread, NotALabelerNow, PausedNow
 
 # How many candidates are looked at before a labeler is told that there is nothing: others may hold the first ones.
 MOST_CANDIDATES = 50
@@ -41,9 +42,11 @@ class Choice:
 
 
 def require_may_label(labeler: Labeler) -> None:
-    """Raise where the labeler is nobody who labels here now, or has not confirmed the current instructions."""
+    """Raise where the labeler is nobody who labels here now, is paused, or has not confirmed the current instructions."""
     if labeler.user is None or role_in(labeler.user, labeler.project) is None:
         raise NotALabelerNow
+    if is_paused(labeler):
+        raise PausedNow
     guideline = current_guideline(labeler.project)
     if not has_acknowledged(labeler, guideline):
         raise GuidelineUnread(guideline_id=guideline.pk, number=guideline.number)

@@ -36,7 +36,7 @@ from labelhub.projects.selectors import current_policy
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import has_read
-from labelhub.workflow import deciding, handing_out, steps, unreadable
+from labelhub.workflow import deciding, gating, handing_out, steps, unreadable
 from labelhub.workflow.ambiguity import declare_ambiguous
 from labelhub.workflow.errors import CannotReturn, ItemExcluded, StepRefused
 from labelhub.workflow.questions import answer, ask, publish_guideline
@@ -181,15 +181,16 @@ def record_reading(
     return submission
 
 
-def score_and_route(*, item: Item) -> None:
+def score_and_route(*, item: Item, moves_gates: bool = True) -> None:
     """Bring the item's scores up to date, decide where it goes, and send it there. Writes ``item.routed`` and what follows.
 
     A late reading of an item that is settled or with a reviewer is scored and kept; so is one of an item whose author
-    still works on a rework: it is decided when that is in.
+    still works on a rework: it is decided when that is in. Who brings in many items at once leaves gates for last
+    (``gating.reconsider_project``): half of an import in the order of its items is no course of anybody's work.
     """
     with transaction.atomic():
         held = locked(item.pk)
-        _score_and_route(held)
+        _score_and_route(held, moves_gates=moves_gates)
         item.state, item.wanted_reads = held.state, held.wanted_reads
 
 
@@ -270,6 +271,7 @@ def exclude(*, item: Item, by: User, reason: str) -> None:
             return
         move(item=held, to=State.EXCLUDED)
         event(held, "item.excluded", f"user:{by.pk}", reason=reason.strip()[:300])
+        gating.gold_dropped_out(held)
         item.state = held.state
 
 
@@ -295,8 +297,8 @@ def _reader_left(item: Item, left: Assignment) -> None:
         _score_and_route(item)
 
 
-def _score_and_route(item: Item) -> None:
-    decided = deciding.score_then_decide(item)
+def _score_and_route(item: Item, *, moves_gates: bool = True) -> None:
+    decided = deciding.score_then_decide(item, moves_gates=moves_gates)
     if decided is None:
         return
     outcome, reason = decided.verdict.outcome, decided.verdict.reason
