@@ -6,7 +6,7 @@ Each decision is a row of its own with the rule, the numbers and the outcomes no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import combinations
 
 import numpy as np
@@ -20,22 +20,35 @@ from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
 from labelhub.routing.models import Route
-from labelhub.routing.policy_rules import METHOD_VERSION, ReaderView, Situation, Verdict, agrees, decide
+from labelhub.routing.policy_rules import METHOD_VERSION, ReaderView, Situation, Verdict, decide, may_accept
+from labelhub.routing.sureness import sureness_of
+from labelhub.routing.worth import values_of_next_labelers
 from labelhub.scoring.services import ItemScores
 
 
-def route_item(item: Item, scores: ItemScores, *, has_tie: bool, is_fixed_work: bool = False) -> tuple[Route, Verdict]:
+def route_item(
+    item: Item, scores: ItemScores, *, trigger: str = "submission", has_tie: bool = False, is_fixed_work: bool = False,
+    rejected: Submission | None = None, audit_similarity: float | None = None,
+) -> tuple[Route | None, Verdict]:  # fmt: skip
     """Decide where the item goes and keep the decision. Writes ``item.routed``. Runs in the caller's transaction.
 
-    ``is_fixed_work`` says that a reading came back from its author after a reviewer rejected it.
+    ``is_fixed_work`` says that a reading came back from its author after a reviewer rejected it, ``rejected`` which reading
+    is rejected now, ``audit_similarity`` how alike an auditor's reading is to the accepted label. Where no rule speaks of the
+    occasion the item stays where it is and nothing is kept.
     """
     version, policy = current_policy(item.project)
-    situation = situation_of(item, scores, policy, has_tie=has_tie, is_fixed_work=is_fixed_work)
+    situation = situation_of(item, scores, policy, trigger=trigger, has_tie=has_tie, is_fixed_work=is_fixed_work)
+    if rejected is not None:
+        situation = replace(situation, rejected=_reader(rejected, (), {}, rework_rounds(item)))
+    situation = replace(situation, audit_similarity=audit_similarity)
     verdict = decide(situation, policy)
+    if verdict.outcome == "stay":
+        return None, verdict
+    worth = values_of_next_labelers(item, situation.posterior) if verdict.outcome == "more-readers" else []
     route = Route.objects.create(
         item=item, outcome=verdict.outcome, rule=verdict.rule, reason=verdict.reason[:400], numbers=dict(verdict.numbers),
         alternatives=[asdict(entry) for entry in verdict.alternatives], author_id=verdict.author, policy=version,
-        method_version=METHOD_VERSION,
+        method_version=METHOD_VERSION, next_labelers=worth,
     )  # fmt: skip
     audit.append(
         project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
@@ -45,38 +58,53 @@ def route_item(item: Item, scores: ItemScores, *, has_tie: bool, is_fixed_work: 
 
 
 def may_be_accepted(item: Item, scores: ItemScores) -> bool:
-    """Whether the readings are enough and agree, so that it is worth computing whether they end in a tie."""
+    """Whether the item would be accepted unless its readings end in a tie, so that it is worth computing whether they do."""
     _, policy = current_policy(item.project)
-    situation = situation_of(item, scores, policy)
-    return situation.n_reads >= situation.wanted_reads and agrees(situation, policy)
+    return may_accept(situation_of(item, scores, policy), policy)
 
 
 def model_objects(item: Item, scores: ItemScores) -> bool:
     """Whether the readings agree and the model strongly disagrees with them; nothing is kept."""
     _, policy = current_policy(item.project)
-    return decide(situation_of(item, scores, policy), policy).rule == "model-disagrees"
+    return decide(situation_of(item, scores, policy, trigger="prediction"), policy).outcome == "reviewer"
+
+
+def has_rules_on(item: Item, trigger: str) -> bool:
+    """Whether the project's policy says anything about this occasion."""
+    _, policy = current_policy(item.project)
+    return any(rule.trigger == trigger for rule in policy.rules)
 
 
 def situation_of(
-    item: Item, scores: ItemScores, policy: Policy, *, has_tie: bool = False, is_fixed_work: bool = False
-) -> Situation:
+    item: Item, scores: ItemScores, policy: Policy, *, trigger: str = "submission", has_tie: bool = False,
+    is_fixed_work: bool = False,
+) -> Situation:  # fmt: skip
     """Return the numbers that a decision about the item rests on."""
-    current = scores.reads.current
-    defined = [value for value in scores.pairs.values() if value is not None]
-    heard = [value for value in scores.model.values() if value is not None]
-    rounds = rework_rounds(item)
-    failed = {submission.pk for submission in current if scores.gold.get(submission.pk) is False}
+    posterior, is_calibrated = sureness_of(item)
+    # A reading that was set aside filled one of the wanted reads, and no longer counts as one.
+    wanted = max(1, max(item.wanted_reads, policy.readers) - scores.n_set_aside)
+    situation = situation_of_reads(scores.reads.current, scores, wanted_reads=wanted, rounds=rework_rounds(item))
+    return replace(
+        situation, trigger=trigger, has_tie=has_tie, is_fixed_work=is_fixed_work, posterior=posterior,
+        posterior_is_calibrated=is_calibrated,
+    )  # fmt: skip
+
+
+def situation_of_reads(
+    current: Sequence[Submission], scores: ItemScores, *, wanted_reads: int, rounds: Mapping[int, int]
+) -> Situation:
+    """Return the numbers about the readings ``current``, out of scores that may hold further readings. No query."""
+    keys = [_key(a, b) for a, b in combinations(current, 2)]
+    defined = [value for key in keys if (value := scores.pairs.get(key)) is not None]
+    heard = [value for entry in current if (value := scores.model.get(entry.pk)) is not None]
     return Situation(
         readers=tuple(_reader(submission, current, scores.pairs, rounds) for submission in current),
-        # A reading that was set aside filled one of the wanted reads, and no longer counts as one.
-        wanted_reads=max(1, max(item.wanted_reads, policy.readers) - scores.n_set_aside),
+        wanted_reads=wanted_reads,
         agreement=_mean(defined),
         best_pair=max(defined, default=None),
-        has_tie=has_tie,
-        is_fixed_work=is_fixed_work,
         model_similarity=_mean(heard),
         model_silence=scores.model_silence,
-        gold_failed=len(failed),
+        gold_failed=sum(scores.gold.get(submission.pk) is False for submission in current),
     )
 
 
