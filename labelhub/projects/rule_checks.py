@@ -101,7 +101,9 @@ def _check_rule(rule: Rule, fields: Mapping[str, Any]) -> None:
             f"{name} orders “{rule.action[:40]}”; when {TRIGGERS[rule.trigger]} it can be: {', '.join(allowed)}."
         )
     if len(rule.conditions) > MOST_CONDITIONS or len(rule.because) > MOST_CHARACTERS:
-        raise RuleProblem(f"{name} has more than {MOST_CONDITIONS} conditions or {MOST_CHARACTERS} characters of reason.")
+        raise RuleProblem(
+            f"{name} has more than {MOST_CONDITIONS} conditions or {MOST_CHARACTERS} characters of reason."
+        )
     unknown = [word for word in PLACEHOLDER.findall(rule.because) if word not in FACTS and word not in fields]
     if unknown:
         raise RuleProblem(f"{name} speaks of {{{unknown[0]}}}, which is no fact and no field.")

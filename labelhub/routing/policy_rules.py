@@ -80,7 +80,7 @@ class Situation:
 
     def numbers(self) -> Mapping[str, float | int | bool | str | None]:
         """What is stored with the decision."""
-        return {
+        stated: dict[str, float | int | bool | str | None] = {
             "trigger": self.trigger,
             "reads": self.n_reads,
             "wanted_reads": self.wanted_reads,
@@ -94,7 +94,8 @@ class Situation:
             "model_silence": self.model_silence,
             "gold_failed": self.gold_failed,
             "paused_readers": self.paused_readers,
-        } | ({} if self.audit_similarity is None else {"audit_similarity": self.audit_similarity})
+        }
+        return stated if self.audit_similarity is None else stated | {"audit_similarity": self.audit_similarity}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +224,19 @@ def _filled(word: str, facts: Mapping[str, float | None], fields: Mapping[str, A
 
 
 def _why_not(
-    outcome: Outcome, rules: list[Rule], decided: Rule | None, facts: Mapping[str, float | None], fields: Mapping[str, Any]
+    outcome: Outcome,
+    rules: list[Rule],
+    decided: Rule | None,
+    facts: Mapping[str, float | None],
+    fields: Mapping[str, Any],
 ) -> str:
     """Say of the rule nearest to ordering ``outcome`` which of its conditions failed, or that another came first."""
     ordering = [rule for rule in rules if rule.action == outcome]
     if not ordering:
         return f"No rule of this policy may {ACTIONS[outcome]} here."
     failed = {
-        rule.name: [entry for entry in rule.conditions if not entry.holds(facts[entry.fact], fields)] for rule in ordering
+        rule.name: [entry for entry in rule.conditions if not entry.holds(facts[entry.fact], fields)]
+        for rule in ordering
     }
     nearest = min(ordering, key=lambda rule: len(failed[rule.name]))
     if not failed[nearest.name]:

@@ -16,7 +16,9 @@ def rule_words(rule: Rule, fields: Mapping[str, Any]) -> str:
     where = f" and {_and(stated)}" if stated else " and no rule above decided"
     what = ACTIONS[rule.action]
     if rule.action == "more-readers":
-        what = {0: "wait for the planned readers", 1: "ask one more reader"}.get(rule.reads, f"ask {rule.reads} more readers")
+        what = {0: "wait for the planned readers", 1: "ask one more reader"}.get(
+            rule.reads, f"ask {rule.reads} more readers"
+        )
     return f"When {TRIGGERS[rule.trigger]}{where}: {what}."
 
 
@@ -24,8 +26,7 @@ def condition_words(condition: Condition, fields: Mapping[str, Any], value: Any 
     """Return the condition in words; with ``value`` also what the fact is."""
     fact = FACTS[condition.fact]
     if not fact.is_number and condition.op not in ANY_OPS:
-        text = fact.words if condition.number else f"it is not so that {fact.words}"
-        return text
+        return fact.words if condition.number else f"it is not so that {fact.words}"
     if condition.op in ANY_OPS:
         text = f"{fact.words} {ANY_OPS[condition.op]}"
     else:

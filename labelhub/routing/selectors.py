@@ -24,6 +24,11 @@ def routes_in(project: Project) -> QuerySet[Route]:
     return Route.objects.filter(item__project=project).select_related("item", "author").order_by("-pk")
 
 
+def was_routed_on(item: Item, trigger: str) -> bool:
+    """Whether a rule on this occasion moved the item before."""
+    return Route.objects.filter(item=item, numbers__trigger=trigger).exists()
+
+
 def preferred_labelers(item: Item) -> list[int]:
     """Return the labelers whose read of the item is worth most, best first, by its newest decision; empty: nothing is known.
 

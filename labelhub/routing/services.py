@@ -12,7 +12,8 @@ from itertools import combinations
 import numpy as np
 
 from labelhub.annotations.models import Submission
-from labelhub.assignments.selectors import rework_rounds
+from labelhub.assignments.models import Assignment
+from labelhub.assignments.selectors import of_item, rework_rounds
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler
@@ -39,7 +40,9 @@ def route_item(
     version, policy = current_policy(item.project)
     situation = situation_of(item, scores, policy, trigger=trigger, has_tie=has_tie, is_fixed_work=is_fixed_work)
     if rejected is not None:
-        situation = replace(situation, rejected=_reader(rejected, (), {}, rework_rounds(item)))
+        view = _reader(rejected, (), {}, rework_rounds(item))
+        is_at_work = of_item(item).filter(labeler=rejected.assignment.labeler, state=Assignment.State.OPEN).exists()
+        situation = replace(situation, rejected=replace(view, can_rework=view.can_rework and not is_at_work))
     situation = replace(situation, audit_similarity=audit_similarity)
     verdict = decide(situation, policy)
     if verdict.outcome == "stay":

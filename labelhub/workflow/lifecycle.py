@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +40,7 @@ from labelhub.projects.selectors import current_policy
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import has_read
-from labelhub.workflow import deciding, handing_out, steps
+from labelhub.workflow import auditing, deciding, handing_out, steps
 from labelhub.workflow.errors import CannotReturn, ItemExcluded, NoLongerWanted, StepRefused
 from labelhub.workflow.states import State, move
 
@@ -304,6 +305,7 @@ def _give(choice: handing_out.Choice, labeler: Labeler, policy: Policy, at: date
 def _score_and_route(item: Item) -> None:
     decided = deciding.score_then_decide(item)
     if decided is None:
+        auditing.hear_auditor(item)
         return
     outcome, reason = decided.verdict.outcome, decided.verdict.reason
     if outcome == "accept":
@@ -320,30 +322,34 @@ def _settle_by_vote(
     item: Item, reads: Sequence[Submission], *, reason: str, by: User | None = None, merged: Merged | None = None
 ) -> Settlement:
     settlement = consensus.settle_by_vote(item=item, submissions=reads, reason=reason, by=by, merged=merged)
-    _settled(item)
+    _settled(item, settlement)
     return settlement
 
 
 def _settle_by_choice(item: Item, submission: Submission, by: User, reason: str) -> Settlement:
     settlement = consensus.settle_by_choice(item=item, submission=submission, by=by, reason=reason)
-    _settled(item)
+    _settled(item, settlement)
     return settlement
 
 
-def _settled(item: Item) -> None:
+def _settled(item: Item, settlement: Settlement) -> None:
     """The label stands: rework that is still out is no longer needed; reads in progress may come in late."""
     move(item=item, to=State.SETTLED)
+    auditing.draw(item, settlement)
     for assignment in assigned.of_item(item).filter(state=Assignment.State.OPEN, read_kind="rework"):
         assignments.withdraw(assignment=assignment)
 
 
 def _reject(item: Item, submission: Submission, reviewer: User) -> None:
-    try:
-        _return_to_author(item, submission, "A reviewer rejected it.", by=reviewer)
-    except CannotReturn:
-        if item.state == State.SETTLED:
-            move(item=item, to=State.REVIEW)
-        deciding.want_reads(item, assigned.n_filled(item) + 1)
+    verdict = deciding.after_rejection(item, submission)
+    if verdict.outcome == "back-to-author":
+        with suppress(CannotReturn):
+            _return_to_author(item, submission, verdict.reason, by=reviewer)
+            return
+    if item.state == State.SETTLED or verdict.outcome == "reviewer":
+        move(item=item, to=State.REVIEW)
+    if verdict.outcome in ("back-to-author", "more-readers"):
+        deciding.want_reads(item, max(verdict.wanted_reads, assigned.n_filled(item) + 1))
 
 
 def _return_to_author(item: Item, submission: Submission, reason: str, *, by: User | None = None) -> Assignment:
