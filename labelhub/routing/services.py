@@ -6,6 +6,7 @@ Each decision is a row of its own with the rule, the numbers and the outcomes no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, replace
 from itertools import combinations
 
@@ -94,14 +95,18 @@ def situation_of(
 
 
 def situation_of_reads(
-    current: Sequence[Submission], scores: ItemScores, *, wanted_reads: int, rounds: Mapping[int, int]
-) -> Situation:
-    """Return the numbers about the readings ``current``, out of scores that may hold further readings. No query."""
+    current: Sequence[Submission], scores: ItemScores, *, wanted_reads: int, rounds: Mapping[int, int],
+    can_mend: AbstractSet[int] | None = None,
+) -> Situation:  # fmt: skip
+    """Return the numbers about the readings ``current``, out of scores that may hold further readings.
+
+    ``can_mend`` are the labelers to whom work can go back, where the caller knows them: then nothing is queried.
+    """
     keys = [_key(a, b) for a, b in combinations(current, 2)]
     defined = [value for key in keys if (value := scores.pairs.get(key)) is not None]
     heard = [value for entry in current if (value := scores.model.get(entry.pk)) is not None]
     return Situation(
-        readers=tuple(_reader(submission, current, scores.pairs, rounds) for submission in current),
+        readers=tuple(_reader(submission, current, scores.pairs, rounds, can_mend) for submission in current),
         wanted_reads=wanted_reads,
         agreement=_mean(defined),
         best_pair=max(defined, default=None),
@@ -121,6 +126,7 @@ def _reader(
     current: Sequence[Submission],
     pairs: Mapping[tuple[int, int], float | None],
     rounds: Mapping[int, int],
+    can_mend: AbstractSet[int] | None = None,
 ) -> ReaderView:
     others = [other for other in current if other.pk != submission.pk]
     mine = [pairs.get(_key(submission, other)) for other in others]
@@ -131,7 +137,7 @@ def _reader(
         to_others=_mean([value for value in mine if value is not None]),
         without=_mean([value for value in theirs if value is not None]),
         rework_rounds=rounds.get(labeler.pk, 0),
-        can_rework=can_rework(labeler),
+        can_rework=can_rework(labeler) if can_mend is None else labeler.pk in can_mend,
     )
 
 

@@ -10,8 +10,11 @@ class WorkflowApp(AppConfig):
     label = "workflow"
 
     def ready(self) -> None:
-        """Say who lets models look at whole projects."""
+        """Say who lets models look at whole projects, and who tries policies on their past."""
         from labelhub.jobs.registry import register as register_job
         from labelhub.workflow.predicting import JOB_KIND, run_predictions
+        from labelhub.workflow.trying import JOB_KIND as TRY_POLICY
+        from labelhub.workflow.trying import run_trial
 
         register_job(JOB_KIND, run_predictions)
+        register_job(TRY_POLICY, run_trial)
