@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from labelhub.accounts.models import User
 from labelhub.accounts.services import end_sessions
 from labelhub.audit import services as audit
+from labelhub.projects.errors import NewerPolicy
 from labelhub.projects.models import (
     Acknowledgement,
     GuidelineVersion,
@@ -71,10 +72,15 @@ def publish_guideline(*, project: Project, text: str, by: User | None) -> Guidel
     return version
 
 
-def publish_policy(*, project: Project, policy: Policy, by: User | None) -> PolicyVersion:
-    """Write the next policy version; decisions from now on follow it."""
+def publish_policy(*, project: Project, policy: Policy, by: User | None, follows: int | None = None) -> PolicyVersion:
+    """Write the next policy version; decisions from now on follow it.
+
+    With ``follows``, the number of the version that was looked at, raises ``NewerPolicy`` where there is a newer one.
+    """
     with transaction.atomic():
         number = _next_number(PolicyVersion, project)
+        if follows is not None and number != follows + 1:
+            raise NewerPolicy(seen=follows, newest=number - 1)
         version = PolicyVersion.objects.create(
             project=project, number=number, content=policy.to_document(), created_by=by
         )
