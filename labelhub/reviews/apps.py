@@ -12,6 +12,7 @@ class ReviewsApp(AppConfig):
     def ready(self) -> None:
         """Declare who may see the rows."""
         from labelhub.projects.permissions import Secrecy, register
-        from labelhub.reviews.models import Decision
+        from labelhub.reviews.models import Decision, PanelVote
 
         register(Decision, Secrecy.OWN, "item__project", "submission__assignment__labeler__user")
+        register(PanelVote, Secrecy.HIDDEN, "item__project")

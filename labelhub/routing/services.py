@@ -27,6 +27,9 @@ from labelhub.routing.sureness import sureness_of
 from labelhub.routing.worth import values_of_next_labelers
 from labelhub.scoring.services import ItemScores
 
+# The rule of a route that follows from a panel's votes, not from the item's numbers.
+PANEL_TIE = "panel-tie"
+
 
 def route_item(
     item: Item, scores: ItemScores, *, trigger: str = "submission", has_tie: bool = False, is_fixed_work: bool = False,
@@ -59,6 +62,21 @@ def route_item(
         facts={"route": route.pk, "outcome": verdict.outcome, "rule": verdict.rule},
     )  # fmt: skip
     return route, verdict
+
+
+def send_to_admin(item: Item, votes: Mapping[str, int]) -> Route:
+    """Record that a panel of reviewers found no majority: an admin decides. Writes ``item.routed``."""
+    version, _ = current_policy(item.project)
+    route = Route.objects.create(
+        item=item, outcome=Route.Outcome.REVIEWER, rule=PANEL_TIE, numbers={"trigger": "panel", "votes": dict(votes)},
+        reason=f"{sum(votes.values())} reviewers voted and no label has more than half of the panel: an admin decides.",
+        policy=version, method_version=METHOD_VERSION,
+    )  # fmt: skip
+    audit.append(
+        project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
+        facts={"route": route.pk, "outcome": route.outcome, "rule": route.rule},
+    )  # fmt: skip
+    return route
 
 
 def may_be_accepted(item: Item, scores: ItemScores) -> bool:

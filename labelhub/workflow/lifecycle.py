@@ -40,7 +40,7 @@ from labelhub.projects.selectors import current_policy
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import has_read
-from labelhub.workflow import auditing, deciding, handing_out, steps
+from labelhub.workflow import auditing, deciding, handing_out, panel, steps
 from labelhub.workflow.errors import CannotReturn, ItemExcluded, NoLongerWanted, StepRefused
 from labelhub.workflow.states import State, move
 
@@ -206,10 +206,10 @@ def review(
 ) -> Decision:
     """Keep a reviewer's judgement and act on it. A retried ``request_id`` gets the first judgement and does nothing.
 
-    *Accept* settles the item with this reading. *Reject* sends it back to its author with the comment; where that is not
-    possible one more reader is asked. On an item that another reviewer settled, a rejection opens it for review again:
-    both judgements stay. Raises ``NewerVersion`` where the author submitted again meanwhile. Writes ``submission.reviewed``
-    and what follows.
+    *Accept* settles the item with this reading, or is one vote of the policy's panel. *Reject* sends it back to its author
+    with the comment; where that is not possible one more reader is asked, or what the policy says. On an item that another
+    reviewer settled, a rejection opens it for review again: both judgements stay. Raises ``NewerVersion`` where the author
+    submitted again meanwhile. Writes ``submission.reviewed`` and what follows.
     """
     require(reviewer, Action.REVIEW, submission)
     with transaction.atomic():
@@ -229,7 +229,7 @@ def review(
             return decision
         if verdict == Decision.Verdict.ACCEPT:
             if item.state != State.SETTLED:
-                _settle_by_choice(item, submission, reviewer, "A reviewer found this reading right.")
+                _accept(item, submission, reviewer, "A reviewer found this reading right.")
         elif item.state == State.SETTLED and steps.settled_by_other(item, reviewer):
             move(item=item, to=State.REVIEW)
         else:
@@ -245,10 +245,7 @@ def settle(*, item: Item, reason: str, by: User | None = None, submission: Submi
     """
     if by is not None:
         require(by, Action.REVIEW, item)
-        if has_read(by, item):
-            raise StepRefused(
-                "You read this item yourself, so somebody else settles it. Nothing was changed.", code="own-read"
-            )
+        _require_not_own(item, by)
     with transaction.atomic():
         held = locked(item.pk)
         if submission is not None:
@@ -259,6 +256,20 @@ def settle(*, item: Item, reason: str, by: User | None = None, submission: Submi
             settlement = _settle_by_choice(held, submission, by, reason)
         else:
             settlement = _settle_by_vote(held, steps.current_reads(held), reason=reason, by=by)
+        item.state = held.state
+    return settlement
+
+
+def accept_readers(*, item: Item, reason: str, by: User) -> Settlement | None:
+    """Settle the item by the vote of its readers because a reviewer found that right; None: one vote of a panel, not the last.
+
+    Raises as :func:`settle`, and ``ReviewRefused`` for who voted already.
+    """
+    require(by, Action.REVIEW, item)
+    with transaction.atomic():
+        held = locked(item.pk)
+        _require_not_own(held, by)
+        settlement = _accept(held, None, by, reason)
         item.state = held.state
     return settlement
 
@@ -316,6 +327,22 @@ def _score_and_route(item: Item) -> None:
         deciding.want_reads(item, decided.verdict.wanted_reads)
     else:
         move(item=item, to=State.REVIEW)
+
+
+def _require_not_own(item: Item, by: User) -> None:
+    if has_read(by, item):
+        raise StepRefused(
+            "You read this item yourself, so somebody else settles it. Nothing was changed.", code="own-read"
+        )
+
+
+def _accept(item: Item, submission: Submission | None, by: User, reason: str) -> Settlement | None:
+    accepted = panel.accept(item, submission, by, reason)
+    if not accepted.is_settled:
+        return None
+    if accepted.submission is not None:
+        return _settle_by_choice(item, accepted.submission, by, accepted.reason)
+    return _settle_by_vote(item, steps.current_reads(item), reason=accepted.reason, by=by)
 
 
 def _settle_by_vote(
