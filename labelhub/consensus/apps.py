@@ -11,8 +11,10 @@ class ConsensusApp(AppConfig):
 
     def ready(self) -> None:
         """Declare who may see the rows."""
-        from labelhub.consensus.models import SettledShape, Settlement
+        from labelhub.consensus.models import AuditLot, AuditReading, SettledShape, Settlement
         from labelhub.projects.permissions import Secrecy, register
 
         register(Settlement, Secrecy.HIDDEN, "item__project")
         register(SettledShape, Secrecy.HIDDEN, "settlement__item__project")
+        register(AuditLot, Secrecy.HIDDEN, "item__project")
+        register(AuditReading, Secrecy.HIDDEN, "lot__item__project")

@@ -63,3 +63,62 @@ class SettledShape(models.Model):
     drawn_by = models.CharField(max_length=60, blank=True)
     vote_dice = models.FloatField(null=True)
     merged_from = models.JSONField(default=list)
+
+
+class AuditLot(models.Model):
+    """How the secret draw fell for an accepted label: whether somebody reads the item again, blind, and with what chance.
+
+    A row for every acceptance that had a chance, also where it was not drawn: the chance is what the residual error is
+    weighted by. ``stratum`` says whether a rule or a reviewer accepted.
+    """
+
+    class Stratum(models.TextChoices):
+        """Who accepted the label."""
+
+        AUTOMATIC = "automatic"
+        REVIEWED = "reviewed"
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    settlement = models.OneToOneField(Settlement, on_delete=models.PROTECT, related_name="audit_lot")
+    stratum = models.CharField(max_length=10, choices=Stratum.choices)
+    chance = models.FloatField()
+    is_drawn = models.BooleanField()
+    rule = models.CharField(max_length=40)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """A lot had a chance; open lots are found by item."""
+
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(chance__gt=0, chance__lte=1), name="an_audit_lot_has_a_chance_above_0_and_at_most_1"
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["item", "is_drawn"], name="audit_lots_of_an_item")]
+
+
+class AuditReading(models.Model):
+    """Somebody who had seen neither the item nor its label read it; how alike that is, and whether the label is wrong by it.
+
+    ``similarity`` and ``is_wrong`` are null where the two cannot be compared; ``reason`` says why.
+    """
+
+    lot = models.OneToOneField(AuditLot, on_delete=models.PROTECT, related_name="reading")
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="+")
+    similarity = models.FloatField(null=True)
+    is_wrong = models.BooleanField(null=True)
+    reason = models.CharField(max_length=200, blank=True)
+    method = models.CharField(max_length=80)
+    method_version = models.CharField(max_length=16)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Undefined says why."""
+
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(similarity__isnull=False, is_wrong__isnull=False)
+                | models.Q(similarity=None, is_wrong=None) & ~models.Q(reason=""),
+                name="an_audit_finds_right_or_wrong_or_says_why_not",
+            ),
+        ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from django.db.models import Exists, OuterRef, QuerySet
 
+from labelhub.accounts.models import User
 from labelhub.annotations.plain import regions_from_document, values_from_document
 from labelhub.catalog.blobs import read_blob
 from labelhub.catalog.models import Item
@@ -28,6 +29,11 @@ def settlements_of(item: Item) -> QuerySet[Settlement]:
     """Return the item's settlements, newest first: the first is the current one."""
     rows = Settlement.objects.filter(item=item).select_related("decided_by", "ontology")
     return rows.prefetch_related("inputs", "shapes").order_by("-number")
+
+
+def has_settled(user: User, item: Item) -> bool:
+    """Whether ``user`` decided a label of the item, and so has seen its readings."""
+    return Settlement.objects.filter(item=item, decided_by_id=user.pk).exists()
 
 
 def standing_settlements(project: Project) -> QuerySet[Settlement]:

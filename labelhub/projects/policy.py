@@ -1,6 +1,7 @@
-"""How a project is run: readers an item, gold, thresholds, leases. A document that is checked once and never changes.
+"""How a project is run: readers an item, gold, thresholds, leases, rules. A document that is checked once and never changes.
 
-Fields say their unit. Not here: the decisions themselves (``routing``), and storage (``models.PolicyVersion``).
+Fields say their unit. Not here: the vocabulary of the rules (``routing_rules``), the decisions themselves (``routing``), and
+storage (``models.PolicyVersion``).
 """
 
 from __future__ import annotations
@@ -8,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from labelhub.projects.default_rules import DYNAMIC_OVERLAP
+from labelhub.projects.routing_rules import Rule, RuleProblem, read_rules, rules_to_document
+from labelhub.projects.rule_checks import check_rules, dormant_rules
 
 
 class PolicyProblem(ValueError):
@@ -33,11 +38,13 @@ class Policy:
     ``gate_good`` and ``gate_poor`` are p0 and p1 of the sequential test, ``gate_false_pause`` and ``gate_miss`` its error
     rates, ``drift_threshold`` the limit of the cumulative sum.
     ``posterior`` is the calibrated probability from which one more read is not asked for; below ``calibration_items`` known
-    answers it is not trusted. ``audit_share`` of the accepted items, at least ``audit_least``, are read again blind.
+    answers it is not trusted. ``audit_share`` of the accepted items, at least ``audit_least``, are read again blind, by
+    whom ``audit_by`` says. Of ``panel_reviewers`` reviewers more than half must choose the same label before it is settled;
+    1 is a single reviewer. ``rules`` say where an item goes, the first that holds; they name these fields.
     """
 
     readers: int = 2
-    max_readers: int = 5
+    max_readers: int = 7
     overlap_share: float = 1.0
     random_extra_share: float = 0.10
     repeat_share: float = 0.02
@@ -60,6 +67,8 @@ class Policy:
     calibration_items: int = 100
     audit_share: float = 0.05
     audit_least: int = 60
+    audit_by: str = "anyone"
+    panel_reviewers: int = 1
     accept_agreement: float = 0.80
     slip_agreement: float = 0.50
     model_agreement: float = 0.50
@@ -73,10 +82,19 @@ class Policy:
     min_items: int = 20
     gold_target: float = 0.80
     show_other_answers_on_rework: bool = False
+    rules: tuple[Rule, ...] = DYNAMIC_OVERLAP
 
     def to_document(self) -> dict[str, Any]:
         """Return the policy as a JSON-ready dictionary."""
-        return asdict(self)
+        return asdict(self) | {"rules": rules_to_document(self.rules)}
+
+    def numbers(self) -> dict[str, float | int]:
+        """Return the fields that a rule may compare with."""
+        return {name: getattr(self, name) for name in RANGES}
+
+    def warnings(self) -> list[str]:
+        """Return a sentence for each rule that decides nothing under the present numbers."""
+        return dormant_rules(self.rules, self.numbers())
 
 
 RANGES: Mapping[str, tuple[float, float]] = {
@@ -101,6 +119,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "calibration_items": (0, 100_000),
     "audit_share": (0.0, 1.0),
     "audit_least": (0, 100_000),
+    "panel_reviewers": (1, 9),
     "accept_agreement": (0.0, 1.0),
     "slip_agreement": (0.0, 1.0),
     "model_agreement": (0.0, 1.0),
@@ -117,6 +136,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "same_subject": ("any", "same", "different"),
     "skip_rule": ("others", "later", "forbidden"),
+    "audit_by": ("anyone", "reviewers"),
 }
 
 
@@ -132,10 +152,16 @@ def read_policy(document: Mapping[str, Any]) -> Policy:
         raise PolicyProblem(f"max_readers is {policy.max_readers}, less than readers ({policy.readers}).")
     if policy.gate_poor >= policy.gate_good:
         raise PolicyProblem(f"gate_poor is {policy.gate_poor:g}; it must be below gate_good ({policy.gate_good:g}).")
+    try:
+        check_rules(policy.rules, policy.numbers())
+    except RuleProblem as problem:
+        raise PolicyProblem(str(problem)) from problem
     return policy
 
 
 def _checked(name: str, value: Any) -> Any:
+    if name == "rules":
+        return _rules(value)
     kind = type(getattr(Policy(), name))
     if kind is bool:
         if not isinstance(value, bool):
@@ -151,3 +177,10 @@ def _checked(name: str, value: Any) -> Any:
     if kind is int and value != int(value):
         raise PolicyProblem(f"{name} is {value!r}; it must be a whole number.")
     return kind(value)
+
+
+def _rules(value: Any) -> tuple[Rule, ...]:
+    try:
+        return read_rules(value)
+    except RuleProblem as problem:
+        raise PolicyProblem(str(problem)) from problem

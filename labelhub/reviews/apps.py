@@ -15,6 +15,7 @@ class ReviewsApp(AppConfig):
         from labelhub.reviews.models import (
             ClaimVerdict,
             Decision,
+            PanelVote,
             Question,
             QuestionReply,
             TakenIntoGuideline,
@@ -28,3 +29,4 @@ class ReviewsApp(AppConfig):
         # What became of a claim follows from other people's reads: its author does not see it.
         register(UnreadableClaim, Secrecy.OWN, "item__project", "assignment__labeler__user")
         register(ClaimVerdict, Secrecy.HIDDEN, "claim__item__project")
+        register(PanelVote, Secrecy.HIDDEN, "item__project")

@@ -141,3 +141,24 @@ class ClaimVerdict(models.Model):
                 name="a_reviewer_or_a_second_reader_decides_a_claim",
             ),
         ]
+
+
+class PanelVote(models.Model):
+    """One reviewer's vote in a panel: for a reading, or for what the readers say together (no ``submission``). Never changed.
+
+    A panel sits from ``sat_since``, the moment the item came into review; coming back later is a further sitting.
+    """
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    submission = models.ForeignKey(Submission, null=True, on_delete=models.PROTECT, related_name="+")
+    comment = models.TextField(blank=True)
+    sat_since = models.DateTimeField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """One vote a reviewer and sitting."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["item", "reviewer", "sat_since"], name="one_vote_a_reviewer_and_sitting"),
+        ]

@@ -22,11 +22,13 @@ from labelhub.formats.shapes import Reading
 from labelhub.predictions.models import Prediction
 from labelhub.predictions.plain import reading_of as reading_of_prediction
 from labelhub.predictions.selectors import newest_prediction
-from labelhub.projects.models import Labeler, Project
-from labelhub.projects.permissions import Action, require, visible_to
-from labelhub.reviews.models import Decision
+from labelhub.projects.models import Labeler, Project, Role
+from labelhub.projects.permissions import Action, require, role_in, visible_to
+from labelhub.projects.selectors import current_policy
+from labelhub.reviews.models import Decision, PanelVote
 from labelhub.routing.models import Route
 from labelhub.routing.selectors import current_route
+from labelhub.routing.services import PANEL_TIE
 from labelhub.scoring.models import Score
 from labelhub.scoring.reads import Reads, reads_of
 from labelhub.scoring.rows import CURRENT_AGREEMENT, SIMILARITY
@@ -114,7 +116,7 @@ def side_by_side(user: User, item: Item) -> SideBySide:
         prediction=prediction,
         model_reading=None if prediction is None else reading_of_prediction(prediction),
         route=current_route(item),
-        decisions=tuple(decisions_of(item)),
+        decisions=_decisions_shown(user, item),
         is_own=has_read(user, item),
     )
 
@@ -154,10 +156,32 @@ def judged_by(user: User) -> QuerySet[Decision]:
     return Decision.objects.filter(reviewer=user).select_related("item__project", "submission").order_by("-pk")
 
 
+def _decisions_shown(user: User, item: Item) -> tuple[Decision, ...]:
+    """Return the judgements about the item; while a panel votes, those of others only after one's own vote."""
+    rows = decisions_of(item)
+    _, policy = current_policy(item.project)
+    if policy.panel_reviewers == 1 or item.state != Item.State.REVIEW or is_panel_tied(item):
+        return tuple(rows)
+    own = PanelVote.objects.filter(item=item, reviewer_id=user.pk, sat_since=item.state_changed_at)
+    if own.exists():
+        return tuple(rows)
+    return tuple(row for row in rows if row.reviewer_id == user.pk or row.at < item.state_changed_at)
+
+
+def is_panel_tied(item: Item) -> bool:
+    """Whether a panel found no majority, so that an admin decides."""
+    route = current_route(item)
+    return route is not None and route.rule == PANEL_TIE
+
+
 def _waiting(user: User, project: Project) -> QuerySet[Item]:
     own = Assignment.objects.filter(item=OuterRef("pk"), labeler__user_id=user.pk)
     mine = own.filter(state__in=READING)
-    items = Item.objects.filter(project=project, state=Item.State.REVIEW).exclude(Exists(mine))
+    voted = PanelVote.objects.filter(item=OuterRef("pk"), reviewer_id=user.pk, sat_since=OuterRef("state_changed_at"))
+    items = Item.objects.filter(project=project, state=Item.State.REVIEW).exclude(Exists(mine)).exclude(Exists(voted))
+    if role_in(user, project) != Role.ADMIN:
+        newest = Route.objects.filter(item=OuterRef("pk")).order_by("-pk").values("rule")[:1]
+        items = items.annotate(newest_rule=Subquery(newest)).exclude(newest_rule=PANEL_TIE)
     return visible_to(user, items)
 
 

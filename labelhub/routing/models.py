@@ -21,6 +21,7 @@ class Route(models.Model):
         MORE_READERS = "more-readers"
         BACK_TO_AUTHOR = "back-to-author"
         REVIEWER = "reviewer"
+        AMBIGUOUS = "ambiguous"
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
@@ -29,6 +30,8 @@ class Route(models.Model):
     reason = models.CharField(max_length=400)
     numbers = models.JSONField(default=dict)
     alternatives = models.JSONField(default=list)
+    # Whom one more read is worth most from: [{"labeler": id, "value": fall of the expected share of errors}], best first.
+    next_labelers = models.JSONField(default=list)
     author = models.ForeignKey(Labeler, null=True, on_delete=models.PROTECT, related_name="+")
     policy = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="+")
     method_version = models.CharField(max_length=16)

@@ -1,7 +1,8 @@
 """Where an item goes next: a pure function of the numbers about it and the project's policy.
 
-Rules are tried in order and the first that holds decides; every other outcome is listed with why it was not taken.
-Not here: where the numbers come from (``scoring``), and keeping the decision (``services``).
+The policy's rules are tried in order and the first that holds decides; every other outcome is listed with why it was not
+taken. Not here: the rules and their words (``projects.routing_rules``), where the numbers come from (``scoring``), and keeping
+the decision (``services``).
 
 Similarity is between 0 and 1 as ``scoring.compare`` defines it. A model never votes: it can only send readers who agree
 with each other to a reviewer, and where it pre-labelled the item it says nothing at all.
@@ -9,19 +10,20 @@ with each other to a reviewer, and where it pre-labelled the item it says nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from labelhub.projects.policy import Policy
+from labelhub.projects.routing_rules import ACTIONS, ACTIONS_ON, FACTS, Rule
+from labelhub.projects.rule_checks import PLACEHOLDER
+from labelhub.routing.rule_words import condition_words, shown
 
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 
-Outcome: TypeAlias = Literal["accept", "more-readers", "back-to-author", "reviewer"]
-OUTCOMES: tuple[Outcome, ...] = ("accept", "back-to-author", "more-readers", "reviewer")
-
-# Fewer reads than these cannot show that nobody agrees with anybody.
-READS_FOR_AMBIGUITY = 3
+# "stay": on this occasion no rule moves the item.
+Outcome: TypeAlias = Literal["accept", "ambiguous", "back-to-author", "more-readers", "reviewer", "audit", "stay"]
+OUTCOMES: tuple[Outcome, ...] = ("accept", "ambiguous", "back-to-author", "more-readers", "reviewer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,10 @@ class Situation:
     readings, ``best_pair`` the highest. ``has_tie`` says that a vote of the readings would end in a tie, ``is_fixed_work``
     that a reading came back after a reviewer rejected it. ``model_similarity`` is the model's mean similarity with the
     readings, None where there is no model or it may not be heard (``model_silence`` says why). ``gold_failed`` counts
-    readers who failed the item's gold: kept with the decision, no rule uses it.
+    readers who failed the item's gold, ``paused_readers`` those who are paused now. ``posterior`` is the probability that the
+    label is right, None where it is not known; only where ``posterior_is_calibrated`` do the default rules rely on it.
+    ``trigger`` is the occasion. On a rejection ``rejected`` is the reader whose reading was rejected; on an acceptance
+    ``audit_drawn`` says how the draw fell; on an audit ``audit_similarity`` is the auditor's with the accepted label.
     """
 
     readers: tuple[ReaderView, ...]
@@ -60,6 +65,13 @@ class Situation:
     model_similarity: float | None = None
     model_silence: str = ""
     gold_failed: int = 0
+    posterior: float | None = None
+    posterior_is_calibrated: bool = False
+    paused_readers: int = 0
+    trigger: str = "submission"
+    rejected: ReaderView | None = None
+    audit_drawn: bool | None = None
+    audit_similarity: float | None = None
 
     @property
     def n_reads(self) -> int:
@@ -68,17 +80,22 @@ class Situation:
 
     def numbers(self) -> Mapping[str, float | int | bool | str | None]:
         """What is stored with the decision."""
-        return {
+        stated: dict[str, float | int | bool | str | None] = {
+            "trigger": self.trigger,
             "reads": self.n_reads,
             "wanted_reads": self.wanted_reads,
             "agreement": self.agreement,
             "best_pair": self.best_pair,
             "tie": self.has_tie,
             "fixed_work": self.is_fixed_work,
+            "posterior": self.posterior,
+            "posterior_is_calibrated": self.posterior_is_calibrated,
             "model_similarity": self.model_similarity,
             "model_silence": self.model_silence,
             "gold_failed": self.gold_failed,
+            "paused_readers": self.paused_readers,
         }
+        return stated if self.audit_similarity is None else stated | {"audit_similarity": self.audit_similarity}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,35 +122,51 @@ class Verdict:
     alternatives: tuple[Alternative, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    """What a rule says where it holds."""
-
-    outcome: Outcome
-    rule: str
-    reason: str
-    author: int | None = None
-    further_reads: int = 0
-
-
-_Rule: TypeAlias = Callable[[Situation, Policy], _Finding | None]
-
-
 def decide(situation: Situation, policy: Policy) -> Verdict:
     """Return where the item goes. Pure: the same numbers and policy give the same verdict."""
-    finding = next(found for rule in _RULES if (found := rule(situation, policy)) is not None)
-    others = tuple(
-        Alternative(outcome, _why_not(outcome, situation, policy)) for outcome in OUTCOMES if outcome != finding.outcome
-    )
+    facts, fields = facts_of(situation, policy), policy.numbers()
+    rules = [rule for rule in policy.rules if rule.trigger == situation.trigger]
+    rule = next((rule for rule in rules if _holds(rule, facts, fields)), None)
+    outcome = _outcome(rule)
+    author = _author(situation, policy) if outcome == "back-to-author" else None
+    others = OUTCOMES if situation.trigger == "submission" else ACTIONS_ON[situation.trigger]
     return Verdict(
-        outcome=finding.outcome,
-        rule=finding.rule,
-        reason=finding.reason,
-        wanted_reads=max(situation.wanted_reads, situation.n_reads + finding.further_reads),
-        author=finding.author,
+        outcome=outcome,
+        rule=rule.name if rule is not None else "no-rule",
+        reason=_reason(rule, facts, fields),
+        wanted_reads=max(situation.wanted_reads, situation.n_reads + rule.reads if rule is not None else 0),
+        author=author.labeler_id if author is not None else None,
         numbers={**situation.numbers(), "threshold": policy.accept_agreement, "max_readers": policy.max_readers},
-        alternatives=others,
-    )
+        alternatives=tuple(
+            Alternative(other, _why_not(other, rules, rule, facts, fields)) for other in get_args(Outcome)
+            if other in others and other != outcome
+        ),
+    )  # fmt: skip
+
+
+def facts_of(situation: Situation, policy: Policy) -> dict[str, float | None]:
+    """Return what rules may ask about the situation; yes and no are 1 and 0, None is unknown."""
+    odd, author = odd_reader_out(situation, policy), _author(situation, policy)
+    is_drawn = situation.audit_drawn
+    return {
+        "reads": situation.n_reads,
+        "missing_reads": max(0, situation.wanted_reads - situation.n_reads),
+        "agreement": situation.agreement,
+        "best_pair": situation.best_pair,
+        "readers_agree": float(agrees(situation, policy)),
+        "tie": float(situation.has_tie),
+        "posterior": situation.posterior,
+        "posterior_is_calibrated": float(situation.posterior is not None and situation.posterior_is_calibrated),
+        "fixed_work": float(situation.is_fixed_work),
+        "model_similarity": situation.model_similarity if policy.use_model else None,
+        "odd_reader": float(odd is not None),
+        "author_can_return": float(author is not None and author.can_rework),
+        "author_rounds": author.rework_rounds if author is not None else None,
+        "gold_failed": situation.gold_failed,
+        "paused_readers": situation.paused_readers,
+        "audit_drawn": None if is_drawn is None else float(is_drawn),
+        "audit_similarity": situation.audit_similarity,
+    }
 
 
 def odd_reader_out(situation: Situation, policy: Policy) -> ReaderView | None:
@@ -156,143 +189,57 @@ def agrees(situation: Situation, policy: Policy) -> bool:
     return situation.agreement is not None and situation.agreement >= policy.accept_agreement
 
 
-def _too_few_readers(situation: Situation, policy: Policy) -> _Finding | None:
-    if situation.n_reads >= situation.wanted_reads:
-        return None
-    reason = f"{situation.n_reads} of {situation.wanted_reads} planned reads are in."
-    return _Finding("more-readers", "too-few-readers", reason)
+def may_accept(situation: Situation, policy: Policy) -> bool:
+    """Whether the item would be accepted if a vote of its readings ends in no tie: only then that is worth computing."""
+    return decide(situation, policy).outcome == "accept"
 
 
-def _fixed_work(situation: Situation, policy: Policy) -> _Finding | None:
-    if not situation.is_fixed_work:
-        return None
-    return _Finding(
-        "reviewer", "fixed-work", "A rejected reading came back from its author: a reviewer looks at it again."
-    )
+def _outcome(rule: Rule | None) -> Outcome:
+    if rule is None:
+        return "stay"
+    return next(outcome for outcome in get_args(Outcome) if outcome == rule.action)
 
 
-def _model_disagrees(situation: Situation, policy: Policy) -> _Finding | None:
-    model = situation.model_similarity
-    if not policy.use_model or model is None or model >= policy.model_agreement or not agrees(situation, policy):
-        return None
-    reason = (
-        f"The readers agree ({_shown(situation.agreement)}), but the model sees something else: similarity "
-        f"{model:.2f}, below {policy.model_agreement:.2f}."
-    )
-    return _Finding("reviewer", "model-disagrees", reason)
+def _author(situation: Situation, policy: Policy) -> ReaderView | None:
+    """Return whom the work would go back to: whose reading was rejected, else who stands alone."""
+    return situation.rejected if situation.trigger == "review" else odd_reader_out(situation, policy)
 
 
-def _agreement(situation: Situation, policy: Policy) -> _Finding | None:
-    if not agrees(situation, policy) or situation.has_tie:
-        return None
-    if situation.n_reads == 1:
-        return _Finding("accept", "single-read", "The policy asks for one read, and it is in.")
-    reason = (
-        f"{situation.n_reads} readers agree: {_shown(situation.agreement)}, at least {policy.accept_agreement:.2f}."
-    )
-    return _Finding("accept", "agreement", reason)
+def _holds(rule: Rule, facts: Mapping[str, float | None], fields: Mapping[str, Any]) -> bool:
+    return all(condition.holds(facts[condition.fact], fields) for condition in rule.conditions)
 
 
-def _slip(situation: Situation, policy: Policy) -> _Finding | None:
-    odd = odd_reader_out(situation, policy)
-    if odd is None or not odd.can_rework or odd.rework_rounds >= policy.max_rework_rounds:
-        return None
-    reason = (
-        f"One reading is far from the others ({_shown(odd.to_others)}, below {policy.slip_agreement:.2f}), which agree "
-        f"({_shown(odd.without)}). Its author looks again, round {odd.rework_rounds + 1} of {policy.max_rework_rounds}."
-    )
-    return _Finding("back-to-author", "own-slip", reason, author=odd.labeler_id)
+def _reason(rule: Rule | None, facts: Mapping[str, float | None], fields: Mapping[str, Any]) -> str:
+    if rule is None:
+        return "No rule of the policy speaks of this: the item stays where it is."
+    if not rule.because.strip():
+        stated = [condition_words(condition, fields, facts[condition.fact]) for condition in rule.conditions]
+        return f"Rule “{rule.name}”: {'; '.join(stated) or 'nothing else decided'}."
+    text = PLACEHOLDER.sub(lambda found: _filled(found.group(1), facts, fields), rule.because.strip())
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _slip_stays(situation: Situation, policy: Policy) -> _Finding | None:
-    odd = odd_reader_out(situation, policy)
-    if odd is None:
-        return None
-    why = "its author looked again and stays with it" if odd.rework_rounds else "it cannot go back to its author"
-    return _Finding(
-        "reviewer", "odd-reader-stays", f"One reading is far from the others, and {why}: a reviewer decides."
-    )
+def _filled(word: str, facts: Mapping[str, float | None], fields: Mapping[str, Any]) -> str:
+    return shown(facts[word] if word in facts else float(fields[word]), FACTS.get(word))
 
 
-def _ambiguous(situation: Situation, policy: Policy) -> _Finding | None:
-    if situation.n_reads < READS_FOR_AMBIGUITY or situation.best_pair is None:
-        return None
-    if situation.best_pair >= policy.slip_agreement:
-        return None
-    reason = (
-        f"No two of {situation.n_reads} readers agree (best pair {situation.best_pair:.2f}, below "
-        f"{policy.slip_agreement:.2f}): a further read would hardly settle it."
-    )
-    return _Finding("reviewer", "ambiguous", reason)
-
-
-def _disagreement(situation: Situation, policy: Policy) -> _Finding | None:
-    if situation.n_reads >= policy.max_readers:
-        return None
-    what = "end in a tie" if situation.has_tie and agrees(situation, policy) else "disagree"
-    rule = "tie" if what == "end in a tie" else "disagreement"
-    reason = (
-        f"{situation.n_reads} readers {what} ({_shown(situation.agreement)}, wanted {policy.accept_agreement:.2f}): "
-        f"one more read, at most {policy.max_readers}."
-    )
-    return _Finding("more-readers", rule, reason, further_reads=1)
-
-
-def _readers_exhausted(situation: Situation, policy: Policy) -> _Finding:
-    reason = (
-        f"{situation.n_reads} readers still disagree ({_shown(situation.agreement)}) and the policy allows "
-        f"{policy.max_readers}: a reviewer decides."
-    )
-    return _Finding("reviewer", "readers-exhausted", reason)
-
-
-_RULES: tuple[_Rule, ...] = (
-    _too_few_readers,
-    _fixed_work,
-    _model_disagrees,
-    _agreement,
-    _slip,
-    _slip_stays,
-    _ambiguous,
-    _disagreement,
-    _readers_exhausted,
-)
-
-
-def _why_not(outcome: Outcome, situation: Situation, policy: Policy) -> str:
-    if outcome == "accept":
-        return _why_not_accept(situation, policy)
-    if outcome == "back-to-author":
-        return _why_not_back(situation, policy)
-    if outcome == "more-readers":
-        if situation.n_reads >= policy.max_readers:
-            return f"{situation.n_reads} reads are in; the policy allows {policy.max_readers}."
-        return "A further read is asked for only where the readers disagree and no other rule settles it."
-    return "A reviewer is asked only where readers and authors cannot settle it."
-
-
-def _why_not_accept(situation: Situation, policy: Policy) -> str:
-    if situation.n_reads < situation.wanted_reads:
-        return f"Only {situation.n_reads} of {situation.wanted_reads} reads are in."
-    if not agrees(situation, policy):
-        return f"Agreement {_shown(situation.agreement)} is below {policy.accept_agreement:.2f}."
-    if situation.has_tie:
-        return "A vote would end in a tie, and a tie is never broken by chance."
-    if situation.is_fixed_work:
-        return "A reviewer rejected it before and looks at it again."
-    return "The model strongly disagrees."
-
-
-def _why_not_back(situation: Situation, policy: Policy) -> str:
-    odd = odd_reader_out(situation, policy)
-    if odd is None:
-        return "No single reader is far from the others while these agree."
-    if not odd.can_rework:
-        return "The odd reader was imported or has left: there is nobody to send it to."
-    if odd.rework_rounds >= policy.max_rework_rounds > 0:
-        return f"It went back {odd.rework_rounds} times; the policy allows {policy.max_rework_rounds}."
-    return "An earlier rule decided."
-
-
-def _shown(similarity: float | None) -> str:
-    return "not defined" if similarity is None else f"{similarity:.2f}"
+def _why_not(
+    outcome: Outcome,
+    rules: list[Rule],
+    decided: Rule | None,
+    facts: Mapping[str, float | None],
+    fields: Mapping[str, Any],
+) -> str:
+    """Say of the rule nearest to ordering ``outcome`` which of its conditions failed, or that another came first."""
+    ordering = [rule for rule in rules if rule.action == outcome]
+    if not ordering:
+        return f"No rule of this policy may {ACTIONS[outcome]} here."
+    failed = {
+        rule.name: [entry for entry in rule.conditions if not entry.holds(facts[entry.fact], fields)]
+        for rule in ordering
+    }
+    nearest = min(ordering, key=lambda rule: len(failed[rule.name]))
+    if not failed[nearest.name]:
+        return f"Rule “{nearest.name}” holds too, but “{decided.name if decided else ''}” stands before it."
+    wants = "; ".join(condition_words(entry, fields, facts[entry.fact]) for entry in failed[nearest.name])
+    return f"Rule “{nearest.name}” does not hold; it asks for: {wants}."

@@ -22,3 +22,17 @@ def current_route(item: Item) -> Route | None:
 def routes_in(project: Project) -> QuerySet[Route]:
     """Return the project's routes, newest first."""
     return Route.objects.filter(item__project=project).select_related("item", "author").order_by("-pk")
+
+
+def was_routed_on(item: Item, trigger: str) -> bool:
+    """Whether a rule on this occasion moved the item before."""
+    return Route.objects.filter(item=item, numbers__trigger=trigger).exists()
+
+
+def preferred_labelers(item: Item) -> list[int]:
+    """Return the labelers whose read of the item is worth most, best first, by its newest decision; empty: nothing is known.
+
+    A hint for the order of hand-out among items that want a reader, never a reason to refuse somebody work.
+    """
+    route = current_route(item)
+    return [] if route is None else [int(entry["labeler"]) for entry in route.next_labelers]

@@ -6,60 +6,70 @@ Each decision is a row of its own with the rule, the numbers and the outcomes no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from labelhub.annotations.models import Submission
-from labelhub.assignments.selectors import rework_rounds
+from labelhub.assignments.models import Assignment
+from labelhub.assignments.selectors import of_item, rework_rounds
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
+from labelhub.routing.gates import n_paused
 from labelhub.routing.models import Gate, Route
-from labelhub.routing.policy_rules import METHOD_VERSION, ReaderView, Situation, Verdict, agrees, decide
-from labelhub.scoring.services import ItemScores
+from labelhub.routing.policy_rules import METHOD_VERSION, ReaderView, Situation, Verdict, decide, may_accept
+from labelhub.routing.worth import values_of_next_labelers
+from labelhub.scoring.posteriors import posterior_of
+from labelhub.scoring.services import ItemScores, ReadScores
 
 # The rule of a route that follows from a pause, not from the item's numbers.
 PAUSED_LABELER = "paused-labeler"
+# The rule of a route that follows from a panel's votes, not from the item's numbers.
+PANEL_TIE = "panel-tie"
 
 
-def route_item(item: Item, scores: ItemScores, *, has_tie: bool, is_fixed_work: bool = False) -> tuple[Route, Verdict]:
+def route_item(
+    item: Item, scores: ItemScores, *, trigger: str = "submission", has_tie: bool = False, is_fixed_work: bool = False,
+    rejected: Submission | None = None, audit_similarity: float | None = None,
+) -> tuple[Route | None, Verdict]:  # fmt: skip
     """Decide where the item goes and keep the decision. Writes ``item.routed``. Runs in the caller's transaction.
 
-    ``is_fixed_work`` says that a reading came back from its author after a reviewer rejected it.
+    ``is_fixed_work`` says that a reading came back from its author after a reviewer rejected it, ``rejected`` which reading
+    is rejected now, ``audit_similarity`` how alike an auditor's reading is to the accepted label. Where no rule speaks of the
+    occasion the item stays where it is and nothing is kept.
     """
-    version, policy = current_policy(item.project)
-    situation = situation_of(item, scores, policy, has_tie=has_tie, is_fixed_work=is_fixed_work)
+    _, policy = current_policy(item.project)
+    situation = situation_of(item, scores, policy, trigger=trigger, has_tie=has_tie, is_fixed_work=is_fixed_work)
+    if rejected is not None:
+        view = _reader(rejected, (), {}, rework_rounds(item))
+        is_at_work = of_item(item).filter(labeler=rejected.assignment.labeler, state=Assignment.State.OPEN).exists()
+        situation = replace(situation, rejected=replace(view, can_rework=view.can_rework and not is_at_work))
+    situation = replace(situation, audit_similarity=audit_similarity)
     verdict = decide(situation, policy)
-    route = Route.objects.create(
-        item=item, outcome=verdict.outcome, rule=verdict.rule, reason=verdict.reason[:400], numbers=dict(verdict.numbers),
-        alternatives=[asdict(entry) for entry in verdict.alternatives], author_id=verdict.author, policy=version,
-        method_version=METHOD_VERSION,
-    )  # fmt: skip
-    audit.append(
-        project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
-        facts={"route": route.pk, "outcome": verdict.outcome, "rule": verdict.rule},
+    if verdict.outcome == "stay":
+        return None, verdict
+    worth = values_of_next_labelers(item, situation.posterior) if verdict.outcome == "more-readers" else []
+    route = _keep(
+        item, verdict.outcome, verdict.rule, verdict.reason, verdict.numbers, author_id=verdict.author,
+        alternatives=[asdict(entry) for entry in verdict.alternatives], next_labelers=worth,
     )  # fmt: skip
     return route, verdict
 
 
 def send_past(item: Item, fact: Gate, *, wanted: int) -> Route:
     """Record that one more reader is asked because a labeler who read the item was paused. Writes ``item.routed``."""
-    version, _ = current_policy(item.project)
-    route = Route.objects.create(
-        item=item, outcome=Route.Outcome.MORE_READERS, rule=PAUSED_LABELER,
-        reason=f"{fact.labeler.name}, who read it, was paused: one more reader instead.", author=fact.labeler,
-        numbers={"gate": fact.pk, "wanted_reads": wanted}, policy=version, method_version=METHOD_VERSION,
+    return _keep(
+        item, Route.Outcome.MORE_READERS, PAUSED_LABELER,
+        f"{fact.labeler.name}, who read it, was paused: one more reader instead.",
+        {"trigger": "pause", "gate": fact.pk, "wanted_reads": wanted}, author=fact.labeler,
     )  # fmt: skip
-    audit.append(
-        project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
-        facts={"route": route.pk, "outcome": route.outcome, "rule": route.rule},
-    )  # fmt: skip
-    return route
 
 
 def was_sent_past(item: Item, fact: Gate) -> bool:
@@ -67,39 +77,68 @@ def was_sent_past(item: Item, fact: Gate) -> bool:
     return Route.objects.filter(item=item, rule=PAUSED_LABELER, numbers__gate=fact.pk).exists()
 
 
+def send_to_admin(item: Item, votes: Mapping[str, int]) -> Route:
+    """Record that a panel of reviewers found no majority: an admin decides. Writes ``item.routed``."""
+    return _keep(
+        item, Route.Outcome.REVIEWER, PANEL_TIE,
+        f"{sum(votes.values())} reviewers voted and no label has more than half of the panel: an admin decides.",
+        {"trigger": "panel", "votes": dict(votes)},
+    )  # fmt: skip
+
+
 def may_be_accepted(item: Item, scores: ItemScores) -> bool:
-    """Whether the readings are enough and agree, so that it is worth computing whether they end in a tie."""
+    """Whether the item would be accepted unless its readings end in a tie, so that it is worth computing whether they do."""
     _, policy = current_policy(item.project)
-    situation = situation_of(item, scores, policy)
-    return situation.n_reads >= situation.wanted_reads and agrees(situation, policy)
+    return may_accept(situation_of(item, scores, policy), policy)
 
 
 def model_objects(item: Item, scores: ItemScores) -> bool:
     """Whether the readings agree and the model strongly disagrees with them; nothing is kept."""
     _, policy = current_policy(item.project)
-    return decide(situation_of(item, scores, policy), policy).rule == "model-disagrees"
+    return decide(situation_of(item, scores, policy, trigger="prediction"), policy).outcome == "reviewer"
+
+
+def has_rules_on(item: Item, trigger: str) -> bool:
+    """Whether the project's policy says anything about this occasion."""
+    _, policy = current_policy(item.project)
+    return any(rule.trigger == trigger for rule in policy.rules)
 
 
 def situation_of(
-    item: Item, scores: ItemScores, policy: Policy, *, has_tie: bool = False, is_fixed_work: bool = False
-) -> Situation:
+    item: Item, scores: ItemScores, policy: Policy, *, trigger: str = "submission", has_tie: bool = False,
+    is_fixed_work: bool = False,
+) -> Situation:  # fmt: skip
     """Return the numbers that a decision about the item rests on."""
-    current = scores.reads.current
-    defined = [value for value in scores.pairs.values() if value is not None]
-    heard = [value for value in scores.model.values() if value is not None]
-    rounds = rework_rounds(item)
-    failed = {submission.pk for submission in current if scores.gold.get(submission.pk) is False}
+    sureness = posterior_of(item)
+    # A reading that was set aside filled one of the wanted reads, and no longer counts as one.
+    wanted = max(1, max(item.wanted_reads, policy.readers) - scores.n_set_aside)
+    situation = situation_of_reads(scores.reads.current, scores, wanted_reads=wanted, rounds=rework_rounds(item))
+    return replace(
+        situation, trigger=trigger, has_tie=has_tie, is_fixed_work=is_fixed_work, posterior=sureness.value,
+        posterior_is_calibrated=sureness.is_calibrated,
+        paused_readers=n_paused([entry.assignment.labeler_id for entry in scores.reads.current]),
+    )  # fmt: skip
+
+
+def situation_of_reads(
+    current: Sequence[Submission], scores: ReadScores, *, wanted_reads: int, rounds: Mapping[int, int],
+    can_mend: AbstractSet[int] | None = None,
+) -> Situation:  # fmt: skip
+    """Return the numbers about the readings ``current``, out of scores that may hold further readings.
+
+    ``can_mend`` are the labelers to whom work can go back, where the caller knows them: then nothing is queried.
+    """
+    keys = [_key(a, b) for a, b in combinations(current, 2)]
+    defined = [value for key in keys if (value := scores.pairs.get(key)) is not None]
+    heard = [value for entry in current if (value := scores.model.get(entry.pk)) is not None]
     return Situation(
-        readers=tuple(_reader(submission, current, scores.pairs, rounds) for submission in current),
-        # A reading that was set aside filled one of the wanted reads, and no longer counts as one.
-        wanted_reads=max(1, max(item.wanted_reads, policy.readers) - scores.n_set_aside),
+        readers=tuple(_reader(submission, current, scores.pairs, rounds, can_mend) for submission in current),
+        wanted_reads=wanted_reads,
         agreement=_mean(defined),
         best_pair=max(defined, default=None),
-        has_tie=has_tie,
-        is_fixed_work=is_fixed_work,
         model_similarity=_mean(heard),
         model_silence=scores.model_silence,
-        gold_failed=len(failed),
+        gold_failed=sum(scores.gold.get(submission.pk) is False for submission in current),
     )
 
 
@@ -113,6 +152,7 @@ def _reader(
     current: Sequence[Submission],
     pairs: Mapping[tuple[int, int], float | None],
     rounds: Mapping[int, int],
+    can_mend: AbstractSet[int] | None = None,
 ) -> ReaderView:
     others = [other for other in current if other.pk != submission.pk]
     mine = [pairs.get(_key(submission, other)) for other in others]
@@ -123,7 +163,7 @@ def _reader(
         to_others=_mean([value for value in mine if value is not None]),
         without=_mean([value for value in theirs if value is not None]),
         rework_rounds=rounds.get(labeler.pk, 0),
-        can_rework=can_rework(labeler),
+        can_rework=can_rework(labeler) if can_mend is None else labeler.pk in can_mend,
     )
 
 
@@ -133,3 +173,17 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _key(a: Submission, b: Submission) -> tuple[int, int]:
     return (a.pk, b.pk) if a.pk < b.pk else (b.pk, a.pk)
+
+
+def _keep(item: Item, outcome: str, rule: str, reason: str, numbers: Mapping[str, object], **found: Any) -> Route:
+    """Write the decision and its event."""
+    version, _ = current_policy(item.project)
+    route = Route.objects.create(
+        item=item, outcome=outcome, rule=rule, reason=reason[:400], numbers=dict(numbers), policy=version,
+        method_version=METHOD_VERSION, **found,
+    )  # fmt: skip
+    audit.append(
+        project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
+        facts={"route": route.pk, "outcome": outcome, "rule": rule},
+    )  # fmt: skip
+    return route

@@ -1,4 +1,4 @@
-"""The rules of a project: policy as sentences, ontology by a builder, instructions; each change is a new version."""
+"""What is asked of labelers: the ontology by a builder, and instructions; each change is a new version."""
 
 from __future__ import annotations
 
@@ -12,44 +12,12 @@ from labelhub.projects import selectors, services
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.ontology import OntologyProblem
-from labelhub.projects.policy import PolicyProblem
 from labelhub.reviews.questions import general_answers
-from labelhub.web import ontology_form, policy_words
+from labelhub.web import ontology_form
 from labelhub.web.access import person, project_page
 from labelhub.workflow import lifecycle
 
 MOST_CHARACTERS = 20_000
-
-
-@project_page(Role.ADMIN, methods=("GET", "POST"))
-def policy(request: HttpRequest, project: Project) -> HttpResponse:
-    """Show the policy as sentences; sending the form publishes the next version."""
-    version, current = selectors.current_policy(project)
-    refusal, status = "", 400
-    if request.method == "POST":
-        try:
-            asked = policy_words.policy_of_form(request.POST)
-            if asked == current:
-                messages.info(request, "Nothing differs from the current version, so no new one was made.")
-            else:
-                made = services.publish_policy(project=project, policy=asked, by=person(request), seen=_seen(request))
-                messages.success(request, f"Policy version {made.number} holds from now on. Earlier decisions stand.")
-            return redirect("manage-policy", project.slug)
-        except PolicyProblem as error:
-            refusal = f"{error} Nothing was changed."
-        except services.StaleVersion as error:
-            refusal, status = str(error), error.status
-            version, current = selectors.current_policy(project)
-    versions = selectors.versions_of(project)["policy"]
-    context = {
-        "version": version,
-        "groups": policy_words.groups_of(current),
-        "history": _history(versions),
-        "refusal": refusal,
-        "typed": request.POST if refusal else {},
-        "kept": _kept(project, "policy"),
-    }
-    return render(request, "manage/policy.html", context, status=status if refusal else 200)
 
 
 @project_page(Role.ADMIN, methods=("GET", "POST"))
@@ -159,12 +127,4 @@ def typed_rows(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         dict(zip(names, cells, strict=True))
         for cells in zip(*(request.POST.getlist(name) for name in names), strict=False)
-    ]
-
-
-def _history(versions: list[Any]) -> list[dict[str, Any]]:
-    earlier = [version.content for version in versions[1:]] + [{}]
-    return [
-        {"version": version, "changes": policy_words.changes_between(before, version.content) if before else []}
-        for version, before in zip(versions, earlier, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""The policy as sentences with a field in each, and the answers as a policy. Not here: the rules (``projects.policy``)."""
+"""The policy as sentences with a field in each, and the answers as a policy. Not here: its rules (``rule_form``)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any
 
 from django.http import QueryDict
 
-from labelhub.projects.policy import RANGES, Policy, PolicyProblem, read_policy
+from labelhub.projects.policy import CHOICES, RANGES, Policy, PolicyProblem, read_policy
+from labelhub.web.rule_form import rules_of_form
+
+SWITCHES = tuple(name for name, default in Policy().to_document().items() if isinstance(default, bool))
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One rule in plain words: what stands before and after its field."""
+    """One field in plain words: what stands before and after it. ``choices`` are values with their words."""
 
     name: str
     before: str
@@ -23,38 +26,86 @@ class Sentence:
     low: float | None
     high: float | None
     step: str
+    choices: tuple[tuple[str, str], ...] = ()
 
 
 WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "Readers": {
         "readers": ("Each item is read by", "people who do not see each other's labels."),
-        "max_readers": ("Where they disagree, one more reader at a time is asked, up to", "in all."),
+        "max_readers": ("Where it is not sure what the label is, one more reader at a time is asked, up to", "in all."),
+        "overlap_share": ("A share of", "of the items gets all these readers; the others get one."),
+        "random_extra_share": (
+            "A share of",
+            "of the further reads goes to items drawn at random, so that an offer does not betray a dispute.",
+        ),
+        "repeat_share": ("A share of", "of what is handed out is an item that the same labeler read before"),
+        "repeat_after_days": ("at least", "days ago: it shows how far they agree with themselves."),
+        "same_subject": ("Items of one subject go to", "."),
         "lease_s": ("Work that was handed out comes back to the queue after", "seconds without a sign of life."),
+        "skip_rule": ("Skipped work", "."),
+        "max_items_a_day": ("A labeler gets at most", "items a day; 0 is no limit."),
     },
     "What is accepted without a look": {
         "accept_agreement": ("Readings whose mean similarity is at least", "are accepted."),
+        "posterior": (
+            "With known answers enough, readers are added until the label is right with a probability of",
+            ".",
+        ),
+        "calibration_items": ("That probability is relied on from", "known answers on."),
         "match_iou": ("Two readers' shapes are the same object from an overlap (IoU) of", "on."),
         "tolerance_mm": ("Outlines count as the same within", "mm (where the spacing is known)."),
         "tolerance_px": ("Outlines count as the same within", "pixels (where it is not)."),
     },
-    "What goes back": {
+    "What goes back or to a reviewer": {
         "slip_agreement": ("A single odd reader, whose similarity with the others is below", ", looks again first."),
         "max_rework_rounds": ("The same work goes back to its author at most", "times; then a reviewer decides."),
         "show_other_answers_on_rework": (
             "Authors of returned work",
             "see the others' outlines of the disputed regions.",
         ),
+        "panel_reviewers": (
+            "Where a reviewer is asked,",
+            "vote, blind to each other; more than half settle it (1: one decides).",
+        ),
+    },
+    "Random audit": {
+        "audit_share": ("A share of", "of the accepted items is drawn at random and read again, blind;"),
+        "audit_least": ("at least about", "items a project. It shows how many accepted labels an auditor finds wrong."),
+        "audit_by": ("Audits are read by", "who have not seen the item."),
     },
     "Model": {
         "use_model": ("A model's disagreement", "sends items to a reviewer; it never votes."),
         "model_agreement": ("That happens where model and readers are less alike than", "."),
     },
+    "Exam": {
+        "exam_items": ("A new labeler first reads", "items with known answers; 0 is no exam."),
+        "exam_pass_share": ("They pass with a share of at least", "right."),
+    },
     "Gold": {
-        "gold_share": ("A share of", "of what is handed out has a hidden known answer."),
+        "gold_share": ("A share of", "of what is handed out has a hidden known answer,"),
+        "gold_share_undecided": ("and a share of", "until it is decided whether the labeler is good enough."),
+        "gold_max_exposures": ("One gold item is handed out at most", "times."),
         "gold_target": ("A labeler is expected to be right on a share of at least", "of it."),
         "min_gold": ("Accuracy is shown in grey below", "gold items."),
         "min_items": ("Agreement is shown in grey below", "items."),
     },
+    "When a labeler is paused": {
+        "gate_good": ("A labeler who is right on a share of", "of gold is good enough;"),
+        "gate_poor": ("one who is right on only", "is not."),
+        "gate_false_pause": ("A good one is paused with a probability of at most", ","),
+        "gate_miss": ("a poor one is missed with a probability of at most", "."),
+        "drift_threshold": ("A decline raises an alarm, which starts a new test, at a sum of", "."),
+        "pause_without_asking": ("A failed test", "pauses the labeler at once; otherwise an admin is asked."),
+    },
+}
+CHOICE_WORDS: dict[str, dict[str, str]] = {
+    "same_subject": {"any": "any readers", "same": "the same readers", "different": "different readers"},
+    "skip_rule": {
+        "others": "goes to others",
+        "later": "comes back to the same labeler later",
+        "forbidden": "is not possible",
+    },
+    "audit_by": {"anyone": "labelers and reviewers", "reviewers": "reviewers only"},
 }
 
 
@@ -66,11 +117,19 @@ def groups_of(policy: Policy) -> dict[str, list[Sentence]]:
     }
 
 
-def policy_of_form(post: QueryDict) -> Policy:
-    """Return the policy that the whole form states. Raises ``PolicyProblem``."""
-    switches = [name for name, default in Policy().to_document().items() if isinstance(default, bool)]
+def policy_of_form(post: QueryDict, current: Policy) -> Policy:
+    """Return ``current`` with what the form states; what it does not show stays. Raises ``PolicyProblem``.
+
+    A switch that is off sends nothing: the form lists the switches that it shows under ``switch``.
+    """
     numbers = {name: text for name in RANGES if (text := post.get(name, "").strip())}
-    return read_policy(_numbers(numbers) | {name: post.get(name) == "1" for name in switches})
+    stated: dict[str, Any] = _numbers(numbers) | {name: post[name] for name in CHOICES if name in post}
+    for name in SWITCHES:
+        if name in post.getlist("switch") or name in post:
+            stated[name] = post.get(name) == "1"
+    if (rules := rules_of_form(post)) is not None:
+        stated["rules"] = rules
+    return read_policy(current.to_document() | stated)
 
 
 def policy_of_fields(texts: Mapping[str, str]) -> Policy:
@@ -82,8 +141,21 @@ def policy_of_fields(texts: Mapping[str, str]) -> Policy:
 
 def changes_between(earlier: dict[str, Any], later: dict[str, Any]) -> list[str]:
     """Return what a version changed, a line a rule."""
-    names = [name for name in later if earlier.get(name) != later[name]]
-    return [f"{name.replace('_', ' ')}: {earlier.get(name, '–')} → {later[name]}" for name in names]
+    names = [name for name in later if name != "rules" and earlier.get(name) != later[name]]
+    lines = [f"{name.replace('_', ' ')}: {earlier.get(name, '–')} → {later[name]}" for name in names]
+    return lines + _changed_rules(earlier.get("rules"), later.get("rules") or [])
+
+
+def _changed_rules(earlier: list[dict[str, Any]] | None, later: list[dict[str, Any]]) -> list[str]:
+    if earlier is None:
+        return []
+    before = {rule["name"]: rule for rule in earlier}
+    after = {rule["name"]: rule for rule in later}
+    lines = [f"rule {name}: added" for name in after if name not in before]
+    lines += [f"rule {name}: left out" for name in before if name not in after]
+    lines += [f"rule {name}: changed" for name in after if name in before and before[name] != after[name]]
+    shared = [name for name in before if name in after]
+    return lines + (["order of the rules: changed"] if shared != [name for name in after if name in before] else [])
 
 
 def _numbers(texts: Mapping[str, str]) -> dict[str, Any]:
@@ -99,6 +171,7 @@ def _number(name: str, text: str) -> float | int:
 
 def _sentence(name: str, before: str, after: str, value: Any) -> Sentence:
     low, high = RANGES.get(name, (None, None))
-    kind = "switch" if isinstance(value, bool) else "number"
+    kind = "switch" if isinstance(value, bool) else "choice" if name in CHOICES else "number"
     step = "1" if isinstance(value, int) else "any"
-    return Sentence(name, before, after, kind, value, low, high, step)
+    choices = tuple(CHOICE_WORDS[name].items()) if kind == "choice" else ()
+    return Sentence(name, before, after, kind, value, low, high, step, choices)

@@ -25,6 +25,7 @@ from labelhub.workflow import lifecycle
 from labelhub.workflow.steps import versions_of
 
 LENGTH = 60
+VOTED = "Your vote is kept; the panel decides"
 RECENT = 100
 MOST_SHAPES = 1000
 
@@ -70,7 +71,10 @@ def decide(request: HttpRequest, project: Project, code: str) -> HttpResponse:
         score=_number(request.POST.get("score", ""), most=10), comment=request.POST.get("comment", ""),
         request_id=_request_id(request), seen=_seen(request),
     )  # fmt: skip
-    return _next(request, project, item, "Accepted" if verdict == Decision.Verdict.ACCEPT else "Returned")
+    item.refresh_from_db()
+    is_vote = verdict == Decision.Verdict.ACCEPT and item.state == Item.State.REVIEW
+    word = VOTED if is_vote else "Accepted" if verdict == Decision.Verdict.ACCEPT else "Returned"
+    return _next(request, project, item, word)
 
 
 @project_page(Role.REVIEWER, methods=("POST",))
@@ -78,8 +82,8 @@ def settle(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     """Settle the item by the vote of all its current readers."""
     item = catalog.item_for(person(request), project, code)
     reason = request.POST.get("comment", "").strip() or "A reviewer looked and took the readers' vote."
-    lifecycle.settle(item=item, reason=reason, by=person(request), seen=_seen(request))
-    return _next(request, project, item, "Settled by the readers' vote")
+    settlement = lifecycle.accept_readers(item=item, reason=reason, by=person(request), seen=_seen(request))
+    return _next(request, project, item, "Settled by the readers' vote" if settlement else VOTED)
 
 
 @project_page(Role.REVIEWER, methods=("POST",))
@@ -129,7 +133,7 @@ def _next(request: HttpRequest, project: Project, item: Item, word: str) -> Http
     if request.headers.get("HX-Request") == "true":
         return HttpResponse("")
     messages.success(request, f"{word}. Item {item.code}: {item.get_state_display().lower()}.")
-    if item.state == Item.State.REVIEW:
+    if item.state == Item.State.REVIEW and word != VOTED:
         return redirect("review-item", project.slug, item.code)
     return HttpResponseRedirect(f"{reverse('review-inbox')}?project={project.slug}")
 

@@ -15,9 +15,10 @@ from labelhub.catalog.models import Item
 from labelhub.consensus.services import Label, merged_label
 from labelhub.reviews.selectors import rejected
 from labelhub.routing.policy_rules import Verdict
-from labelhub.routing.services import may_be_accepted, route_item
+from labelhub.routing.selectors import was_routed_on
+from labelhub.routing.services import has_rules_on, may_be_accepted, route_item
 from labelhub.scoring.gold_answers import judged_on_gold
-from labelhub.scoring.services import score_item
+from labelhub.scoring.services import ItemScores, score_item
 from labelhub.workflow.gating import after_gold
 from labelhub.workflow.states import State, move
 
@@ -43,6 +44,8 @@ def score_then_decide(item: Item, *, moves_gates: bool = True) -> Decided | None
     if moves_gates:
         after_gold(item, judged)
     current = scores.reads.current
+    if (sent := _after_gold(item, scores)) is not None:
+        return Decided(sent, current, None)
     if item.state not in (State.READING, State.REWORK) or not current:
         return None
     if assigned.has_open(item, read_kind="rework"):
@@ -53,6 +56,23 @@ def score_then_decide(item: Item, *, moves_gates: bool = True) -> Decided | None
     has_tie = merged is not None and bool(merged.merged.ties)
     _, verdict = route_item(item, scores, has_tie=has_tie, is_fixed_work=_is_fixed_work(current, aside))
     return Decided(verdict, current, merged)
+
+
+def after_rejection(item: Item, submission: Submission) -> Verdict:
+    """Decide where the item goes now that a reviewer rejected ``submission``."""
+    scores = score_item(item, set_aside=rejected(item))
+    _, verdict = route_item(item, scores, trigger="review", rejected=submission)
+    return verdict
+
+
+def _after_gold(item: Item, scores: ItemScores) -> Verdict | None:
+    """Return what the policy says of readings that were compared with gold; it is heard once an item."""
+    if item.state not in (State.READING, State.SETTLED) or not scores.gold or not has_rules_on(item, "gold"):
+        return None
+    if was_routed_on(item, "gold"):
+        return None
+    route, verdict = route_item(item, scores, trigger="gold")
+    return verdict if route is not None else None
 
 
 def want_reads(item: Item, wanted: int) -> None:

@@ -25,10 +25,13 @@ from labelhub.projects.selectors import current_guideline, has_acknowledged
 from labelhub.reviews.selectors import has_judged
 from labelhub.routing.gates import is_paused
 from labelhub.scoring.gold import gold_items
+from labelhub.workflow.auditing import REASON, items_to_audit
 from labelhub.workflow.errors import GuidelineUnread, NotALabelerNow, PausedNow
 
 # How many candidates are looked at before a labeler is told that there is nothing: others may hold the first ones.
 MOST_CANDIDATES = 50
+# The share of hand-outs at which a drawn audit comes before other work; where there is no other work it comes anyway.
+AUDIT_TURN = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,11 @@ def choose(labeler: Labeler, policy: Policy) -> Choice | None:
         gold = _next_gold(labeler, n_had)
         if gold is not None:
             return Choice(gold, "independent", planned_blind=True, reason="Gold was due.")
-    return _next_wanting(labeler, policy, is_blind=is_blind)
+    # Audits come among other reads, so that neither their time nor their order tells them apart.
+    is_audit_due = is_blind and _draw(labeler, n_had, "audit") < AUDIT_TURN
+    choice = _next_audit(labeler, policy) if is_audit_due else None
+    choice = choice or _next_wanting(labeler, policy, is_blind=is_blind)
+    return choice or (_next_audit(labeler, policy) if is_blind else None)
 
 
 def wanting(labeler: Labeler, policy: Policy) -> list[int]:
@@ -115,6 +122,15 @@ def _next_gold(labeler: Labeler, n_had: int) -> Item | None:
     return lock(Item.objects.filter(pk=chosen)).first()
 
 
+def _next_audit(labeler: Labeler, policy: Policy) -> Choice | None:
+    """Return an accepted item that was drawn for the audit. Its read is bought afterwards, so it is not planned."""
+    for key in items_to_audit(labeler, policy):
+        item = lock(Item.objects.filter(pk=key, state=Item.State.SETTLED)).first()
+        if item is not None:
+            return Choice(item, "independent", planned_blind=False, reason=REASON)
+    return None
+
+
 def _next_wanting(labeler: Labeler, policy: Policy, *, is_blind: bool) -> Choice | None:
     choices = (_choice_on(item, labeler, policy, is_blind=is_blind) for item in _free_items(labeler, policy))
     return next((choice for choice in choices if choice is not None), None)
@@ -155,7 +171,8 @@ def lock(items: QuerySet[Item]) -> QuerySet[Item]:
 def has_work(labeler: Labeler, policy: Policy) -> bool:
     """Whether something can be handed out now. A declared disclosure: that there is work, never how much or why."""
     own = Assignment.objects.filter(labeler=labeler, state__in=[Assignment.State.OPEN, Assignment.State.PARKED])
-    return own.exists() or items_for(labeler, project=labeler.project, overlap=policy.readers).exists()
+    wants = items_for(labeler, project=labeler.project, overlap=policy.readers).exists()
+    return own.exists() or wants or (_reads_blind(labeler) and bool(items_to_audit(labeler, policy)))
 
 
 def _draw(labeler: Labeler, n_had: int, purpose: str) -> float:

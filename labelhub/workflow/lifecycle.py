@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +25,6 @@ from labelhub.assignments import selectors as assigned
 from labelhub.assignments import services as assignments
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
-from labelhub.consensus import services as consensus
 from labelhub.consensus.models import Settlement
 from labelhub.exports import services as exports
 from labelhub.exports.models import Release
@@ -35,8 +35,7 @@ from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
-from labelhub.reviews.selectors import has_read
-from labelhub.workflow import deciding, gating, handing_out, steps, unreadable
+from labelhub.workflow import auditing, deciding, gating, handing_out, settling, steps, unreadable
 from labelhub.workflow.ambiguity import declare_ambiguous
 from labelhub.workflow.errors import CannotReturn, ItemExcluded, StepRefused
 from labelhub.workflow.questions import answer, ask, publish_guideline
@@ -212,11 +211,11 @@ def review(
 ) -> Decision:  # fmt: skip
     """Keep a reviewer's judgement and act on it. A retried ``request_id`` gets the first judgement and does nothing.
 
-    *Accept* settles the item with this reading. *Reject* sends it back to its author with the comment; where that is not
-    possible one more reader is asked. On an item that another reviewer settled, a rejection opens it for review again:
-    both judgements stay. Raises ``NewerVersion`` where the author submitted again meanwhile, and ``StaleJudgement`` where
-    the item is no longer as the reviewer ``seen`` it (``steps.versions_of``); what they sent is kept then. Writes
-    ``submission.reviewed`` and what follows.
+    *Accept* settles the item with this reading, or is one vote of the policy's panel. *Reject* sends it back to its author
+    with the comment; where that is not possible one more reader is asked, or what the policy says. On an item that another
+    reviewer settled, a rejection opens it for review again: both judgements stay. Raises ``NewerVersion`` where the author
+    submitted again meanwhile, and ``StaleJudgement`` where the item is no longer as the reviewer ``seen`` it
+    (``steps.versions_of``); what they sent is kept then. Writes ``submission.reviewed`` and what follows.
     """
     require(reviewer, Action.REVIEW, submission)
     with transaction.atomic():
@@ -243,15 +242,29 @@ def settle(
     """
     if by is not None:
         require(by, Action.REVIEW, item)
-        if has_read(by, item):
-            raise StepRefused(
-                "You read this item yourself, so somebody else settles it. Nothing was changed.", code="own-read"
-            )
+        settling.require_not_own(item, by)
     with transaction.atomic():
         held = locked(item.pk)
         stale = None if by is None else steps.keep_if_stale(held, by, seen, {"verdict": "vote", "reason": reason[:300]})
         if stale is None:
-            settlement = _settle(held, submission, reason, by)
+            settlement = settling.by_vote_or_choice(held, submission, reason, by)
+            item.state = held.state
+            return settlement
+    raise stale
+
+
+def accept_readers(*, item: Item, reason: str, by: User, seen: str | None = None) -> Settlement | None:
+    """Settle the item by the vote of its readers because a reviewer found that right; None: one vote of a panel, not the last.
+
+    Raises as :func:`settle`, and ``ReviewRefused`` for who voted already.
+    """
+    require(by, Action.REVIEW, item)
+    with transaction.atomic():
+        held = locked(item.pk)
+        settling.require_not_own(held, by)
+        stale = steps.keep_if_stale(held, by, seen, {"verdict": "vote", "reason": reason[:300]})
+        if stale is None:
+            settlement = settling.accept(held, None, by, reason)
             item.state = held.state
             return settlement
     raise stale
@@ -300,10 +313,11 @@ def _reader_left(item: Item, left: Assignment) -> None:
 def _score_and_route(item: Item, *, moves_gates: bool = True) -> None:
     decided = deciding.score_then_decide(item, moves_gates=moves_gates)
     if decided is None:
+        auditing.hear_auditor(item)
         return
     outcome, reason = decided.verdict.outcome, decided.verdict.reason
     if outcome == "accept":
-        _settle_by_vote(item, decided.reads, reason=reason, merged=decided.merged)
+        settling.by_vote(item, decided.reads, reason=reason, merged=decided.merged)
     elif outcome == "back-to-author":
         _return_to_author(item, decided.odd_submission(), reason)
     elif outcome == "more-readers":
@@ -328,7 +342,7 @@ def _judge(
         return decision
     if verdict == Decision.Verdict.ACCEPT:
         if item.state != State.SETTLED:
-            _settle_by_choice(item, submission, reviewer, "A reviewer found this reading right.")
+            settling.accept(item, submission, reviewer, "A reviewer found this reading right.")
     elif item.state == State.AMBIGUOUS or (item.state == State.SETTLED and steps.settled_by_other(item, reviewer)):
         move(item=item, to=State.REVIEW)
     else:
@@ -336,45 +350,16 @@ def _judge(
     return decision
 
 
-def _settle(held: Item, submission: Submission | None, reason: str, by: User | None) -> Settlement:
-    if submission is None:
-        return _settle_by_vote(held, steps.current_reads(held), reason=reason, by=by)
-    if by is None or submission.assignment.item_id != held.pk:
-        raise StepRefused("A reviewer settles an item with a reading of it. Nothing was changed.", code="other-item")
-    return _settle_by_choice(held, submission, by, reason)
-
-
-def _settle_by_vote(
-    item: Item,
-    reads: Sequence[Submission],
-    *,
-    reason: str,
-    by: User | None = None,
-    merged: consensus.Label | None = None,
-) -> Settlement:
-    settlement = consensus.settle_by_vote(item=item, submissions=reads, reason=reason, by=by, found=merged)
-    _settled(item)
-    return settlement
-
-
-def _settle_by_choice(item: Item, submission: Submission, by: User, reason: str) -> Settlement:
-    settlement = consensus.settle_by_choice(item=item, submission=submission, by=by, reason=reason)
-    _settled(item)
-    return settlement
-
-
-def _settled(item: Item) -> None:
-    move(item=item, to=State.SETTLED)
-    steps.withdraw_rework(item)
-
-
 def _reject(item: Item, submission: Submission, reviewer: User) -> None:
-    try:
-        _return_to_author(item, submission, "A reviewer rejected it.", by=reviewer)
-    except CannotReturn:
-        if item.state == State.SETTLED:
-            move(item=item, to=State.REVIEW)
-        deciding.want_reads(item, assigned.n_filled(item) + 1)
+    verdict = deciding.after_rejection(item, submission)
+    if verdict.outcome == "back-to-author":
+        with suppress(CannotReturn):
+            _return_to_author(item, submission, verdict.reason, by=reviewer)
+            return
+    if item.state == State.SETTLED or verdict.outcome == "reviewer":
+        move(item=item, to=State.REVIEW)
+    if verdict.outcome in ("back-to-author", "more-readers"):
+        deciding.want_reads(item, max(verdict.wanted_reads, assigned.n_filled(item) + 1))
 
 
 def _return_to_author(item: Item, submission: Submission, reason: str, *, by: User | None = None) -> Assignment:

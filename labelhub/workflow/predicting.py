@@ -59,6 +59,6 @@ def hear_model(*, item: Item) -> bool:
         settlement = current_settlement(held)
         if settlement is None or settlement.decided_by_id is not None or not model_objects(held, scores):
             return False
-        route_item(held, scores, has_tie=False)
+        route_item(held, scores, trigger="prediction")
         move(item=held, to=State.REVIEW)
     return True

@@ -148,7 +148,7 @@ def test_every_number_on_the_overview_has_n_and_opens_its_items(world, as_):
 def test_a_changed_policy_is_a_new_version_and_an_unchanged_one_is_not(cast, as_):
     _, policy = current_policy(cast.project)
     form = {name: str(value) for name, value in policy.to_document().items() if not isinstance(value, bool)}
-    form["use_model"] = "1"
+    form |= {"use_model": "1", "version": "1"}
     as_("ada").post("/manage/cells/policy/", form)
     assert current_policy(cast.project)[0].number == 1
     as_("ada").post("/manage/cells/policy/", form | {"readers": "3"})

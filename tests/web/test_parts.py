@@ -102,5 +102,5 @@ def test_a_new_question_gets_a_key_of_its_own():
 
 def test_every_rule_of_the_policy_has_its_sentence():
     told = {name for rules in WORDS.values() for name in rules}
-    assert told == set(Policy().to_document())
+    assert told == set(Policy().to_document()) - {"rules"}, "rules have sentences of their own"
     assert sum(len(rules) for rules in groups_of(Policy()).values()) == len(told)

@@ -1,0 +1,101 @@
+"""A panel: each reviewer votes once and blind, more than half settle the item, and without a majority an admin decides.
+
+Planted once: a tally that took two of four for a majority; it was found here.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from labelhub.accounts.services import create_person
+from labelhub.consensus.selectors import current_settlement
+from labelhub.projects.models import Role
+from labelhub.projects.services import add_member
+from labelhub.reviews.models import PanelVote
+from labelhub.reviews.selectors import inbox, side_by_side
+from labelhub.reviews.services import ReviewRefused
+from labelhub.workflow import lifecycle
+from labelhub.workflow.errors import StepRefused
+from tests.cast import Cast
+from tests.workflow.walking import add_item, review, rule, set_policy, state, store
+
+pytestmark = pytest.mark.django_db
+SQUARE, OTHER = (10, 10, 20), (36, 36, 20)
+
+
+@pytest.fixture
+def reviewers(cast: Cast):
+    people = [create_person(username=f"r{n}", display_name=f"R{n}", actor="test") for n in range(3)]
+    for person in people:
+        add_member(project=cast.project, user=person, role=Role.REVIEWER, actor="test")
+    return [cast.rita, *people]
+
+
+def disputed(cast: Cast, size: int):
+    set_policy(cast, readers=2, max_readers=2, panel_reviewers=size, audit_share=0.0, audit_least=0)
+    item = add_item(cast.project)
+    readings = [store(cast, item, cast.ann, SQUARE), store(cast, item, cast.ben, OTHER)]
+    assert state(item) == "review"
+    return item, readings
+
+
+def test_more_than_half_settle_and_votes_are_blind_until_ones_own(cast: Cast, reviewers):
+    item, (by_ann, by_ben) = disputed(cast, 3)
+    first, second, third, _ = reviewers
+    review(by_ann, first, "accept")
+    assert state(item) == "review"
+    item.refresh_from_db()
+    assert [row.item for row in inbox(first, cast.project)] == []
+    assert [row.item for row in inbox(second, cast.project)] == [item]
+    assert side_by_side(second, item).decisions == ()
+    assert len(side_by_side(first, item).decisions) == 1
+    with pytest.raises(ReviewRefused, match="a vote is never changed"):
+        review(by_ben, first, "accept")
+    review(by_ben, second, "accept")
+    assert state(item) == "review"
+    review(by_ben, third, "accept")
+    assert state(item) == "settled"
+    settlement = current_settlement(item)
+    assert settlement is not None
+    assert [entry.pk for entry in settlement.inputs.all()] == [by_ben.pk]
+    assert settlement.reason == "2 of a panel of 3 reviewers chose this reading."
+    assert PanelVote.objects.count() == 3
+
+
+def test_without_a_majority_an_admin_decides_and_nobody_else(cast: Cast, reviewers):
+    item, (by_ann, by_ben) = disputed(cast, 4)
+    for reviewer, reading in zip(reviewers, [by_ann, by_ann, by_ben, by_ben], strict=True):
+        review(reading, reviewer, "accept")
+    assert (state(item), rule(item)) == ("review", "panel-tie")
+    late = create_person(username="late", display_name="Late", actor="test")
+    add_member(project=cast.project, user=late, role=Role.REVIEWER, actor="test")
+    assert inbox(late, cast.project) == []
+    with pytest.raises(StepRefused, match="an admin decides"):
+        review(by_ann, late, "accept")
+    assert [row.rule for row in inbox(cast.ada, cast.project)] == ["panel-tie"]
+    review(by_ann, cast.ada, "accept")
+    assert state(item) == "settled"
+
+
+def test_who_read_the_item_has_no_vote(cast: Cast, reviewers):
+    set_policy(cast, readers=2, max_readers=2, panel_reviewers=3)
+    item = add_item(cast.project)
+    store(cast, item, cast.rita, SQUARE)
+    by_ann = store(cast, item, cast.ann, OTHER)
+    with pytest.raises(ReviewRefused, match="You read this item yourself"):
+        review(by_ann, cast.rita, "accept")
+    with pytest.raises(StepRefused, match="You read this item yourself"):
+        lifecycle.accept_readers(item=item, reason="as read", by=cast.rita)
+    assert not PanelVote.objects.exists()
+
+
+def test_readers_together_can_be_voted_for_unless_they_are_tied(cast: Cast, reviewers):
+    item, _ = disputed(cast, 3)
+    with pytest.raises(Exception, match="The readers are tied"):
+        lifecycle.accept_readers(item=item, reason="as read", by=cast.rita)
+    assert not PanelVote.objects.exists()
+    store(cast, item, reviewers[3], SQUARE)
+    item.refresh_from_db()
+    assert lifecycle.accept_readers(item=item, reason="as read", by=reviewers[0]) is None
+    assert lifecycle.accept_readers(item=item, reason="as read", by=reviewers[1]) is not None
+    assert state(item) == "settled"
