@@ -27,8 +27,8 @@ from labelhub.scoring.reads import VOTING, Reads, reads_of
 from labelhub.scoring.rows import RIGHT, SIMILARITY
 from labelhub.scoring.services import ItemScores
 
-Ending: TypeAlias = Literal["accept", "reviewer", "ambiguous", "returned", "asks"]
-ENDINGS: tuple[Ending, ...] = ("accept", "reviewer", "ambiguous", "returned", "asks")
+Ending: TypeAlias = Literal["accept", "reviewer", "maybe-ambiguous", "returned", "asks"]
+ENDINGS: tuple[Ending, ...] = ("accept", "reviewer", "maybe-ambiguous", "returned", "asks")
 # Fields that change how alike two readings are, or what is gold: stored numbers rest on those of their time.
 OTHER_NUMBERS = ("match_iou", "tolerance_mm", "tolerance_px", "use_model")
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -52,8 +53,9 @@ def route_item(
     if verdict.outcome == "stay":
         return None, verdict
     worth = values_of_next_labelers(item, situation.posterior) if verdict.outcome == "more-readers" else []
+    numbers: dict[str, Any] = dict(verdict.numbers) | ({"worth_of_one_more_read": worth[0]["value"]} if worth else {})
     route = Route.objects.create(
-        item=item, outcome=verdict.outcome, rule=verdict.rule, reason=verdict.reason[:400], numbers=dict(verdict.numbers),
+        item=item, outcome=verdict.outcome, rule=verdict.rule, reason=verdict.reason[:400], numbers=numbers,
         alternatives=[asdict(entry) for entry in verdict.alternatives], author_id=verdict.author, policy=version,
         method_version=METHOD_VERSION, next_labelers=worth,
     )  # fmt: skip
@@ -64,12 +66,13 @@ def route_item(
     return route, verdict
 
 
-def send_to_admin(item: Item, votes: Mapping[str, int]) -> Route:
-    """Record that a panel of reviewers found no majority: an admin decides. Writes ``item.routed``."""
+def send_to_admin(item: Item, votes: Sequence[int]) -> Route:
+    """Record that a panel found no majority: an admin decides. ``votes`` are those for each label. Writes ``item.routed``."""
     version, _ = current_policy(item.project)
     route = Route.objects.create(
-        item=item, outcome=Route.Outcome.REVIEWER, rule=PANEL_TIE, numbers={"trigger": "panel", "votes": dict(votes)},
-        reason=f"{sum(votes.values())} reviewers voted and no label has more than half of the panel: an admin decides.",
+        item=item, outcome=Route.Outcome.REVIEWER, rule=PANEL_TIE,
+        numbers={"trigger": "panel", "votes": sum(votes), "most_votes": max(votes)},
+        reason=f"{sum(votes)} reviewers voted and no label has more than half of the panel: an admin decides.",
         policy=version, method_version=METHOD_VERSION,
     )  # fmt: skip
     audit.append(

@@ -26,9 +26,17 @@ from labelhub.workflow import trying
 ENDINGS: dict[str, str] = {
     "accept": "Accepted without a reviewer",
     "reviewer": "To a reviewer",
-    "ambiguous": "To a reviewer as ambiguous",
+    "maybe-ambiguous": "To a reviewer as perhaps ambiguous",
     "returned": "Back to its author, who never answered: outcome unknown",
     "asks": "Would ask for a read that nobody made: outcome unknown",
+}
+
+SHORT: dict[str, str] = {
+    "accept": "accepted",
+    "reviewer": "to a reviewer",
+    "maybe-ambiguous": "to a reviewer, perhaps ambiguous",
+    "returned": "back to its author",
+    "asks": "asks for a read",
 }
 
 
@@ -103,6 +111,7 @@ def _page(
         "unsaved": [] if shown == current else policy_words.changes_between(current.to_document(), shown.to_document()),
         "residuals": residuals(project),
         "endings": ENDINGS.items(),
+        "short": SHORT,
         "typed": {},
     }
     context |= found or {}

@@ -51,9 +51,8 @@ def accept(item: Item, submission: Submission | None, by: User, reason: str) -> 
         raise UnsettledTie(merged)
     panels.cast_vote(item=item, reviewer=by, submission=submission, comment=reason)
     found = panels.tally(item, policy.panel_reviewers)
-    counts = Counter(str(vote.submission_id or "all readers") for vote in found.votes)
     if found.is_tied:
-        send_to_admin(item, counts)
+        send_to_admin(item, list(Counter(vote.submission_id for vote in found.votes).values()))
     if found.winner is None:
         return Accepted(None, "", is_settled=False)
     chosen = found.winner.submission

@@ -94,7 +94,7 @@ def test_rules_are_edited_added_moved_and_left_out_without_json(cast, as_):
     slip, tie, new = prefixes["own-slip"], prefixes["tie"], prefixes[""]
     form |= {f"{slip}-remove": ["1"], f"{tie}-place": ["1"], f"{new}-name": ["far-apart"], f"{new}-place": ["7.5"]}
     form |= {f"{new}-1-fact": ["agreement"], f"{new}-1-op": ["below"], f"{new}-1-number": ["0.1"]}
-    form |= {f"{new}-action": ["ambiguous"]}
+    form |= {f"{new}-action": ["maybe-ambiguous"]}
     as_("ada").post(PLACE, form | {"do": "publish"})
     number, policy = newest(cast)
     names = [rule.name for rule in policy.rules]
@@ -102,7 +102,7 @@ def test_rules_are_edited_added_moved_and_left_out_without_json(cast, as_):
     assert "own-slip" not in names
     assert names[:2] == ["too-few-readers", "tie"] or names[0] == "tie"
     added = policy.rules[names.index("far-apart")]
-    assert (added.conditions[0].fact, added.conditions[0].number, added.action) == ("agreement", 0.1, "ambiguous")
+    assert (added.conditions[0].fact, added.conditions[0].number, added.action) == ("agreement", 0.1, "maybe-ambiguous")
     history = page_of(as_)
     assert "rule far-apart: added" in history
     assert "rule own-slip: left out" in history
