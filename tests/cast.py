@@ -41,10 +41,10 @@ class Cast:
     ontology: Ontology
 
 
-def make_cast(*, policy: Policy | None = None, ontology: dict[str, Any] | None = None) -> Cast:
-    """Make the people, a project for four of them, and another for the outsider."""
+def make_cast(*, policy: Policy | None = None, ontology: dict[str, Any] | None = None, tag: str = "") -> Cast:
+    """Make the people, a project for four of them, and another for the outsider; ``tag`` tells two casts apart."""
     people = {
-        name: create_person(username=name.lower(), display_name=name, actor="test")
+        name: create_person(username=f"{name.lower()}{tag}", display_name=name, actor="test")
         for name in ("Ann", "Ben", "Rita", "Ada", "Otto")
     }
     content = read_ontology(ontology or ONTOLOGY)

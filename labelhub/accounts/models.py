@@ -52,3 +52,19 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+
+
+class FailedSignIn(models.Model):
+    """A password was wrong at this time. Name and address are kept as a digest, for a quarter of an hour."""
+
+    name_digest = models.CharField(max_length=64)
+    address_digest = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    class Meta:
+        """Counted by name and address, or by address alone."""
+
+        indexes: ClassVar = [
+            models.Index(fields=["address_digest", "at"], name="failed_sign_ins_by_address"),
+            models.Index(fields=["name_digest", "at"], name="failed_sign_ins_by_name"),
+        ]

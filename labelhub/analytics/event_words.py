@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from labelhub.accounts.selectors import names_of
 from labelhub.audit.models import Event
 from labelhub.projects.models import Labeler
+from labelhub.routing.models import Gate
 
 WHAT: Mapping[str, str] = {
     "project.created": "made the project",
@@ -30,8 +31,25 @@ WHAT: Mapping[str, str] = {
     "assignment.skipped": "skipped the item",
     "assignment.expired": "ran out of time",
     "assignment.taken_again": "took the item again",
+    "assignment.parked": "parked the item",
+    "assignment.resumed": "went on with the item",
+    "assignment.unreadable": "could not read the item",
+    "unreadable.decided": "{outcome}",
+    "question.asked": "asked a question",
+    "question.answered": "answered a question",
+    "submission.recalled": "took a submission back",
+    "item.ambiguous": "found the item truly ambiguous",
+    "edit.refused": "changed a {what} that somebody else had changed since",
     "release.started": "started a release",
     "release.finished": "finished a release",
+    "gate.test_started": "started test {test} on gold",
+    "gate.cleared": "test {test}: good enough",
+    "gate.drift_alarmed": "the watch after test {test} alarmed",
+    "gate.pause_proposed": "proposed a pause",
+    "gate.paused": "paused a labeler",
+    "gate.resumed": "ended a pause",
+    "gate.proposal_declined": "declined a proposed pause",
+    "gate.finding_withdrawn": "took a finding of the gate back",
     "gold.made": "made a reading gold",
     "gold.retired": "took gold out of use",
 }
@@ -41,8 +59,17 @@ DID: Mapping[str, str] = {
     "more-readers": "asked for one more reader",
     "back-to-author": "found one reading for its author to look at again",
     "reviewer": "sent the item to a reviewer",
+    "confirmed": "confirmed that it cannot be read",
+    "refuted": "showed that it can be read",
 }
 JUDGED: Mapping[str, str] = {"accept": "accepted a reading", "reject": "returned a reading"}
+
+
+GATE_WORDS: Mapping[str, str] = {
+    Gate.Kind.TEST_STARTED: "A test started", Gate.Kind.CLEARED: "Cleared", Gate.Kind.DRIFT_ALARM: "The watch alarmed",
+    Gate.Kind.PROPOSED: "A pause was proposed", Gate.Kind.PAUSED: "Paused", Gate.Kind.RESUMED: "Resumed",
+    Gate.Kind.KEPT: "The proposal was declined", Gate.Kind.WITHDRAWN: "The finding was withdrawn",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +85,18 @@ class EventLine:
     facts: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class FactLine:
+    """One fact of a labeler's gate: when, who, what in words, and the reason given."""
+
+    at: datetime
+    who: str
+    kind: str
+    what: str
+    reason: str
+    test: int
+
+
 def lines_of(events: Iterable[Event]) -> tuple[EventLine, ...]:
     """Return the events as lines, in their order; two queries for all names."""
     rows = list(events)
@@ -66,6 +105,15 @@ def lines_of(events: Iterable[Event]) -> tuple[EventLine, ...]:
     return tuple(
         EventLine(row.seq, row.at, _name(row.actor, people, labelers), _what(row), row.subject, row.kind, row.facts)
         for row in rows
+    )
+
+
+def facts_in_words(facts: Sequence[Gate]) -> tuple[FactLine, ...]:
+    """Return the facts of a labeler's gate as lines, newest first; one query for names."""
+    people = names_of({int(key) for fact in facts if (key := fact.by.partition(":")[2]).isdigit()})
+    return tuple(
+        FactLine(fact.at, _name(fact.by, people, {}), fact.kind, GATE_WORDS[fact.kind], fact.reason, fact.test)
+        for fact in reversed(facts)
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from labelhub.analytics.event_words import EventLine, lines_of
-from labelhub.annotations.models import Submission
+from labelhub.annotations.models import Annotation, Submission
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import of_item
 from labelhub.audit.models import Event
@@ -23,6 +23,7 @@ from labelhub.projects.models import Labeler
 from labelhub.reviews.models import Decision
 from labelhub.routing.models import Route
 from labelhub.scoring.models import GoldReference, Score
+from labelhub.scoring.posteriors import ItemPosterior, posterior_of
 from labelhub.scoring.reads import is_counted, reads_of
 from labelhub.scoring.rows import AGREEMENT, RIGHT, SIMILARITY
 
@@ -34,6 +35,7 @@ class ReaderStory:
     submission: Submission
     labeler: Labeler
     shapes: Mapping[str, int]
+    marks: tuple[Annotation, ...]
     answers: Mapping[str, object]
     is_counted: bool
     is_current: bool
@@ -73,6 +75,7 @@ class ItemStory:
     settlements: tuple[Settlement, ...]
     gold: GoldReference | None
     events: tuple[EventLine, ...]
+    posterior: ItemPosterior
 
     @property
     def route(self) -> Route | None:
@@ -104,6 +107,7 @@ def story_of(item: Item) -> ItemStory:
         settlements=tuple(settlements.prefetch_related("shapes")),
         gold=gold,
         events=lines_of(_events(item, readers)),
+        posterior=posterior_of(item),
     )
 
 
@@ -131,6 +135,7 @@ def _readers(item: Item, scores: list[Score], gold: GoldReference | None) -> tup
             submission=submission,
             labeler=submission.assignment.labeler,
             shapes=_counts([annotation.label for annotation in details[submission.pk].annotations.all()]),
+            marks=tuple(details[submission.pk].annotations.all()),
             answers={answer.question: answer.value for answer in details[submission.pk].answers.all()},
             is_counted=is_counted(submission),
             is_current=submission.pk in current,

@@ -1,4 +1,4 @@
-"""What the pages show of a project: overview, labelers, disputed items. Every number comes from the kept panel.
+"""What the pages show of a project: overview, disputed items, and the kept panel behind them.
 
 A panel that is behind the newest submission is never shown as if it were not: a small project is measured at once, a
 large one shows what was measured last, says how far it is behind, and a worker measures it anew. Sentences are written
@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from django.db.models import Count
 
 from labelhub.analytics.models import Rollup
 from labelhub.analytics.panel_store import from_bytes
 from labelhub.analytics.sentences import Sentence, sentences_of
-from labelhub.analytics.services import ask_for_measure, fingerprint_of, measure_project
+from labelhub.analytics.services import ask_for_measure, fingerprint_of, kept_and_current, measure_project
 from labelhub.annotations.models import Submission
 from labelhub.annotations.plain import rater_key
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
-from labelhub.projects.models import Labeler, Project
+from labelhub.projects.models import Project
 from labelhub.projects.selectors import labelers
-from labelhub.scoring.panel_rows import GoldRow, ItemRow, LabelerRow, Measured, Panel
+from labelhub.scoring.panel_rows import GoldRow, ItemRow, Measured, Panel
 
 # Up to so many submissions a page measures by itself, which takes about a second; more go to a worker.
 MEASURED_AT_ONCE = 150
@@ -57,18 +58,6 @@ class Overview:
     standing: Standing | None
 
 
-@dataclass(frozen=True, slots=True)
-class LabelerEntry:
-    """One labeler: the person or imported rater, what they do now, and their numbers where any exist."""
-
-    labeler: Labeler
-    n_submitted: int
-    n_open: int
-    n_skipped: int
-    n_expired: int
-    row: LabelerRow | None
-
-
 def standing_of(project: Project) -> Standing | None:
     """The newest panel that can be shown now; ``None`` where none was made yet and a worker was asked for it."""
     fingerprint = fingerprint_of(project)
@@ -90,6 +79,29 @@ def standing_of(project: Project) -> Standing | None:
     return Standing(earlier, rollup.made_at, is_current=False, n_since=max(n_now - n_seen, 0))
 
 
+def kept_standing(project: Project) -> Standing | None:
+    """As :func:`standing_of`, with the panel kept in memory while it is the current one: one query then."""
+    kept, fingerprint = kept_and_current(project)
+    if kept is None or kept[1] != fingerprint:
+        return standing_of(project)
+    try:
+        return Standing(_remembered(*kept), kept[2], is_current=True, n_since=0)
+    except ValueError:
+        return standing_of(project)
+
+
+@lru_cache(maxsize=4)
+def _remembered(rollup_id: int, fingerprint: str, made_at: datetime) -> Panel:
+    """The panel of a rollup as it was made then: it never changes, and reading a large one takes longer than a page may."""
+    content = Rollup.objects.filter(pk=rollup_id, fingerprint=fingerprint, made_at=made_at).values_list(
+        "content", flat=True
+    )
+    found = content.first()
+    if found is None:
+        raise ValueError("This panel was replaced meanwhile.")
+    return from_bytes(bytes(found))
+
+
 def project_overview(project: Project) -> Overview:
     """What the overview page says."""
     standing = standing_of(project)
@@ -107,27 +119,6 @@ def project_overview(project: Project) -> Overview:
         agreement=headline_numbers(panel) if panel is not None else (),
         gold=panel.gold if panel is not None else None,
         standing=standing,
-    )
-
-
-def labeler_table(project: Project) -> tuple[LabelerEntry, ...]:
-    """Every labeler of the project by name, with their numbers where readers can be told apart. No ranking."""
-    standing = standing_of(project)
-    rows = {row.rater: row for row in standing.panel.labelers} if standing is not None else {}
-    counts: dict[int, dict[str, int]] = {}
-    states = Assignment.objects.filter(item__project=project).values("labeler_id", "state").annotate(n=Count("pk"))
-    for entry in states:
-        counts.setdefault(entry["labeler_id"], {})[entry["state"]] = entry["n"]
-    return tuple(
-        LabelerEntry(
-            labeler=labeler,
-            n_submitted=counts.get(labeler.pk, {}).get(Assignment.State.SUBMITTED, 0),
-            n_open=counts.get(labeler.pk, {}).get(Assignment.State.OPEN, 0),
-            n_skipped=counts.get(labeler.pk, {}).get(Assignment.State.SKIPPED, 0),
-            n_expired=counts.get(labeler.pk, {}).get(Assignment.State.EXPIRED, 0),
-            row=rows.get(rater_key(labeler)),
-        )
-        for labeler in labelers(project)
     )
 
 

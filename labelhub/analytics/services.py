@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Aggregate, Count, IntegerField, Max, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labelhub.analytics.models import Rollup
@@ -18,8 +20,8 @@ from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
 from labelhub.jobs.registry import Running
 from labelhub.jobs.services import enqueue
-from labelhub.projects.models import Labeler, Project
-from labelhub.projects.selectors import current_ontology, current_policy
+from labelhub.projects.models import Labeler, OntologyVersion, PolicyVersion, Project
+from labelhub.projects.selectors import current_policy
 from labelhub.scoring.extents import Reach
 from labelhub.scoring.models import GoldReference
 from labelhub.scoring.panel import measure
@@ -31,21 +33,40 @@ SEED = 1
 
 
 def fingerprint_of(project: Project) -> str:
-    """What the numbers of a project rest on now: newest submission, gold, retirement, exclusion, rules and method."""
-    submissions = Submission.objects.filter(assignment__item__project=project).aggregate(
-        newest=Max("pk"), n=Count("pk")
-    )
-    gold = GoldReference.objects.filter(item__project=project).aggregate(
-        newest=Max("pk"), n=Count("pk"), n_retired=Count("retired_at")
-    )
-    n_items = Item.objects.filter(project=project).exclude(state=Item.State.EXCLUDED).count()
-    n_unknown = Labeler.objects.filter(project=project, is_identifiable=False).count()
-    ontology, policy = current_ontology(project)[0].number, current_policy(project)[0].number
-    parts = (
-        submissions["newest"] or 0, submissions["n"], gold["newest"] or 0, gold["n"], gold["n_retired"], n_items, n_unknown,
-        ontology, policy, VERSION,
-    )  # fmt: skip
-    return "-".join(str(part) for part in parts)
+    """What the numbers of a project rest on now: newest submission, gold, retirement, exclusion, rules and method.
+
+    One query: pages ask for it before anything else.
+    """
+    return kept_and_current(project)[1]
+
+
+def kept_and_current(project: Project) -> tuple[tuple[int, str, datetime] | None, str]:
+    """Return the kept rollup's id, fingerprint and date, if there is one, and the fingerprint of this moment; one query."""
+    submissions = Submission.objects.filter(assignment__item__project=OuterRef("pk"))
+    gold = GoldReference.objects.filter(item__project=OuterRef("pk"))
+    items = Item.objects.filter(project=OuterRef("pk")).exclude(state=Item.State.EXCLUDED)
+    unknown = Labeler.objects.filter(project=OuterRef("pk"), is_identifiable=False)
+    parts = {
+        "newest": _aggregate(submissions, "assignment__item__project", Max("pk")),
+        "n": _aggregate(submissions, "assignment__item__project", Count("pk")),
+        "newest_gold": _aggregate(gold, "item__project", Max("pk")),
+        "n_gold": _aggregate(gold, "item__project", Count("pk")),
+        "n_retired": _aggregate(gold, "item__project", Count("retired_at")),
+        "n_items": _aggregate(items, "project", Count("pk")),
+        "n_unknown": _aggregate(unknown, "project", Count("pk")),
+        "ontology": _aggregate(OntologyVersion.objects.filter(project=OuterRef("pk")), "project", Max("number")),
+        "policy": _aggregate(PolicyVersion.objects.filter(project=OuterRef("pk")), "project", Max("number")),
+    }
+    kept = Rollup.objects.filter(project=OuterRef("pk"))
+    rollup = [Subquery(kept.values(name)[:1]) for name in ("pk", "fingerprint", "made_at")]
+    *found, rollup_id, then, made_at = Project.objects.filter(pk=project.pk).values_list(*parts.values(), *rollup).get()
+    now = "-".join(str(part) for part in (*found, VERSION))
+    return (None if rollup_id is None else (rollup_id, then, made_at)), now
+
+
+def _aggregate(rows: QuerySet[Any], project: str, number: Aggregate) -> Coalesce:
+    counted = rows.order_by().values(project).annotate(number=number).values("number")
+    return Coalesce(Subquery(counted), 0, output_field=IntegerField())
 
 
 def measure_project(project: Project) -> Panel:

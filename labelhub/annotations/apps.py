@@ -18,6 +18,7 @@ class AnnotationsApp(AppConfig):
             DocumentMask,
             Operation,
             Submission,
+            SubmitReply,
         )
         from labelhub.projects.permissions import Secrecy, register
 
@@ -27,6 +28,9 @@ class AnnotationsApp(AppConfig):
         )
         register(Operation, Secrecy.OWN, "document__assignment__item__project", "document__assignment__labeler__user")
         register(Submission, Secrecy.OWN, "assignment__item__project", "assignment__labeler__user")
+        register(
+            SubmitReply, Secrecy.OWN, "submission__assignment__item__project", "submission__assignment__labeler__user"
+        )
         register(
             Annotation, Secrecy.OWN, "submission__assignment__item__project", "submission__assignment__labeler__user"
         )

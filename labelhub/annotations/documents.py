@@ -19,12 +19,12 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from labelhub.accounts.models import User
-from labelhub.annotations.errors import AnnotationRefused, OperationRefused, already_submitted, lease_ended
+from labelhub.annotations.errors import AnnotationRefused, OperationRefused, already_submitted, lease_ended, waits
 from labelhub.annotations.fold import Act, DocumentState, Folding, fold
 from labelhub.annotations.models import Annotation, Answer, Document, DocumentMask, Operation, Submission
 from labelhub.annotations.operations import MAX_OPERATIONS, Context, Envelope, checked_payload, read_envelope
 from labelhub.assignments import services as assignments
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import PAUSED, Assignment
 from labelhub.catalog.blobs import read_blob, store_blob
 from labelhub.catalog.models import Blob, Medium
 from labelhub.formats.mask_blob import decode_mask, encode_mask, mask_size
@@ -182,6 +182,8 @@ def _lock(document: Document, *, author: User, epoch: int | None = None, fence: 
     assignment = locked.assignment
     if assignment.state == Assignment.State.EXPIRED:
         raise lease_ended()
+    if assignment.state in PAUSED:
+        raise waits()
     if assignment.state != Assignment.State.OPEN:
         raise already_submitted()
     if fence is not None and fence != assignment.fence:

@@ -26,6 +26,14 @@ def lease_ended() -> AnnotationRefused:
     return AnnotationRefused("lease-ended", "Your time on this image ended. Your draft is kept. Take it again?")
 
 
+def waits() -> AnnotationRefused:
+    """The refusal of a write to work that its author put aside."""
+    return AnnotationRefused(
+        "assignment-waits",
+        "This image is parked or waits for an answer. Your draft is kept. Go on with it to draw again.",
+    )
+
+
 def already_submitted() -> AnnotationRefused:
     """The refusal of a write to an answer that was given."""
     return AnnotationRefused(

@@ -111,6 +111,22 @@ class Submission(models.Model):
         ]
 
 
+class SubmitReply(models.Model):
+    """What was answered to a submit, byte for byte: each retry of the request gets it again."""
+
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="+")
+    channel = models.CharField(max_length=8)
+    body = models.TextField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """The first answer is the only one."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["submission", "channel"], name="a_submit_is_answered_once_a_channel"),
+        ]
+
+
 class Annotation(models.Model):
     """One shape of a submission, frozen: geometry as ``formats.shapes.Region`` documents, or a mask blob.
 

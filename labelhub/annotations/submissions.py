@@ -19,13 +19,13 @@ from django.db.models import Max
 from django.utils import timezone
 
 from labelhub.annotations import documents
-from labelhub.annotations.errors import AnnotationRefused, already_submitted, lease_ended
+from labelhub.annotations.errors import AnnotationRefused, already_submitted, lease_ended, waits
 from labelhub.annotations.extent import checked_extent, whole_extent
 from labelhub.annotations.fold import DocumentState
 from labelhub.annotations.layers import paint_layers
 from labelhub.annotations.models import Annotation, Answer, Document, Submission
 from labelhub.annotations.plain import regions_to_document, values_to_document
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import PAUSED, Assignment
 from labelhub.audit import services as audit
 from labelhub.catalog.blobs import store_blob
 from labelhub.catalog.models import Medium
@@ -122,6 +122,8 @@ def layer_id(medium: int, label: str) -> str:
 def _require_open(assignment: Assignment) -> None:
     if assignment.state == Assignment.State.EXPIRED:
         raise lease_ended()
+    if assignment.state in PAUSED:
+        raise waits()
     if assignment.state != Assignment.State.OPEN:
         raise already_submitted()
     if assignment.lease_until is not None and assignment.lease_until <= timezone.now():

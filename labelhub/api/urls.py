@@ -29,4 +29,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/next/", workflow.NextView.as_view(), name="api-next"),
     path("assignments/<uuid:assignment>/submit/", workflow.SubmitView.as_view(), name="api-submit"),
     path("assignments/<uuid:assignment>/skip/", workflow.SkipView.as_view(), name="api-skip"),
+    path("assignments/<uuid:assignment>/park/", workflow.ParkView.as_view(), name="api-park"),
+    path("assignments/<uuid:assignment>/resume/", workflow.ResumeView.as_view(), name="api-resume"),
+    path("assignments/<uuid:assignment>/questions/", workflow.QuestionView.as_view(), name="api-questions"),
+    path("assignments/<uuid:assignment>/unreadable/", workflow.UnreadableView.as_view(), name="api-unreadable"),
+    path("assignments/<uuid:assignment>/recall/", workflow.RecallView.as_view(), name="api-recall"),
 ]

@@ -11,15 +11,18 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import orjson
 from rest_framework.exceptions import NotAuthenticated, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labelhub.accounts.models import User
+from labelhub.annotations.replies import kept_reply
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import own_assignment, own_queue, own_view
 from labelhub.projects.selectors import labeler_of, project_for
+from labelhub.reviews.questions import own_questions
 from labelhub.workflow import lifecycle
 
 
@@ -32,6 +35,7 @@ class QueueView(APIView):
         return Response(
             {
                 "open": [asdict(entry) for entry in queue.open],
+                "paused": [asdict(entry) for entry in queue.paused],
                 "closed": [asdict(entry) for entry in queue.closed],
                 "n_submitted": queue.n_submitted,
             }
@@ -64,7 +68,9 @@ class SubmitView(APIView):
             no_finding=body.get("no_finding") is True,
             extent=extent,
         )
-        return Response({"assignment": own.pk, "version": submission.version, "submitted_at": submission.submitted_at})
+        answer = {"assignment": own.pk, "version": submission.version, "submitted_at": submission.submitted_at}
+        kept = kept_reply(submission=submission, channel="rest", make=lambda: orjson.dumps(answer).decode())
+        return Response(orjson.loads(kept))
 
 
 class SkipView(APIView):
@@ -73,12 +79,71 @@ class SkipView(APIView):
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Skip; the item is not handed to the same person again."""
         own = own_assignment(request.user, assignment)
-        reason = _body(request).get("reason", "")
-        if not isinstance(reason, str) or len(reason) > 300:
-            raise ParseError("“reason” is a text of at most 300 characters. Nothing was stored.")
-        lifecycle.skip(assignment=own, reason=reason)
+        lifecycle.skip(assignment=own, reason=_text(_body(request), "reason", 300))
         own.refresh_from_db()
         return Response(_own(own))
+
+
+class ParkView(APIView):
+    """Putting an item aside."""
+
+    def post(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Park the item with its draft; nobody else gets it meanwhile."""
+        return Response(_own(lifecycle.park(assignment=own_assignment(request.user, assignment), by=_person(request))))
+
+
+class ResumeView(APIView):
+    """Going on with an item that waits."""
+
+    def post(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Open the item again under a new lease."""
+        return Response(
+            _own(lifecycle.resume(assignment=own_assignment(request.user, assignment), by=_person(request)))
+        )
+
+
+class QuestionView(APIView):
+    """Questions to reviewers."""
+
+    def get(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Return what the labeler asked about the item, with the answers."""
+        return Response([asdict(entry) for entry in own_questions(own_assignment(request.user, assignment))])
+
+    def post(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Ask; with ``waits`` the item waits for the answer."""
+        own = own_assignment(request.user, assignment)
+        body = _body(request)
+        lifecycle.ask(
+            assignment=own, by=_person(request), text=_text(body, "text", 2000), is_waiting=body.get("waits") is True
+        )
+        return Response([asdict(entry) for entry in own_questions(own)], status=201)
+
+
+class UnreadableView(APIView):
+    """Items that cannot be read."""
+
+    def post(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Say so, with a reason; a second person decides."""
+        own = own_assignment(request.user, assignment)
+        reason = _text(_body(request), "reason", 300)
+        return Response(_own(lifecycle.cannot_read(assignment=own, by=_person(request), reason=reason)))
+
+
+class RecallView(APIView):
+    """Taking a submission back."""
+
+    def post(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Return the work that goes on with it; refused once anybody else acted on the item."""
+        return Response(
+            _own(lifecycle.recall(assignment=own_assignment(request.user, assignment), by=_person(request)))
+        )
+
+
+def _text(body: Mapping[str, Any], name: str, most: int) -> str:
+    value = body.get(name, "")
+    if not isinstance(value, str) or len(value) > most:
+        raise ParseError(f"“{name}” is a text of at most {most} characters. Nothing was stored.")
+    return value
 
 
 def _person(request: Request) -> User:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from labelhub.projects.errors import DomainError
 
 
@@ -31,11 +33,20 @@ class LeaseLost(AssignmentProblem):
         super().__init__("Your time on this image ended. Your draft is kept. Take it again?")
 
 
+IN_WORDS: Mapping[str, str] = {
+    "parked": "parked", "asked": "waiting for an answer", "submitted": "submitted", "skipped": "skipped",
+    "expired": "its time ended", "unreadable": "you said that it cannot be read",
+}  # fmt: skip
+
+
 class NotOpen(AssignmentProblem):
-    """The assignment was submitted, skipped or expired already."""
+    """The assignment is not at work now: it waits, or was closed."""
 
     code = "assignment-closed"
 
     def __init__(self, state: str) -> None:
-        super().__init__(f"This assignment is closed ({state}). What was submitted is kept. Take the next image.")
+        super().__init__(
+            f"This image is not open now ({IN_WORDS.get(state, state)}). Nothing was changed, and what was drawn or submitted "
+            "is kept. Take the next image."
+        )
         self.state = state

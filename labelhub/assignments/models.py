@@ -17,16 +17,23 @@ class Assignment(models.Model):
     ``read_kind`` says how the read counts (``formats.shapes.ReadKind``); ``planned_blind`` that it was planned before any
     label of the item was seen, null where the source of an imported reading does not say. ``reason`` says why this item to
     this person; it never reaches the annotator. ``fence`` goes up with each new lease, so that a write under an old lease is
-    refused. ``follows`` is the assignment whose submission came back.
+    refused. ``follows`` is the assignment whose submission came back. Work that waits (parked, or for an answer) has no lease:
+    it stays its labeler's, since ``waiting_since``.
     """
 
     class State(models.TextChoices):
         """Where it stands."""
 
         OPEN = "open"
+        # Put aside with its draft by its labeler, who goes on with it later.
+        PARKED = "parked"
+        # Its labeler asked a question and waits for the answer.
+        ASKED = "asked"
         SUBMITTED = "submitted"
         SKIPPED = "skipped"
         EXPIRED = "expired"
+        # Its labeler says that it cannot be read; a second person decides whether that is so.
+        UNREADABLE = "unreadable"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
@@ -41,20 +48,53 @@ class Assignment(models.Model):
     skip_reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True)
+    waiting_since = models.DateTimeField(null=True)
 
     class Meta:
-        """One open assignment a labeler and item; one planned read unless it is a repeat or a rework."""
+        """One held assignment a labeler and item; one planned read unless it is a repeat or a rework; known states only."""
 
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["item", "labeler"],
-                condition=models.Q(state="open"),
-                name="one_open_assignment_a_labeler_and_item",
+                condition=models.Q(state__in=["open", "parked", "asked"]),
+                name="one_held_assignment_a_labeler_and_item",
             ),
             models.UniqueConstraint(
                 fields=["item", "labeler"],
-                condition=models.Q(read_kind="independent", state__in=["open", "submitted"]),
-                name="one_independent_read_a_labeler_and_item",
+                condition=models.Q(read_kind="independent", state__in=["open", "parked", "asked", "submitted"]),
+                name="one_planned_read_a_labeler_and_item",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    state__in=["open", "parked", "asked", "submitted", "skipped", "expired", "unreadable"]
+                ),
+                name="an_assignment_is_in_a_known_state",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["parked", "asked"], waiting_since__isnull=False, lease_until=None)
+                | (~models.Q(state__in=["parked", "asked"]) & models.Q(waiting_since=None)),
+                name="work_that_waits_has_no_lease_and_a_start",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=["open", "parked", "asked"]) | models.Q(closed_at=None),
+                name="work_that_is_held_was_not_closed",
             ),
         ]
         indexes: ClassVar = [models.Index(fields=["labeler", "state", "created_at"], name="assignments_of_a_labeler")]
+
+
+# States in which the work is still its labeler's.
+HELD = (Assignment.State.OPEN, Assignment.State.PARKED, Assignment.State.ASKED)
+# States in which it waits for its labeler, or for an answer.
+PAUSED = (Assignment.State.PARKED, Assignment.State.ASKED)
+
+
+class Recall(models.Model):
+    """A labeler took a submission back before anybody else had acted on it, and goes on with it in ``again``.
+
+    The submission stays: its first version is what scores rest on.
+    """
+
+    former = models.OneToOneField(Assignment, on_delete=models.PROTECT, related_name="recall")
+    again = models.OneToOneField(Assignment, on_delete=models.PROTECT, related_name="recall_of")
+    at = models.DateTimeField(auto_now_add=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import HELD, PAUSED, Assignment
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.permissions import NotFound, Person, visible_to
@@ -22,15 +22,24 @@ State = Assignment.State
 # Kinds of reading that fill one of an item's wanted reads.
 FILLING = ("independent", "assisted", "unblinded", "co-edited", "unknown")
 
+# Parked work is offered to its author before anything new once it waited this long.
+COMES_BACK_AFTER_S = 12 * 3600
+# Work that waits longer than this goes to others; its draft is kept.
+LONGEST_WAIT_S = 14 * 24 * 3600
+
 
 @dataclass(frozen=True, slots=True)
 class OwnAssignment:
-    """What a labeler may know of an assignment of theirs. ``is_rework`` is a declared disclosure: their work came back."""
+    """What a labeler may know of an assignment of theirs.
+
+    ``is_rework`` is a declared disclosure: their work came back, or they took it back themselves (``is_recalled``).
+    """
 
     id: uuid.UUID
     item_code: str
     state: str
     is_rework: bool
+    is_recalled: bool
     fence: int
     lease_until: datetime | None
     created_at: datetime
@@ -39,20 +48,23 @@ class OwnAssignment:
 
 @dataclass(frozen=True, slots=True)
 class OwnQueue:
-    """A labeler's open work and the last of what they closed."""
+    """A labeler's open work, what waits (parked, or for an answer), and the last of what they closed."""
 
     open: tuple[OwnAssignment, ...]
+    paused: tuple[OwnAssignment, ...]
     closed: tuple[OwnAssignment, ...]
     n_submitted: int
 
 
 def own_queue(labeler: Labeler, *, recent: int = 20) -> OwnQueue:
     """Return the labeler's queue; nothing in it depends on what others did or on scores."""
-    rows = Assignment.objects.filter(labeler=labeler).select_related("item")
+    rows = Assignment.objects.filter(labeler=labeler).select_related("item", "recall_of")
     opened = rows.filter(state=State.OPEN).order_by("created_at")
-    closed = rows.filter(state__in=[State.SUBMITTED, State.SKIPPED]).order_by("-closed_at")
+    paused = rows.filter(state__in=PAUSED).order_by("waiting_since")
+    closed = rows.filter(state__in=[State.SUBMITTED, State.SKIPPED, State.UNREADABLE]).order_by("-closed_at")
     return OwnQueue(
         tuple(own_view(row) for row in opened),
+        tuple(own_view(row) for row in paused),
         tuple(own_view(row) for row in closed[:recent]),
         rows.filter(state=State.SUBMITTED).count(),
     )
@@ -62,7 +74,8 @@ def own_view(assignment: Assignment) -> OwnAssignment:
     """Return what its labeler may know of ``assignment``."""
     return OwnAssignment(
         id=assignment.pk, item_code=assignment.item.code, state=assignment.state,
-        is_rework=assignment.read_kind == "rework", fence=assignment.fence, lease_until=assignment.lease_until,
+        is_rework=assignment.read_kind == "rework", is_recalled=is_recalled(assignment),
+        fence=assignment.fence, lease_until=assignment.lease_until,
         created_at=assignment.created_at, closed_at=assignment.closed_at,
     )  # fmt: skip
 
@@ -91,9 +104,32 @@ def of_item(item: Item) -> QuerySet[Assignment]:
     )
 
 
+def paused_of(labeler: Labeler) -> QuerySet[Assignment]:
+    """Return the labeler's work that waits, the longest wait first."""
+    rows = Assignment.objects.filter(labeler=labeler, state__in=PAUSED).select_related("item", "labeler")
+    return rows.order_by("waiting_since", "pk")
+
+
+def comes_back(labeler: Labeler, *, now: datetime) -> Assignment | None:
+    """Return parked work that is offered to its author now, before anything new; None where none waited long enough."""
+    ripe = now - timedelta(seconds=COMES_BACK_AFTER_S)
+    return paused_of(labeler).filter(state=State.PARKED, waiting_since__lt=ripe).first()
+
+
+def is_recalled(assignment: Assignment) -> bool:
+    """Whether the assignment goes on with a submission that its labeler took back."""
+    return hasattr(assignment, "recall_of")
+
+
+def overdue_now(rows: QuerySet[Assignment], now: datetime) -> QuerySet[Assignment]:
+    """Return the part of ``rows`` that is past its lease, or waited as long as work may."""
+    waited = now - timedelta(seconds=LONGEST_WAIT_S)
+    return rows.filter(Q(state=State.OPEN, lease_until__lt=now) | Q(state__in=PAUSED, waiting_since__lt=waited))
+
+
 def overdue(*, project: Project | None = None, now: datetime) -> QuerySet[Assignment]:
-    """Return open assignments that are past their lease, in a fixed order, so that two sweeps never wait for each other."""
-    rows = Assignment.objects.filter(state=State.OPEN, lease_until__lt=now).select_related("item", "labeler")
+    """Return held work that is past its time, in a fixed order, so that two sweeps never wait for each other."""
+    rows = overdue_now(Assignment.objects.all(), now).select_related("item", "labeler")
     return (rows if project is None else rows.filter(item__project=project)).order_by("item_id", "pk")
 
 
@@ -103,14 +139,18 @@ def n_filled(item: Item) -> int:
 
 
 def has_open(item: Item, *, read_kind: str | None = None) -> bool:
-    """Whether somebody works on the item now (in a reading of this kind)."""
-    rows = Assignment.objects.filter(item=item, state=State.OPEN)
+    """Whether somebody holds the item now (in a reading of this kind): at work on it, parked, or waiting for an answer."""
+    rows = Assignment.objects.filter(item=item, state__in=HELD)
     return rows.filter(read_kind=read_kind).exists() if read_kind else rows.exists()
 
 
 def rework_rounds(item: Item) -> dict[int, int]:
-    """Return how often the item went back to each author: ``{labeler id: rounds}``."""
-    rows = Assignment.objects.filter(item=item, read_kind="rework").values("labeler").annotate(n=Count("pk"))
+    """Return how often the item was sent back to each author, not counting what they took back: ``{labeler id: rounds}``."""
+    rows = (
+        Assignment.objects.filter(item=item, read_kind="rework", recall_of=None)
+        .values("labeler")
+        .annotate(n=Count("pk"))
+    )
     return {row["labeler"]: row["n"] for row in rows}
 
 
@@ -143,4 +183,4 @@ def never_met(labeler: Labeler, items: QuerySet[Item]) -> QuerySet[Item]:
 
 
 def _filling() -> QuerySet[Assignment]:
-    return Assignment.objects.filter(state__in=[State.OPEN, State.SUBMITTED], read_kind__in=FILLING)
+    return Assignment.objects.filter(state__in=[*HELD, State.SUBMITTED], read_kind__in=FILLING)

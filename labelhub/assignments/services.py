@@ -13,7 +13,8 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from labelhub.assignments.errors import AlreadyRead, LeaseLost, NotOpen
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import HELD, PAUSED, Assignment, Recall
+from labelhub.assignments.selectors import overdue_now
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler
 
@@ -88,24 +89,55 @@ def take_over(*, assignment: Assignment, lease_s: float, now: datetime | None = 
 
 
 def expire(*, assignment: Assignment, now: datetime | None = None) -> bool:
-    """Close an assignment whose lease is over; False where it was renewed or closed meanwhile.
+    """Close an assignment whose lease is over, or that waited too long; False where it was renewed or closed meanwhile.
 
     The draft is kept; a late write meets the higher fence. The caller holds the item.
     """
     at = now or timezone.now()
-    return _close_open(Assignment.objects.filter(pk=assignment.pk, lease_until__lt=at), State.EXPIRED, at=at)
+    return _close_held(overdue_now(Assignment.objects.filter(pk=assignment.pk), at), State.EXPIRED, at=at)
 
 
 def withdraw(*, assignment: Assignment, now: datetime | None = None) -> bool:
-    """Close an open assignment that is no longer needed, as if its time had ended; the draft is kept."""
-    return _close_open(Assignment.objects.filter(pk=assignment.pk), State.EXPIRED, at=now or timezone.now())
+    """Close held work that is no longer needed, as if its time had ended; the draft is kept."""
+    return _close_held(Assignment.objects.filter(pk=assignment.pk), State.EXPIRED, at=now or timezone.now())
+
+
+def pause(*, assignment: Assignment, state: str, now: datetime | None = None) -> None:
+    """Let open work wait, parked or for an answer: it stays its labeler's and has no lease. Raises :class:`NotOpen`."""
+    at = now or timezone.now()
+    changed = Assignment.objects.filter(pk=assignment.pk, state=State.OPEN).update(
+        state=state, waiting_since=at, lease_until=None, fence=F("fence") + 1
+    )
+    assignment.refresh_from_db()
+    if not changed:
+        raise NotOpen(assignment.state)
+
+
+def resume(*, assignment: Assignment, lease_s: float, now: datetime | None = None) -> None:
+    """Go on with work that waited, under a new lease. Raises :class:`NotOpen` where it no longer waits."""
+    until = (now or timezone.now()) + timedelta(seconds=lease_s)
+    changed = Assignment.objects.filter(pk=assignment.pk, state__in=PAUSED).update(
+        state=State.OPEN, waiting_since=None, lease_until=until, fence=F("fence") + 1
+    )
+    assignment.refresh_from_db()
+    if not changed:
+        raise NotOpen(assignment.state)
+
+
+def record_recall(*, former: Assignment, again: Assignment) -> Recall:
+    """Write down that ``former``'s submission was taken back and goes on in ``again``; a second time is refused."""
+    try:
+        with transaction.atomic():
+            return Recall.objects.create(former=former, again=again)
+    except IntegrityError as error:
+        raise AlreadyRead from error
 
 
 def close(*, assignment: Assignment, state: str, reason: str = "", now: datetime | None = None) -> None:
-    """Close an open assignment as submitted or skipped. Raises :class:`NotOpen`: closing twice is one close."""
+    """Close an open assignment as submitted, skipped or unreadable. Raises :class:`NotOpen`: closing twice is one close."""
     rows = Assignment.objects.filter(pk=assignment.pk)
     at = now or timezone.now()
-    if not _close_open(rows, state, at=at, skip_reason=reason[:300]):
+    if not _close_held(rows.filter(state=State.OPEN), state, at=at, skip_reason=reason[:300]):
         raise NotOpen(Assignment.objects.values_list("state", flat=True).get(pk=assignment.pk))
     assignment.state, assignment.closed_at, assignment.skip_reason = state, at, reason[:300]
 
@@ -124,8 +156,8 @@ def _open_again(
     return assignment
 
 
-def _close_open(rows: QuerySet[Assignment], state: str, *, at: datetime, skip_reason: str = "") -> bool:
-    closed = rows.filter(state=State.OPEN).update(
-        state=state, closed_at=at, fence=F("fence") + 1, lease_until=None, skip_reason=skip_reason
+def _close_held(rows: QuerySet[Assignment], state: str, *, at: datetime, skip_reason: str = "") -> bool:
+    closed = rows.filter(state__in=HELD).update(
+        state=state, closed_at=at, fence=F("fence") + 1, lease_until=None, waiting_since=None, skip_reason=skip_reason
     )
     return bool(closed)

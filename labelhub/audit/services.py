@@ -7,7 +7,6 @@ found by the head row, and by a head exported earlier.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,9 +18,11 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from labelhub.audit.heads import exported_head
 from labelhub.audit.models import ChainHead, Event
 
 SITE_CHAIN = "site"
+FIELDS = ("seq", "at", "kind", "actor", "subject", "facts", "previous_hash", "hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,10 @@ def append(
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An audit event is written in the transaction of what it records.")
     chain = chain_of(project_id)
-    ChainHead.objects.get_or_create(chain=chain)
-    head = ChainHead.objects.select_for_update().get(chain=chain)
+    head = ChainHead.objects.select_for_update().filter(chain=chain).first()
+    if head is None:
+        ChainHead.objects.get_or_create(chain=chain)
+        head = ChainHead.objects.select_for_update().get(chain=chain)
     event = Event(
         chain=chain,
         seq=head.seq + 1,
@@ -63,30 +66,52 @@ def append(
         facts=dict(facts or {}),
         previous_hash=head.hash,
     )
-    event.hash = _hash(event, _key())
+    event.hash = hash_of(event)
     event.save(force_insert=True)
     ChainHead.objects.filter(chain=chain).update(seq=event.seq, hash=event.hash)
     return event
 
 
+def hold(project_id: int | None) -> None:
+    """Hold the chain until the transaction ends, before reading what the events to be written follow from.
+
+    Two who decide on the same facts then decide one after the other. As every event is the last lock of its transaction,
+    so is this: take no other lock after it.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("A chain is held in the transaction of what will be recorded.")
+    chain = chain_of(project_id)
+    ChainHead.objects.get_or_create(chain=chain)
+    ChainHead.objects.select_for_update().get(chain=chain)
+
+
 def verify(chain: str) -> Verdict:
-    """Walk ``chain`` from its first event and compare every hash and the head. Reads only."""
+    """Walk ``chain`` from its first event and compare every hash, the head, and the furthest exported head. Reads only."""
     key, expected_seq, previous = _key(), 0, ""
-    for event in Event.objects.filter(chain=chain).order_by("seq").iterator(chunk_size=2000):
+    exported = exported_head(chain)
+    is_met = exported is None
+    for row in Event.objects.filter(chain=chain).order_by("seq").values_list(*FIELDS).iterator(chunk_size=5000):
         expected_seq += 1
-        fits = event.seq == expected_seq and event.previous_hash == previous
-        if not fits or not hmac.compare_digest(event.hash, _hash(event, key)):
+        seq, at, kind, actor, subject, facts, before, digest = row
+        fits = seq == expected_seq and before == previous
+        if not fits or digest != _hash_of(key, chain, seq, at, kind, actor, subject, facts, before):
             return Verdict(
                 chain, expected_seq, expected_seq, f"Event {expected_seq} was changed, moved or removed.", ""
             )
-        previous = event.hash
+        previous = digest
+        is_met = is_met or (exported is not None and (exported.seq, exported.hash) == (seq, digest))
     head = ChainHead.objects.filter(chain=chain).first()
-    if head is None and expected_seq == 0:
+    if head is None and expected_seq == 0 and is_met:
         return Verdict(chain, 0, None, "No event was written yet.", "")
     if head is None or head.seq != expected_seq or head.hash != previous:
         return Verdict(
             chain, expected_seq, expected_seq + 1, "Events at the end are missing, or the head was changed.", ""
         )
+    if exported is not None and not is_met:
+        return Verdict(
+            chain, expected_seq, expected_seq + 1,
+            f"The chain had {exported.seq} events when its head was exported at {exported.at}; they are not all there.", "",
+        )  # fmt: skip
     return Verdict(chain, expected_seq, None, f"All {expected_seq} events are as they were written.", previous)
 
 
@@ -101,9 +126,31 @@ def _key() -> bytes:
     return key
 
 
-def _hash(event: Event, key: bytes) -> str:
-    at = event.at.astimezone(UTC) if isinstance(event.at, datetime) else event.at
-    content = [
-        event.chain, event.seq, at.isoformat(), event.kind, event.actor, event.subject, event.facts, event.previous_hash,
-    ]  # fmt: skip
-    return hmac.new(key, orjson.dumps(content, option=orjson.OPT_SORT_KEYS), hashlib.sha256).hexdigest()
+def hash_of(event: Event) -> str:
+    """Return the hash that an event has under the site's key."""
+    return _hash_of(
+        _key(),
+        event.chain,
+        event.seq,
+        event.at,
+        event.kind,
+        event.actor,
+        event.subject,
+        event.facts,
+        event.previous_hash,
+    )
+
+
+def _hash_of(
+    key: bytes,
+    chain: str,
+    seq: int,
+    at: datetime,
+    kind: str,
+    actor: str,
+    subject: str,
+    facts: Mapping[str, Any],
+    before: str,
+) -> str:
+    content = [chain, seq, at.astimezone(UTC).isoformat(), kind, actor, subject, facts, before]
+    return hmac.digest(key, orjson.dumps(content, option=orjson.OPT_SORT_KEYS), "sha256").hex()

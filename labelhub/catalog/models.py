@@ -65,6 +65,8 @@ class Item(models.Model):
         REWORK = "rework"
         REVIEW = "review"
         SETTLED = "settled"
+        # Declared truly ambiguous: its label is "ignore", and all readings are kept.
+        AMBIGUOUS = "ambiguous"
         EXCLUDED = "excluded"
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
@@ -88,8 +90,10 @@ class Item(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["project", "code"], name="an_item_code_is_used_once_a_project"),
             models.CheckConstraint(
-                condition=models.Q(state__in=["waiting", "reading", "rework", "review", "settled", "excluded"]),
-                name="an_item_is_in_a_known_state",
+                condition=models.Q(
+                    state__in=["waiting", "reading", "rework", "review", "settled", "ambiguous", "excluded"]
+                ),
+                name="an_item_is_in_one_of_seven_states",
             ),
         ]
         indexes: ClassVar = [

@@ -1,9 +1,12 @@
-"""One label out of several readings: answers and objects by majority, geometry merged. Ties are found and named, never broken.
+"""One label out of several readings: answers and objects by truth inference or vote, geometry merged. Ties stay ties.
 
-An answer or object stands where more than half of those who were asked gave it; exactly half is a tie. An object's geometry
-is merged from those who marked it (``merge_geometry``).
+By vote an answer or object stands where more than half of those who were asked gave it; exactly half is a tie. Where
+``weights`` hold a judgement of truth inference, that decides, the vote is counted beside it, and where the two differ is
+noted. A tied vote is settled only by a judgement that may break ties. An object's geometry is merged from those who marked
+it (``merge_geometry``).
 
-Pure: plain shapes in, frozen results out. Not here: weights by skill, and keeping the result (``services``).
+Pure: plain shapes in, frozen results out. Not here: which method settles what (``methods``), keeping the result
+(``services``).
 
 References
 ----------
@@ -19,13 +22,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from labelhub.consensus.merge_geometry import Place, merged_shape
+from labelhub.consensus.methods import (
+    INFERRED,
+    INFERRED_VERSION,
+    VOTE,
+    VOTE_VERSION,
+    Judgement,
+    Weights,
+    object_stands,
+)
 from labelhub.formats.shapes import Grid, QuestionSpec, Reading, Shape, Value
 from labelhub.numerics.matching import cluster_objects
 from labelhub.scoring.compare import Terms
+from labelhub.scoring.evidence import category_of
 from labelhub.scoring.extents import Extents, Size, draws_area, grid_size_of, similarity_table
-
-METHOD = "majority vote and object merge"
-VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +48,40 @@ class Tie:
     readers: int
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An answer, object or area of which the vote says otherwise than the method that settled it."""
+
+    what: str
+    label: str
+    by_vote: str
+    by_method: str
+    confidence: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MergedShape:
-    """A settled shape, how many of how many readers had it, and the shapes it was merged from (reading, shape id)."""
+    """A settled shape, how many of how many readers had it, and the shapes it was merged from (reading, shape id).
+
+    ``confidence`` is that the object is there: of truth inference, else the share of votes. ``drawn_by`` is how its
+    geometry was merged, ``vote_dice`` how alike the voxel vote is (None where it is the vote, or no area).
+    """
 
     shape: Shape
     votes: int
     readers: int
     merged_from: tuple[tuple[int, str], ...]
+    confidence: float
+    drawn_by: str
+    vote_dice: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged:
     """What the readings say together. Only a result without ``ties`` may be settled.
 
-    ``confidence`` is the share of readers behind whatever is least sure; None where one reading decided alone.
+    ``confidence`` is that of whatever is least sure (the share of readers where the vote settled it); None where one
+    reading decided alone. ``differences`` are where the vote says otherwise; ``why`` tells why the method was taken.
     """
 
     shapes: tuple[MergedShape, ...]
@@ -61,8 +90,11 @@ class Merged:
     ties: tuple[Tie, ...]
     confidence: float | None
     readers: int
-    method: str = METHOD
-    version: str = VERSION
+    method: str = VOTE
+    version: str = VOTE_VERSION
+    why: str = ""
+    answer_confidence: Mapping[str, float] = field(default_factory=dict)
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass(slots=True)
@@ -71,25 +103,49 @@ class _Ballot:
 
     terms: Terms
     grids: Sequence[Grid]
-    extents: Extents = field(default_factory=Extents)
+    extents: Extents
+    weights: Weights
     shares: list[float] = field(default_factory=list)
     ties: list[Tie] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    answer_confidence: dict[str, float] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    is_inferred: bool = False
 
-    def stands(self, what: str, label: str, votes: int, readers: int) -> bool:
-        if 2 * votes == readers:
-            self.ties.append(Tie(what, label, votes, readers))
-        if 2 * votes <= readers:
-            self.shares.append(1 - votes / readers)
-            return False
-        self.shares.append(votes / readers)
-        return True
+    def stands(self, label: str, votes: int, readers: int, judgement: Judgement | None) -> float | None:
+        """The confidence in an object that stands; None where it does not, or is tied."""
+        is_even, by_vote = 2 * votes == readers, 2 * votes > readers
+        if judgement is None or judgement.winner is None or (is_even and not judgement.breaks_ties):
+            if is_even or (judgement is not None and judgement.winner is None):
+                self.ties.append(Tie("object", label, votes, readers))
+            self.shares.append(votes / readers if by_vote else 1 - votes / readers)
+            return votes / readers if by_vote else None
+        self.note(judgement)
+        self.shares.append(judgement.confidence)
+        is_there = object_stands(judgement, label)
+        if is_there != by_vote:
+            says = "tied" if is_even else f"{votes} of {readers}"
+            self.differences.append(Difference("object", label, says, _stands(is_there), judgement.confidence))
+        return judgement.confidence if is_there else None
+
+    def note(self, judgement: Judgement) -> None:
+        """Truth inference settled something, and why."""
+        self.is_inferred = True
+        self.reasons.setdefault(judgement.method, judgement.why)
 
 
-def merge_readings(readings: Sequence[Reading], *, terms: Terms, grids: Sequence[Grid] = ()) -> Merged:
-    """Merge the current readings of one item. Raises ``ValueError`` where there is none."""
+def merge_readings(
+    readings: Sequence[Reading],
+    *,
+    terms: Terms,
+    grids: Sequence[Grid] = (),
+    extents: Extents | None = None,
+    weights: Weights | None = None,
+) -> Merged:
+    """Merge the current readings of one item; without ``weights`` by vote. Raises ``ValueError`` where there is none."""
     if not readings:
         raise ValueError("readings is empty; a label needs at least one reading")
-    ballot = _Ballot(terms, grids)
+    ballot = _Ballot(terms, grids, Extents() if extents is None else extents, weights or Weights())
     answers = _answers(readings, terms.questions, ballot)
     shapes: list[MergedShape] = []
     for label in terms.labels:
@@ -101,7 +157,20 @@ def merge_readings(readings: Sequence[Reading], *, terms: Terms, grids: Sequence
     if not shapes and not no_finding and not ballot.ties and any(entry.shapes for entry in readings):
         ballot.ties.append(Tie("no object has a majority", "", 0, len(readings)))
     confidence = min(ballot.shares, default=1.0) if len(readings) > 1 else None
-    return Merged(tuple(shapes), answers, no_finding, tuple(ballot.ties), confidence, len(readings))
+    return Merged(
+        tuple(shapes), answers, no_finding, tuple(ballot.ties), confidence, len(readings),
+        method=INFERRED if ballot.is_inferred else VOTE,
+        version=INFERRED_VERSION if ballot.is_inferred else VOTE_VERSION, why=_why(ballot),
+        answer_confidence=ballot.answer_confidence, differences=tuple(ballot.differences),
+    )  # fmt: skip
+
+
+def _why(ballot: _Ballot) -> str:
+    """What settled the item and why, one clause a method; of a vote, why nothing better was taken."""
+    if ballot.reasons:
+        return "; ".join(f"{method}: {why}" for method, why in ballot.reasons.items())
+    every = [*ballot.weights.answers.values(), *ballot.weights.objects.values()]
+    return next((judgement.why for judgement in every if not judgement.decides), "")
 
 
 def _answers(readings: Sequence[Reading], questions: Sequence[QuestionSpec], ballot: _Ballot) -> dict[str, Value]:
@@ -123,19 +192,31 @@ def _settled_value(key: str, given: Sequence[Value], spec: QuestionSpec | None, 
     if spec is not None and spec.measure in ("interval", "ratio"):
         numbers = [float(value) for value in given if isinstance(value, int | float)]
         return float(np.median(numbers)) if numbers else None
-    names = [_named(value) for value in given]
+    names = [category_of(value) for value in given]
     (leader, votes), *others = Counter(names).most_common()
     if spec is None:
         return given[0] if votes == len(given) else None
-    ballot.shares.append(votes / len(given))
-    if others and others[0][1] == votes:
-        ballot.ties.append(Tie("answer", key, votes, len(given)))
-        return None
-    return given[names.index(leader)]
+    is_even = bool(others) and others[0][1] == votes
+    judgement = ballot.weights.of_answer(key)
+    if judgement is None or judgement.winner not in names or (is_even and not judgement.breaks_ties):
+        ballot.shares.append(votes / len(given))
+        ballot.answer_confidence[key] = votes / len(given)
+        if is_even or (judgement is not None and judgement.winner is None):
+            ballot.ties.append(Tie("answer", key, votes, len(given)))
+            return None
+        return given[names.index(leader)]
+    ballot.note(judgement)
+    ballot.shares.append(judgement.confidence)
+    ballot.answer_confidence[key] = judgement.confidence
+    value = given[names.index(judgement.winner)]
+    if is_even or judgement.winner != leader:
+        says = "tied" if is_even else str(given[names.index(leader)])
+        ballot.differences.append(Difference("answer", key, says, str(value), judgement.confidence))
+    return value
 
 
-def _named(value: Value) -> str:
-    return "|".join(sorted(value)) if isinstance(value, tuple) else f"{type(value).__name__}:{value}"
+def _stands(is_there: bool) -> str:
+    return "there" if is_there else "not there"
 
 
 def _merge_class(label: str, asked: Sequence[int], readings: Sequence[Reading], ballot: _Ballot) -> list[MergedShape]:
@@ -150,19 +231,29 @@ def _merge_class(label: str, asked: Sequence[int], readings: Sequence[Reading], 
             groups = _same_objects(here, asked, size, ballot)
         for number, group in enumerate(groups, start=1):
             votes = len({i for i, _ in group})
-            if not ballot.stands("object", label, votes, len(asked)):
+            sources = tuple((i, shape.shape_id) for i, shape in group)
+            confidence = ballot.stands(label, votes, len(asked), ballot.weights.of_object(sources))
+            if confidence is None:
                 continue
-            place = Place(size, spacing, ballot.extents)
-            shape = merged_shape([shape for _, shape in group], [i for i, _ in group], place, ballot.terms)
+            drawn = merged_shape(
+                [shape for _, shape in group], [i for i, _ in group], Place(size, spacing, ballot.extents), ballot.terms,
+                ballot.weights.offsets.get(label),
+            )  # fmt: skip
+            shape = drawn.shape
             if shape is None:
                 ballot.ties.append(Tie("place of an object", label, votes, len(asked)))
                 continue
+            if drawn.vote_dice is not None:
+                ballot.is_inferred = True
+                ballot.reasons.setdefault(drawn.method, drawn.why)
+                if drawn.vote_dice < 1:
+                    says = f"Dice {drawn.vote_dice:.3f}"
+                    ballot.differences.append(Difference("area", label, says, drawn.method, confidence))
             named = replace(
                 shape, shape_id=f"{label[:40]}-{medium}-{number}", label=label, medium=medium, source="settled",
                 attributes=_attributes([shape for _, shape in group], label, ballot),
             )  # fmt: skip
-            sources = tuple((i, shape.shape_id) for i, shape in group)
-            merged.append(MergedShape(named, votes, len(asked), sources))
+            merged.append(MergedShape(named, votes, len(asked), sources, confidence, drawn.method, drawn.vote_dice))
     return merged
 
 
@@ -181,7 +272,7 @@ def _attributes(shapes: Sequence[Shape], label: str, ballot: _Ballot) -> dict[st
     settled: dict[str, Value] = {}
     for key in dict.fromkeys(key for shape in shapes for key in shape.attributes):
         given = [shape.attributes[key] for shape in shapes if key in shape.attributes]
-        names = [_named(value) for value in given]
+        names = [category_of(value) for value in given]
         (leader, votes), *others = Counter(names).most_common()
         if others and others[0][1] == votes:
             ballot.ties.append(Tie("attribute", f"{label}.{key}", votes, len(given)))

@@ -1,29 +1,23 @@
 """One shape out of several readers' shapes of the same object, in the form in which they drew it.
 
-Boxes take the median of their sides, points the geometric median, lines the one nearest to all others, areas a vote voxel by
-voxel. A voxel that exactly half of the readers marked lies inside where the mean signed distance to their outlines is
-negative (shape-based averaging), so that two readers give the shape between theirs, neither the union nor the overlap.
-Pure. Not here: whether the object stands at all (``merge``).
-
-References
-----------
-Rohlfing T, Maurer CR (2007) Shape-based averaging. IEEE Trans Image Processing 16:153-161.
+Boxes take the median of their sides, points the geometric median, lines the one nearest to all others, areas what
+``merge_areas`` says. Pure. Not here: whether the object stands at all (``merge``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import shapely
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from labelhub.consensus.merge_areas import merged_area
 from labelhub.formats.shapes import MaskRegion, Region, Shape
-from labelhub.numerics.geometry import PlacedMask
-from labelhub.numerics.object_merge import merge_boxes, merge_keypoints, vote_map
+from labelhub.numerics.borders import borders_of
+from labelhub.numerics.fusion_calibration import RaterOffset
+from labelhub.numerics.object_merge import merge_boxes, merge_keypoints
 from labelhub.numerics.rasterise import shape_mask, union_of
 from labelhub.scoring.compare import Terms
 from labelhub.scoring.extents import Extents, Size, draws_area, similarity_table
@@ -40,23 +34,37 @@ class Place:
     extents: Extents
 
 
-def merged_shape(shapes: Sequence[Shape], owners: Sequence[int], place: Place, terms: Terms) -> Shape | None:
-    """Return one shape of an object that several readers drew; as drawn where one did. None where nothing is left.
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """One shape out of several (None where nothing is left), how it was merged, and Dice with the vote where that differs."""
 
-    ``owners[i]`` is the reader of ``shapes[i]``; a reader's several shapes of one region count as one.
+    shape: Shape | None
+    method: str = "as drawn"
+    why: str = ""
+    vote_dice: float | None = None
+
+
+def merged_shape(
+    shapes: Sequence[Shape], owners: Sequence[int], place: Place, terms: Terms,
+    offsets: Mapping[int, RaterOffset] | None = None,
+) -> Drawn:  # fmt: skip
+    """Return one shape of an object that several readers drew; as drawn where one did.
+
+    ``owners[i]`` is the reader of ``shapes[i]``; a reader's several shapes of one region count as one. ``offsets`` are those
+    of readers whose outlines are corrected by gold.
     """
     if len(shapes) == 1:
-        return shapes[0]
+        return Drawn(shapes[0])
     if all(draws_area(shape) for shape in shapes):
         if all(_is_upright_box(shape) for shape in shapes) and len(set(owners)) == len(owners):
-            return _median_box(shapes)
-        return _mask_between(shapes, owners, place)
+            return Drawn(_median_box(shapes), "median of sides")
+        return _area_of(shapes, owners, place, offsets)
     if all(_is_keypoints(shape, len(shapes[0].regions[0].points)) for shape in shapes if shape.regions):
-        return _median_points(shapes) if shapes[0].regions else shapes[0]
+        return Drawn(_median_points(shapes) if shapes[0].regions else shapes[0], "geometric median")
     # Lines have no mean: the one nearest to all others stands for them.
     extents = [place.extents.of(shape, place.size) for shape in shapes]
     table = similarity_table(extents, extents, (), terms.match_iou, terms.reach)
-    return shapes[int(table.sum(axis=1).argmax())]
+    return Drawn(shapes[int(table.sum(axis=1).argmax())], "nearest to all others")
 
 
 def _is_upright_box(shape: Shape) -> bool:
@@ -85,31 +93,30 @@ def _median_points(shapes: Sequence[Shape]) -> Shape:
     return replace(shapes[0], regions=(replace(first, points=merged.points, z=plane),))
 
 
-def _mask_between(shapes: Sequence[Shape], owners: Sequence[int], place: Place) -> Shape | None:
-    """The voxels most of the readers marked, with half votes decided by the mean signed distance."""
+def _area_of(
+    shapes: Sequence[Shape], owners: Sequence[int], place: Place, offsets: Mapping[int, RaterOffset] | None
+) -> Drawn:
+    """The area that the readers enclose together, as outlines where all drew outlines."""
     by_owner = {
         owner: union_of(
             [place.extents.voxels_of(s, place.size) for s, o in zip(shapes, owners, strict=True) if o == owner]
         )
         for owner in owners
     }
-    masks = list(by_owner.values())
-    votes, origin = vote_map(masks)
-    inside = 2 * votes > len(masks)
-    split = 2 * votes == len(masks)
-    if split.any():
-        inside |= split & (
-            _mean_signed_distance(masks, votes.shape, origin, place.spacing_mm, is_flat=place.size[0] == 1) < 0
-        )
+    area = merged_area(
+        by_owner, size=place.size, spacing_mm=place.spacing_mm, offsets=offsets,
+        is_painted=all(shape.mask is not None for shape in shapes),
+    )  # fmt: skip
+    inside = area.mask.voxels
     if not inside.any():
-        return None
+        return Drawn(None, area.method, area.why, area.vote_dice)
     box = ndimage.find_objects(inside.astype(np.int8))[0]
-    placed_at = (origin[0] + box[0].start, origin[1] + box[1].start, origin[2] + box[2].start)
-    merged = MaskRegion(np.ascontiguousarray(inside[box]), placed_at)
+    z, y, x = (origin + part.start for origin, part in zip(area.mask.origin, box, strict=True))
+    merged = MaskRegion(np.ascontiguousarray(inside[box]), (z, y, x))
     outlines = outlines_of(merged) if all(shape.mask is None for shape in shapes) else None
     if outlines is not None:
-        return replace(shapes[0], regions=outlines)
-    return replace(shapes[0], regions=(), mask=merged)
+        return Drawn(replace(shapes[0], regions=outlines), area.method, area.why, area.vote_dice)
+    return Drawn(replace(shapes[0], regions=(), mask=merged), area.method, area.why, area.vote_dice)
 
 
 def outlines_of(mask: MaskRegion) -> tuple[Region, ...] | None:
@@ -119,39 +126,11 @@ def outlines_of(mask: MaskRegion) -> tuple[Region, ...] | None:
     """
     regions: list[Region] = []
     for depth, plane in enumerate(mask.voxels):
-        steps = np.diff(np.pad(plane, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-        rows, starts = np.nonzero(steps == 1)
-        _, ends = np.nonzero(steps == -1)
-        x, y = mask.origin[2], mask.origin[1]
-        runs = shapely.box(starts + x, rows + y, ends + x, rows + y + 1)
-        surface = shapely.unary_union(runs)
-        for part in getattr(surface, "geoms", [surface]):
-            if part.is_empty:
-                continue
-            for number, ring in enumerate((part.exterior, *part.interiors)):
-                points = shapely.get_coordinates(shapely.simplify(ring, 0))[:-1]
-                regions.append(Region("polygon", points, z=mask.origin[0] + depth, is_hole=number > 0))
+        for points, is_hole in borders_of(plane):
+            moved = points + np.array([mask.origin[2], mask.origin[1]], dtype=np.float64)
+            regions.append(Region("polygon", moved, z=mask.origin[0] + depth, is_hole=is_hole))
     if any(region.is_hole for region in regions):
         filled = shape_mask(regions)
         if int(filled.voxels.sum()) != int(mask.voxels.sum()):
             return None
     return tuple(regions)
-
-
-def _mean_signed_distance(
-    masks: Sequence[PlacedMask], shape: tuple[int, ...], origin: Sequence[int], spacing: Spacing, *, is_flat: bool
-) -> NDArray[np.float64]:
-    """Negative inside, positive outside, to the nearest voxel of the other side, averaged over the masks."""
-    # One ring of background, so that a mask that fills the box has an outside too; a single plane has none above it.
-    ring = ((0, 0) if is_flat else (1, 1), (1, 1), (1, 1))
-    within = tuple(slice(before, before + length) for (before, _), length in zip(ring, shape, strict=True))
-    total = np.zeros(shape)
-    for mask in masks:
-        own = np.zeros(shape, dtype=bool)
-        window = tuple(slice(a - b, a - b + n) for a, b, n in zip(mask.origin, origin, mask.voxels.shape, strict=True))
-        own[window] = mask.voxels
-        padded = np.pad(own, ring)
-        inner = ndimage.distance_transform_edt(padded, sampling=spacing)
-        outer = ndimage.distance_transform_edt(~padded, sampling=spacing)
-        total += (outer - inner)[within]
-    return total / len(masks)

@@ -26,8 +26,15 @@ class Settlement(models.Model):
     no_finding = models.BooleanField(default=False)
     asked_labels = models.JSONField(default=list)
     answers = models.JSONField(default=dict)
-    # Share of readers behind the answer or shape that is least sure; null where one reader decided.
+    # Of the answer or shape that is least sure, by the method that settled it (the share of readers where that is the
+    # vote); null where one reader decided.
     confidence = models.FloatField(null=True)
+    answer_confidence = models.JSONField(default=dict)
+    # Why this method and no other, and where a majority vote says otherwise.
+    why = models.CharField(max_length=400, blank=True)
+    differences = models.JSONField(default=list)
+    # The estimates of raters that it rests on.
+    fits = models.JSONField(default=list)
     reason = models.CharField(max_length=300)
     at = models.DateTimeField(auto_now_add=True)
 
@@ -52,6 +59,9 @@ class SettledShape(models.Model):
     attributes = models.JSONField(default=dict)
     votes = models.PositiveSmallIntegerField(default=0)
     readers = models.PositiveSmallIntegerField(default=0)
+    confidence = models.FloatField(null=True)
+    drawn_by = models.CharField(max_length=60, blank=True)
+    vote_dice = models.FloatField(null=True)
     merged_from = models.JSONField(default=list)
 
 

@@ -43,6 +43,14 @@ def standing_settlements(project: Project) -> QuerySet[Settlement]:
     return rows.exclude(Exists(newer)).select_related("item", "ontology", "decided_by").order_by("item_id")
 
 
+def released_settlements(project: Project) -> QuerySet[Settlement]:
+    """Return what a release carries: the newest settlement of each item that is settled, or settled as ignore."""
+    newer = Settlement.objects.filter(item=OuterRef("item"), number__gt=OuterRef("number"))
+    states = [Item.State.SETTLED, Item.State.AMBIGUOUS]
+    rows = Settlement.objects.filter(item__project=project, item__state__in=states)
+    return rows.exclude(Exists(newer)).select_related("item", "ontology", "decided_by").order_by("item_id")
+
+
 def readings_of_settlements(settlements: Iterable[Settlement]) -> list[Reading]:
     """Return settlements as plain readings, in their order, in a fixed number of queries."""
     wanted = list(settlements)

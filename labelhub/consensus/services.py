@@ -1,28 +1,34 @@
-"""Settling an item: its label by vote and merge of the current readings, or by a reviewer's choice. A settlement never changes.
+"""Settling an item: its label out of the current readings, or by a reviewer's choice. A settlement never changes.
 
 Settling again is a further row with the next number. A tie is never settled here: the caller gets :class:`UnsettledTie`
-and the item goes to a reviewer. Not here: when an item is settled (``workflow``), and the merging itself (``merge``).
+and the item goes to a reviewer. Not here: when an item is settled (``workflow``), which method applies (``methods``), and
+the merging (``merge``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 
 from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
-from labelhub.annotations.plain import reading_of, readings_of, regions_to_document, values_to_document
+from labelhub.annotations.plain import reading_of, regions_to_document, values_to_document
 from labelhub.audit import services as audit
 from labelhub.catalog.blobs import store_blob
 from labelhub.catalog.models import Item
-from labelhub.catalog.selectors import grid_of, media_of
+from labelhub.catalog.selectors import media_of
 from labelhub.consensus.merge import Merged, MergedShape, merge_readings
+from labelhub.consensus.methods import INFERRED, weigh
 from labelhub.consensus.models import SettledShape, Settlement
 from labelhub.formats.mask_blob import encode_mask
 from labelhub.projects.errors import DomainError
 from labelhub.projects.selectors import current_ontology, current_policy
+from labelhub.scoring.loaded import Loaded
+from labelhub.scoring.posteriors import Judged, judge
 from labelhub.scoring.services import terms_of
 
 CHOICE_METHOD, CHOICE_VERSION = "reviewer's choice of a reading", "1"
@@ -48,30 +54,55 @@ class NothingToSettle(DomainError):
     code = "nothing-to-settle"
 
 
-def merged_label(item: Item, submissions: Sequence[Submission]) -> Merged:
-    """Return what the given readings say together; nothing is stored."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Label:
+    """What the given readings say together, and the estimates of raters that this rests on."""
+
+    merged: Merged
+    fits: tuple[int, ...]
+
+
+def merged_label(
+    item: Item, submissions: Sequence[Submission], *, loaded: Loaded | None = None, judged: Judged | None = None
+) -> Label:
+    """Return what the given readings say together, by the methods that apply; nothing is stored.
+
+    ``loaded`` holds what scoring read of the item, ``judged`` what truth inference says of the same submissions.
+    """
     if not submissions:
         raise NothingToSettle("Nobody has read this item yet. Nothing was settled.")
-    _, ontology = current_ontology(item.project)
-    _, policy = current_policy(item.project)
-    grids = [grid_of(medium) for medium in media_of(item)]
-    return merge_readings(readings_of(submissions), terms=terms_of(ontology, policy), grids=grids)
+    policy = current_policy(item.project)[1]
+    if loaded is None:
+        loaded = Loaded(item, terms_of(current_ontology(item.project)[1], policy))
+    if judged is None:
+        judged = judge(loaded, submissions)
+    weights = weigh(
+        judged, [submission.assignment.labeler_id for submission in submissions], least_confidence=policy.posterior,
+        calibration_items=policy.calibration_items,
+    )  # fmt: skip
+    merged = merge_readings(
+        loaded.readings(submissions), terms=loaded.terms, grids=loaded.grids, extents=loaded.extents, weights=weights
+    )
+    return Label(merged, judged.fits.ids if merged.method == INFERRED else ())
 
 
 def settle_by_vote(
-    *, item: Item, submissions: Sequence[Submission], reason: str, by: User | None = None, merged: Merged | None = None
+    *, item: Item, submissions: Sequence[Submission], reason: str, by: User | None = None, found: Label | None = None
 ) -> Settlement:
-    """Settle the item by the vote of ``submissions``. Writes ``item.settled``. Raises :class:`UnsettledTie`.
+    """Settle the item by ``submissions`` together. Writes ``item.settled``. Raises :class:`UnsettledTie`.
 
-    ``merged`` may be given where it was computed from the same submissions already.
+    ``found`` may be given where it was computed from the same submissions already.
     """
-    label = merged if merged is not None else merged_label(item, submissions)
+    whole = found if found is not None else merged_label(item, submissions)
+    label = whole.merged
     if label.ties:
         raise UnsettledTie(label)
     with transaction.atomic():
-        settlement = _new_settlement(
+        settlement = new_settlement(
             item, submissions, label.method, label.version, by, reason,
             no_finding=label.no_finding, answers=values_to_document(label.answers), confidence=label.confidence,
+            answer_confidence=dict(label.answer_confidence), why=label.why[:400],
+            differences=[asdict(entry) for entry in label.differences], fits=list(whole.fits),
         )  # fmt: skip
         media = {medium.ordinal: medium for medium in media_of(item)}
         SettledShape.objects.bulk_create(
@@ -82,11 +113,12 @@ def settle_by_vote(
                 else store_blob(content=encode_mask(entry.shape.mask.voxels), kind="mask"),
                 mask_origin=None if entry.shape.mask is None else list(entry.shape.mask.origin),
                 attributes=values_to_document(entry.shape.attributes), votes=entry.votes, readers=entry.readers,
-                merged_from=_sources(entry, submissions),
+                merged_from=_sources(entry, submissions), confidence=entry.confidence, drawn_by=entry.drawn_by[:60],
+                vote_dice=entry.vote_dice,
             )
             for entry in label.shapes
         )  # fmt: skip
-        _write_event(item, settlement, by)
+        write_event(item, settlement, by)
     return settlement
 
 
@@ -94,7 +126,7 @@ def settle_by_choice(*, item: Item, submission: Submission, by: User, reason: st
     """Settle the item with one reading that a reviewer found right, as it was drawn. Writes ``item.settled``."""
     reading = reading_of(submission)
     with transaction.atomic():
-        settlement = _new_settlement(
+        settlement = new_settlement(
             item, [submission], CHOICE_METHOD, CHOICE_VERSION, by, reason,
             no_finding=submission.no_finding, answers=values_to_document(reading.answers), confidence=None,
         )  # fmt: skip
@@ -106,21 +138,20 @@ def settle_by_choice(*, item: Item, submission: Submission, by: User, reason: st
             )
             for row in submission.annotations.order_by("pk")
         )  # fmt: skip
-        _write_event(item, settlement, by)
+        write_event(item, settlement, by)
     return settlement
 
 
-def _new_settlement(
-    item: Item, submissions: Sequence[Submission], method: str, version: str, by: User | None, reason: str, *,
-    no_finding: bool, answers: dict[str, object], confidence: float | None,
-) -> Settlement:  # fmt: skip
+def new_settlement(
+    item: Item, submissions: Sequence[Submission], method: str, version: str, by: User | None, reason: str, **found: Any
+) -> Settlement:
+    """Write the item's next settlement with its inputs and what was ``found``; its shapes and event are the caller's."""
     ontology, content = current_ontology(item.project)
     highest = Settlement.objects.filter(item=item).aggregate(highest=Max("number"))["highest"]
     asked = {label for submission in submissions for label in submission.asked_labels}
     settlement = Settlement.objects.create(
         item=item, number=(highest or 0) + 1, ontology=ontology, method=method[:60], method_version=version,
-        decided_by=by, no_finding=no_finding, asked_labels=[e.key for e in content.classes if e.key in asked],
-        answers=answers, confidence=confidence, reason=reason[:300],
+        decided_by=by, asked_labels=[e.key for e in content.classes if e.key in asked], reason=reason[:300], **found,
     )  # fmt: skip
     settlement.inputs.set(submissions)
     return settlement
@@ -130,7 +161,8 @@ def _sources(entry: MergedShape, submissions: Sequence[Submission]) -> list[dict
     return [{"submission": submissions[index].pk, "shape": shape_id} for index, shape_id in entry.merged_from]
 
 
-def _write_event(item: Item, settlement: Settlement, by: User | None) -> None:
+def write_event(item: Item, settlement: Settlement, by: User | None) -> None:
+    """Write ``item.settled``."""
     audit.append(
         project_id=item.project_id, kind="item.settled", actor="system" if by is None else f"user:{by.pk}",
         subject=f"item:{item.pk}",

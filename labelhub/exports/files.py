@@ -20,7 +20,8 @@ from django.db.models import Q
 
 from labelhub.catalog.models import Medium
 from labelhub.catalog.selectors import grid_of
-from labelhub.consensus.models import Settlement
+from labelhub.consensus.ambiguity import IGNORE
+from labelhub.consensus.models import SettledShape, Settlement
 from labelhub.consensus.selectors import readings_of_settlements
 from labelhub.formats.coco_writing import coco_losses, iter_coco
 from labelhub.formats.gathering import WrittenFiles
@@ -153,6 +154,9 @@ def _source_of(manifest: Mapping[str, Any], project: Project) -> _Source:
     ontologies = [read_ontology(version.content) for version in used.order_by("-number")]
     labels = dict.fromkeys(entry.key for ontology in ontologies for entry in ontology.classes)
     questions = {question.key: question for ontology in reversed(ontologies) for question in ontology.question_specs()}
+    if SettledShape.objects.filter(settlement__in=keys, label=IGNORE).exists():
+        # The last number, so that those of the classes stay as they are without it.
+        labels[IGNORE] = None
     as_of = datetime.fromisoformat(manifest["as_of"])
     return _Source(project, keys, as_of, tuple(labels), tuple(questions.values()))
 

@@ -20,7 +20,8 @@ from django.utils import timezone
 from labelhub.accounts.models import User
 from labelhub.audit import services as audit
 from labelhub.catalog.blobs import store_blob, store_blob_file
-from labelhub.consensus.selectors import standing_settlements
+from labelhub.catalog.models import Item
+from labelhub.consensus.selectors import released_settlements
 from labelhub.exports.files import FORMATS, Made, made_files
 from labelhub.exports.models import Release, ReleaseFile
 from labelhub.jobs import services as jobs
@@ -53,7 +54,7 @@ def start_release(*, project: Project, formats: Sequence[str], note: str, by: Us
         )
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)
-        settlements = list(standing_settlements(project))
+        settlements = list(released_settlements(project))
         if not settlements:
             raise ReleaseRefused("No item is settled yet, so there is nothing to release.", code="nothing-settled")
         highest = Release.objects.filter(project=project).aggregate(highest=Max("number"))["highest"]
@@ -150,6 +151,8 @@ def _contents(project: Project, settlements: Sequence[Any], at: datetime) -> dic
                 "item": entry.item.code, "settlement": entry.pk, "number": entry.number, "method": entry.method,
                 "method_version": entry.method_version, "ontology": entry.ontology.number,
                 "decided_by_reviewer": entry.decided_by_id is not None, "confidence": entry.confidence,
+                # The whole item is one ignore region: no label of it is right.
+                "is_ambiguous": entry.item.state == Item.State.AMBIGUOUS,
             }
             for entry in settlements
         ],

@@ -44,7 +44,7 @@ class JobRefused(RuntimeError):
 
 def enqueue(
     *, kind: str, arguments: Mapping[str, Any], queue: str = "cpu", priority: int = 0, dedupe_key: str = "",
-    project_id: int | None = None, asked_by: str = "", total_units: int = 0,
+    project_id: int | None = None, asked_by: str = "", total_units: int = 0, not_before: datetime | None = None,
 ) -> Job:  # fmt: skip
     """Add a job, or return the unfinished one that has the same ``dedupe_key``; announce it when the transaction commits."""
     while True:
@@ -52,7 +52,7 @@ def enqueue(
             with transaction.atomic():
                 job = Job.objects.create(
                     kind=kind, arguments=dict(arguments), queue=queue, priority=priority, dedupe_key=dedupe_key,
-                    project_id=project_id, asked_by=asked_by, total_units=total_units,
+                    project_id=project_id, asked_by=asked_by, total_units=total_units, not_before=not_before,
                 )  # fmt: skip
         except IntegrityError:
             unfinished = Job.objects.filter(dedupe_key=dedupe_key, state__in=[Job.State.QUEUED, Job.State.RUNNING])

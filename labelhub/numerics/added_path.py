@@ -68,6 +68,12 @@ def added_path_length(
     plane_axis : int
         The axis across the planes of a volume (without effect in 2-D).
 
+    Raises
+    ------
+    ValueError
+        Where the grids differ, a mask is not boolean, the spacing is impossible, or tolerance or plane_axis is out of
+        range.
+
     Examples
     --------
     >>> square, shifted = np.zeros((32, 32), dtype=bool), np.zeros((32, 32), dtype=bool)

@@ -22,14 +22,16 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from labelhub.numerics.bootstrap import Resampling, Statistic, bootstrap_interval, ratio_estimate
+from labelhub.numerics.proportions import proportion_interval
 from labelhub.numerics.ratings import category_codes, category_counts, category_values, rating_matrix
-from labelhub.numerics.results import NAN, Estimate, FloatArray, Interval, undefined
+from labelhub.numerics.results import NAN, Estimate, FloatArray, Interval, check_level, undefined
 from labelhub.numerics.weights import Weights, agreement_weights
 
 METHOD = "agreement of raters"
 VERSION = "1"
 
 PREVALENCE_GAP = 0.2
+_SAME = 1e-12
 
 Chance: TypeAlias = Literal["fleiss", "gwet", "brennan-prediger"]
 
@@ -59,6 +61,7 @@ def raw_agreement(
     categories: Sequence[float] | None = None,
     resampling: Resampling | None = None,
     unit: str = "items",
+    level: float = 0.95,
 ) -> Estimate:
     """The share of pairs of raters that agree on a unit, averaged over units with at least two ratings.
 
@@ -73,14 +76,22 @@ def raw_agreement(
     categories : sequence of float, optional
         The possible categories in order; those that occur by default.
     resampling : Resampling, optional
-        How to make the interval; without it the interval is Student's over units.
+        How to make the interval; without it the interval is Student's over units, and Wilson's (Jeffreys' below ten
+        units) where the share is exactly 0 or 1.
     unit : str
         What a row is, in words and in the plural.
+    level : float
+        Confidence level, strictly between 0 and 1; a resampling brings its own.
 
     Returns
     -------
     Estimate
-        NaN with a reason where no unit has two ratings.
+        ``n`` counts units with at least two ratings. NaN with a reason where there is none, such as with one rater.
+
+    Raises
+    ------
+    ValueError
+        Where ratings are not a matrix or infinite, a rating is outside ``categories``, or ``weights`` are none.
 
     Examples
     --------
@@ -89,6 +100,7 @@ def raw_agreement(
     >>> raw_agreement([[1, 1], [2, 2], [1, 2], [1, 1]]).value
     0.75
     """
+    check_level(level)
     matrix = rating_matrix(ratings)
     values = category_values(matrix, categories)
     share = unit_agreement(counts_by_unit(matrix, values), agreement_weights(weights, len(values)))
@@ -100,8 +112,11 @@ def raw_agreement(
         )
     n = int(known.sum())
     if n == 0:
-        return undefined(f"no {unit} with two ratings", n=0, unit=unit, method=method, version=VERSION)
-    bare = Estimate(float(share[known].mean()), NAN, NAN, n=n, unit=unit, method=method, version=VERSION)
+        return undefined(f"no {unit} with two ratings", n=0, unit=unit, method=method, version=VERSION, level=level)
+    value = float(share[known].mean())
+    bare = Estimate(value, NAN, NAN, n=n, unit=unit, method=method, version=VERSION, level=level)
+    if n > 1 and value in (0.0, 1.0):
+        return bare.with_interval(proportion_interval(value * n, n, level=level, unit=unit))
     return with_student_interval(bare, share[known])
 
 
@@ -112,10 +127,13 @@ def fleiss_kappa(
     categories: Sequence[float] | None = None,
     resampling: Resampling | None = None,
     unit: str = "items",
+    level: float = 0.95,
 ) -> Agreement:
     """Fleiss' kappa (Scott's pi for two raters): 1 is perfect, 0 is chance, negative is systematic disagreement.
 
-    Chance takes all raters to share one distribution over categories. Parameters as in :func:`raw_agreement`.
+    Chance takes all raters to share one distribution over categories, that of all rated units (those with one rating
+    too). The interval is Student's with Gwet's linearised error over units that anybody rated. NaN with a reason where
+    no unit has two ratings, or where chance agreement is 1. Parameters as in :func:`raw_agreement`.
 
     Examples
     --------
@@ -125,7 +143,7 @@ def fleiss_kappa(
     >>> round(fleiss_kappa(ratings_from_table([[20, 5], [10, 15]])).estimate.value, 5)
     0.39394
     """
-    return _chance_corrected(ratings, "fleiss", weights, categories, resampling, unit)
+    return _chance_corrected(ratings, "fleiss", weights, categories, resampling, unit, level)
 
 
 def gwet_ac(
@@ -135,11 +153,12 @@ def gwet_ac(
     categories: Sequence[float] | None = None,
     resampling: Resampling | None = None,
     unit: str = "items",
+    level: float = 0.95,
 ) -> Agreement:
     """Gwet's AC1 (AC2 with weights): chance-corrected agreement that stays stable where one category is rare.
 
     Pass ``categories``: the number of *possible* categories enters the formula, not of those that happen to occur.
-    Parameters as in :func:`raw_agreement`.
+    Interval, undefined cases and parameters as in :func:`fleiss_kappa`; with one possible category it is undefined.
 
     Examples
     --------
@@ -149,7 +168,7 @@ def gwet_ac(
     >>> round(gwet_ac(ratings_from_table([[118, 5], [2, 0]])).estimate.value, 4)
     0.9408
     """
-    return _chance_corrected(ratings, "gwet", weights, categories, resampling, unit)
+    return _chance_corrected(ratings, "gwet", weights, categories, resampling, unit, level)
 
 
 def brennan_prediger(
@@ -159,8 +178,9 @@ def brennan_prediger(
     categories: Sequence[float] | None = None,
     resampling: Resampling | None = None,
     unit: str = "items",
+    level: float = 0.95,
 ) -> Agreement:
-    """Brennan-Prediger: chance takes every possible category to be equally likely. Parameters as in :func:`gwet_ac`.
+    """Brennan-Prediger: chance takes every possible category to be equally likely. Else as :func:`gwet_ac`.
 
     Examples
     --------
@@ -171,7 +191,7 @@ def brennan_prediger(
     >>> round(brennan_prediger(ratings).estimate.value, 3)
     0.835
     """
-    return _chance_corrected(ratings, "brennan-prediger", weights, categories, resampling, unit)
+    return _chance_corrected(ratings, "brennan-prediger", weights, categories, resampling, unit, level)
 
 
 def prevalence_warning(alpha: float, ac: float) -> str | None:
@@ -193,13 +213,19 @@ def prevalence_warning(alpha: float, ac: float) -> str | None:
 
 
 def with_student_interval(estimate: Estimate, influence: FloatArray) -> Estimate:
-    """The estimate with the interval ``value -+ t(n-1) s/sqrt(n)`` of its per-unit contributions, clipped at 1."""
+    """The estimate with the interval ``value -+ t(n-1) s/sqrt(n)`` of its per-unit contributions, clipped at -1 and 1.
+
+    Where all contributions are equal (perfect agreement) there is none: that few units do not differ is no certainty.
+    """
     n = len(influence)
     if n < 2:
         reason = f"only {n} {estimate.unit} carry a value; an interval needs at least 2"
         return replace(estimate, interval_reason=reason, n_groups=n, group_unit=estimate.unit)
     deviation = influence - estimate.value
     error = math.sqrt(float(deviation @ deviation) / (n * (n - 1)))
+    if error <= _SAME:
+        reason = f"all {estimate.unit} agree alike, so their spread says nothing of the error"
+        return replace(estimate, interval_reason=reason, n_groups=n, group_unit=estimate.unit)
     half = float(stats.t.ppf(0.5 + estimate.level / 2, n - 1)) * error
     interval = Interval(
         max(-1.0, estimate.value - half), min(1.0, estimate.value + half), estimate.level,
@@ -215,7 +241,9 @@ def _chance_corrected(
     categories: Sequence[float] | None,
     resampling: Resampling | None,
     unit: str,
+    level: float,
 ) -> Agreement:
+    check_level(level)
     matrix = rating_matrix(ratings)
     values = category_values(matrix, categories)
     q = len(values)
@@ -234,9 +262,9 @@ def _chance_corrected(
     value = float(corrected(observed, expected)[0])
     if math.isnan(value):
         reason = f"no {unit} with two ratings" if n == 0 else "only one category is possible: chance agreement is 1"
-        empty = undefined(reason, n=n, unit=unit, method=method, version=VERSION)
+        empty = undefined(reason, n=n, unit=unit, method=method, version=VERSION, level=level)
         return Agreement(empty, *parts, share, np.empty(0))
-    estimate = Estimate(value, NAN, NAN, n=n, unit=unit, method=method, version=VERSION)
+    estimate = Estimate(value, NAN, NAN, n=n, unit=unit, method=method, version=VERSION, level=level)
     influence = _influence(counts[rated], share[rated], chance, weight, parts, value)
     estimate = with_student_interval(estimate, influence)
     if resampling is not None:

@@ -95,6 +95,11 @@ def compare_all(
     spacing_mm : sequence of float, optional
         Size of a voxel along each axis, for the volumes.
 
+    Raises
+    ------
+    ValueError
+        Where there is no map, grids differ, labels are not whole numbers, or the spacing is impossible.
+
     Examples
     --------
     >>> found = compare_all([np.array([[1, 1, 2, 0]]), np.array([[1, 2, 2, 0]]), np.array([[1, 1, 2, 0]])])

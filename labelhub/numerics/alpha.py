@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from labelhub.numerics.agreement import with_student_interval
 from labelhub.numerics.bootstrap import Resampling, Statistic, bootstrap_interval
 from labelhub.numerics.ratings import category_codes, category_counts, category_values, rating_matrix
-from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, Interval, undefined
+from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, Interval, check_level, undefined
 
 METHOD = "Krippendorff's alpha"
 VERSION = "1"
@@ -61,6 +61,7 @@ def krippendorff_alpha(
     distance: ArrayLike | None = None,
     resampling: Resampling | None = None,
     unit: str = "items",
+    level: float = 0.95,
 ) -> Alpha:
     """Krippendorff's alpha of ratings with gaps: D_o / D_e is observed over chance disagreement, alpha one minus it.
 
@@ -76,16 +77,20 @@ def krippendorff_alpha(
         How to make the interval; without it the interval is Gwet's analytic one, over independent units.
     unit : str
         What a row is, in words and in the plural.
+    level : float
+        Of the analytic interval; a resampling brings its own.
 
     Returns
     -------
     Alpha
-        NaN with a reason where no unit has two ratings, or where all values are equal (D_e = 0; this is not 1).
+        ``estimate.n`` counts units with two ratings. NaN with a reason where there is none (one rater, say), or where all
+        values are equal (D_e = 0; this is not 1). Without an analytic interval, with a reason, where all units agree.
 
     Raises
     ------
     ValueError
-        Where the measure is unknown, the distance is not one, or ratio data are negative.
+        Where ratings are not a matrix or infinite, the measure is unknown, the distance is not one (or a rating is none
+        of its rows), or ratio data are negative.
 
     Examples
     --------
@@ -97,6 +102,7 @@ def krippendorff_alpha(
     >>> [round(krippendorff_alpha(observers.T, measure).estimate.value, 3) for measure in ("nominal", "ordinal")]
     [0.743, 0.815]
     """
+    check_level(level)
     matrix = rating_matrix(ratings)
     _check_measure(measure, matrix, distance)
     name = "given distance" if distance is not None else measure
@@ -107,7 +113,7 @@ def krippendorff_alpha(
     n_ratings = int(present[pairable].sum())
     spread = np.full(len(matrix), NAN)
     if n_ratings == 0:
-        empty = undefined(f"no {unit} with two ratings", n=0, unit=unit, method=method, version=VERSION)
+        empty = undefined(f"no {unit} with two ratings", n=0, unit=unit, method=method, version=VERSION, level=level)
         return Alpha(empty, NAN, NAN, spread, spread.copy(), 0)
     terms = _terms(rows, measure, distance)
     total = terms.contributions.sum(axis=0, keepdims=True)
@@ -117,16 +123,16 @@ def krippendorff_alpha(
     n = int(pairable.sum())
     value = float(terms.statistic(total)[0])
     if math.isnan(value):
-        empty = undefined(NO_VARIATION, n=n, unit=unit, method=method, version=VERSION)
+        empty = undefined(NO_VARIATION, n=n, unit=unit, method=method, version=VERSION, level=level)
         return Alpha(empty, observed, expected, spread, np.full(len(matrix), NAN), n_ratings)
     influence = np.full(len(matrix), NAN)
-    estimate = Estimate(value, NAN, NAN, n=n, unit=unit, method=method, version=VERSION)
+    estimate = Estimate(value, NAN, NAN, n=n, unit=unit, method=method, version=VERSION, level=level)
     if terms.codes is not None and terms.distances is not None:
         influence[pairable] = _influence(terms.codes, terms.distances, unit_sums)
         estimate = with_student_interval(estimate, _recentred(influence[pairable], value))
     else:
         reason = f"more than {_MAX_CATEGORIES} different values: pass a resampling for an interval"
-        estimate = estimate.with_interval(Interval(reason=reason))
+        estimate = estimate.with_interval(Interval(level=level, reason=reason))
     if resampling is not None:
         estimate = _resampled(estimate, terms, pairable, resampling)
     return Alpha(estimate, observed, expected, spread, influence, n_ratings)

@@ -120,6 +120,23 @@ def answers_from_rows(
 ) -> Answers:
     """Answers from three columns of equal length; units and raters are numbers from 0 on, in any order.
 
+    Parameters
+    ----------
+    unit, rater : array of int, shape (answer,)
+        Who answered what, numbered from 0.
+    rating : array of float, shape (answer,)
+        The answer; finite.
+    n_units, n_raters : int, optional
+        How many there are, with those without an answer; the greatest number plus one by default.
+    categories : sequence of float, optional
+        The possible categories; those that occur by default.
+
+    Raises
+    ------
+    ValueError
+        Where the columns differ in length, a number is below 0 or beyond ``n_units`` or ``n_raters``, or a rating is
+        not finite or none of the categories.
+
     Examples
     --------
     >>> found = answers_from_rows([1, 0, 0], [0, 0, 1], [5.0, 7.0, 5.0])

@@ -79,6 +79,11 @@ def benchmark(estimate: Estimate, scale: Scale = "landis-koch", *, certainty: fl
     certainty : float
         Least probability that the coefficient lies in the claimed band or a better one.
 
+    Raises
+    ------
+    ValueError
+        Where the scale is unknown or the certainty does not lie from .5 to below 1.
+
     Examples
     --------
     AC1 of .775 looks "substantial"; with a standard error of .143 over 12 units only "moderate" can be claimed.

@@ -28,6 +28,7 @@ METHOD = "Bland–Altman limits of agreement"
 VERSION = "1"
 
 _SUGGESTION_P = 0.05
+_SAME = 1e-12
 
 Scale: TypeAlias = Literal["difference", "ratio"]
 
@@ -96,7 +97,13 @@ def limits_of_agreement(
     Returns
     -------
     LimitsOfAgreement
-        NaN with a reason where fewer than three units were measured twice.
+        NaN with a reason where fewer than three units were measured twice; without intervals, with a reason, where all
+        differences are equal.
+
+    Raises
+    ------
+    ValueError
+        Where rows differ in length or are infinite, the scale is unknown, or a value is not above 0 with scale="ratio".
 
     Examples
     --------
@@ -126,6 +133,9 @@ def limits_of_agreement(
     def shown(triple: tuple[float, float, float]) -> Estimate:
         value, low, high = (math.exp(number) for number in triple) if scale == "ratio" else triple
         interval = Interval(low, high, level, label, n_groups=n_units, group_unit=unit)
+        if parts.spread <= _SAME * max(1.0, float(np.abs(difference).max())):
+            reason = f"all {n_pairs} differences are equal, so their spread says nothing of the error"
+            interval = Interval(level=level, n_groups=n_units, group_unit=unit, reason=reason)
         return Estimate(value, NAN, NAN, n=n_units, unit=unit, method=method, version=VERSION).with_interval(interval)
 
     return LimitsOfAgreement(
@@ -249,6 +259,9 @@ def _proportional(x: FloatArray, y: FloatArray, number: np.ndarray, level: float
     half = float(stats.t.ppf(0.5 + level / 2, n - 2)) * float(line.stderr)
     slope = float(line.slope)
     interval = Interval(slope - half, slope + half, level, "Student, least squares", n_groups=n, group_unit=unit)
+    if not half > _SAME:
+        reason = "all differences lie on one line, so their spread says nothing of the error"
+        interval = Interval(level=level, n_groups=n, group_unit=unit, reason=reason)
     bare = Estimate(slope, NAN, NAN, n=n, unit=unit, method=name, version=VERSION, standard_error=float(line.stderr))
     return ProportionalBias(bare.with_interval(interval), float(line.pvalue))
 

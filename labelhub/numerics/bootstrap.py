@@ -60,6 +60,10 @@ class Resampling:
         if self.kind not in ("bca", "percentile"):
             message = f"kind is {self.kind!r}; allowed are 'bca' and 'percentile'"
             raise ValueError(message)
+        labels = np.asarray(self.groups if self.groups is not None else ())
+        if (labels.dtype.kind == "f" and np.isnan(labels).any()) or (labels.dtype.kind == "O" and None in labels):
+            message = "groups holds NaN or None; a unit of unknown group needs a name of its own"
+            raise ValueError(message)
 
 
 def bootstrap_interval(contributions: FloatArray, statistic: Statistic, resampling: Resampling) -> Interval:
@@ -178,6 +182,11 @@ def ratio_estimate(
         Without it there is no interval, and the result says so.
     n : int, optional
         What to print as the count; the number of units with a positive denominator by default.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one numerator and one denominator a unit, or not one group a unit.
     """
     above = np.asarray(numerators, dtype=np.float64)
     below = np.asarray(denominators, dtype=np.float64)
@@ -211,6 +220,15 @@ def mean_estimate(
 ) -> Estimate:
     """The mean of one value a unit, NaN left out and not counted, with its bootstrap interval over groups.
 
+    Parameters
+    ----------
+    values : array of float, shape (unit,)
+        NaN where a unit has no value.
+    resampling : Resampling, optional
+        How to make the interval; without it there is none, and the result says so.
+    unit, method, version : str
+        What a value is of (in the plural), and the stamps on the result.
+
     Examples
     --------
     >>> mean_estimate([0.9, 0.8, float("nan"), 0.7], unit="pairs").n
@@ -224,6 +242,11 @@ def mean_estimate(
 
 def group_sums(contributions: FloatArray, groups: ArrayLike | None) -> FloatArray:
     """Contributions added up within each group: shape (group, column), groups in sorted order.
+
+    Raises
+    ------
+    ValueError
+        Where contributions are no matrix, or groups do not have one entry a unit.
 
     Examples
     --------
@@ -303,28 +326,16 @@ def _interval(
             tails = corrected
     low, high = np.quantile(kept, tails)
     return Interval(
-        low=float(low),
-        high=float(high),
-        level=resampling.level,
-        method=_method_name(resampling),
-        n_groups=n_groups,
-        group_unit=resampling.group_unit,
-        n_resamples=resampling.n_resamples,
-        n_dropped=n_dropped,
-        warnings=notes,
-    )
+        float(low), float(high), resampling.level, _method_name(resampling), n_groups, resampling.group_unit,
+        resampling.n_resamples, n_dropped, warnings=notes, standard_error=float(kept.std(ddof=1)),
+    )  # fmt: skip
 
 
 def _without(reason: str, n_groups: int, n_dropped: int, resampling: Resampling) -> Interval:
     return Interval(
-        level=resampling.level,
-        method=_method_name(resampling),
-        n_groups=n_groups,
-        group_unit=resampling.group_unit,
-        n_resamples=resampling.n_resamples,
-        n_dropped=n_dropped,
-        reason=reason,
-    )
+        NAN, NAN, resampling.level, _method_name(resampling), n_groups, resampling.group_unit, resampling.n_resamples,
+        n_dropped, reason,
+    )  # fmt: skip
 
 
 def _too_few(n_groups: int, resampling: Resampling) -> Interval:
@@ -352,7 +363,11 @@ def _bca_tails(
         return None
     bias, acceleration = float(ndtri(below)), float(multiplicity @ deviation**3) / (6 * spread**1.5)
     shifted = bias + ndtri(tails)
-    return np.asarray(ndtr(bias + shifted / (1 - acceleration * shifted)), dtype=np.float64)
+    stretched = 1 - acceleration * shifted
+    if (stretched <= 0).any():
+        # Beyond its pole the correction turns over, and the lower end would come out above the upper one.
+        return None
+    return np.asarray(ndtr(bias + shifted / stretched), dtype=np.float64)
 
 
 def _warnings(n_dropped: int, n_groups: int, resampling: Resampling) -> tuple[str, ...]:

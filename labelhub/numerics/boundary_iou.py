@@ -69,6 +69,11 @@ def boundary_iou(
     both_empty_is_perfect : bool
         Two empty masks get 1 in place of NaN.
 
+    Raises
+    ------
+    ValueError
+        Where the grids differ, a mask is not boolean, or width or spacing is impossible.
+
     Examples
     --------
     A 10 x 10 square and the same shifted by two columns.

@@ -53,6 +53,11 @@ def cl_dice(first: BoolArray, second: BoolArray, *, both_empty_is_perfect: bool 
     both_empty_is_perfect : bool
         Two empty masks get 1 in place of NaN.
 
+    Raises
+    ------
+    ValueError
+        Where the grids differ, or a mask is not boolean.
+
     Examples
     --------
     The first mask follows half of a line and misses the other.
@@ -77,13 +82,15 @@ def cl_dice(first: BoolArray, second: BoolArray, *, both_empty_is_perfect: bool 
 
 
 def centre_line(mask: BoolArray) -> BoolArray:
-    """The skeleton of a mask, one voxel wide; never empty where the mask is not.
+    """The skeleton of a mask, one voxel wide; never empty where the mask is not. A row of voxels is its own.
 
     Examples
     --------
     >>> int(centre_line(np.ones((3, 9), dtype=bool)).sum())
     8
     """
+    if mask.ndim == 1:
+        return mask
     # A rim of background: thinning treats the array's edge otherwise than the object's.
     line = np.asarray(skeletonize(np.pad(mask, 1)), dtype=bool)[(slice(1, -1),) * mask.ndim]
     # Zhang's rule can thin a tiny object away; its own voxels then stand for its line.

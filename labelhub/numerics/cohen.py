@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +26,8 @@ from labelhub.numerics.weights import Weights, agreement_weights
 METHOD = "Cohen's kappa"
 VERSION = "1"
 
+_SAME = 1e-12
+
 
 def cohen_kappa(
     ratings: ArrayLike,
@@ -37,8 +40,10 @@ def cohen_kappa(
 ) -> Agreement:
     """Cohen's kappa of two raters: chance lets each have a distribution of their own. Units rated by one are left out.
 
-    The standard error is that of Fleiss, Cohen and Everitt (1969). Parameters as in ``agreement.raw_agreement``, with
-    exactly two columns.
+    1 is perfect, 0 is chance, negative is systematic disagreement. The interval is normal, clipped at -1 and 1, with the
+    standard error of Fleiss, Cohen and Everitt (1969) at the estimate. NaN with a reason where no unit was rated by both,
+    or both used one category only. Parameters as in ``agreement.raw_agreement``, with exactly two columns (else a
+    ValueError).
 
     Examples
     --------
@@ -79,6 +84,10 @@ def cohen_kappa(
     estimate = Estimate(value, NAN, NAN, n=n, unit=unit, method=method, version=VERSION, standard_error=error)
     low, high = max(-1.0, value - half), min(1.0, value + half)
     interval = Interval(low, high, level, "normal, Fleiss–Cohen–Everitt", n_groups=n, group_unit=unit)
+    if error <= _SAME:
+        reason = f"all {unit} agree alike, so their spread says nothing of the error"
+        interval = Interval(level=level, n_groups=n, group_unit=unit, reason=reason)
+        estimate = replace(estimate, standard_error=NAN)
     if resampling is not None:
         indicator = np.zeros((len(matrix), q * q))
         indicator[np.nonzero(both)[0], cell[both]] = 1.0

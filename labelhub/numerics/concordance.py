@@ -70,6 +70,11 @@ def concordance_correlation(
     Concordance
         NaN with a reason with fewer than three units, or where neither measurement varies.
 
+    Raises
+    ------
+    ValueError
+        Where the measurements differ in number or are infinite.
+
     Examples
     --------
     A constant shift of 1 leaves the correlation at 1 and the concordance below it.

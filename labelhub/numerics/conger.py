@@ -26,7 +26,7 @@ from labelhub.numerics.agreement import (
 )
 from labelhub.numerics.bootstrap import Resampling, Statistic, bootstrap_interval
 from labelhub.numerics.ratings import category_codes, category_values, rating_matrix
-from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, undefined
+from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, check_level, undefined
 from labelhub.numerics.weights import Weights, agreement_weights
 
 METHOD = "Conger's kappa"
@@ -40,6 +40,7 @@ def conger_kappa(
     categories: Sequence[float] | None = None,
     resampling: Resampling | None = None,
     unit: str = "items",
+    level: float = 0.95,
 ) -> Agreement:
     """Conger's kappa of identified raters: 1 is perfect, 0 is chance, negative is systematic disagreement.
 
@@ -47,13 +48,18 @@ def conger_kappa(
     ----------
     ratings : array of float, shape (unit, rater)
         NaN where a rater did not rate. A rater without any rating does not count.
-    weights, categories, resampling, unit
+    weights, categories, resampling, unit, level
         As in ``agreement.raw_agreement``.
 
     Returns
     -------
     Agreement
         NaN with a reason where no unit has two ratings, or where chance agreement is 1.
+
+    Raises
+    ------
+    ValueError
+        Where ratings are no matrix or infinite, a rating is outside the categories, or weights are none.
 
     Examples
     --------
@@ -66,6 +72,7 @@ def conger_kappa(
     >>> round(found.value, 5), round(found.standard_error, 5)
     (0.76207, 0.15011)
     """
+    check_level(level)
     matrix = rating_matrix(ratings)
     values = category_values(matrix, categories)
     weight = agreement_weights(weights, len(values))
@@ -76,7 +83,7 @@ def conger_kappa(
     share = unit_agreement(counts_by_unit(matrix, values), weight)
     n = int(np.isfinite(share).sum())
     if n == 0:
-        empty = undefined(f"no {unit} with two ratings", n=0, unit=unit, method=method, version=VERSION)
+        empty = undefined(f"no {unit} with two ratings", n=0, unit=unit, method=method, version=VERSION, level=level)
         return Agreement(empty, NAN, NAN, share, np.empty(0))
     contributions = _contributions(codes, share, len(values))
     total = contributions.sum(axis=0, keepdims=True)
@@ -85,12 +92,12 @@ def conger_kappa(
     value = float(corrected(observed, expected)[0])
     if np.isnan(value):
         reason = "all raters used one category only: chance agreement is 1"
-        empty = undefined(reason, n=n, unit=unit, method=method, version=VERSION)
+        empty = undefined(reason, n=n, unit=unit, method=method, version=VERSION, level=level)
         return Agreement(empty, *parts, share, np.empty(0))
     rated = (codes >= 0).any(axis=1)
     influence = np.full(len(matrix), NAN)
     influence[rated] = _influence(codes[rated], share[rated], weight, parts, value)
-    bare = Estimate(value, NAN, NAN, n=n, unit=unit, method=method, version=VERSION)
+    bare = Estimate(value, NAN, NAN, n=n, unit=unit, method=method, version=VERSION, level=level)
     estimate = with_student_interval(bare, influence[rated])
     if resampling is not None:
         statistic = _statistic(codes.shape[1], weight)

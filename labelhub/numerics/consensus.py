@@ -88,6 +88,11 @@ def majority_vote(
     weights : array of float, shape (rater,), optional
         Weight of each rater's vote, at least 0; 1 by default.
 
+    Raises
+    ------
+    ValueError
+        Where a rating is none of the categories, or there is not one weight of at least 0 a rater.
+
     Examples
     --------
     >>> vote = majority_vote([[1, 1, 2], [1, 2, float("nan")]])
@@ -106,6 +111,17 @@ def majority_vote(
 
 def expected_correct(vote: MajorityVote, truth: ArrayLike) -> FloatArray:
     """The chance that each unit is right if ties are broken at random; NaN without votes or truth.
+
+    Parameters
+    ----------
+    vote : MajorityVote
+    truth : array of float, shape (unit,)
+        The true category, NaN where unknown.
+
+    Raises
+    ------
+    ValueError
+        Where truth does not have one value a unit.
 
     Examples
     --------
@@ -185,6 +201,11 @@ def class_consensus(
         The true category where it is known, else NaN. It judges and corrects; it is no answer.
     rng : numpy.random.Generator, optional
         Draws the answers to hold out; seeded with 0 by default, so that a second call gives the same.
+
+    Raises
+    ------
+    ValueError
+        Where fewer than two categories are possible, a rating is none of them, or gold does not have one value a unit.
 
     Examples
     --------

@@ -72,6 +72,11 @@ def ewma(
     n_baseline : int, optional
         How many points mean and spread were estimated from, if they were; below 100 the result warns.
 
+    Raises
+    ------
+    ValueError
+        Where a value is not finite, spread is not above 0, or weight or width is out of range.
+
     Examples
     --------
     >>> ewma([0.0] * 20 + [2.0] * 10, mean=0.0, spread=1.0).alarm_at
@@ -116,6 +121,18 @@ def drift_run_length(accuracy: float, *, limit: float = DRIFT_LIMIT, good: float
     """The mean number of gold units until the CUSUM of ``sequential.drift`` alarms for a rater of this accuracy.
 
     A Markov chain on a fine grid of the CUSUM's height; infinite for a rater who never errs.
+
+    Parameters
+    ----------
+    accuracy : float
+        Of the rater watched, 0 to 1.
+    limit, good, bad : float
+        As of ``sequential.drift``.
+
+    Raises
+    ------
+    ValueError
+        Where accuracy lies outside 0 to 1, limit is not above 0, or not 0 < bad < good < 1.
 
     Examples
     --------

@@ -94,6 +94,11 @@ def shared_errors(
     SharedErrors
         Without pairs, and with a reason, where no pair shares enough units.
 
+    Raises
+    ------
+    ValueError
+        Where truth does not have one value a unit, a rating is outside the categories, or the rate not between 0 and 1.
+
     Examples
     --------
     Five raters of thirty units who err one at a time, and the last copies the fourth:

@@ -24,7 +24,8 @@ from labelhub.numerics.results import NAN, FloatArray
 METHOD = "CROWDLAB"
 VERSION = "1"
 
-_LEAST_WEIGHT = 1e-4
+# As in the authors' cleanlab.
+_LEAST_WEIGHT = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -51,6 +52,9 @@ def crowdlab(
 ) -> Crowdlab:
     """The settled category of each unit from raters' answers and a model's out-of-sample probabilities.
 
+    All weights are judged against the majority vote, whose ties the model breaks. (cleanlab's default "best_quality" judges
+    them once more against its own consensus; with its ``consensus_method="majority_vote"`` both give the same numbers.)
+
     Parameters
     ----------
     ratings, categories, raters
@@ -63,6 +67,11 @@ def crowdlab(
     -------
     Crowdlab
         With a warning where no unit has two answers: nobody can then be weighed, and all count alike.
+
+    Raises
+    ------
+    ValueError
+        Where a row of probabilities is no distribution, or their shape does not fit the answers.
 
     Examples
     --------
@@ -116,7 +125,11 @@ def _checked_probabilities(probabilities: ArrayLike, answers: Answers) -> FloatA
         message = f"probabilities has shape {table.shape}; {(answers.n_units, answers.n_categories)} is needed"
         raise ValueError(message)
     if not (np.isfinite(table).all() and (table >= 0).all() and np.allclose(table.sum(axis=1), 1.0, atol=1e-3)):
-        message = "probabilities holds a row that is not a distribution; rows must be at least 0 and add up to 1"
+        sums = table.sum(axis=1)
+        message = (
+            f"probabilities has rows that add up to {sums.min():g} up to {sums.max():g} and a least entry of "
+            f"{table.min():g}; it must hold distributions: at least 0, adding up to 1"
+        )
         raise ValueError(message)
     return table
 

@@ -111,6 +111,11 @@ def dawid_skene(
         With a warning where it did not converge, where raters look worse than chance (labels may be flipped), or where
         it follows one rater against the vote of the others.
 
+    Raises
+    ------
+    ValueError
+        Where fewer than two categories are possible, or a rating is none of them.
+
     Examples
     --------
     >>> found = dawid_skene([[0, 0, 1], [1, 1, 1], [0, 0, 0], [1, 1, 0]])

@@ -82,6 +82,11 @@ def adjusted_accuracy(right: ArrayLike, *, level: float = 0.95, unit: str = "gol
     AdjustedScores
         A rater without answers gets the prior's score, with a warning of no answers.
 
+    Raises
+    ------
+    ValueError
+        Where an answer is not 0, 1 or NaN.
+
     Examples
     --------
     The second rater got the easy half only: their raw share is higher, their adjusted share is not.

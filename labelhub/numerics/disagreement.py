@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import ndimage
+from scipy.special import xlogy
 
 from labelhub.numerics.geometry import Placed, PlacedMask
 from labelhub.numerics.object_merge import default_quorum, vote_map
@@ -63,16 +64,34 @@ class DisagreementMap:
     origin: tuple[int, ...]
     n_raters: int
 
+    @property
+    def entropy(self) -> FloatArray:
+        """The entropy of the votes at each voxel in bits, 0 (all alike) to 1 (half against half)."""
+        p = self.share
+        return np.asarray(-(xlogy(p, p) + xlogy(1 - p, 1 - p)) / np.log(2) + 0.0, dtype=np.float64)
+
 
 def disagreement_map(masks: Sequence[Placed], *, n_raters: int | None = None) -> DisagreementMap:
     """How divided the raters are at each voxel, in the bounding box of all masks (beyond it they agree).
+
+    Parameters
+    ----------
+    masks : sequence of Placed
+        One a rater, all 2-D or all 3-D.
+    n_raters : int, optional
+        How many read the item, with those who marked nothing; the number of masks by default.
+
+    Raises
+    ------
+    ValueError
+        Where ``n_raters`` is below the number of masks or below 1, or masks mix 2 and 3 dimensions.
 
     Examples
     --------
     >>> from labelhub.numerics.geometry import PlacedMask
     >>> both = [PlacedMask(np.ones((1, 2), dtype=bool), (0, 0)), PlacedMask(np.ones((1, 2), dtype=bool), (0, 1))]
-    >>> disagreement_map(both).disagreement.tolist()
-    [[1.0, 0.0, 1.0]]
+    >>> disagreement_map(both).disagreement.tolist(), disagreement_map(both, n_raters=8).entropy.round(3).tolist()
+    ([[1.0, 0.0, 1.0]], [[0.544, 0.811, 0.544]])
     """
     count = len(masks) if n_raters is None else n_raters
     if count < max(len(masks), 1):
@@ -119,6 +138,11 @@ def disputed_regions(
     tuple of DisputedRegion
         Regions are face-connected; each is shown whole, not only its deep part.
 
+    Raises
+    ------
+    ValueError
+        Where the masks differ in dimensions, or tolerance or spacing is impossible.
+
     Examples
     --------
     >>> from labelhub.numerics.geometry import PlacedMask
@@ -159,6 +183,13 @@ def disputed_regions_among(
     """The regions where raters differ among themselves, largest first: some marked them, some did not.
 
     They are measured from the surface of the voxel vote: "extra" lies outside it, "missing" inside.
+
+    Parameters
+    ----------
+    masks : sequence of Placed
+        One a rater; without any there are no regions.
+    tolerance, spacing
+        As in :func:`disputed_regions`.
     """
     votes, origin = vote_map(masks)
     if not masks or not votes.size:

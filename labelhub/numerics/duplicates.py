@@ -49,6 +49,11 @@ def contour_fingerprint(points: ArrayLike, *, precision: float = PRECISION) -> s
     precision : float
         Vertices are rounded to multiples of it, in the unit of the points.
 
+    Raises
+    ------
+    ValueError
+        Where points are not finite pairs, there are none, or precision is not above 0.
+
     Examples
     --------
     >>> square = [(0, 0), (1, 0), (1, 1), (0, 1)]
@@ -76,6 +81,15 @@ def duplicate_contours(
 
     Outlines of fewer than five vertices are left out: boxes and triangles coincide by chance on a pixel grid.
 
+    Parameters
+    ----------
+    contours : sequence of array of float, each of shape (vertex, 2)
+        Outlines on one unit.
+    raters : sequence of int
+        Who drew each.
+    precision : float
+        As in :func:`contour_fingerprint`.
+
     Examples
     --------
     >>> drawn = [(0, 0), (4, 1), (5, 4), (3, 6), (1, 5)]
@@ -101,9 +115,23 @@ def duplicate_contours(
 def duplicate_masks(
     masks: Sequence[PlacedMask], raters: Sequence[int], *, least_iou: float = LEAST_IOU
 ) -> tuple[Duplicate, ...]:
-    """The pairs of masks on one unit that different raters gave with an intersection over union above ``least_iou``.
+    """The pairs of masks on one unit that different raters gave with an intersection over union of ``least_iou`` or more.
 
     Masks under 50 voxels are left out: small ones coincide by chance.
+
+    Parameters
+    ----------
+    masks : sequence of PlacedMask
+        Masks on one unit.
+    raters : sequence of int
+        Who drew each.
+    least_iou : float
+        Above 0 and at most 1.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one rater a mask, or ``least_iou`` is not above 0 and at most 1.
 
     Examples
     --------

@@ -45,6 +45,11 @@ def discoveries(p_values: ArrayLike, *, rate: float = 0.05) -> Discoveries:
     rate : float
         The false discovery rate to keep.
 
+    Raises
+    ------
+    ValueError
+        Where a p-value lies outside 0 to 1, or the rate is not strictly between 0 and 1.
+
     Examples
     --------
     Benjamini and Hochberg (1995), section 3.1: four of fifteen stand at 5 %.

@@ -27,6 +27,11 @@ def sessions_of(times_s: Sequence[float], *, gap_s: float = 1800.0) -> NDArray[n
 
     ``times_s`` are ascending seconds. Returns one session number (from 0) a time; empty input gives an empty array.
 
+    Raises
+    ------
+    ValueError
+        Where times are not one ascending row, or hold NaN.
+
     Examples
     --------
     >>> sessions_of([0, 60, 120, 9000, 9060]).tolist()
@@ -34,7 +39,8 @@ def sessions_of(times_s: Sequence[float], *, gap_s: float = 1800.0) -> NDArray[n
     """
     times = np.asarray(times_s, dtype=np.float64)
     if times.ndim != 1 or np.isnan(times).any() or (np.diff(times) < 0).any():
-        raise ValueError("times_s must be one ascending row of seconds without NaN.")
+        message = f"times_s has shape {times.shape}; one ascending row of seconds without NaN is needed"
+        raise ValueError(message)
     if times.size == 0:
         return np.zeros(0, dtype=np.int64)
     return np.concatenate(([0], np.cumsum(np.diff(times) > gap_s))).astype(np.int64)
@@ -69,6 +75,11 @@ def fatigue_slope(
     ----------
     Angrist and Pischke (2009), chapters 5.1 (fixed effects) and 8.2 (clusters).
 
+    Raises
+    ------
+    ValueError
+        Where the rows differ in length or hold NaN.
+
     Examples
     --------
     >>> right = [1, 1, 1, 1, 0, 1, 0, 0] * 3
@@ -78,9 +89,13 @@ def fatigue_slope(
     """
     outcome, place, group = (np.asarray(values, dtype=np.float64) for values in (is_right, position, session))
     if not outcome.shape == place.shape == group.shape or outcome.ndim != 1:
-        raise ValueError("is_right, position and session must be rows of one length.")
-    if np.isnan(outcome).any() or np.isnan(place).any():
-        raise ValueError("is_right and position must not hold NaN: leave out answers that cannot be judged.")
+        message = (
+            f"is_right has shape {outcome.shape}, position {place.shape}, session {group.shape}; rows of one length"
+        )
+        raise ValueError(f"{message} are needed")
+    if np.isnan([outcome, place, group]).any():
+        message = "is_right, position or session holds NaN; leave out answers that cannot be judged or placed"
+        raise ValueError(message)
     _, names = np.unique(group, return_inverse=True)
     n_sessions = int(names.max()) + 1 if names.size else 0
     x, y = (_centred(values, names, n_sessions) for values in (place, outcome))

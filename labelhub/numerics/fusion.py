@@ -76,6 +76,11 @@ def simple_fusion(masks: Sequence[BoolArray], *, alpha: float = 1.0, max_iterati
     max_iterations : int
         Stop, with a warning, after so many rounds.
 
+    Raises
+    ------
+    ValueError
+        Where there is no mask, grids differ, a mask is not boolean, or alpha is below 0.
+
     Examples
     --------
     >>> square, spot = np.zeros((9, 9), dtype=bool), np.zeros((9, 9), dtype=bool)
@@ -164,6 +169,11 @@ def shape_average(
     -------
     FusedShape
         ``spread`` is the standard deviation between raters at each voxel, at least half a step.
+
+    Raises
+    ------
+    ValueError
+        Where there is no mask, grids differ, a mask is not boolean, or average or spacing is none.
 
     Examples
     --------

@@ -90,6 +90,13 @@ class CalibrationDecision:
 def rater_offsets(cases: Sequence[GoldCase], *, level: float = 0.95) -> tuple[RaterOffset, ...]:
     """Every rater's offset on gold, label by label.
 
+    Parameters
+    ----------
+    cases : sequence of GoldCase
+        Every case has a place for each rater, ``None`` where unread.
+    level : float
+        Of the intervals over patients.
+
     Examples
     --------
     >>> truth = np.zeros((30, 30), dtype=bool)
@@ -127,6 +134,11 @@ def calibrated_fusion(
     spacing_mm : sequence of float, optional
         Size of a voxel along each axis.
 
+    Raises
+    ------
+    ValueError
+        Where a mask has no offset with a value, grids differ, or the spacing is impossible.
+
     Examples
     --------
     >>> truth, large = np.zeros((30, 30), dtype=bool), np.zeros((30, 30), dtype=bool)
@@ -145,6 +157,13 @@ def calibrated_fusion(
 
 def decide_calibration(cases: Sequence[GoldCase], *, level: float = 0.95) -> tuple[CalibrationDecision, ...]:
     """For each label whether calibrated fusion is to be used, by the rule of this module.
+
+    Parameters
+    ----------
+    cases : sequence of GoldCase
+        As in :func:`rater_offsets`.
+    level : float
+        One minus it is the level that Holm's p values must undercut.
 
     Examples
     --------

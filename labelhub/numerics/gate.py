@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelhub.numerics.proportions import proportion
-from labelhub.numerics.results import NAN, BoolArray, Estimate, IntArray
+from labelhub.numerics.results import NAN, BoolArray, Estimate, FloatArray, IntArray
 from labelhub.numerics.sequential import DRIFT_LIMIT, SprtPlan
 
 METHOD = "gate"
@@ -26,11 +26,13 @@ VERSION = "1"
 _TRUNCATION = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SprtBehaviour:
     """Exact behaviour of one cut test on a rater of this ``accuracy``.
 
     ``pauses`` and ``clears`` add up to 1; ``mean_n`` and ``median_n`` count gold units until the verdict.
+    ``decided[n]`` is the chance of a verdict within ``n`` gold units, shape (longest test + 1,), 0 at 0 and 1 at the end;
+    ``paused[n]`` that of a pause.
     """
 
     accuracy: float
@@ -39,12 +41,21 @@ class SprtBehaviour:
     mean_n: float
     median_n: int
     cut_short: float
+    decided: FloatArray
+    paused: FloatArray
     method: str = "exact, by counting paths"
     version: str = VERSION
 
 
 def sprt_behaviour(accuracy: float, plan: SprtPlan | None = None) -> SprtBehaviour:
     """How often the test pauses a rater of this accuracy, and after how many gold units; nothing is simulated.
+
+    Parameters
+    ----------
+    accuracy : float
+        Of the rater, 0 to 1, the same on every gold unit.
+    plan : SprtPlan, optional
+        The default is .90 against .75 with errors .01 and .10.
 
     Examples
     --------
@@ -59,7 +70,7 @@ def sprt_behaviour(accuracy: float, plan: SprtPlan | None = None) -> SprtBehavio
     chance = np.zeros(limit + 1)
     chance[0] = 1.0
     pauses = clears = mean_n = 0.0
-    median_n, decided = 0, 0.0
+    decided, paused = np.zeros(limit + 1), np.zeros(limit + 1)
     for n in range(1, limit + 1):
         chance[1:] = chance[1:] * accuracy + chance[:-1] * (1 - accuracy)
         chance[0] *= accuracy
@@ -73,10 +84,10 @@ def sprt_behaviour(accuracy: float, plan: SprtPlan | None = None) -> SprtBehavio
         now_paused, now_cleared = float(chance[is_pause].sum()), float(chance[is_clear].sum())
         pauses, clears = pauses + now_paused, clears + now_cleared
         mean_n += n * (now_paused + now_cleared)
-        decided += now_paused + now_cleared
-        median_n = n if median_n == 0 and decided >= 0.5 else median_n
+        decided[n], paused[n] = decided[n - 1] + now_paused + now_cleared, paused[n - 1] + now_paused
         chance[is_pause | is_clear] = 0.0
-    return SprtBehaviour(accuracy, pauses, clears, mean_n, median_n, open_before)
+    median_n = int(np.searchsorted(decided, 0.5 - 1e-12))
+    return SprtBehaviour(accuracy, pauses, clears, mean_n, median_n, open_before, decided, paused)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +135,11 @@ def gate_behaviour(
     drift_limit : float
         Of the watch after a clearance.
 
+    Raises
+    ------
+    ValueError
+        Where accuracy lies outside 0 to 1, or a number is not above 0.
+
     Examples
     --------
     >>> found = gate_behaviour(0.5, np.random.default_rng(0), n_raters=100)
@@ -144,6 +160,68 @@ def gate_behaviour(
     return GateBehaviour(
         accuracy, share, mean_gold, float(state.alarms.mean()), float(state.tests.mean()), n_gold, n_raters, chosen,
         drift_limit,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class WorkNeeded:
+    """Gold units and tasks until one test decides: median, and what nine of ten labelers stay within.
+
+    ``n`` tests were drawn from the exact distribution of their length.
+    """
+
+    accuracy: float
+    gold_median: int
+    gold_ninety: int
+    tasks_median: int
+    tasks_ninety: int
+    n: int
+    method: str = "gold: exact; tasks: drawn, gold comes at random with its share"
+    version: str = VERSION
+
+
+def work_until_decision(
+    accuracy: float,
+    rng: np.random.Generator,
+    *,
+    plan: SprtPlan | None = None,
+    exam: int = 0,
+    share: float = 0.20,
+    n_raters: int = 20_000,
+) -> WorkNeeded:
+    """How much a rater does until the test decides, where the first ``exam`` units are gold and then a ``share`` at random.
+
+    Parameters
+    ----------
+    accuracy : float
+        0 to 1.
+    rng : numpy.random.Generator
+    plan : SprtPlan, optional
+    exam : int
+        Gold units that come first, one after the other.
+    share : float
+        The chance of each later task to be gold, above 0.
+    n_raters : int
+        How many are drawn.
+
+    Examples
+    --------
+    >>> work_until_decision(0.75, np.random.default_rng(0), exam=0, share=1.0).tasks_median
+    38
+    """
+    if exam < 0 or not 0 < share <= 1:
+        message = f"exam is {exam} and share {share}; at least 0, and above 0 up to 1"
+        raise ValueError(message)
+    found = sprt_behaviour(accuracy, plan)
+    lengths = np.searchsorted(found.decided, rng.random(n_raters) * found.decided[-1], side="left")
+    beyond = np.maximum(lengths - exam, 0)
+    # Of a sequence of tasks that are gold at random, the one that is the k-th gold: k plus what came between.
+    tasks = np.minimum(lengths, exam) + beyond
+    between = beyond > 0
+    tasks[between] += rng.negative_binomial(beyond[between], share)
+    return WorkNeeded(
+        accuracy, found.median_n, int(np.searchsorted(found.decided, 0.9 - 1e-12)),
+        int(np.ceil(np.median(tasks))), int(np.ceil(np.quantile(tasks, 0.9))), n_raters,
     )  # fmt: skip
 
 
@@ -189,6 +267,21 @@ def naive_rule_pauses(
     """The share of raters that "accuracy over the last ``last`` answers under ``below``" pauses within ``n_gold`` units.
 
     The rule looks again after every answer, which is why it pauses nearly everybody in the end.
+
+    Parameters
+    ----------
+    accuracy : float
+        0 to 1.
+    rng : numpy.random.Generator
+    last, below : int, float
+        The rule: paused as soon as the share right of the last ``last`` answers is under ``below``.
+    n_gold, n_raters : int
+        How many gold units each of how many raters meets.
+
+    Raises
+    ------
+    ValueError
+        Where accuracy lies outside 0 to 1, or not 0 < last <= n_gold and 0 < below <= 1.
 
     Examples
     --------

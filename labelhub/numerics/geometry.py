@@ -1,8 +1,8 @@
-"""Similarity of shapes: boxes, polygons, keypoints, and masks that are placed sparsely on a large grid.
+"""Similarity of shapes: boxes, keypoints, and masks that are placed sparsely on a large grid.
 
 Every function returns ``similarity[first, second]``, 1 where alike and 0 where apart. Points are ``(x, y)`` in
-continuous pixel coordinates; the pixel in column i and row j covers [i, i+1) x [j, j+1). Not here: rasterising
-(``rasterise``), and distances between surfaces (``surfaces``).
+continuous pixel coordinates; the pixel in column i and row j covers [i, i+1) x [j, j+1). Not here: polygons
+(``polygons``), rasterising (``rasterise``), and distances between surfaces (``surfaces``).
 
 References
 ----------
@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import shapely
 from numpy.typing import ArrayLike
 
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
@@ -49,12 +48,18 @@ class PlacedMask:
 def box_iou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     """Intersection over union of boxes ``(x0, y0, x1, y1)``: shape (first, second); 0 where both areas are 0.
 
+    Parameters
+    ----------
+    first, second : array of float, shape (box, 4)
+        ``x0 <= x1`` and ``y0 <= y1``, finite; anything else is a ValueError.
+
     Examples
     --------
     >>> box_iou([[0, 0, 2, 2]], [[1, 0, 3, 2], [5, 5, 6, 6]]).round(4).tolist()
     [[0.3333, 0.0]]
     """
-    overlap, union, _ = _box_parts(_boxes(first, "first"), _boxes(second, "second"))
+    a, b = _boxes(first, "first"), _boxes(second, "second")
+    overlap, union = _box_areas(a, b)
     return _ratio(overlap, union)
 
 
@@ -66,47 +71,12 @@ def box_giou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     >>> box_giou([[0, 0, 1, 1]], [[3, 0, 4, 1]]).tolist()
     [[-0.5]]
     """
-    overlap, union, hull = _box_parts(_boxes(first, "first"), _boxes(second, "second"))
+    a, b = _boxes(first, "first"), _boxes(second, "second")
+    overlap, union = _box_areas(a, b)
+    outer = np.maximum(a[:, None, 2:], b[None, :, 2:]) - np.minimum(a[:, None, :2], b[None, :, :2])
+    hull = outer.prod(axis=2)
     iou, empty = _ratio(overlap, union), _ratio(hull - union, hull)
     return np.asarray(iou - empty, dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PolygonShape:
-    """A shape of polygons: its ``parts`` are added up, then its ``holes`` cut out; each is points ``(point, 2)``."""
-
-    parts: tuple[ArrayLike, ...]
-    holes: tuple[ArrayLike, ...] = ()
-
-
-def polygon_iou(first: Sequence[PolygonShape], second: Sequence[PolygonShape]) -> FloatArray:
-    """Intersection over union of polygons from their exact areas: shape (first, second).
-
-    Parameters
-    ----------
-    first, second : sequence of PolygonShape
-        Rings that cross themselves are taken by the even-odd rule. Fewer than three points have no area.
-
-    Examples
-    --------
-    >>> square = PolygonShape(([(0, 0), (2, 0), (2, 2), (0, 2)],))
-    >>> moved = PolygonShape(([(1, 0), (3, 0), (3, 2), (1, 2)],))
-    >>> polygon_iou([square], [moved]).round(4).tolist()
-    [[0.3333]]
-    """
-    left, right = [_area_of(shape) for shape in first], [_area_of(shape) for shape in second]
-    result = np.zeros((len(left), len(right)))
-    if not left or not right:
-        return result
-    tree = shapely.STRtree(right)
-    rows, columns = tree.query(left, predicate="intersects")
-    if len(rows) == 0:
-        return result
-    a, b = np.array(left, dtype=object)[rows], np.array(right, dtype=object)[columns]
-    overlap = shapely.area(shapely.intersection(a, b))
-    union = shapely.area(a) + shapely.area(b) - overlap
-    result[rows, columns] = _ratio(overlap, union)
-    return result
 
 
 def keypoint_similarity(
@@ -121,12 +91,19 @@ def keypoint_similarity(
     Parameters
     ----------
     first, second : array of float, shape (keypoint, 2)
+        NaN where a point is not marked.
     area : float
         The object's area in squared pixels, above 0.
     falloff : array of float, shape (keypoint,) or a number
-        COCO's k, twice its sigmas: how far people usually differ on this point, as a share of the object's size.
+        COCO's k, twice its sigmas, above 0: how far people usually differ on this point, as a share of the object's
+        size.
     visible : array of bool, shape (keypoint,), optional
-        Points that both marked; all by default. NaN where there is none.
+        Points that count; those that both marked by default. The similarity is NaN where none counts.
+
+    Raises
+    ------
+    ValueError
+        Where shapes differ, area or falloff is not above 0, or a point that counts is NaN.
 
     Examples
     --------
@@ -140,16 +117,40 @@ def keypoint_similarity(
     if not area > 0:
         message = f"area is {area!r}; it must be above 0"
         raise ValueError(message)
-    used = np.ones(len(a), dtype=bool) if visible is None else np.asarray(visible, dtype=bool)
+    marked = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+    used = marked if visible is None else np.asarray(visible, dtype=bool)
+    if used.shape != (len(a),) or (used & ~marked).any():
+        message = (
+            f"visible has shape {used.shape} for {len(a)} keypoints; one each, and only of points that both marked"
+        )
+        raise ValueError(message)
+    spread = np.asarray(falloff, dtype=np.float64)
+    if spread.shape not in ((), (len(a),)) or not (spread > 0).all():
+        message = f"falloff is {spread.tolist()} for {len(a)} keypoints; a number above 0, or one each, is needed"
+        raise ValueError(message)
     if not used.any():
         return float("nan")
-    spread = np.broadcast_to(np.asarray(falloff, dtype=np.float64), (len(a),))
+    spread = np.broadcast_to(spread, (len(a),))
     squared = ((a - b) ** 2).sum(axis=1)
     return float(np.exp(-squared[used] / (2 * area * spread[used] ** 2)).mean())
 
 
 def point_similarity(first: ArrayLike, second: ArrayLike, tolerance: float, spacing: ArrayLike = 1.0) -> FloatArray:
     """Closeness of single points: 1 where they coincide, falling in a line to 0 at ``tolerance`` apart.
+
+    Parameters
+    ----------
+    first, second : array of float, shape (point, axis)
+        Points of two raters.
+    tolerance : float
+        Distance at which the similarity reaches 0, in the unit of the spacing.
+    spacing : float or array of float, shape (axis,)
+        Size of a pixel along each axis of the points.
+
+    Raises
+    ------
+    ValueError
+        Where tolerance is not above 0.
 
     Examples
     --------
@@ -233,39 +234,33 @@ def _checked_mask(mask: Placed) -> Placed:
 
 
 def _boxes(boxes: ArrayLike, name: str) -> FloatArray:
-    array = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    if (array[:, 2:] < array[:, :2]).any() or not np.isfinite(array).all():
+    array = np.asarray(boxes, dtype=np.float64)
+    if array.size and array.shape[-1:] != (4,):
+        message = f"{name} has shape {array.shape}; (box, 4) with (x0, y0, x1, y1) is needed"
+        raise ValueError(message)
+    array = array.reshape(-1, 4)
+    # A sum is finite only where every number is, unless it overflows: then each is looked at.
+    is_finite = np.isfinite(array.sum()) or np.isfinite(array).all()
+    if not is_finite or (array[:, 2:] < array[:, :2]).any():
         message = f"{name} holds a box not finite or ending before it starts; allowed is (x0, y0, x1, y1), x0 <= x1"
         raise ValueError(message)
     return array
 
 
-def _box_parts(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = np.clip(high - low, 0, None).prod(axis=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (a, b)]
-    union = areas[0][:, None] + areas[1][None, :] - overlap
-    outer = np.maximum(a[:, None, 2:], b[None, :, 2:]) - np.minimum(a[:, None, :2], b[None, :, :2])
-    return overlap, union, outer.prod(axis=2)
+def _box_areas(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What every two boxes share, and what both cover: one coordinate at a time, which is quicker than points."""
+    (x0, y0, x1, y1), (left, top, right, bottom) = np.ascontiguousarray(a.T)[:, :, None], np.ascontiguousarray(b.T)
+    wide = np.minimum(x1, right)
+    wide -= np.maximum(x0, left)
+    np.maximum(wide, 0.0, out=wide)
+    high = np.minimum(y1, bottom)
+    high -= np.maximum(y0, top)
+    np.maximum(high, 0.0, out=high)
+    wide *= high
+    union = np.subtract((x1 - x0) * (y1 - y0) + (right - left) * (bottom - top), wide, out=high)
+    return wide, union
 
 
 def _ratio(above: ArrayLike, below: ArrayLike) -> FloatArray:
     top, bottom = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
-
-
-def _area_of(shape: PolygonShape) -> shapely.Geometry:
-    """The exact area of a shape; crossing rings are repaired, so that every area is well defined."""
-    solid = shapely.union_all([_ring_area(ring) for ring in shape.parts])
-    return shapely.difference(solid, shapely.union_all([_ring_area(ring) for ring in shape.holes]))
-
-
-def _ring_area(ring: ArrayLike) -> shapely.Geometry:
-    points = np.asarray(ring, dtype=np.float64).reshape(-1, 2)
-    if not np.isfinite(points).all():
-        message = "a ring holds a point that is not finite; every x and y must be a finite number"
-        raise ValueError(message)
-    if len(points) < 3:
-        return shapely.Polygon()
-    area = shapely.Polygon(points)
-    return area if area.is_valid else shapely.make_valid(area)

@@ -50,6 +50,7 @@ def glad(
     *,
     categories: Sequence[float] | None = None,
     raters: ArrayLike | None = None,
+    shares: ArrayLike | None = None,
     tolerance: float = 1e-5,
     max_iterations: int = 100,
 ) -> Glad:
@@ -62,6 +63,8 @@ def glad(
     ----------
     ratings, categories, raters
         As for :func:`labelhub.numerics.dawid_skene.dawid_skene`.
+    shares : array of float, shape (category,), optional
+        Shares of the categories, held fixed; by default they are estimated, each from one unit more than it has.
     tolerance, max_iterations : float, int
         Stop when the log likelihood with priors changes by less than this share, or after so many rounds.
 
@@ -76,12 +79,13 @@ def glad(
     has_votes = answers.n_of_unit > 0
     posterior = vote_shares(answers.votes()) * has_votes[:, None]
     skill, easiness = np.ones(answers.n_raters), np.ones(answers.n_units)
+    given = None if shares is None else _checked_shares(shares, q)
     prevalence = np.full(q, 1 / q)
     previous, likelihood, n_iterations, is_converged = -math.inf, -math.inf, 0, False
     while n_iterations < max_iterations and not is_converged:
         n_iterations += 1
         skill, easiness = _maximised(answers, posterior.ravel()[flat], skill, easiness)
-        prevalence = (posterior.sum(axis=0) + 1) / (posterior.sum() + q)
+        prevalence = (posterior.sum(axis=0) + 1) / (posterior.sum() + q) if given is None else given
         logit = skill[answers.rater] * np.exp(easiness)[answers.unit]
         log_wrong = log_expit(-logit) - math.log(q - 1)
         joint = answers.votes(log_expit(logit) - log_wrong)
@@ -123,6 +127,14 @@ def _maximised(
         spread = np.bincount(answers.unit, chance * (1 - chance) * slope**2, minlength=len(easiness)) + 1
         easiness = easiness + np.clip(gradient / spread, -_LARGEST_STEP, _LARGEST_STEP)
     return skill, easiness
+
+
+def _checked_shares(shares: ArrayLike, q: int) -> FloatArray:
+    given = np.asarray(shares, dtype=np.float64)
+    if given.shape != (q,) or not (given > 0).all() or not np.isclose(given.sum(), 1):
+        message = f"shares is {shares!r}; allowed are {q} numbers above 0, one a category, that add up to 1"
+        raise ValueError(message)
+    return given
 
 
 def _doubts(answers: Answers, skill: FloatArray, rounds_without_end: int | None) -> tuple[str, ...]:

@@ -71,6 +71,11 @@ def gold_leak(
     level : float
         Chance of a false suspicion that is accepted. Over many units, join ``p_value`` by ``false_discovery``.
 
+    Raises
+    ------
+    ValueError
+        Where rows differ in length, a rank is below 1, a time not above 0, or not 1 <= first < late.
+
     Examples
     --------
     Five of ten right early, twenty of twenty late:

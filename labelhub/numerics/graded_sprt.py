@@ -91,6 +91,11 @@ def sprt_by_difficulty(
     rates : ErrorRates, optional
         .01 and .10 by default.
 
+    Raises
+    ------
+    ValueError
+        Where rows differ in length, an answer is neither right nor wrong, or not 0 < bad < good < 1 for every unit.
+
     Examples
     --------
     Five misses on easy units pause, on hard ones they do not.
@@ -106,7 +111,7 @@ def sprt_by_difficulty(
         message = f"is_right has shape {answers.shape}; one true or false and two chances a gold unit are needed"
         raise ValueError(message)
     if not ((bad > 0) & (bad < good) & (good < 1)).all():
-        message = "chance_if_bad must lie above 0 and below chance_if_good, and that below 1, for every unit"
+        message = f"chance_if_bad is {bad.tolist()} and chance_if_good {good.tolist()}; 0 < bad < good < 1 is needed"
         raise ValueError(message)
     steps = np.where(answers.astype(bool), np.log(bad / good), np.log((1 - bad) / (1 - good)))
     if not len(steps):
@@ -132,6 +137,11 @@ def sprt_of_scores(
         Standard deviation of one score, above 0; from 100 or more scores of accepted raters.
     rates : ErrorRates, optional
         .01 and .10 by default.
+
+    Raises
+    ------
+    ValueError
+        Where a score is not finite, or not bad < good with a spread above 0.
 
     Examples
     --------
@@ -161,6 +171,11 @@ def mask_credit(dice: ArrayLike, reader_dice: Sequence[ArrayLike]) -> FloatArray
         The judged rater's Dice against gold; NaN (no value) gives NaN.
     reader_dice : sequence of array of float
         For each unit the Dice values between reference readers, the judged rater left out; a unit without any gives NaN.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one set of reader values a unit.
 
     Examples
     --------

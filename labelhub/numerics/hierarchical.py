@@ -83,6 +83,11 @@ def hierarchical_dawid_skene(
     HierarchicalDawidSkene
         ``confusion`` is each rater's posterior mean; a rater without answers has the pooled one.
 
+    Raises
+    ------
+    ValueError
+        Where fewer than two categories are possible, or a rating is none of them.
+
     Examples
     --------
     >>> found = hierarchical_dawid_skene([[0, 0, 1], [1, 1, 1], [0, 0, 0], [1, 1, 0]])

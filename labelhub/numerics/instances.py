@@ -74,6 +74,16 @@ def components(mask: BoolArray) -> IntArray:
 def instance_overlaps(first: IntArray, second: IntArray) -> InstanceOverlaps:
     """Sizes and shared voxels of the objects of two images on one grid; 0 is background.
 
+    Parameters
+    ----------
+    first, second : array of int, one grid
+        The number of the object at each voxel.
+
+    Raises
+    ------
+    ValueError
+        Where the grids differ, or an object number is not whole or below 0.
+
     Examples
     --------
     >>> found = instance_overlaps(np.array([[1, 1, 0, 7]]), np.array([[0, 3, 3, 3]]))
@@ -100,6 +110,17 @@ def instance_overlaps(first: IntArray, second: IntArray) -> InstanceOverlaps:
 
 def match_instances(overlaps: InstanceOverlaps, threshold: float) -> InstanceMatch:
     """The one-to-one matching with the greatest total IoU among pairs with an IoU of at least ``threshold``.
+
+    Parameters
+    ----------
+    overlaps : InstanceOverlaps
+    threshold : float
+        Above 0 and at most 1.
+
+    Raises
+    ------
+    ValueError
+        Where the threshold is not above 0 and at most 1.
 
     Examples
     --------

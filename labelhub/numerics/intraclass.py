@@ -84,6 +84,11 @@ def intraclass_correlation(
     IntraclassCorrelation
         NaN with a reason where fewer than two units are usable, fewer than two raters, or nothing varies.
 
+    Raises
+    ------
+    ValueError
+        Where the form is unknown, ratings are no matrix or infinite, or groups do not have one entry a unit.
+
     Examples
     --------
     Shrout & Fleiss (1979), six targets, four judges: .17, .29 and .71.

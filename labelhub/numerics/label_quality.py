@@ -38,6 +38,11 @@ def softmin_score(given_probability: ArrayLike, *, temperature: float = TEMPERAT
     temperature : float
         Above 0; towards 0 the minimum, towards infinity the mean.
 
+    Raises
+    ------
+    ValueError
+        Where a value lies outside 0 to 1, or temperature is not above 0.
+
     Examples
     --------
     990 pixels at .95 and 10 at .05, whose mean is .941:
@@ -52,7 +57,7 @@ def softmin_score(given_probability: ArrayLike, *, temperature: float = TEMPERAT
         message = f"temperature is {temperature!r}; it must be above 0"
         raise ValueError(message)
     if ((values < 0) | (values > 1)).any():
-        message = "given_probability holds a value outside 0 to 1"
+        message = f"given_probability runs from {values.min()} to {values.max()}; allowed is 0 to 1, and NaN"
         raise ValueError(message)
     if not len(values):
         return NAN
@@ -91,6 +96,11 @@ def suspect_regions(given_probability: ArrayLike, *, below: float = 0.1, min_vox
     min_voxels : int
         Smaller regions are left out. Neighbours share a face.
 
+    Raises
+    ------
+    ValueError
+        Where the array is not 2-D or 3-D, or ``below`` or ``min_voxels`` is out of range.
+
     Examples
     --------
     >>> x = np.ones((20, 20))
@@ -123,6 +133,13 @@ def suspect_regions(given_probability: ArrayLike, *, below: float = 0.1, min_vox
 def self_confidence(given: ArrayLike, probabilities: ArrayLike) -> FloatArray:
     """The model's probability of each unit's given class, 0 to 1; low is suspect. Shape (unit,).
 
+    Parameters
+    ----------
+    given : array of int, shape (unit,)
+        The given class, a column of ``probabilities``.
+    probabilities : array of float, shape (unit, category)
+        Out of sample; rows add up to 1 (else a ValueError).
+
     Examples
     --------
     >>> self_confidence([0, 1], [[0.9, 0.1], [0.8, 0.2]]).tolist()
@@ -134,6 +151,11 @@ def self_confidence(given: ArrayLike, probabilities: ArrayLike) -> FloatArray:
 
 def normalised_margin(given: ArrayLike, probabilities: ArrayLike) -> FloatArray:
     """(p(given) - largest other p + 1) / 2, 0 to 1; under one half the model prefers another class. Shape (unit,).
+
+    Parameters
+    ----------
+    given, probabilities
+        As in :func:`self_confidence`.
 
     Examples
     --------
@@ -212,10 +234,17 @@ def _checked(given: ArrayLike, probabilities: ArrayLike) -> tuple[IntArray, Floa
         )
         raise ValueError(message)
     if not (np.isfinite(table).all() and (table >= 0).all() and np.allclose(table.sum(axis=1), 1.0, atol=1e-3)):
-        message = "probabilities holds a row that is not a distribution; rows must be at least 0 and add up to 1"
+        sums = table.sum(axis=1)
+        message = (
+            f"probabilities has rows that add up to {sums.min():g} up to {sums.max():g} and a least entry of "
+            f"{table.min():g}; it must hold distributions: at least 0, adding up to 1"
+        )
         raise ValueError(message)
     whole = codes.astype(np.int64)
     if (whole != codes).any() or ((whole < 0) | (whole >= table.shape[1])).any():
-        message = f"given holds a class outside 0 to {table.shape[1] - 1}"
+        wrong = codes[(whole != codes) | (whole < 0) | (whole >= table.shape[1])]
+        message = (
+            f"given holds {np.unique(wrong)[:5].tolist()}; allowed are the whole numbers 0 to {table.shape[1] - 1}"
+        )
         raise ValueError(message)
     return whole, table

@@ -61,6 +61,11 @@ def value_of_answers(
     losses : array of float, shape (truth, settled), optional
         As for :func:`settling_loss`.
 
+    Raises
+    ------
+    ValueError
+        Where a row does not add up to 1, a confusion matrix does not fit, or there are not 1 to 4 raters.
+
     Examples
     --------
     One answer of a rater of .8 cannot overturn .9; two can.
@@ -96,6 +101,11 @@ def values_by_rater(posterior: ArrayLike, confusion: ArrayLike, *, losses: Array
     posterior : array of float, shape (unit, category)
     confusion : array of float, shape (rater, truth, given)
     losses : array of float, shape (truth, settled), optional
+
+    Raises
+    ------
+    ValueError
+        Where a row does not add up to 1, or a confusion matrix does not fit.
 
     Examples
     --------
@@ -139,6 +149,11 @@ def next_steps(posterior: ArrayLike, n_answers: ArrayLike, rule: StoppingRule | 
     n_answers : array of int, shape (unit,)
     rule : StoppingRule, optional
         .95, at least 2 and at most 7 answers.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one count of at least 0 a unit.
 
     Examples
     --------

@@ -83,6 +83,11 @@ def lesion_f1(
     both_empty_is_perfect : bool
         Two empty masks get 1 in place of NaN.
 
+    Raises
+    ------
+    ValueError
+        Where the grids differ, a mask is not boolean, or threshold or spacing is impossible.
+
     Examples
     --------
     Two lesions of which one is found, and one that is not there.

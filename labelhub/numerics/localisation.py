@@ -58,7 +58,14 @@ class CurvePoint:
 
 
 def object_table(items: Sequence[ItemObjects], threshold: float) -> FloatArray:
-    """``ratings[cluster, rater]`` of the classes of matched objects of all items, -1 where a reader marked nothing."""
+    """``ratings[cluster, rater]`` of the classes of matched objects of all items, -1 where a reader marked nothing.
+
+    Parameters
+    ----------
+    items : sequence of ItemObjects
+    threshold : float
+        Least similarity of a match, above 0.
+    """
     return stack_found(_tables(items, threshold))
 
 
@@ -83,6 +90,11 @@ def alpha_curve(
     -------
     tuple of CurvePoint
         Alpha is NaN with a reason where fewer than two classes occur.
+
+    Raises
+    ------
+    ValueError
+        Where an object has no class of at least 0, or groups do not have one entry an item.
 
     Examples
     --------
@@ -155,6 +167,11 @@ def localisation_threshold(items: Sequence[ItemObjects]) -> LocalisationThreshol
     all other pairs of marks of different readers in the same item that touch are "between". Both densities (Gaussian
     kernels, reflected at 0 and 1) count alike; the answer is their first crossing above the mode of "between". Where no
     other objects touch, any low threshold separates and the reason says so.
+
+    Parameters
+    ----------
+    items : sequence of ItemObjects
+        Every item that at least two people read.
 
     Examples
     --------

@@ -21,10 +21,9 @@ from labelhub.numerics.class_posterior import ClassPosterior, checked_answers, s
 from labelhub.numerics.results import FloatArray
 
 METHOD = "MACE"
-VERSION = "1"
+VERSION = "2"
 
 _KNOWING_PRIOR = 0.5
-_HABIT_PRIOR = 10.0
 _MOSTLY = 0.6
 _TINY = 1e-300
 
@@ -46,6 +45,7 @@ def mace(
     rng: np.random.Generator | None = None,
     n_restarts: int = 10,
     n_iterations: int = 50,
+    habit_prior: float = 10.0,
 ) -> Mace:
     """The true category of each unit and each rater's share of spam, by variational Bayes from several starts.
 
@@ -57,6 +57,13 @@ def mace(
         Of the starts; seeded with 0 by default, so that a second call gives the same.
     n_restarts, n_iterations : int
         Starts (the likeliest result is kept) and rounds of each; the paper's are 10 and 50.
+    habit_prior : float
+        Pseudo-answers a category by which a rater's habit is taken to be even, above 0; the paper's are 10.
+
+    Raises
+    ------
+    ValueError
+        Where fewer than two categories are possible, a rating is none of them, or there is no start or no round.
 
     Examples
     --------
@@ -64,12 +71,18 @@ def mace(
     >>> found.winner.tolist(), bool(found.spam[2] > found.spam[0])
     ([0.0, 1.0, 0.0, 1.0, 0.0, 1.0], True)
     """
+    if not habit_prior > 0:
+        message = f"habit_prior is {habit_prior!r}; it must be above 0"
+        raise ValueError(message)
     if n_restarts < 1 or n_iterations < 1:
         message = f"n_restarts is {n_restarts} and n_iterations {n_iterations}; both must be at least 1"
         raise ValueError(message)
     answers = checked_answers(answers_of(ratings, categories=categories, raters=raters))
     generator = np.random.default_rng(0) if rng is None else rng
-    best = max((_one_run(answers, generator, n_iterations) for _ in range(n_restarts)), key=lambda run: run.likelihood)
+    best = max(
+        (_one_run(answers, generator, n_iterations, habit_prior) for _ in range(n_restarts)),
+        key=lambda run: run.likelihood,
+    )
     spam_share = np.asarray(best.spam, dtype=np.float64)
     notes = []
     if answers.n_raters and float(answers.n_of_rater @ spam_share) > _MOSTLY * len(answers.unit) > 0:
@@ -100,7 +113,7 @@ class _Run:
     is_converged: bool
 
 
-def _one_run(answers: Answers, rng: np.random.Generator, n_iterations: int) -> _Run:
+def _one_run(answers: Answers, rng: np.random.Generator, n_iterations: int, habit_prior: float) -> _Run:
     q, n_raters = answers.n_categories, answers.n_raters
     cell, flat = answers.rater * q + answers.given, answers.unit * q + answers.given
     n = answers.n_of_rater.astype(np.float64)
@@ -123,7 +136,7 @@ def _one_run(answers: Answers, rng: np.random.Generator, n_iterations: int) -> _
         total = digamma(n + 2 * _KNOWING_PRIOR)
         knowing = np.exp(digamma(n_known + _KNOWING_PRIOR) - total)
         spamming = np.exp(digamma(n - n_known + _KNOWING_PRIOR) - total)
-        of_habit = n_habit + _HABIT_PRIOR / q
+        of_habit = n_habit + habit_prior
         habit = np.exp(digamma(of_habit) - digamma(of_habit.sum(axis=1, keepdims=True)))
     mean_habit = habit / habit.sum(axis=1, keepdims=True)
     return _Run(joint, spamming / (knowing + spamming), mean_habit, likelihood, is_converged)

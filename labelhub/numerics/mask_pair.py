@@ -89,7 +89,9 @@ def mask_pair(first: BoolArray, second: BoolArray, spacing_mm: Sequence[float] |
         message = f"masks have shapes {np.shape(first)} and {np.shape(second)}; both must be on the same grid"
         raise ValueError(message)
     start = (0,) * np.ndim(first)
-    return placed_pair(PlacedMask(first, start), PlacedMask(second, start), np.shape(first), spacing_mm)
+    return placed_pair(
+        PlacedMask(np.asarray(first), start), PlacedMask(np.asarray(second), start), np.shape(first), spacing_mm
+    )
 
 
 def placed_pair(

@@ -57,6 +57,11 @@ def match_pair(similarity: ArrayLike, threshold: float) -> PairMatch:
     PairMatch
         In order of ``first``. Equal totals are decided for the pairs listed first.
 
+    Raises
+    ------
+    ValueError
+        Where the threshold is not above 0, or similarity has not two dimensions.
+
     Examples
     --------
     Taking the best pair first (.9) would leave the others unmatched; the optimum keeps both.
@@ -70,18 +75,25 @@ def match_pair(similarity: ArrayLike, threshold: float) -> PairMatch:
     if table.ndim != 2:
         message = f"similarity has {table.ndim} dimensions; it must have two, similarity[first, second]"
         raise ValueError(message)
-    allowed = np.nan_to_num(table, nan=0.0) >= threshold
-    rows, columns = linear_sum_assignment(np.where(allowed, np.nan_to_num(table, nan=0.0), 0.0), maximize=True)
+    # NaN reaches no threshold.
+    allowed = table >= threshold
+    rows, columns = linear_sum_assignment(np.where(allowed, table, 0.0), maximize=True)
     kept = allowed[rows, columns]
     rows, columns = rows[kept].astype(np.int64), columns[kept].astype(np.int64)
     return PairMatch(
         first=rows,
         second=columns,
         similarity=table[rows, columns],
-        unmatched_first=np.setdiff1d(np.arange(table.shape[0]), rows),
-        unmatched_second=np.setdiff1d(np.arange(table.shape[1]), columns),
+        unmatched_first=_others(table.shape[0], rows),
+        unmatched_second=_others(table.shape[1], columns),
         threshold=threshold,
     )
+
+
+def _others(n: int, chosen: IntArray) -> IntArray:
+    is_left = np.ones(n, dtype=bool)
+    is_left[chosen] = False
+    return np.nonzero(is_left)[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,6 +170,11 @@ def cluster_objects(
         The groups do not depend on the order of objects or raters. Equal similarities are decided for the pair that is
         more alike the other objects in total, then for the one listed first (only then does order matter).
 
+    Raises
+    ------
+    ValueError
+        Where similarity is not symmetric, the threshold is not above 0, or a rater is none of ``n_raters``.
+
     Examples
     --------
     Three readers; the third marked only the second lesion.
@@ -213,7 +230,7 @@ def _checked_objects(
     if table.shape != (len(owner), len(owner)):
         message = f"similarity has shape {np.shape(similarity)}; it must be {(len(owner),) * 2}"
         raise ValueError(message)
-    if not np.allclose(table, table.T, equal_nan=True):
+    if not np.array_equal(table, table.T) and not np.allclose(table, table.T, equal_nan=True):
         message = "similarity is not symmetric; similarity[i, j] and similarity[j, i] must be equal"
         raise ValueError(message)
     seen = int(owner.max(initial=-1)) + 1
@@ -236,9 +253,15 @@ def _linked_groups(table: FloatArray, owner: IntArray, threshold: float) -> list
     # A mean can reach the threshold only if some pair does, so objects in different components never meet.
     near = csr_array(table >= threshold)
     n_parts, part = connected_components(near, directed=False)
+    sizes = np.bincount(part, minlength=n_parts)
+    # Where everybody is near everybody else (so that no two are of one rater) every mean reaches the threshold.
+    is_whole = np.bincount(part, weights=np.diff(near.indptr), minlength=n_parts) == sizes * (sizes - 1)
     groups: list[list[int]] = []
-    for number in range(n_parts):
-        inside = np.nonzero(part == number)[0]
+    inside_each = np.split(np.argsort(part, kind="stable"), np.cumsum(sizes)[:-1])
+    for inside, is_one in zip(inside_each, is_whole, strict=len(sizes) > 0):
+        if is_one:
+            groups.append(inside.tolist())
+            continue
         linked = _average_linkage(table[np.ix_(inside, inside)], owner[inside], threshold)
         groups.extend([[int(inside[i]) for i in group] for group in linked])
     return groups

@@ -30,6 +30,11 @@ _MAD_TO_SIGMA = 1.4826
 def default_quorum(n_raters: int) -> int:
     """How many raters must have marked a thing for it to count: half of them, rounded up, and at least one.
 
+    Raises
+    ------
+    ValueError
+        Where ``n_raters`` is below 1.
+
     Examples
     --------
     >>> [default_quorum(n) for n in (1, 2, 3, 4)]
@@ -69,6 +74,11 @@ def merge_masks(masks: Sequence[Placed], *, n_raters: int | None = None, quorum:
         Whose votes count; those who marked the object by default. Larger where an absent mask is a vote against.
     quorum : int, optional
         Least votes; half of ``n_raters`` rounded up by default (LIDC's 50 % consensus).
+
+    Raises
+    ------
+    ValueError
+        Where there is no mask, dimensions differ, or ``n_raters`` or ``quorum`` cannot be.
 
     Examples
     --------
@@ -115,6 +125,15 @@ def vote_map(masks: Sequence[Placed]) -> tuple[np.ndarray, tuple[int, ...]]:
 def merge_boxes(boxes: ArrayLike) -> FloatArray:
     """The coordinate-wise median of boxes ``(x0, y0, x1, y1)``, which one wild rater of three cannot move far.
 
+    Parameters
+    ----------
+    boxes : array of float, shape (rater, 4)
+
+    Raises
+    ------
+    ValueError
+        Where there is no box, or one is not four finite numbers.
+
     Examples
     --------
     >>> merge_boxes([[0, 0, 10, 10], [1, 0, 11, 10], [0, 0, 90, 10]]).tolist()
@@ -148,6 +167,11 @@ def merge_keypoints(points: ArrayLike, *, quorum: int | None = None) -> MergedPo
     quorum : int, optional
         How many raters must have marked it; half rounded up by default.
 
+    Raises
+    ------
+    ValueError
+        Where points have another shape, or the quorum is not 1 to the number of raters.
+
     Examples
     --------
     >>> merged = merge_keypoints([[[0, 0]], [[1, 0]], [[0, 1]], [[90, 90]]])
@@ -159,6 +183,9 @@ def merge_keypoints(points: ArrayLike, *, quorum: int | None = None) -> MergedPo
         message = f"points has shape {array.shape}; (rater, keypoint, 2 or 3) with at least one rater is needed"
         raise ValueError(message)
     needed = default_quorum(len(array)) if quorum is None else quorum
+    if not 1 <= needed <= len(array):
+        message = f"quorum is {needed}; allowed is 1 to the number of raters, {len(array)}"
+        raise ValueError(message)
     marked: BoolArray = np.asarray(np.isfinite(array).all(axis=2))
     merged = np.full(array.shape[1:], NAN)
     is_outlier = np.zeros(marked.shape, dtype=bool)
@@ -175,6 +202,17 @@ def merge_keypoints(points: ArrayLike, *, quorum: int | None = None) -> MergedPo
 
 def geometric_median(points: ArrayLike, *, tolerance: float = 1e-10, max_iterations: int = 500) -> FloatArray:
     """The point with the least total distance to all given points; it may be one of them.
+
+    Parameters
+    ----------
+    points : array of float, shape (point, axis)
+    tolerance, max_iterations : float, int
+        Stop when a step is no longer than this share of the points' spread, or after so many steps.
+
+    Raises
+    ------
+    ValueError
+        Where there is no point, or one is not finite.
 
     Examples
     --------

@@ -63,6 +63,11 @@ def one_coin(
     pseudo_right, pseudo_wrong : float
         Answers added to each rater's: accuracy is (right + 4) / (n + 5) by default; 0 and 0 is maximum likelihood.
 
+    Raises
+    ------
+    ValueError
+        Where fewer than two categories are possible, a rating is none of them, or a pseudo-count is below 0.
+
     Examples
     --------
     >>> found = one_coin([[0, 0, 1], [1, 1, 1], [0, 0, 0], [1, 1, 0], [0, 0, 0]])

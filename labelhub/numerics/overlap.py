@@ -110,8 +110,8 @@ def compare_masks(
         raise ValueError(message)
     start = (0,) * np.ndim(first)
     return compare_placed(
-        PlacedMask(first, start),
-        PlacedMask(second, start),
+        PlacedMask(np.asarray(first), start),
+        PlacedMask(np.asarray(second), start),
         np.shape(first),
         spacing_mm=spacing_mm,
         tolerance=tolerance,
@@ -173,6 +173,13 @@ def both_empty_share(edge_cases: Iterable[EdgeCase], *, unit: str = "pairs") -> 
     """How often both masks of a pair were empty: the readers agree that nothing is there.
 
     To be shown beside every mean over pairs, which leaves these pairs out. Pairs are taken as independent.
+
+    Parameters
+    ----------
+    edge_cases : iterable of {"none", "both-empty", "first-empty", "second-empty"}
+        The ``edge_case`` of every comparison.
+    unit : str
+        What is counted, in words and in the plural.
 
     Examples
     --------

@@ -40,7 +40,8 @@ def wald_p_value(estimate: Estimate, null: float = 0.0) -> PValue:
     """How surprising the estimate were if the true coefficient was ``null``: two-sided, Student over units.
 
     Convention (Gwet's): t = (value - null) / standard error with n - 1 degrees of freedom, the error being that at the
-    estimate and not the one under the null hypothesis. Units are independent.
+    estimate and not the one under the null hypothesis. Units are independent; where the estimate has an interval over
+    groups (patients), its standard error and the degrees of freedom are those of groups.
 
     Examples
     --------
@@ -48,8 +49,9 @@ def wald_p_value(estimate: Estimate, null: float = 0.0) -> PValue:
     >>> round(wald_p_value(ac1).value, 5)
     0.00021
     """
-    convention = "two-sided Student t over units; standard error at the estimate, not under the null"
     n, error = estimate.n_groups, estimate.standard_error
+    over = estimate.group_unit or "units"
+    convention = f"two-sided Student t over {over}; standard error at the estimate, not under the null"
     if not estimate.is_defined or n < 2 or not error > 0:
         reason = estimate.reason or "no standard error above 0"
         return PValue(NAN, null, NAN, convention, n, estimate.group_unit, reason=reason)

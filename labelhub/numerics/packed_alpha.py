@@ -1,6 +1,7 @@
 """Krippendorff's alpha of very many ratings in a few categories, at about the speed at which they can be read.
 
-The counts of a unit are digits of one number: a rating of category k adds B**k, where B is a power of two above the
+Few raters and categories are counted by comparison (``compared_counts``). Otherwise, and for resamples, the counts of a
+unit are digits of one number: a rating of category k adds B**k, where B is a power of two above the
 number of raters. The power is made by writing the exponent of a float64 directly, the sum is a matrix product, and the
 digits are read back by shifts; ratings pass through in blocks that stay in the cache. Every block is checked: what is
 not a whole number in the expected range is found, and the general way is taken. Not here: alpha of a unit, its error
@@ -25,6 +26,7 @@ from numpy.typing import ArrayLike
 from labelhub.numerics.alpha import METHOD as ALPHA
 from labelhub.numerics.alpha import NO_VARIATION, Measure, alpha_terms, krippendorff_alpha, value_distances
 from labelhub.numerics.bootstrap import Resampling, counted_bootstrap_interval
+from labelhub.numerics.compared_counts import MAX_CATEGORIES, MAX_RATERS, ComparedCounts
 from labelhub.numerics.ratings import rating_matrix, ratings_from_counts
 from labelhub.numerics.results import NAN, BoolArray, Estimate, FloatArray, IntArray, Interval, undefined
 
@@ -53,8 +55,8 @@ def alpha_value(
     ----------
     ratings : array of float, shape (unit, rater)
         NaN where a rater did not rate. Quick where ratings are whole numbers in a narrow range (see
-        :func:`coincidences`) in C order, quicker still where they have no gaps and an integer type, because then
-        nothing must be checked; other tables are handed to ``alpha.krippendorff_alpha``.
+        :func:`coincidences`) in C order, quicker still in a small integer type, of which less is to be read; other
+        tables are handed to ``alpha.krippendorff_alpha``.
     measure : {"nominal", "ordinal", "interval", "ratio"}
         As there.
     resampling : Resampling, optional
@@ -130,8 +132,8 @@ class Coincidences:
 def coincidences(ratings: FloatArray | IntArray) -> Coincidences | None:
     """The coincidences of ``ratings[unit, rater]`` that are whole numbers in a narrow range; ``None`` where they are not.
 
-    The range is narrow enough where (greatest - least + 1) times the bits of the number of raters is at most 52: ten
-    categories of 16 to 31 raters, seventeen of 4 to 7.
+    The range is narrow enough up to 12 categories of 60 raters, and where (greatest - least + 1) times the bits of the
+    number of raters is at most 52: seventeen categories of 4 to 7 raters, seven of 100.
 
     Examples
     --------
@@ -143,13 +145,12 @@ def coincidences(ratings: FloatArray | IntArray) -> Coincidences | None:
     if n_units == 0 or n_raters < 2 or not ratings.flags.c_contiguous:
         return None
     step = max(1, _BLOCK // n_raters)
-    width = int(n_raters).bit_length()
     limits = _limits(ratings[:step])
-    found = _summed(ratings, limits, step, width) if limits else None
+    found = _summed(ratings, limits, step) if limits else None
     if found is None:
         # The first block did not show the whole range: look at all ratings before giving up.
         limits = _limits(ratings)
-        found = _summed(ratings, limits, step, width) if limits else None
+        found = _summed(ratings, limits, step) if limits else None
     return found
 
 
@@ -171,12 +172,12 @@ def distinct_units(ratings: FloatArray | IntArray) -> tuple[float, IntArray, Int
         return None
     step = max(1, _BLOCK // n_raters)
     q = int(limits[1] - limits[0]) + 1
-    sums = _Sums(q, step, n_raters)
+    sums = _Sums(limits, step, n_raters)
     packed = np.empty(n_units, dtype=np.int64)
     n_whole = 0
     for start in range(0, n_units, step):
         block = ratings[start : start + step]
-        n_whole += sums.pack(block, limits, width) or 0
+        n_whole += sums.pack(block) or 0
         np.copyto(packed[start : start + step], sums.sums[: len(block)], casting="unsafe")
     if q * width <= _COUNTED_BITS:
         often = np.bincount(packed)
@@ -198,20 +199,24 @@ def _limits(ratings: FloatArray | IntArray) -> tuple[float, float] | None:
     return (low, high) if np.isfinite(low) and np.isfinite(high) and low == math.floor(low) else None
 
 
-def _summed(ratings: FloatArray | IntArray, limits: tuple[float, float], step: int, width: int) -> Coincidences | None:
+def _summed(ratings: FloatArray | IntArray, limits: tuple[float, float], step: int) -> Coincidences | None:
     n_units, n_raters = ratings.shape
-    if not _fits(limits, width):
+    is_small = max(abs(limits[0]), abs(limits[1])) < _MAX_VALUE
+    is_compared = is_small and limits[1] - limits[0] < MAX_CATEGORIES and n_raters <= MAX_RATERS
+    if not is_compared and not _fits(limits, n_raters.bit_length()):
         return None
     q = int(limits[1] - limits[0]) + 1
+    values = limits[0] + np.arange(q, dtype=np.float64)
     n_workers = min(os.cpu_count() or 1, 4) if ratings.size >= _WORTH_A_THREAD else 1
     bounds = np.linspace(0, n_units, n_workers + 1).astype(np.int64).tolist()
-    parts = [_Sums(q, step, n_raters) for _ in range(n_workers)]
+    parts: list[ComparedCounts | _Sums] = [
+        ComparedCounts(values, n_raters) if is_compared else _Sums(limits, step, n_raters) for _ in range(n_workers)
+    ]
     pieces = [ratings[start:stop] for start, stop in pairwise(bounds)]
     with ThreadPoolExecutor(n_workers) as pool:
-        done = list(pool.map(lambda part, piece: part.add_all(piece, limits, width), parts, pieces))
+        done = list(pool.map(lambda part, piece: part.add_all(piece), parts, pieces))
     if not all(done):
         return None
-    values = limits[0] + np.arange(q, dtype=np.float64)
     table = sum((part.table for part in parts), np.zeros((q, q)))
     table = table + np.tril(table, -1).T
     totals = sum((part.totals for part in parts), np.zeros(q))
@@ -221,7 +226,10 @@ def _summed(ratings: FloatArray | IntArray, limits: tuple[float, float], step: i
 class _Sums:
     """Running sums of one thread, and the room it works in."""
 
-    def __init__(self, q: int, step: int, n_raters: int) -> None:
+    def __init__(self, limits: tuple[float, float], step: int, n_raters: int) -> None:
+        q = int(limits[1] - limits[0]) + 1
+        self.limits = limits
+        self.width = n_raters.bit_length()
         self.table = np.zeros((q, q))
         self.totals = np.zeros(q)
         self.n_units = 0
@@ -230,26 +238,26 @@ class _Sums:
         self.same: BoolArray = np.empty((step, n_raters), dtype=bool)
         self.sums = np.empty(step)
         self.counts = np.empty((q, step))
-        self.digits = np.empty(step, dtype=np.int32 if q * int(n_raters).bit_length() < 32 else np.int64)
+        self.digits = np.empty(step, dtype=np.int32 if q * self.width < 32 else np.int64)
         self.digit = np.empty_like(self.digits)
 
-    def add_all(self, ratings: FloatArray | IntArray, limits: tuple[float, float], width: int) -> bool:
+    def add_all(self, ratings: FloatArray | IntArray) -> bool:
         """Adds every block; False as soon as one holds what is not a whole number within the limits."""
         starts = range(0, len(ratings), self.step)
-        return all(self._add(ratings[start : start + self.step], limits, width) for start in starts)
+        return all(self._add(ratings[start : start + self.step]) for start in starts)
 
-    def _add(self, block: FloatArray | IntArray, limits: tuple[float, float], width: int) -> bool:
+    def _add(self, block: FloatArray | IntArray) -> bool:
         n = len(block)
-        n_whole = self.pack(block, limits, width)
+        n_whole = self.pack(block)
         if n_whole is None:
             return False
         counts, digits = self.counts[:, :n], self.digits[:n]
         np.copyto(digits, self.sums[:n], casting="unsafe")
-        mask = digits.dtype.type((1 << width) - 1)
+        mask = digits.dtype.type((1 << self.width) - 1)
         for k in range(len(counts)):
             np.bitwise_and(digits, mask, out=self.digit[:n])
             counts[k] = self.digit[:n]
-            np.right_shift(digits, width, out=digits)
+            np.right_shift(digits, self.width, out=digits)
         raters = counts.sum(axis=0)
         if int(raters.sum()) != n_whole:
             return False
@@ -271,18 +279,19 @@ class _Sums:
             for j in range(k + 1):
                 self.table[k, j] += scale * float(weighted[k] @ counts[j])
 
-    def pack(self, block: FloatArray | IntArray, limits: tuple[float, float], width: int) -> int | None:
+    def pack(self, block: FloatArray | IntArray) -> int | None:
         """Writes into ``sums`` one number a unit whose digits are its counts; how many ratings are whole numbers."""
         room, same = self.room[: len(block)], self.same[: len(block)]
+        low, high = self.limits
         # A block of gaps alone has NaN limits, which are outside of nothing.
-        if np.fmin.reduce(block, axis=None) < limits[0] or np.fmax.reduce(block, axis=None) > limits[1]:
+        if np.fmin.reduce(block, axis=None) < low or np.fmax.reduce(block, axis=None) > high:
             return None
         is_checked = block.dtype.kind != "f"
         if not is_checked:
             np.rint(block, out=room)
             np.equal(room, block, out=same)
-        np.multiply(block, float(width), out=room)
-        np.add(room, _MAGIC + _BIAS - width * limits[0], out=room)
+        np.multiply(block, float(self.width), out=room)
+        np.add(room, _MAGIC + _BIAS - self.width * low, out=room)
         # What was in the low bits becomes sign and exponent; a NaN has zeros there and becomes 0.
         bits = room.view(np.int64)
         np.left_shift(bits, _EXACT_BITS, out=bits)

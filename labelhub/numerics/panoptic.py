@@ -74,6 +74,11 @@ def panoptic_quality(
         Pixels that the truth leaves open: they do not count in any union, and an object of the first image that lies
         for more than half in them is not held against it.
 
+    Raises
+    ------
+    ValueError
+        Where the grids differ, an object number is not whole or below 0, or an object has no class.
+
     Examples
     --------
     Of two objects one is found with an IoU of .8, and one is made up.

@@ -130,6 +130,11 @@ def spectral_skill(ratings: ArrayLike | Answers, *, categories: Sequence[float] 
     categories : sequence of float, optional
         The possible categories; those that occur by default.
 
+    Raises
+    ------
+    ValueError
+        Where fewer than two categories are possible, or a rating is none of them.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)

@@ -80,6 +80,13 @@ def proportion_interval(
 ) -> Interval:
     """The interval of a share alone; see :func:`proportion`. The counts may be weighted (fractional).
 
+    Parameters
+    ----------
+    successes, n : float
+        How many of how many, 0 <= successes <= n.
+    kind, level, unit
+        As in :func:`proportion`.
+
     Examples
     --------
     Newcombe (1998): 0 of 20 and 1 of 29, Wilson's score interval without continuity correction.
@@ -129,6 +136,11 @@ def units_for_proportion(guess: float = 0.5, half_width: float = 0.05, *, level:
     -------
     ReadsNeeded
         The smallest whole ``n`` whose expected Wilson interval is at most ``2 * half_width`` wide.
+
+    Raises
+    ------
+    ValueError
+        Where guess lies outside 0 to 1, half_width outside 0 to .5, or level outside 0 to 1.
 
     Examples
     --------

@@ -154,6 +154,11 @@ def partial_ranking_distance(first: Ranking, second: Ranking, *, penalty: float 
     penalty : float
         0 to 1; .5 makes a tie cost half.
 
+    Raises
+    ------
+    ValueError
+        Where a ranking names a thing twice, or the penalty lies outside 0 to 1.
+
     Examples
     --------
     Same diagnoses in another order; a tie that the other broke; nothing in common.
@@ -184,6 +189,18 @@ def top_overlap(first: Ranking, second: Ranking, *, persistence: float = 0.9) ->
     At each depth d to that of the longer ranking: twice the things in both tops over the things in each, a tie counting
     whole from its first place on; the depths weigh ``persistence`` to the power d - 1 (rank-biased overlap, cut off at
     the longer list and divided by its greatest value). NaN where both are empty.
+
+    Parameters
+    ----------
+    first, second : sequence of sequences
+        As in :func:`partial_ranking_distance`.
+    persistence : float
+        Above 0 and at most 1; the nearer to 1, the deeper places count too.
+
+    Raises
+    ------
+    ValueError
+        Where a ranking names a thing twice, or persistence is not above 0 and at most 1.
 
     Examples
     --------

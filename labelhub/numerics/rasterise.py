@@ -97,6 +97,17 @@ def box_mask(
 ) -> PlacedMask:
     """The pixels whose centres lie in a box with the corners ``(x0, y0), (x1, y1)``, turned clockwise about its centre.
 
+    Parameters
+    ----------
+    corners : array of float, shape (2, 2)
+        Two opposite corners (x, y).
+    rotation_deg : float
+        Clockwise, about the middle.
+    edge_excluded : bool
+        Whether pixel centres on the outline are left out.
+    size : tuple of int, optional
+        ``(height, width)`` of the image; what lies beyond is cut off.
+
     Examples
     --------
     >>> box_mask([(1, 1), (4, 3)]).voxels.shape
@@ -117,6 +128,13 @@ def ellipse_mask(
     """The pixels whose centres lie in an ellipse ``(cx, cy), (rx, ry)``, turned clockwise about its centre.
 
     A centre on the outline belongs unless ``edge_excluded``.
+
+    Parameters
+    ----------
+    centre_and_radii : array of float, shape (2, 2)
+        ``(cx, cy), (rx, ry)``; finite, radii of at least 0 (else a ValueError); a radius of 0 gives no pixels.
+    rotation_deg, edge_excluded, size
+        As in :func:`box_mask`.
 
     Examples
     --------
@@ -193,6 +211,9 @@ def union_of(masks: Sequence[Placed]) -> PlacedMask:
     >>> union_of([PlacedMask(dot, (0, 0)), PlacedMask(dot, (1, 2))]).voxels.astype(int).tolist()
     [[1, 0, 0], [0, 0, 1]]
     """
+    if len({mask.voxels.ndim for mask in masks}) > 1:
+        message = f"masks have {sorted({mask.voxels.ndim for mask in masks})} dimensions; all must be on the same grid"
+        raise ValueError(message)
     filled = [mask for mask in masks if mask.voxels.size]
     if not filled:
         return _nothing() if not masks else PlacedMask(masks[0].voxels.copy(), tuple(masks[0].origin))

@@ -72,6 +72,11 @@ def agreement_of_other_raters(
     Estimate
         The value is that of the coefficient itself. ``n_groups`` counts raters.
 
+    Raises
+    ------
+    ValueError
+        Where the coefficient or ``drawn`` is unknown, a rating is outside the categories, or groups do not fit.
+
     Examples
     --------
     >>> table = np.random.default_rng(3).integers(0, 2, (60, 6)).astype(float)

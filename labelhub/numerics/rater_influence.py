@@ -61,28 +61,35 @@ def rater_vitality(
     [True, True, False]
     """
     matrix = rating_matrix(ratings)
-    whole = krippendorff_alpha(matrix, measure, unit=unit).estimate
+    all_raters = krippendorff_alpha(matrix, measure, unit=unit)
+    whole = all_raters.estimate
     found = []
     for rater in range(matrix.shape[1]):
         others = matrix.copy()
         others[:, rater] = NAN
-        without = krippendorff_alpha(others, measure, unit=unit).estimate
+        rest = krippendorff_alpha(others, measure, unit=unit)
+        without, parts = rest.estimate, (all_raters.observed, rest.observed)
         n_units = int((~np.isnan(matrix[:, rater]) & ((~np.isnan(others)).any(axis=1))).sum())
         if not (whole.is_defined and without.is_defined):
             reason = f"alpha {'without this rater' if whole.is_defined else 'of all'}: {whole.reason or without.reason}"
             none = undefined(reason, n=whole.n, unit=unit, method=METHOD, version=VERSION)
-            found.append(Vitality(rater, none, without.value, n_units))
+            found.append(Vitality(rater, none, without.value, n_units, *parts))
             continue
         bare = Estimate(whole.value - without.value, NAN, NAN, n=whole.n, unit=unit, method=METHOD, version=VERSION)
         interval = Interval(reason="no resampling was asked for")
         if resampling is not None:
             interval = _interval_of_difference(matrix, others, measure, resampling)
-        found.append(Vitality(rater, bare.with_interval(interval), without.value, n_units))
+        found.append(Vitality(rater, bare.with_interval(interval), without.value, n_units, *parts))
     return tuple(found)
 
 
 def pairwise_alpha(ratings: ArrayLike, measure: Measure = "nominal", *, unit: str = "items") -> PairMatrix:
     """Alpha of every two raters on the units both rated; NaN where they share none, or nothing varies there.
+
+    Parameters
+    ----------
+    ratings, measure, unit
+        As in :func:`rater_vitality`.
 
     Examples
     --------
@@ -127,6 +134,11 @@ def collaboration_clusters(agreement: ArrayLike, *, clear: float = CLEAR_SILHOUE
         Symmetric and at most 1, such as :func:`pairwise_alpha`. Pairs without a value count as the mean of the others.
     clear : float
         Least mean silhouette of a cut that is believed; .5 is the usual limit of "reasonable structure".
+
+    Raises
+    ------
+    ValueError
+        Where agreement is not a symmetric square matrix of at most 1.
 
     Examples
     --------

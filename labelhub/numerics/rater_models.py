@@ -67,6 +67,14 @@ class Shrinkage:
             warnings=self.warnings,
         )
 
+    def probability_above(self, target: float) -> FloatArray:
+        """For each rater the probability that their true share is above ``target``, shape (rater,)."""
+        if not 0 <= target <= 1:
+            message = f"target is {target!r}; it lies between 0 and 1"
+            raise ValueError(message)
+        wrong = self.n - self.right
+        return np.asarray(1 - betainc(self.prior_a + self.right, self.prior_b + wrong, target), dtype=np.float64)
+
     def probability_better(self, first: int, second: int) -> float:
         """The probability that the first rater's true share is above the second's; 0.5 for a rater and itself."""
         if first == second:
@@ -95,6 +103,11 @@ def shrunken_shares(right: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> S
     Shrinkage
         With Jeffreys' prior Beta(1/2, 1/2) and a warning where fewer than three raters have gold units.
 
+    Raises
+    ------
+    ValueError
+        Where counts are not whole, or not 0 <= right <= n.
+
     Examples
     --------
     Two raters of ten with 10 of 10 and 95 of 100: the long record is trusted more.
@@ -104,7 +117,7 @@ def shrunken_shares(right: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> S
     (True, True)
     """
     check_level(level)
-    successes, counts = np.asarray(right, dtype=np.int64), np.asarray(n, dtype=np.int64)
+    successes, counts = _whole(right, "right"), _whole(n, "n")
     if successes.shape != counts.shape or successes.ndim != 1 or (successes < 0).any() or (successes > counts).any():
         message = f"right is {successes.tolist()} of n {counts.tolist()}; one 0 <= right <= n a rater is needed"
         raise ValueError(message)
@@ -133,6 +146,11 @@ def shrunken_shares(right: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> S
 def probability_greater(a1: float, b1: float, a2: float, b2: float) -> float:
     """P(X > Y) for independent X ~ Beta(a1, b1) and Y ~ Beta(a2, b2).
 
+    Raises
+    ------
+    ValueError
+        Where a parameter is not above 0.
+
     Examples
     --------
     >>> round(probability_greater(3, 1, 1, 3), 4), round(probability_greater(2, 5, 2, 5), 4)
@@ -145,6 +163,14 @@ def probability_greater(a1: float, b1: float, a2: float, b2: float) -> float:
     nodes, weights = roots_legendre(_NODES)
     quantiles = betaincinv(a1, b1, (nodes + 1) / 2)
     return float((weights / 2) @ betainc(a2, b2, quantiles))
+
+
+def _whole(counts: ArrayLike, name: str) -> IntArray:
+    values = np.asarray(counts, dtype=np.float64)
+    if not (np.isfinite(values) & (values == np.rint(values))).all():
+        message = f"{name} is {values.tolist()}; whole numbers are needed"
+        raise ValueError(message)
+    return np.asarray(values, dtype=np.int64)
 
 
 def _fitted_prior(right: IntArray, n: IntArray) -> tuple[float, float]:

@@ -96,6 +96,11 @@ def ratings_from_counts(counts: ArrayLike) -> FloatArray:
 
     Only coefficients that do not ask who rated (all but Cohen's and pairwise ones) may be computed from the result.
 
+    Raises
+    ------
+    ValueError
+        Where counts are no matrix of whole numbers of at least 0.
+
     Examples
     --------
     >>> ratings_from_counts([[2, 1], [0, 2]]).tolist()
@@ -116,14 +121,20 @@ def ratings_from_counts(counts: ArrayLike) -> FloatArray:
 def ratings_from_table(table: ArrayLike) -> FloatArray:
     """Ratings of two raters with the cross table ``table[first rater, second rater]``; categories are 0, 1, 2, ...
 
+    Raises
+    ------
+    ValueError
+        Where the table is not square, or a count is not whole or below 0.
+
     Examples
     --------
     >>> ratings_from_table([[1, 0], [1, 1]]).tolist()
     [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]
     """
     counts = np.asarray(table)
-    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or (counts < 0).any():
-        message = f"table has shape {counts.shape}; a square table of counts of at least 0 is needed"
+    is_square = counts.ndim == 2 and counts.shape[0] == counts.shape[1]
+    if not is_square or not ((counts >= 0) & (counts == np.floor(counts))).all():
+        message = f"table is {counts.tolist()}; a square table of whole counts of at least 0 is needed"
         raise ValueError(message)
     first, second = np.indices(counts.shape)
     repeats = counts.astype(np.int64).ravel()

@@ -79,6 +79,11 @@ def reliability_curve(
     judged_by : str
         What ``is_right`` comes from, for the reader.
 
+    Raises
+    ------
+    ValueError
+        Where lengths differ, a value lies outside 0 to 1, or edges do not rise from 0 to 1.
+
     Examples
     --------
     Four claims of .97, three of them right:
@@ -96,7 +101,10 @@ def reliability_curve(
     known = ~np.isnan(stated) & ~np.isnan(outcome)
     stated, outcome = stated[known], outcome[known]
     if ((stated < 0) | (stated > 1 + 1e-9) | (outcome < 0) | (outcome > 1)).any():
-        message = "confidence or is_right holds a value outside 0 to 1"
+        message = (
+            f"confidence runs from {stated.min()} to {stated.max()} and is_right from {outcome.min()} to {outcome.max()}; "
+            "both must lie from 0 to 1"
+        )
         raise ValueError(message)
     if limits.ndim != 1 or len(limits) < 2 or (np.diff(limits) <= 0).any() or limits[0] != 0 or limits[-1] != 1:
         message = f"edges is {edges!r}; ascending numbers from 0 to 1 are needed"
@@ -149,6 +157,11 @@ def calibrated(posterior: ArrayLike, truth: ArrayLike, categories: ArrayLike) ->
     -------
     Calibration
         Unchanged, with a reason, below 20 gold units.
+
+    Raises
+    ------
+    ValueError
+        Where shapes do not fit.
 
     Examples
     --------

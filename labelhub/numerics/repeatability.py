@@ -68,6 +68,11 @@ def repeatability(
     Repeatability
         NaN with a reason where no unit has two repeats.
 
+    Raises
+    ------
+    ValueError
+        Where the multiplier is not above 0, or repeats are no matrix or infinite.
+
     Examples
     --------
     >>> found = repeatability([[10.0, 12.0], [20.0, 19.0], [15.0, 15.0], [31.0, 30.0]])
@@ -110,6 +115,9 @@ def _within(sums: FloatArray) -> FloatArray:
 
 
 def _chi_squared(value: float, freedom: int, n: int, level: float, unit: str) -> Interval:
+    if value == 0:
+        reason = "all repeats are equal, so their spread says nothing of the error"
+        return Interval(level=level, n_groups=n, group_unit=unit, reason=reason)
     tail = (1 - level) / 2
     low, high = (value * math.sqrt(freedom / float(stats.chi2.ppf(share, freedom))) for share in (1 - tail, tail))
     return Interval(low, high, level, "chi-squared, independent normal repeats", n_groups=n, group_unit=unit)
@@ -119,4 +127,5 @@ def _times(interval: Interval, factor: float) -> Interval:
     return Interval(
         interval.low * factor, interval.high * factor, interval.level, interval.method, interval.n_groups,
         interval.group_unit, interval.n_resamples, interval.n_dropped, interval.reason, interval.warnings,
+        interval.standard_error * factor,
     )  # fmt: skip

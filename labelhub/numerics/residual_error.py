@@ -59,6 +59,12 @@ def residual_error(
         The interval is exact (Clopper-Pearson) on the effective number of units (Korn and Graubard), which is at most the
         number audited; without any error it is that of the groups' weights. NaN with a reason where nothing was audited.
 
+    Raises
+    ------
+    ValueError
+        Where rows differ in length, ``is_wrong`` is not 0 or 1, a chance is not above 0 and at most 1, or ``n_units``
+        is below the number audited.
+
     Examples
     --------
     2 errors in 40 audited at 5 %:
@@ -71,10 +77,16 @@ def residual_error(
     wrong, chances = np.asarray(is_wrong), np.asarray(chance, dtype=np.float64)
     names = np.arange(len(wrong)) if groups is None else np.asarray(groups)
     if wrong.ndim != 1 or not wrong.shape == chances.shape == names.shape or not np.isin(wrong, (0, 1)).all():
-        message = f"is_wrong has shape {wrong.shape}, chance {chances.shape}, groups {names.shape}; one each a unit"
+        message = (
+            f"is_wrong has shape {wrong.shape}, chance {chances.shape}, groups {names.shape}; one each a unit is needed, "
+            "and is_wrong 0 or 1"
+        )
         raise ValueError(message)
     if not ((chances > 0) & (chances <= 1)).all() or (n_units is not None and n_units < len(wrong)):
-        message = f"chance must lie above 0 and at most 1, and n_units ({n_units}) be at least the number audited"
+        message = (
+            f"chance runs from {chances.min(initial=1)} to {chances.max(initial=0)}, n_units is {n_units}; chance must lie "
+            f"above 0 and at most at 1, and n_units be at least the {len(wrong)} audited"
+        )
         raise ValueError(message)
     n = len(wrong)
     if n == 0:
@@ -119,7 +131,7 @@ def _effective_n(
         return 1.0, NAN
     variance = n_groups / (n_groups - 1) * float(moved @ moved)
     if variance <= 0 or not 0 < share < 1:
-        return independent, math.sqrt(max(variance, 0.0)) if 0 < share < 1 else 0.0
+        return independent, math.sqrt(max(variance, 0.0)) if 0 < share < 1 else NAN
     # Few groups, or unequal ones, know the spread badly: Student's factor, eq 4 of Korn and Graubard.
     tail = (1 + level) / 2
     factor = float(stats.t.ppf(tail, max(n - 1, 1)) / stats.t.ppf(tail, max(independent - 1, 1))) ** 2

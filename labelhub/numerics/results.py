@@ -24,7 +24,8 @@ class Interval:
     """An interval, how it was made, and what was resampled to make it.
 
     ``n_groups`` of ``group_unit`` were resampled ``n_resamples`` times (0 for formula intervals), ``n_dropped`` of the
-    resamples had no value and were left out. ``low`` and ``high`` are NaN where ``reason`` says why.
+    resamples had no value and were left out. ``low`` and ``high`` are NaN where ``reason`` says why. ``standard_error``
+    is the spread of the resampled values, NaN for formula intervals.
     """
 
     low: float = NAN
@@ -37,6 +38,7 @@ class Interval:
     n_dropped: int = 0
     reason: str | None = None
     warnings: tuple[str, ...] = ()
+    standard_error: float = NAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Estimate:
     """A number that may be shown: its value, interval, count, method, and why it is undefined where it is.
 
     ``n`` counts ``unit`` ("items", "pairs of readers"). ``n_groups`` and ``group_unit`` say what the interval treats as
-    independent ("patients"). ``method`` is a name for people, ``version`` that of the code that made the value.
+    independent ("patients"); ``standard_error`` treats the same as independent and is NaN where it is not known.
+    ``method`` is a name for people, ``version`` that of the code that made the value.
     ``reason`` is ``None`` exactly where ``value`` is a number; ``interval_reason`` does the same for the interval.
     """
 
@@ -75,7 +78,7 @@ class Estimate:
         return self.high - self.low
 
     def with_interval(self, interval: Interval) -> Estimate:
-        """The same value with this interval in place of its own."""
+        """The same value with this interval in place of its own; a resampled one brings its standard error along."""
         return replace(
             self,
             low=interval.low,
@@ -85,6 +88,8 @@ class Estimate:
             group_unit=interval.group_unit,
             interval_method=interval.method,
             interval_reason=interval.reason,
+            # An error that takes units as independent must not stand beside an interval over patients.
+            standard_error=interval.standard_error if interval.n_resamples else self.standard_error,
             warnings=tuple(dict.fromkeys(self.warnings + interval.warnings)),
         )
 

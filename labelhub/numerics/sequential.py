@@ -106,6 +106,11 @@ def sprt(is_right: ArrayLike, plan: SprtPlan | None = None) -> SprtResult:
     plan : SprtPlan, optional
         The default is .90 against .75 with errors .01 and .10.
 
+    Raises
+    ------
+    ValueError
+        Where an answer is neither right nor wrong.
+
     Examples
     --------
     Five wrong answers in a row pause; so few right ones do not clear yet.
@@ -145,6 +150,20 @@ def drift(is_right: ArrayLike, *, limit: float = DRIFT_LIMIT, good: float = 0.90
 
     S = max(0, S + log likelihood ratio) of ``bad`` against ``good``.
 
+    Parameters
+    ----------
+    is_right : array of bool, shape (unit,)
+        Whether each gold answer was right, in the order in which they were given.
+    limit : float
+        Height of an alarm, above 0.
+    good, bad : float
+        The accuracies that the ratio compares; 0 < bad < good < 1.
+
+    Raises
+    ------
+    ValueError
+        Where an answer is neither right nor wrong, limit is not above 0, or not 0 < bad < good < 1.
+
     Examples
     --------
     >>> drift([True] * 50 + [False] * 5, good=0.90, bad=0.75).alarm_at
@@ -165,6 +184,9 @@ def drift(is_right: ArrayLike, *, limit: float = DRIFT_LIMIT, good: float = 0.90
 def _answers(is_right: ArrayLike) -> BoolArray:
     answers = np.asarray(is_right)
     if answers.ndim != 1 or not np.isin(answers, (0, 1)).all():
-        message = f"is_right has shape {answers.shape}; one true or false a gold unit is needed"
+        message = (
+            f"is_right has shape {answers.shape} and holds {np.unique(answers)[:5].tolist()}; one true or false (1 or 0) a "
+            "gold unit is needed"
+        )
         raise ValueError(message)
     return answers.astype(bool)

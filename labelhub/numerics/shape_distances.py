@@ -39,6 +39,11 @@ class Keypoints:
 def dice_distance(first: Placed, second: Placed) -> float:
     """1 - Dice of two masks; NaN where both are empty.
 
+    Parameters
+    ----------
+    first, second : Placed
+        Boolean masks on one grid.
+
     Examples
     --------
     >>> square = np.ones((10, 10), dtype=bool)
@@ -79,6 +84,11 @@ def boundary_distance(
     grid_size : sequence of int, optional
         Of the whole image; an axis of length 1 there is no dimension. The masks' own extent by default: give it where
         masks of a volume may lie in one slice.
+
+    Raises
+    ------
+    ValueError
+        Where ``largest`` is not above 0.
 
     Examples
     --------

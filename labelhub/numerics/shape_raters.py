@@ -13,7 +13,7 @@ Tschirschwitz D, Rodehorst V (2025) Label convergence, WACV, arXiv 2409.09412 (t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeVar
 
@@ -37,12 +37,18 @@ Annotation = TypeVar("Annotation")
 
 @dataclass(frozen=True, slots=True)
 class Vitality:
-    """How much alpha loses without the rater: ``estimate`` is alpha of all less ``without``; ``n_units`` they rated."""
+    """How much alpha loses without the rater: ``estimate`` is alpha of all less ``without``; ``n_units`` they rated.
+
+    ``observed`` is D_o, the mean distance of two raters within units, of all raters; ``observed_without`` of the others:
+    what of the disagreement is this rater's.
+    """
 
     rater: int
     estimate: Estimate
     without: float
     n_units: int
+    observed: float = NAN
+    observed_without: float = NAN
 
 
 def structured_vitality(
@@ -92,11 +98,11 @@ def structured_vitality(
     whole = alpha_of_draws(spread, sizes, chance, group, n_groups)
     found = []
     for rater in everyone:
-        part = alpha_of_draws(
-            *_spread(pairs, raters, rater), chance.only((first != rater) & (second != rater)), group, n_groups
-        )
+        rest = _spread(pairs, raters, rater)
+        part = alpha_of_draws(*rest, chance.only((first != rater) & (second != rater)), group, n_groups)
         n_units = sum(rater in people for people, is_used in zip(raters, usable, strict=True) if is_used)
-        found.append(_vitality(rater, whole, part, n_groups, (n, n_units, unit), resampling))
+        one = _vitality(rater, whole, part, n_groups, (n, n_units, unit), resampling)
+        found.append(replace(one, observed=_observed(spread, sizes), observed_without=_observed(*rest)))
     return tuple(found)
 
 
@@ -217,6 +223,12 @@ def _spread(pairs: _Pairs, raters: Sequence[Sequence[int]], without: int | None)
     total = np.bincount(item, weights=pairs.distance[kept], minlength=len(raters))
     sizes = np.array([sum(rater != without for rater in people) for people in raters], dtype=np.float64)
     return np.where(n_pairs > 0, total / np.maximum(n_pairs, 1), NAN), sizes
+
+
+def _observed(spread: FloatArray, sizes: FloatArray) -> float:
+    """D_o: an item weighs its number of annotations."""
+    known = np.isfinite(spread)
+    return float((sizes * spread)[known].sum() / sizes[known].sum()) if known.any() else NAN
 
 
 def _vitality(

@@ -61,6 +61,11 @@ def signal_detection(
     SignalDetection
         d' and c are NaN with a reason where there is no unit with the finding, or none without.
 
+    Raises
+    ------
+    ValueError
+        Where a count is below 0.
+
     Examples
     --------
     The same skill, once calling readily and once rarely: d' is equal, the criterion changes sign.

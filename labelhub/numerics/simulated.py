@@ -125,6 +125,14 @@ def read_labels(truth: ArrayLike, confusion: ArrayLike, rng: np.random.Generator
 
     ``confusion`` may be one matrix, or one an item (item, truth, given) where the reader changes with time.
 
+    Parameters
+    ----------
+    truth : array of int, shape (item,)
+        Classes from 0 on.
+    confusion : array of float, shape (truth, given) or (item, truth, given)
+        Rows add up to 1.
+    rng : numpy.random.Generator
+
     Examples
     --------
     >>> swap = [[0.0, 1.0], [1.0, 0.0]]
@@ -137,7 +145,9 @@ def read_labels(truth: ArrayLike, confusion: ArrayLike, rng: np.random.Generator
         message = f"confusion has shape {table.shape}; (truth, given) or (item, truth, given) is needed"
         raise ValueError(message)
     if (table < 0).any() or not np.allclose(table.sum(axis=-1), 1.0):
-        message = "confusion holds a row that is not a distribution; rows must be at least 0 and add up to 1"
+        message = (
+            f"confusion is {table.tolist()}, which holds a row that is not a distribution (at least 0, adding up to 1)"
+        )
         raise ValueError(message)
     if len(classes) and (classes.min() < 0 or classes.max() >= table.shape[-1]):
         message = f"truth runs from {classes.min()} to {classes.max()}; allowed are 0 to {table.shape[-1] - 1}"
@@ -188,6 +198,14 @@ def confusing_pair(n_classes: int, first: int, second: int, rate: float) -> Floa
 def copied_labels(own: ArrayLike, other: ArrayLike, rate: float, rng: np.random.Generator) -> IntArray:
     """A reader's answers, of which this share is taken from another reader (who must have answered: at least 0).
 
+    Parameters
+    ----------
+    own, other : array of int, shape (item,)
+        The reader's answers and those copied from; below 0 where the other gave none.
+    rate : float
+        0 to 1.
+    rng : numpy.random.Generator
+
     Examples
     --------
     >>> copied_labels([0, 0, 0], [1, 2, 1], 1.0, np.random.default_rng(0)).tolist()
@@ -219,6 +237,13 @@ def fatigue(n_items: int, start: float, end: float, *, rest_every: int = 0) -> F
 
 def spam_labels(n_items: int, n_classes: int, rng: np.random.Generator, *, favourite: int | None = None) -> IntArray:
     """Answers of someone who does not look: evenly at random, or always the favourite.
+
+    Parameters
+    ----------
+    n_items, n_classes : int
+    rng : numpy.random.Generator
+    favourite : int, optional
+        The class that is always given; evenly at random without it.
 
     Examples
     --------

@@ -57,6 +57,11 @@ def spam_indices(
     categories : sequence of float, optional
         The possible categories; those that occur by default.
 
+    Raises
+    ------
+    ValueError
+        Where a rating is outside the categories, or order has another shape.
+
     Examples
     --------
     >>> found = spam_indices([[0, 0], [1, 0], [0, 0], [1, 0]])
@@ -100,6 +105,11 @@ def clicker_ratio(n_right: ArrayLike, n: ArrayLike, n_categories: int) -> FloatA
     n_categories : int
         At least 2.
 
+    Raises
+    ------
+    ValueError
+        Where not 0 <= n_right <= n, or there are fewer than two categories.
+
     Examples
     --------
     >>> clicker_ratio([50, 95], [100, 100], 2).round(1).tolist()
@@ -127,6 +137,11 @@ def spammer_scores(confusion: ArrayLike) -> FloatArray:
     confusion : array of float, shape (rater, truth, given)
         Rows add up to 1.
 
+    Raises
+    ------
+    ValueError
+        Where a row does not add up to 1, or shapes do not fit.
+
     Examples
     --------
     >>> spammer_scores([[[0.7, 0.3], [0.7, 0.3]], [[1, 0], [0, 1]], [[0, 1], [1, 0]]]).tolist()
@@ -137,7 +152,7 @@ def spammer_scores(confusion: ArrayLike) -> FloatArray:
         message = f"confusion has shape {table.shape}; (rater, truth, given) with 2 or more categories is needed"
         raise ValueError(message)
     if not np.allclose(table.sum(axis=2), 1.0):
-        message = "confusion holds a row that does not add up to 1"
+        message = f"confusion has row sums from {table.sum(axis=2).min()} to {table.sum(axis=2).max()}; each must be 1"
         raise ValueError(message)
     q = table.shape[1]
     return np.asarray(((table - table.mean(axis=1, keepdims=True)) ** 2).sum(axis=(1, 2)) / (q - 1), dtype=np.float64)

@@ -59,6 +59,11 @@ def specific_agreement(
     Estimate
         ``n`` counts units in which at least one of two or more raters gave the category. NaN with a reason where none.
 
+    Raises
+    ------
+    ValueError
+        Where the pairing is unknown, or ratings are no matrix or infinite.
+
     Examples
     --------
     Table (20, 5 / 10, 15) with the first category asked about: 2 * 20 / (25 + 30).
@@ -101,6 +106,11 @@ class PairMatrix:
 def pairwise_specific_agreement(ratings: ArrayLike, category: float = 1.0, *, unit: str = "items") -> PairMatrix:
     """Specific agreement of every two raters; ``n`` counts units where at least one of the two gave the category.
 
+    Parameters
+    ----------
+    ratings, category, unit
+        As in :func:`specific_agreement`; columns are identified raters.
+
     Examples
     --------
     >>> pairwise_specific_agreement([[1, 1, 0], [1, 0, 0]]).values[0].tolist()
@@ -116,6 +126,13 @@ def pairwise_specific_agreement(ratings: ArrayLike, category: float = 1.0, *, un
 
 def pairwise_raw_agreement(ratings: ArrayLike, *, unit: str = "items") -> PairMatrix:
     """The share of commonly rated units on which two raters gave the same category; ``n`` counts those units.
+
+    Parameters
+    ----------
+    ratings : array of float, shape (unit, rater)
+        Columns are identified raters, NaN where one did not rate.
+    unit : str
+        What a row is, in words and in the plural.
 
     Examples
     --------
@@ -145,6 +162,11 @@ def found_by(ratings: ArrayLike) -> tuple[FoundBy, ...]:
     """For each number of raters who looked, how many objects were found by 1, 2, ... of them.
 
     Objects read by different numbers of people are kept apart: "found by two" means another thing of two than of four.
+
+    Parameters
+    ----------
+    ratings : array of float, shape (unit, rater)
+        1 found, 0 read but not found, NaN not read by this rater.
 
     Examples
     --------

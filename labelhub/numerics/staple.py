@@ -142,6 +142,11 @@ def staple(
     max_iterations : int
         Stop, with a warning, after so many rounds.
 
+    Raises
+    ------
+    ValueError
+        Where there is no mask, grids differ, a mask is not boolean, the region is unknown, or smoothing is below 0.
+
     Examples
     --------
     >>> a, b, c = (np.zeros((20, 20), dtype=bool) for _ in range(3))
@@ -189,6 +194,11 @@ def label_staple(
         its filter counts a tied voxel as background under the next higher label, and may settle elsewhere.
     tolerance : float
         Stop when no entry of a confusion matrix changed by more.
+
+    Raises
+    ------
+    ValueError
+        Where there is no map, grids differ, labels are not whole numbers, or region, start or smoothing is none.
 
     Examples
     --------

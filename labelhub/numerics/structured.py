@@ -103,6 +103,12 @@ def structured_alpha(
     StructuredAgreement
         Alpha is NaN with a reason where fewer than two items have two annotations, or where D_e is 0.
 
+    Raises
+    ------
+    ValueError
+        Where a distance is negative or infinite, groups do not have one entry an item, or ``max_chance_pairs`` is below
+        1.
+
     Examples
     --------
     >>> numbers = [[0.1, 0.1], [0.9, 0.8], [0.4, 0.5]]

@@ -58,6 +58,11 @@ def signed_surface_offset(
     spacing_mm : sequence of float, optional
         Size of a voxel along each axis; without it lengths are in pixels.
 
+    Raises
+    ------
+    ValueError
+        Where the grids differ, a mask is not boolean, or the spacing is impossible.
+
     Examples
     --------
     >>> square, larger = np.zeros((32, 32), dtype=bool), np.zeros((32, 32), dtype=bool)

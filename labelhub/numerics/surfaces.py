@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelhub.numerics.mask_pair import checked_spacing
 from labelhub.numerics.nearest import nearest_distances
 from labelhub.numerics.results import BoolArray, FloatArray
 
@@ -44,7 +45,12 @@ def surface_distances(first: BoolArray, second: BoolArray, spacing: Sequence[flo
     first, second : array of bool, shape (y, x) or (z, y, x)
         On the same grid. Everything beyond the array is background.
     spacing : sequence of float
-        Size of a voxel along each axis.
+        Size of a voxel along each axis, above 0.
+
+    Raises
+    ------
+    ValueError
+        Where the grids differ, a mask is empty or not boolean, or the spacing is impossible.
 
     Examples
     --------
@@ -57,10 +63,16 @@ def surface_distances(first: BoolArray, second: BoolArray, spacing: Sequence[flo
     >>> hausdorff_distance(distances), average_surface_distance(distances), surface_dice(distances, 1.0).__round__(4)
     (2.0, 1.0, 0.5556)
     """
+    if first.shape != second.shape or not first.dtype == second.dtype == np.bool_:
+        message = (
+            f"first has shape {first.shape} and dtype {first.dtype}, second {second.shape} and {second.dtype}; "
+            "boolean masks on one grid are needed"
+        )
+        raise ValueError(message)
     if not (first.any() and second.any()):
         message = "a mask is empty; surfaces exist only where both masks hold a voxel"
         raise ValueError(message)
-    steps = tuple(float(step) for step in spacing)
+    steps = checked_spacing(spacing, first.ndim)
     a, b = surface(first), surface(second)
     return SurfaceDistances(nearest_distances(a, b, steps), nearest_distances(b, a, steps))
 
@@ -112,7 +124,19 @@ def mean_directed_distance(distances: SurfaceDistances) -> float:
 
 
 def surface_dice(distances: SurfaceDistances, tolerance: float) -> float:
-    """NSD: the share of surface voxels of both masks that lie within ``tolerance`` of the other surface."""
+    """NSD: the share of surface voxels of both masks that lie within ``tolerance`` of the other surface.
+
+    Parameters
+    ----------
+    distances : SurfaceDistances
+    tolerance : float
+        At least 0, in the unit of the spacing; a voxel exactly this far away is within.
+
+    Raises
+    ------
+    ValueError
+        Where the tolerance is below 0.
+    """
     if not tolerance >= 0:
         message = f"tolerance is {tolerance!r}; it must be at least 0, in the unit of the spacing"
         raise ValueError(message)

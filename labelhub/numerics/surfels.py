@@ -61,6 +61,11 @@ def surfel_distances(
     spacing_mm : sequence of float, optional
         Size of a voxel along each axis; without it lengths are in pixels.
 
+    Raises
+    ------
+    ValueError
+        Where the grids differ, a mask is not boolean, or the spacing is impossible.
+
     Examples
     --------
     Two pixels of 2 x 1 mm that are 2 mm apart, from the tests of the surface-distance package.
@@ -91,6 +96,12 @@ def surfels_of_pair(pair: MaskPair) -> SurfelDistances:
 
 def surfel_surface_dice(distances: SurfelDistances, tolerance: float) -> float:
     """NSD by area: the share of both surfaces that lies within ``tolerance`` of the other; NaN where both are empty.
+
+    Parameters
+    ----------
+    distances : SurfelDistances
+    tolerance : float
+        At least 0, in the unit of the distances.
 
     Examples
     --------
@@ -127,6 +138,17 @@ def surfel_hausdorff(distances: SurfelDistances, percentile: float = 100.0) -> f
     """The larger of the two directed percentiles by area: the least distance that covers this percentage of a surface.
 
     NaN where a mask is empty.
+
+    Parameters
+    ----------
+    distances : SurfelDistances
+    percentile : float
+        0 to 100; 95 gives the package's robust Hausdorff distance.
+
+    Raises
+    ------
+    ValueError
+        Where the percentile lies outside 0 to 100.
     """
     if not 0 <= percentile <= 100:
         message = f"percentile is {percentile!r}; allowed is 0 to 100"

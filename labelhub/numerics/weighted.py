@@ -44,6 +44,18 @@ def optimal_weights(accuracy: ArrayLike, n_categories: int) -> FloatArray:
 
     0 for a clicker, below 0 for somebody worse than chance.
 
+    Parameters
+    ----------
+    accuracy : array of float, shape (rater,)
+        Strictly between 0 and 1.
+    n_categories : int
+        At least 2.
+
+    Raises
+    ------
+    ValueError
+        Where an accuracy is not strictly between 0 and 1, or there are fewer than two categories.
+
     Examples
     --------
     >>> optimal_weights([0.5, 0.9, 0.25], 2).round(3).tolist()
@@ -71,6 +83,11 @@ def weighted_vote(
         As for :func:`labelhub.numerics.dawid_skene.dawid_skene`.
     accuracy : array of float, shape (rater,)
         Strictly between 0 and 1; shrunken shares are.
+
+    Raises
+    ------
+    ValueError
+        Where there is not one accuracy strictly between 0 and 1 a rater, or a rating is outside the categories.
 
     Examples
     --------

@@ -72,12 +72,20 @@ def agreement_weights(weights: Weights, n_categories: int, values: Sequence[floa
 def weights_from_disagreement(disagreement: ArrayLike) -> FloatArray:
     """Agreement weights from disagreement weights (0 on the diagonal), as Cohen (1968) gives them.
 
+    ``1 - disagreement / its largest entry``; the matrix is square, finite and nowhere below 0, else a ValueError.
+
     Examples
     --------
     >>> weights_from_disagreement([[0, 1], [3, 0]]).round(3).tolist()
     [[1.0, 0.667], [0.0, 1.0]]
     """
     distance = np.asarray(disagreement, dtype=np.float64)
+    is_square = distance.ndim == 2 and distance.shape[0] == distance.shape[1]
+    if not is_square or not (np.isfinite(distance) & (distance >= 0)).all() or np.diag(distance).any():
+        message = (
+            f"disagreement is {distance.tolist()}; a square matrix of at least 0, with 0 on its diagonal, is needed"
+        )
+        raise ValueError(message)
     if not distance.max(initial=0.0) > 0:
         message = "disagreement has no entry above 0; at least one pair of categories must disagree"
         raise ValueError(message)
@@ -142,6 +150,6 @@ def _checked(matrix: FloatArray, n_categories: int) -> FloatArray:
         message = f"weights has shape {matrix.shape}; with {n_categories} categories {(n_categories,) * 2} is needed"
         raise ValueError(message)
     if not np.isfinite(matrix).all() or not np.allclose(np.diag(matrix), 1.0) or (matrix > 1 + 1e-12).any():
-        message = "weights must be finite, 1 on the diagonal and nowhere above 1"
+        message = f"weights is {matrix.tolist()}; it must be finite, 1 on the diagonal and nowhere above 1"
         raise ValueError(message)
     return matrix

@@ -19,6 +19,7 @@ class ProjectsApp(AppConfig):
             OntologyVersion,
             PolicyVersion,
             Project,
+            StaleEdit,
         )
         from labelhub.projects.permissions import Secrecy, register
 
@@ -29,3 +30,4 @@ class ProjectsApp(AppConfig):
         register(Membership, Secrecy.ADMIN, "project", "user")
         register(Labeler, Secrecy.HIDDEN, "project", "user")
         register(Acknowledgement, Secrecy.OWN, "labeler__project", "labeler__user")
+        register(StaleEdit, Secrecy.ADMIN, "project", "by")

@@ -21,16 +21,3 @@ class DomainError(Exception):
             self.code = code
         if status is not None:
             self.status = status
-
-
-class NewerPolicy(DomainError):
-    """Somebody published a policy since this one was looked at."""
-
-    code = "newer-policy"
-
-    def __init__(self, *, seen: int, newest: int) -> None:
-        super().__init__(
-            f"Policy version {newest} was published since you opened this page, which showed version {seen}. Nothing of "
-            "yours was stored, and nothing of theirs was lost."
-        )
-        self.seen, self.newest = seen, newest

@@ -150,3 +150,29 @@ class Acknowledgement(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["guideline", "labeler"], name="a_labeler_acknowledges_a_guideline_once"),
         ]
+
+
+class StaleEdit(models.Model):
+    """Somebody saved over a version that another person had replaced meanwhile: refused, and kept as it was sent.
+
+    ``what`` is ``policy``, ``ontology``, ``guideline`` or ``judgement``; ``seen`` is the version that they had before them,
+    ``newest`` the one that held.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    what = models.CharField(max_length=12)
+    subject = models.CharField(max_length=80)
+    seen = models.CharField(max_length=80)
+    newest = models.CharField(max_length=80)
+    content = models.JSONField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """A refused edit names both versions."""
+
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=~models.Q(seen=models.F("newest")), name="a_stale_edit_saw_another_version"
+            ),
+        ]

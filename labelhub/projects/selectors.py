@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db.models import QuerySet
 
 from labelhub.accounts.models import User
@@ -14,6 +16,7 @@ from labelhub.projects.models import (
     PolicyVersion,
     Project,
     Role,
+    StaleEdit,
 )
 from labelhub.projects.ontology import Ontology, read_ontology
 from labelhub.projects.permissions import NotFound, Person, projects_of
@@ -43,6 +46,12 @@ def projects_with_roles(user: User) -> list[tuple[Project, str]]:
     order = ["", *Role.values]
     projects = projects_of(user).order_by("name", "pk")
     return [(project, max(own.get(project.pk, ""), user.site_role, key=order.index)) for project in projects]
+
+
+def stale_edits(project: Project, whats: Sequence[str], *, most: int = 20) -> list[StaleEdit]:
+    """Return the edits that were refused because somebody was quicker, newest first. For those who may make them."""
+    rows = StaleEdit.objects.filter(project=project, what__in=whats).select_related("by")
+    return list(rows.order_by("-pk")[:most])
 
 
 def current_ontology(project: Project) -> tuple[OntologyVersion, Ontology]:

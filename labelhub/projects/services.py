@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Model
 from django.utils import timezone
 from django.utils.text import slugify
 
 from labelhub.accounts.models import User
 from labelhub.accounts.services import end_sessions
 from labelhub.audit import services as audit
-from labelhub.projects.errors import NewerPolicy
+from labelhub.projects.errors import DomainError
 from labelhub.projects.models import (
     Acknowledgement,
     GuidelineVersion,
@@ -22,6 +23,7 @@ from labelhub.projects.models import (
     PolicyVersion,
     Project,
     Role,
+    StaleEdit,
 )
 from labelhub.projects.ontology import Ontology
 from labelhub.projects.policy import Policy
@@ -32,6 +34,24 @@ RESERVED_SLUGS = {"new"}
 
 class MembershipProblem(ValueError):
     """The change would leave the project without an admin, or is no change."""
+
+
+class StaleVersion(DomainError):
+    """Somebody else published a version since this one was begun; nothing was published, and both are kept."""
+
+    code = "stale-version"
+
+    def __init__(self, *, what: str, seen: int, newest: int) -> None:
+        super().__init__(
+            f"{WHAT_IN_WORDS[what]} version {newest} was published while you changed version {seen}. Yours was not published, "
+            "and it is kept as you sent it. Compare it with theirs; publishing it again then makes the next version."
+        )
+        self.seen, self.newest = seen, newest
+
+
+V = TypeVar("V", OntologyVersion, GuidelineVersion, PolicyVersion)
+NAMES: dict[type[Model], str] = {OntologyVersion: "ontology", GuidelineVersion: "guideline", PolicyVersion: "policy"}
+WHAT_IN_WORDS = {"policy": "Policy", "ontology": "Ontology", "guideline": "Instructions"}
 
 
 def create_project(
@@ -52,40 +72,26 @@ def create_project(
     return project
 
 
-def publish_ontology(*, project: Project, ontology: Ontology, by: User | None) -> OntologyVersion:
-    """Write the next ontology version. Earlier submissions keep the version they were made under."""
-    with transaction.atomic():
-        number = _next_number(OntologyVersion, project)
-        version = OntologyVersion.objects.create(
-            project=project, number=number, content=ontology.to_document(), created_by=by
-        )
-        _publish_event(project, "ontology", number, by)
-    return version
+def publish_ontology(
+    *, project: Project, ontology: Ontology, by: User | None, seen: int | None = None
+) -> OntologyVersion:
+    """Write the next ontology version. Earlier submissions keep the version they were made under.
 
-
-def publish_guideline(*, project: Project, text: str, by: User | None) -> GuidelineVersion:
-    """Write the next guideline version; each labeler acknowledges it before the next item."""
-    with transaction.atomic():
-        number = _next_number(GuidelineVersion, project)
-        version = GuidelineVersion.objects.create(project=project, number=number, text=text, created_by=by)
-        _publish_event(project, "guideline", number, by)
-    return version
-
-
-def publish_policy(*, project: Project, policy: Policy, by: User | None, follows: int | None = None) -> PolicyVersion:
-    """Write the next policy version; decisions from now on follow it.
-
-    With ``follows``, the number of the version that was looked at, raises ``NewerPolicy`` where there is a newer one.
+    ``seen`` is the version that ``by`` had before them: where another holds by now, :class:`StaleVersion` is raised and
+    what was sent is kept (``StaleEdit``).
     """
-    with transaction.atomic():
-        number = _next_number(PolicyVersion, project)
-        if follows is not None and number != follows + 1:
-            raise NewerPolicy(seen=follows, newest=number - 1)
-        version = PolicyVersion.objects.create(
-            project=project, number=number, content=policy.to_document(), created_by=by
-        )
-        _publish_event(project, "policy", number, by)
-    return version
+    document = ontology.to_document()
+    return _publish(OntologyVersion, project, {"content": document}, by, seen)
+
+
+def publish_guideline(*, project: Project, text: str, by: User | None, seen: int | None = None) -> GuidelineVersion:
+    """Write the next guideline version; each labeler acknowledges it before the next item. ``seen`` as above."""
+    return _publish(GuidelineVersion, project, {"text": text}, by, seen)
+
+
+def publish_policy(*, project: Project, policy: Policy, by: User | None, seen: int | None = None) -> PolicyVersion:
+    """Write the next policy version; decisions from now on follow it. ``seen`` as above."""
+    return _publish(PolicyVersion, project, {"content": policy.to_document()}, by, seen)
 
 
 def add_member(*, project: Project, user: User, role: str, actor: str) -> Membership:
@@ -148,6 +154,37 @@ def _end(membership: Membership, *, actor: str, reason: str) -> None:
     end_sessions(user=membership.user, actor=actor, reason=reason)
 
 
+def keep_stale_edit(
+    *, project: Project, what: str, subject: str, seen: str, newest: str, content: dict[str, Any], by: User
+) -> StaleEdit:
+    """Keep what somebody sent over a version that was replaced meanwhile. Writes ``edit.refused``. The caller refuses it."""
+    with transaction.atomic():
+        kept = StaleEdit.objects.create(
+            project=project, what=what, subject=subject, seen=seen, newest=newest, content=content, by=by
+        )
+        audit.append(
+            project_id=project.pk, kind="edit.refused", actor=f"user:{by.pk}", subject=subject,
+            facts={"edit": kept.pk, "what": what, "seen": seen, "newest": newest},
+        )  # fmt: skip
+    return kept
+
+
+def _publish(model: type[V], project: Project, fields: dict[str, Any], by: User | None, seen: int | None) -> V:
+    what = NAMES[model]
+    with transaction.atomic():
+        number = _next_number(model, project)
+        if seen is None or seen == number - 1:
+            version: V = model._default_manager.create(project=project, number=number, created_by=by, **fields)
+            _publish_event(project, what, number, by)
+            return version
+    if by is not None:
+        keep_stale_edit(
+            project=project, what=what, subject=f"project:{project.pk}", seen=str(seen), newest=str(number - 1),
+            content=fields, by=by,
+        )  # fmt: skip
+    raise StaleVersion(what=what, seen=seen, newest=number - 1)
+
+
 def _publish_event(project: Project, what: str, number: int, by: User | None) -> None:
     actor = f"user:{by.pk}" if by is not None else "system"
     audit.append(
@@ -159,7 +196,7 @@ def _publish_event(project: Project, what: str, number: int, by: User | None) ->
     )
 
 
-def _next_number(model: type[OntologyVersion] | type[GuidelineVersion] | type[PolicyVersion], project: Project) -> int:
+def _next_number(model: type[V], project: Project) -> int:
     Project.objects.select_for_update().get(pk=project.pk)
     highest = model._default_manager.filter(project=project).aggregate(highest=Max("number"))["highest"]
     return int(highest or 0) + 1

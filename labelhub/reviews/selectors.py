@@ -16,7 +16,7 @@ from django.utils import timezone
 from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
 from labelhub.annotations.plain import readings_of
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import HELD, Assignment
 from labelhub.catalog.models import Item
 from labelhub.formats.shapes import Reading
 from labelhub.predictions.models import Prediction
@@ -33,6 +33,8 @@ from labelhub.scoring.models import Score
 from labelhub.scoring.reads import Reads, reads_of
 from labelhub.scoring.rows import CURRENT_AGREEMENT, SIMILARITY
 
+# States of an assignment whose labeler reads the item, or has judged it.
+READING = (*HELD, Assignment.State.SUBMITTED, Assignment.State.UNREADABLE)
 # A day of waiting weighs as much as this much disagreement, a step of priority as much as that.
 WEIGHT_OF_A_DAY, WEIGHT_OF_PRIORITY = 0.02, 0.5
 # Where readers cannot be compared a look is worth as much as an even dispute.
@@ -141,7 +143,7 @@ def own_comments(labeler: Labeler, item: Item) -> Sequence[OwnComment]:
 def has_read(user: User, item: Item) -> bool:
     """Whether ``user`` labels or labeled the item."""
     rows = Assignment.objects.filter(item=item, labeler__user_id=user.pk)
-    return rows.filter(state__in=[Assignment.State.OPEN, Assignment.State.SUBMITTED]).exists()
+    return rows.filter(state__in=READING).exists()
 
 
 def has_judged(user: User, item: Item) -> bool:
@@ -174,7 +176,7 @@ def is_panel_tied(item: Item) -> bool:
 
 def _waiting(user: User, project: Project) -> QuerySet[Item]:
     own = Assignment.objects.filter(item=OuterRef("pk"), labeler__user_id=user.pk)
-    mine = own.filter(state__in=[Assignment.State.OPEN, Assignment.State.SUBMITTED])
+    mine = own.filter(state__in=READING)
     voted = PanelVote.objects.filter(item=OuterRef("pk"), reviewer_id=user.pk, sat_since=OuterRef("state_changed_at"))
     items = Item.objects.filter(project=project, state=Item.State.REVIEW).exclude(Exists(mine)).exclude(Exists(voted))
     if role_in(user, project) != Role.ADMIN:

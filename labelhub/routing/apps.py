@@ -12,6 +12,7 @@ class RoutingApp(AppConfig):
     def ready(self) -> None:
         """Declare who may see the rows."""
         from labelhub.projects.permissions import Secrecy, register
-        from labelhub.routing.models import Route
+        from labelhub.routing.models import Gate, Route
 
         register(Route, Secrecy.HIDDEN, "item__project")
+        register(Gate, Secrecy.ADMIN, "labeler__project")

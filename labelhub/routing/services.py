@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,14 +22,15 @@ from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
-from labelhub.routing.models import Route
+from labelhub.routing.gates import is_paused
+from labelhub.routing.models import Gate, Route
 from labelhub.routing.policy_rules import METHOD_VERSION, ReaderView, Situation, Verdict, decide, may_accept
 from labelhub.routing.sureness import sureness_of
 from labelhub.routing.worth import values_of_next_labelers
 from labelhub.scoring.services import ItemScores
 
-# The rule of a route that follows from a panel's votes, not from the item's numbers.
-PANEL_TIE = "panel-tie"
+# Rules of routes that follow from a panel's votes and from a pause, not from the item's numbers.
+PANEL_TIE, PAUSED_LABELER = "panel-tie", "paused-labeler"
 
 
 def route_item(
@@ -82,6 +83,26 @@ def send_to_admin(item: Item, votes: Sequence[int]) -> Route:
     return route
 
 
+def send_past(item: Item, fact: Gate, *, wanted: int) -> Route:
+    """Record that one more reader is asked because a labeler who read the item was paused. Writes ``item.routed``."""
+    version, _ = current_policy(item.project)
+    route = Route.objects.create(
+        item=item, outcome=Route.Outcome.MORE_READERS, rule=PAUSED_LABELER,
+        reason=f"{fact.labeler.name}, who read it, was paused: one more reader instead.", author=fact.labeler,
+        numbers={"gate": fact.pk, "wanted_reads": wanted}, policy=version, method_version=METHOD_VERSION,
+    )  # fmt: skip
+    audit.append(
+        project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
+        facts={"route": route.pk, "outcome": route.outcome, "rule": route.rule},
+    )  # fmt: skip
+    return route
+
+
+def was_sent_past(item: Item, fact: Gate) -> bool:
+    """Whether :func:`send_past` recorded this pause for the item already."""
+    return Route.objects.filter(item=item, rule=PAUSED_LABELER, numbers__gate=fact.pk).exists()
+
+
 def may_be_accepted(item: Item, scores: ItemScores) -> bool:
     """Whether the item would be accepted unless its readings end in a tie, so that it is worth computing whether they do."""
     _, policy = current_policy(item.project)
@@ -109,14 +130,42 @@ def situation_of(
     # A reading that was set aside filled one of the wanted reads, and no longer counts as one.
     wanted = max(1, max(item.wanted_reads, policy.readers) - scores.n_set_aside)
     situation = situation_of_reads(scores.reads.current, scores, wanted_reads=wanted, rounds=rework_rounds(item))
+    paused = (
+        sum(is_paused(entry.assignment.labeler) for entry in scores.reads.current) if _asks_for_pauses(policy) else 0
+    )
     return replace(
-        situation, trigger=trigger, has_tie=has_tie, is_fixed_work=is_fixed_work, posterior=posterior,
+        situation, trigger=trigger, paused_readers=paused, has_tie=has_tie, is_fixed_work=is_fixed_work, posterior=posterior,
         posterior_is_calibrated=is_calibrated,
     )  # fmt: skip
 
 
+def _asks_for_pauses(policy: Policy) -> bool:
+    """Whether a rule asks how many readers are paused: only then it is looked up."""
+    return any(entry.fact == "paused_readers" for rule in policy.rules for entry in rule.conditions)
+
+
+class Compared(Protocol):
+    """The numbers between readings that a situation needs: ``ItemScores``, or what is on record of earlier ones."""
+
+    @property
+    def pairs(self) -> Mapping[tuple[int, int], float | None]:
+        """Similarities by the ids of two readings, the smaller first."""
+
+    @property
+    def model(self) -> Mapping[int, float | None]:
+        """The model's similarity with each reading."""
+
+    @property
+    def model_silence(self) -> str:
+        """Why the model is not heard."""
+
+    @property
+    def gold(self) -> Mapping[int, bool | None]:
+        """Whether each reading is right against gold."""
+
+
 def situation_of_reads(
-    current: Sequence[Submission], scores: ItemScores, *, wanted_reads: int, rounds: Mapping[int, int],
+    current: Sequence[Submission], scores: Compared, *, wanted_reads: int, rounds: Mapping[int, int],
     can_mend: AbstractSet[int] | None = None,
 ) -> Situation:  # fmt: skip
     """Return the numbers about the readings ``current``, out of scores that may hold further readings.

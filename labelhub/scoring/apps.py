@@ -10,9 +10,14 @@ class ScoringApp(AppConfig):
     label = "scoring"
 
     def ready(self) -> None:
-        """Declare who may see the rows."""
+        """Declare who may see the rows, and say who estimates raters."""
+        from labelhub.jobs.registry import register as register_job
         from labelhub.projects.permissions import Secrecy, register
-        from labelhub.scoring.models import GoldReference, Score
+        from labelhub.scoring.models import GoldReference, Posterior, Score, TruthFit
+        from labelhub.scoring.posteriors import FIT_KIND, run_fit
 
         register(GoldReference, Secrecy.HIDDEN, "item__project")
         register(Score, Secrecy.HIDDEN, "item__project")
+        register(Posterior, Secrecy.HIDDEN, "item__project")
+        register(TruthFit, Secrecy.HIDDEN, "project")
+        register_job(FIT_KIND, run_fit)

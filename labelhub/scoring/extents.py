@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import shapely
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from labelhub.formats.outlines import outline_of
 from labelhub.formats.shapes import Grid, MaskRegion, Region, Shape
-from labelhub.numerics.geometry import PlacedMask, box_iou, mask_iou
+from labelhub.numerics.geometry import PlacedMask, box_iou
 from labelhub.numerics.rasterise import shape_mask, union_of
 
 FloatArray = NDArray[np.float64]
@@ -93,19 +94,29 @@ def extent_of(shape: Shape, size: Size | None) -> Extent:
     return Extent(shape, mask, (middle[0] - 0.5, middle[1], middle[2]))
 
 
+Known: TypeAlias = dict[tuple[int, Size | None], Extent]
+
+
 class Extents:
     """The extents of shapes, each found once however often it is compared. Lives as long as one item is looked at."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, Size | None], Extent] = {}
+        self._own: Known = {}
+        self._kept: dict[int, Known] = {}
+
+    def keep_in(self, known: Known, shapes: Sequence[Shape]) -> None:
+        """Keep the extents of these shapes in ``known``, and take from it those that are there, for as long as it lives."""
+        for shape in shapes:
+            self._kept[id(shape)] = known
 
     def of(self, shape: Shape, size: Size | None) -> Extent:
         """Return :func:`extent_of` the shape."""
         # The extent holds the shape, so that its id is not given to another one.
         key = (id(shape), size)
-        if key not in self._known:
-            self._known[key] = extent_of(shape, size)
-        return self._known[key]
+        known = self._kept.get(key[0], self._own)
+        if key not in known:
+            known[key] = extent_of(shape, size)
+        return known[key]
 
     def voxels_of(self, shape: Shape, size: Size | None) -> PlacedMask:
         """Return the voxels that the shape encloses, which may be none."""
@@ -217,10 +228,31 @@ def _fill_areas(table: FloatArray, first: Sequence[Extent], second: Sequence[Ext
     low = [np.array([mask.origin for mask in side]) for side in masks]
     high = [start + np.array([m.voxels.shape for m in side]) for start, side in zip(low, masks, strict=True)]
     meets = ((low[0][:, None] < high[1][None]) & (low[1][None] < high[0][:, None])).all(axis=2)
-    for i, row in enumerate(meets):
-        near = np.flatnonzero(row)
-        if len(near):
-            table[filled[0][i], np.array(filled[1])[near]] = mask_iou([masks[0][i]], [masks[1][j] for j in near])[0]
+    is_same = first is second
+    if is_same:
+        meets = np.triu(meets)
+    sizes = [np.array([np.count_nonzero(mask.voxels) for mask in side], dtype=np.float64) for side in masks]
+    rows, columns = np.nonzero(meets)
+    if not len(rows):
+        return
+    shared = np.array(
+        [_n_shared(masks[0][i], masks[1][j]) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)]
+    )
+    values = shared / (sizes[0][rows] + sizes[1][columns] - shared)
+    at = np.array(filled[0])[rows], np.array(filled[1])[columns]
+    table[at] = values
+    if is_same:
+        table[at[::-1]] = values
+
+
+def _n_shared(first: PlacedMask, second: PlacedMask) -> int:
+    """How many voxels two masks share whose bounding boxes meet."""
+    own, other = [], []
+    for a, n, b, m in zip(first.origin, first.voxels.shape, second.origin, second.voxels.shape, strict=True):
+        low, high = max(a, b), min(a + n, b + m)
+        own.append(slice(low - a, high - a))
+        other.append(slice(low - b, high - b))
+    return int(np.count_nonzero(first.voxels[tuple(own)] & second.voxels[tuple(other)]))
 
 
 def _closeness(first: Extent, second: Extent, ruler: _Ruler) -> float:

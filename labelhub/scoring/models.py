@@ -9,6 +9,7 @@ from django.db import models
 from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
 from labelhub.predictions.models import Prediction
+from labelhub.projects.models import Project
 
 
 class GoldReference(models.Model):
@@ -83,3 +84,55 @@ class Score(models.Model):
             models.Index(fields=["first"], name="scores_of_a_first_reader"),
             models.Index(fields=["second"], name="scores_of_a_second_reader"),
         ]
+
+
+class TruthFit(models.Model):
+    """What was estimated of a project's raters in one topic (a question, objects, shapes), from how many answers.
+
+    Estimated again as readings come in; the row that a newer one replaced keeps the date. ``parameters`` is the document of
+    ``truth_fit``. ``n_known`` counts items whose true answer is known from gold.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    topic = models.CharField(max_length=100)
+    parameters = models.JSONField(default=dict)
+    chosen = models.CharField(max_length=60)
+    why = models.CharField(max_length=300, blank=True)
+    n_units = models.PositiveIntegerField(default=0)
+    n_answers = models.PositiveIntegerField(default=0)
+    n_known = models.PositiveIntegerField(default=0)
+    method = models.CharField(max_length=60)
+    method_version = models.CharField(max_length=16)
+    computed_at = models.DateTimeField(auto_now_add=True)
+    replaced_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """One estimate stands for each topic."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["project", "topic"], condition=models.Q(replaced_at=None), name="one_standing_estimate_a_topic"
+            ),
+        ]
+
+
+class Posterior(models.Model):
+    """How sure the item's label is now: the units its current readings speak of, and the least sure of them.
+
+    Always made again from the readings and the standing estimates, so it is renewed in place; what a decision rested on is
+    stored with the decision. ``value`` is null with a ``reason`` where nothing can be said. ``n_known`` is the least number
+    of items with a known answer that any topic it rests on was corrected by.
+    """
+
+    item = models.OneToOneField(Item, on_delete=models.PROTECT, related_name="+")
+    value = models.FloatField(null=True)
+    reason = models.CharField(max_length=200, blank=True)
+    worst = models.CharField(max_length=120, blank=True)
+    is_calibrated = models.BooleanField(default=False)
+    n_known = models.PositiveIntegerField(default=0)
+    units = models.JSONField(default=list)
+    # Which readings, gold, rules and method version it rests on.
+    fingerprint = models.CharField(max_length=200)
+    method = models.CharField(max_length=80)
+    method_version = models.CharField(max_length=16)
+    computed_at = models.DateTimeField()

@@ -7,7 +7,7 @@ from the numbers (``routing``), and the project's statistics (``panel``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,18 +16,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from labelhub.annotations.models import Submission
-from labelhub.annotations.plain import readings_of
 from labelhub.catalog.models import Item
-from labelhub.catalog.selectors import grid_of, media_of
-from labelhub.formats.shapes import Grid, Reading
+from labelhub.formats.shapes import Reading
 from labelhub.predictions.models import Prediction
 from labelhub.predictions.plain import reading_of as reading_of_prediction
 from labelhub.projects.ontology import Ontology
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_ontology, current_policy
 from labelhub.scoring.compare import METHOD, VERSION, Comparison, Terms, compare
-from labelhub.scoring.extents import Extents
+from labelhub.scoring.loaded import Loaded
 from labelhub.scoring.models import GoldReference, Score
+from labelhub.scoring.posteriors import Judged, renew
 from labelhub.scoring.reads import Reads, reads_of
 from labelhub.scoring.rows import AGREEMENT, CURRENT_AGREEMENT, RIGHT, SIMILARITY, Between, method_of, rows_of
 
@@ -40,7 +39,8 @@ class ItemScores:
 
     ``n_set_aside`` counts readers whose reading was set aside. ``pairs`` holds every pair of current readings, smaller
     id first; ``model`` the model's similarity with each current reading, ``model_silence`` why there is none. ``gold``
-    says of each reading whether it is right against the item's gold.
+    says of each reading whether it is right against the item's gold. ``loaded`` is what was read of the item, ``judged`` what
+    truth inference says of the current readings (None where nothing changed since it was kept).
     """
 
     reads: Reads
@@ -49,6 +49,8 @@ class ItemScores:
     model: Mapping[int, float | None]
     model_silence: str
     gold: Mapping[int, bool | None]
+    loaded: Loaded
+    judged: Judged | None
 
 
 def terms_of(ontology: Ontology, policy: Policy) -> Terms:
@@ -78,6 +80,7 @@ def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
         prediction, silence = heard_prediction(item, reads.current, policy)
         bench.score_model(prediction)
         bench.write()
+        judged = renew(bench.loaded, reads.current, policy, gold=bench.gold.submission if bench.gold else None)
         pairs = bench.similarities(About.PAIR)
         current = {_key(a, b): pairs.get(_key(a, b)) for a, b in combinations(reads.current, 2)}
         counted = {_key(a, b): pairs.get(_key(a, b)) for a, b in combinations(reads.counted, 2)}
@@ -92,6 +95,8 @@ def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
             },
             model_silence=silence,
             gold=_gold_verdicts(item),
+            loaded=bench.loaded,
+            judged=judged,
         )
 
 
@@ -120,11 +125,10 @@ class _Bench:
 
     def __init__(self, item: Item, terms: Terms, reads: Reads) -> None:
         self.item, self.terms, self.reads = item, terms, reads
+        self.loaded = Loaded(item, terms)
+        self.gold: GoldReference | None = None
         self.method = method_of(METHOD, terms)
         self.stored = list(Score.objects.filter(item=item, metric=SIMILARITY, label="", replaced_at=None))
-        self._readings: dict[int, Reading] = {}
-        self._grids: list[Grid] | None = None
-        self._extents = Extents()
         self._new: list[Score] = []
 
     def score_pairs(self) -> None:
@@ -136,22 +140,22 @@ class _Bench:
         }
         done = {(row.first_id, row.second_id) for row in self._valid(About.PAIR)}
         missing = [pair for key, pair in pairs.items() if key not in done]
-        self._load(submission for pair in missing for submission in pair)
+        self.loaded.readings([submission for pair in missing for submission in pair])
         for first, second in missing:
-            found = self._compare(self._readings[first.pk], self._readings[second.pk])
+            found = self._compare(*self.loaded.readings([first, second]))
             self._keep(found, Between(self.item, About.PAIR, first, second))
 
     def score_gold(self, policy: Policy) -> None:
         """Compare every reading with the item's current gold; right is a similarity of at least ``accept_agreement``."""
         gold = GoldReference.objects.filter(item=self.item, retired_at=None).select_related("submission").first()
+        self.gold = gold
         if gold is None:
             return
         done = {row.first_id for row in self._valid(About.GOLD) if row.gold_id == gold.pk}
         missing = [s for s in self.reads.every if s.pk not in done and s.pk != gold.submission_id]
-        self._load([gold.submission, *missing] if missing else [])
+        self.loaded.readings([gold.submission, *missing] if missing else [])
         for submission in missing:
-            truth = self._readings[gold.submission_id]
-            found = self._compare(self._readings[submission.pk], truth, second_is_truth=True)
+            found = self._compare(*self.loaded.readings([submission, gold.submission]), second_is_truth=True)
             between = Between(self.item, About.GOLD, submission, gold=gold)
             self._keep(found, between)
             self._new.append(_right(found, between, policy.accept_agreement))
@@ -162,11 +166,11 @@ class _Bench:
             return
         done = {row.first_id for row in self._valid(About.MODEL) if row.prediction_id == prediction.pk}
         missing = [submission for submission in self.reads.current if submission.pk not in done]
-        self._load(missing)
-        seen = reading_of_prediction(prediction) if missing else None
-        for submission in missing:
-            assert seen is not None
-            found = self._compare(self._readings[submission.pk], seen)
+        if not missing:
+            return
+        seen = reading_of_prediction(prediction)
+        for submission, reading in zip(missing, self.loaded.readings(missing), strict=True):
+            found = self._compare(reading, seen)
             self._keep(found, Between(self.item, About.MODEL, submission, prediction=prediction))
 
     def similarities(self, about: str, *, prediction: Prediction | None = None) -> dict[tuple[int, int], float | None]:
@@ -180,17 +184,11 @@ class _Bench:
             if row.about == about and row.method == self.method and row.method_version == VERSION
         ]  # fmt: skip
 
-    def _load(self, submissions: Iterable[Submission]) -> None:
-        wanted = [s for s in dict.fromkeys(submissions) if s.pk not in self._readings]
-        for submission, reading in zip(wanted, readings_of(wanted) if wanted else [], strict=True):
-            self._readings[submission.pk] = reading
-
     def _compare(self, first: Reading, second: Reading, *, second_is_truth: bool = False) -> Comparison:
-        if self._grids is None:
-            self._grids = [grid_of(medium) for medium in media_of(self.item)]
         return compare(
-            first, second, terms=self.terms, grids=self._grids, second_is_truth=second_is_truth, extents=self._extents
-        )
+            first, second, terms=self.terms, grids=self.loaded.grids, second_is_truth=second_is_truth,
+            extents=self.loaded.extents,
+        )  # fmt: skip
 
     def _keep(self, found: Comparison, between: Between) -> None:
         """Note the numbers of one comparison in place of those that stood; ``write`` stores them all at once."""

@@ -10,11 +10,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from labelhub.accounts import passwords, selectors, services
+from labelhub.accounts import failures, passwords, selectors, services
 from labelhub.accounts.middleware import EPOCH_KEY
 from labelhub.accounts.models import User
 from labelhub.projects.permissions import NotFound
-from labelhub.web import throttle
 from labelhub.web.access import actor, page, person
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -32,14 +31,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return redirect(after) if request.user.is_authenticated else _sign_in_page(request, after)
     name, password = request.POST.get("username", "").strip(), request.POST.get("password", "")
-    if throttle.is_blocked(request, name):
+    if failures.is_blocked(name=name, address=_address(request)):
         return _sign_in_page(request, after, TOO_MANY, status=429)
     try:
         user = passwords.sign_in_with_password(username=name, password=password)
     except passwords.PasswordRefused as error:
-        throttle.note_failure(request, name)
+        failures.note_failure(name=name, address=_address(request))
         return _sign_in_page(request, after, str(error), status=400)
-    throttle.forget(request, name)
+    failures.forget(name=name, address=_address(request))
     _begin_session(request, user)
     return redirect(after)
 
@@ -103,14 +102,14 @@ def change_theme(request: HttpRequest) -> HttpResponse:
 def set_password(request: HttpRequest) -> HttpResponse:
     """Set or change the password; other sessions end, this one goes on."""
     user = person(request)
-    if throttle.is_blocked(request, user.username):
+    if failures.is_blocked(name=user.username, address=_address(request)):
         return _account_page(request, password_refusal=TOO_MANY, status=429)
     try:
         passwords.set_password(
             user=user, password=request.POST.get("password", ""), current=request.POST.get("current", "")
         )
     except passwords.PasswordRefused as error:
-        throttle.note_failure(request, user.username)
+        failures.note_failure(name=user.username, address=_address(request))
         return _account_page(request, password_refusal=str(error), status=400)
     _begin_session(request, user)
     messages.success(request, "Your password was set. Your other sessions were ended.")
@@ -161,6 +160,10 @@ def _begin_session(request: HttpRequest, user: User) -> None:
     """Start a session with a new key (no fixation), under the person's present epoch."""
     login(request, user, backend=BACKEND)
     request.session[EPOCH_KEY] = user.session_epoch
+
+
+def _address(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def _safe_next(request: HttpRequest) -> str:

@@ -13,6 +13,7 @@ from labelhub.projects.permissions import highest_role
 from labelhub.web.access import page, person
 from labelhub.web.context import Home, homes_of
 from labelhub.web.words import DEFINITIONS, LABELER_NUMBERS, TIRING, VOCABULARY
+from labelhub.workflow.disclosures import DISCLOSURES
 
 MOST_FOUND = 20
 
@@ -55,6 +56,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
         "labeler_numbers": [
             (name, *words) for name, words in [*LABELER_NUMBERS.items(), ("change per ten items", TIRING)]
         ],
+        "disclosures": DISCLOSURES,
     }
     return render(request, "home/help.html", context)
 

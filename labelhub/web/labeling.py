@@ -19,20 +19,23 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from labelhub.annotations import documents
+from labelhub.annotations.replies import kept_reply
 from labelhub.annotations.selectors import OwnWork, has_draft, own_work
 from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.models import Assignment
-from labelhub.assignments.selectors import own_assignment, own_queue
+from labelhub.assignments.selectors import is_recalled, own_assignment, own_queue
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import NotAllowed, NotFound
 from labelhub.projects.selectors import current_guideline, current_policy, has_acknowledged, labeler_of
 from labelhub.projects.services import acknowledge_guideline
+from labelhub.reviews.questions import answered, own_questions
 from labelhub.reviews.selectors import own_comments
+from labelhub.routing.gates import is_paused
 from labelhub.web.access import page, person
 from labelhub.web.context import homes_of
 from labelhub.workflow import lifecycle
-from labelhub.workflow.errors import GuidelineUnread, StepRefused
+from labelhub.workflow.errors import GuidelineUnread, PausedNow, StepRefused
 from labelhub.workflow.handing_out import has_work
 
 BODY_BYTES = 64 * 1024
@@ -57,9 +60,12 @@ def queue(request: HttpRequest) -> HttpResponse:
             "is_acknowledged": has_acknowledged(labeler, guideline),
             "returned": [entry for entry in mine.open if entry.is_rework],
             "begun": [entry for entry in mine.open if not entry.is_rework],
+            "paused": mine.paused,
+            "answered": answered([entry.id for entry in mine.open]),
             "with_draft": begun,
             "recent": mine.closed,
             "has_work": has_work(labeler, policy),
+            "is_paused": is_paused(labeler),
             "work": own_work(labeler),
             "others": [home for home in homes_of(person(request)) if home.project != labeler.project],
         },
@@ -73,7 +79,7 @@ def take_next(request: HttpRequest) -> HttpResponse:
     address = _next_address(labeler)
     if address is None:
         messages.info(request, "Nothing waits for you in this project now. Come back later, or take another project.")
-        return redirect(_queue_address(labeler))
+        return redirect(queue_address(labeler))
     return redirect(address)
 
 
@@ -85,7 +91,7 @@ def acknowledge(request: HttpRequest, guideline_id: int) -> HttpResponse:
         if guideline.pk == guideline_id:
             labeler = labeler_of(person(request), home.project)
             acknowledge_guideline(labeler=labeler, guideline=guideline)
-            return redirect(_queue_address(labeler))
+            return redirect(queue_address(labeler))
     messages.warning(request, "These instructions were replaced meanwhile. Read the newer version.")
     return redirect("label-queue")
 
@@ -107,8 +113,10 @@ def workspace(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
             "guideline": document.guideline,
             "is_rework": is_rework,
             "is_expired": own.state == Assignment.State.EXPIRED,
+            "is_recalled": is_recalled(own),
+            "questions": own_questions(own),
             "comments": [comment for comment in comments if comment.comment],
-            "queue_address": _queue_address(own.labeler),
+            "queue_address": queue_address(own.labeler),
         },
     )
 
@@ -121,15 +129,15 @@ def take_again(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
         lifecycle.take_again(assignment=own, by=person(request))
     except (StepRefused, NotOpen) as refusal:
         messages.warning(request, str(refusal))
-        return redirect(_queue_address(own.labeler))
+        return redirect(queue_address(own.labeler))
     return redirect("label-workspace", own.pk)
 
 
-def _answers_json(view: Callable[..., JsonResponse]) -> Callable[..., JsonResponse]:
+def answers_json(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Answer a refusal with its code and sentence, as the page's script expects, instead of a page."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> JsonResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except NotFound as error:
@@ -143,11 +151,11 @@ def _answers_json(view: Callable[..., JsonResponse]) -> Callable[..., JsonRespon
 
 
 @page("annotator", methods=("POST",))
-@_answers_json
-def submit(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
+@answers_json
+def submit(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
     """Submit the assignment. A retried request gets the first answer: the same submission, and where to go on."""
     own = own_assignment(request.user, assignment)
-    body = _body(request)
+    body = body_of(request)
     extent = body.get("extent")
     submission = lifecycle.submit(
         assignment=own,
@@ -156,20 +164,25 @@ def submit(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
         no_finding=body.get("no_finding") is True,
         extent=extent if isinstance(extent, Mapping) else {},
     )
-    reply = {"version": submission.version, "submitted_at": submission.submitted_at.isoformat()}
-    return JsonResponse({**reply, "next": _next_address(own.labeler) or _queue_address(own.labeler)})
+
+    def answer() -> str:
+        reply = {"version": submission.version, "submitted_at": submission.submitted_at.isoformat()}
+        return orjson.dumps(reply | {"next": onward(own.labeler)}).decode()
+
+    kept = kept_reply(submission=submission, channel="page", make=answer)
+    return HttpResponse(kept, content_type="application/json")
 
 
 @page("annotator", methods=("POST",))
-@_answers_json
+@answers_json
 def skip(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
     """Give the item back, with a reason that reviewers and admins read."""
     own = own_assignment(request.user, assignment)
-    reason = _body(request).get("reason")
+    reason = body_of(request).get("reason")
     if not isinstance(reason, str) or not reason.strip():
         raise DomainError("Say why you skip this image. Nothing was changed.", code="reason-missing", status=422)
     lifecycle.skip(assignment=own, reason=reason[:300])
-    return JsonResponse({"next": _next_address(own.labeler) or _queue_address(own.labeler)})
+    return JsonResponse({"next": onward(own.labeler)})
 
 
 @page("annotator")
@@ -184,6 +197,7 @@ def my_work(request: HttpRequest) -> HttpResponse:
         "label/me.html",
         {
             "labeler": labeler,
+            "is_paused": is_paused(labeler),
             "work": work,
             "recent": mine.closed,
             "mine": mine,
@@ -221,16 +235,24 @@ def _next_address(labeler: Labeler) -> str | None:
     """Hand out the next item and return its page; None where there is none, or the instructions must be read first."""
     try:
         assignment = lifecycle.hand_out(labeler=labeler)
-    except GuidelineUnread:
-        return _queue_address(labeler)
+    except (GuidelineUnread, PausedNow):
+        # The queue says which; what was submitted before stands either way.
+        return queue_address(labeler)
     return None if assignment is None else reverse("label-workspace", args=[assignment.pk])
 
 
-def _queue_address(labeler: Labeler) -> str:
+def onward(labeler: Labeler) -> str:
+    """Return where somebody goes on who is done with an image: the next one, else their queue."""
+    return _next_address(labeler) or queue_address(labeler)
+
+
+def queue_address(labeler: Labeler) -> str:
+    """Return the labeler's queue."""
     return f"{reverse('label-queue')}?project={labeler.project.slug}"
 
 
-def _body(request: HttpRequest) -> Mapping[str, Any]:
+def body_of(request: HttpRequest) -> Mapping[str, Any]:
+    """Return the JSON object that a script of ours sent. Raises ``DomainError``."""
     if len(request.body) > BODY_BYTES:
         raise DomainError("This request is too large. Nothing was changed.", code="too-large", status=413)
     try:

@@ -31,12 +31,11 @@ from labelhub.routing.models import Route
 from labelhub.scoring.gold import current_gold, make_gold, retire_gold
 from labelhub.scoring.panel_rows import Measured
 from labelhub.scoring.reads import reads_of
-from labelhub.scoring.services import score_item
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.evidence import MOST_CODES
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.web.viewer import viewer_of
-from labelhub.workflow import lifecycle
+from labelhub.workflow import gating, lifecycle
 
 CSV_HEADER = (
     "item",
@@ -118,7 +117,7 @@ def gold(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     elif (current := current_gold(row)) is not None:
         retire_gold(gold=current, reason="taken out of use by an admin", by=actor(request))
         messages.success(request, "The gold is out of use. Accuracy rests on it no more.")
-    score_item(row)
+    gating.gold_changed(row)
     return redirect("manage-item", project.slug, code)
 
 

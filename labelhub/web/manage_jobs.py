@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 
 from labelhub.jobs import services
 from labelhub.jobs.models import Job
 from labelhub.jobs.selectors import job_of, progress_of
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
-from labelhub.web.access import project_page
+from labelhub.web.access import person, project_page
+from labelhub.workflow.backfilling import newest_backfill, start_backfill
 
 
 @project_page(Role.ADMIN)
@@ -26,6 +28,19 @@ def cancel(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Ask a job to stop where its work is whole."""
     services.ask_cancel(_job(project, pk).pk)
     return render(request, "components/job.html", {"row": job_row(_job(project, pk))})
+
+
+@project_page(Role.ADMIN, methods=("GET", "POST"))
+def renew_scores(request: HttpRequest, project: Project) -> HttpResponse:
+    """Have every score of the project brought up to date; a GET shows how far that is, for htmx (nothing once over)."""
+    if request.method == "POST":
+        start_backfill(project=project, by=person(request))
+        messages.success(request, "Scores are being brought up to date. Labels and states stay as they are.")
+        return redirect("manage-items", project.slug)
+    newest = newest_backfill(project)
+    if newest is None or newest.state in (Job.State.DONE, Job.State.CANCELLED):
+        return HttpResponse()
+    return render(request, "components/job.html", {"row": job_row(newest) | {"title": "Bringing scores up to date"}})
 
 
 def job_row(row: Job) -> dict[str, Any]:

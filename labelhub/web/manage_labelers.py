@@ -1,27 +1,40 @@
-"""Labelers one by one and two by two, and classes: numbers with intervals. By name, never by rank: this is no league table."""
+"""Labelers one by one and two by two, their gates, and classes: numbers with intervals. By name: this is no league table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from labelhub.analytics import selectors as analytics
 from labelhub.analytics.cases import concerns_of, stand_out
-from labelhub.analytics.selectors import LabelerEntry
+from labelhub.analytics.event_words import facts_in_words
+from labelhub.analytics.labeler_standings import LabelerStanding, standings_of
 from labelhub.annotations.plain import rater_key
 from labelhub.projects import selectors
+from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler, Project, Role
 from labelhub.projects.permissions import NotFound
+from labelhub.routing import gates
 from labelhub.scoring.panel_rows import Measured, PairRow, Panel
-from labelhub.web.access import project_page
+from labelhub.web.access import person, project_page
 from labelhub.web.case_pictures import GAP_BETWEEN_PX, SIDE_PX
-from labelhub.web.evidence import MOST_CODES, items_link
+from labelhub.web.evidence import MOST_CODES, items_link, number_link
+from labelhub.web.gate_chart import chart_of, rows_of
 from labelhub.web.tables import csv_answer, wants_csv
+from labelhub.workflow import pausing
 
+# What a form may do with a labeler's gate, and what is said when it is done.
+STEPS: Mapping[str, tuple[Callable[..., Any], str]] = {
+    "pause": (pausing.pause, "{name} is paused. Their last unsettled items go to others; resume them to undo this."),
+    "propose": (pausing.propose, "A pause of {name} is proposed. Nothing changes for them until an admin decides."),
+    "resume": (pausing.resume, "{name} gets work, and a new test starts with the next gold."),
+}
 CSV_HEADER = (
     "labeler", "against", "number", "value", "low", "high", "n", "unit", "method", "is_grey", "undefined_because",
 )  # fmt: skip
@@ -40,37 +53,43 @@ class Cell:
 
 @project_page(Role.ADMIN)
 def labelers(request: HttpRequest, project: Project) -> HttpResponseBase:
-    """List labelers by name with their numbers against the others and against gold."""
-    standing = analytics.standing_of(project)
-    entries = analytics.labeler_table(project)
+    """List labelers by name: gold after shrinkage, agreement, reviews, work, and how their gate stands."""
+    found = standings_of(project)
     if wants_csv(request):
-        return csv_answer(f"{project.slug}-labelers", CSV_HEADER, _csv_rows(entries))
-    rows = [entry.row for entry in entries if entry.row is not None]
+        return csv_answer(f"{project.slug}-labelers", CSV_HEADER, _csv_rows(found.rows))
+    standing = found.standing
     context = {
-        "entries": entries,
+        "found": found,
+        "lines": [_line(project, entry) for entry in found.rows],
         "standing": standing,
-        "noticed": _noticed(entries, standing.panel) if standing is not None else frozenset(),
+        "policy": found.policy,
+        "noticed": _noticed(found.rows, standing.panel) if standing is not None else frozenset(),
         "is_known": standing is None or standing.panel.source.are_raters_known,
         "tables": [
-            ("With the other readers", _table(entries, "agreement")),
-            ("Against gold", _table(entries, "gold")),
+            ("With the other readers", _table(found.rows, "agreement")),
+            ("Against gold", _table(found.rows, "gold")),
         ],
-        "has_numbers": bool(rows),
     }
     return render(request, "manage/labelers.html", context)
 
 
 @project_page(Role.ADMIN)
 def labeler(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    """Show one labeler: what they did, their numbers, what they take for what, and what was noticed."""
-    standing = analytics.standing_of(project)
-    entry = next((entry for entry in analytics.labeler_table(project) if entry.labeler.pk == pk), None)
+    """Show one labeler: their numbers, the course of their gate, and what was noticed."""
+    found = standings_of(project)
+    entry = next((entry for entry in found.rows if entry.labeler.pk == pk), None)
     if entry is None:
         raise NotFound("There is no such labeler in this project.")
+    standing = found.standing
     concerns = concerns_of(project, entry.labeler, standing.panel) if standing is not None else ()
     context = {
         "entry": entry,
+        "line": _line(project, entry),
+        "policy": found.policy,
         "standing": standing,
+        "chart": chart_of(entry.trace),
+        "gate_rows": rows_of(entry.trace),
+        "facts": facts_in_words(entry.facts),
         "concerns": [
             (concern, items_link(project, codes=",".join(concern.items[:MOST_CODES]))) for concern in concerns
         ],
@@ -79,6 +98,27 @@ def labeler(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "pair_size": (2 * SIDE_PX + GAP_BETWEEN_PX, SIDE_PX),
     }
     return render(request, "manage/labeler.html", context)
+
+
+@project_page(Role.ADMIN, methods=("POST",))
+def labeler_gate(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Pause a labeler, propose it, or end a pause or proposal; each with a reason."""
+    chosen = selectors.labelers(project).filter(pk=pk).first()
+    if chosen is None:
+        raise NotFound("There is no such labeler in this project.")
+    step = STEPS.get(request.POST.get("step", ""))
+    if step is None:
+        raise DomainError(
+            "Choose what to do: pause, propose or resume. Nothing was changed.", code="no-step", status=400
+        )
+    act, done = step
+    try:
+        act(labeler=chosen, by=person(request), reason=request.POST.get("reason", ""))
+    except gates.GateRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, done.format(name=chosen.name))
+    return redirect(f"{reverse('manage-labeler', args=[project.slug, pk])}#gate")
 
 
 @project_page(Role.ADMIN)
@@ -101,13 +141,13 @@ def pairs(request: HttpRequest, project: Project) -> HttpResponse:
     return render(request, "manage/pairs.html", context)
 
 
-def _noticed(entries: Sequence[LabelerEntry], panel: Panel) -> frozenset[int]:
+def _noticed(entries: Sequence[LabelerStanding], panel: Panel) -> frozenset[int]:
     """The ids of the labelers about whom something stands out."""
     keys = stand_out(panel)
     return frozenset(entry.labeler.pk for entry in entries if rater_key(entry.labeler) in keys)
 
 
-def _table(entries: Sequence[LabelerEntry], part: str) -> dict[str, Any]:
+def _table(entries: Sequence[LabelerStanding], part: str) -> dict[str, Any]:
     """Return the columns and rows of one table; a labeler without a number has an empty cell there."""
     found = [(entry, getattr(entry.row, part) if entry.row is not None else ()) for entry in entries]
     names = list(dict.fromkeys(measured.name for _, numbers in found for measured in numbers))
@@ -158,11 +198,31 @@ def _shown(key: str, people: dict[str, Labeler]) -> str:
     return people[key].name if key in people else key
 
 
-def _csv_rows(entries: Iterable[LabelerEntry]) -> Iterator[tuple[Any, ...]]:
+def _line(project: Project, entry: LabelerStanding) -> dict[str, Any]:
+    """Return a labeler's numbers for the table, each with the list of the items behind it."""
+    key = str(entry.labeler.pk)
+    everything, gold = items_link(project, labeler=key), items_link(project, labeler=key, gold="1")
+    reviewed = entry.review.items[:MOST_CODES]
+    last = entry.trace.last
+    return {
+        "entry": entry,
+        "gold": gold if entry.gold.items else "",
+        "wrong": items_link(project, codes=",".join(entry.wrong[:MOST_CODES])) if entry.wrong else "",
+        "everything": everything if entry.n_submitted else "",
+        "reviewed": items_link(project, codes=",".join(reviewed)) if reviewed else "",
+        "agreement": number_link(project, entry.agreement.key) if entry.agreement and entry.agreement.items else "",
+        "height": last.heights[-1] if last is not None else None,
+        "last": last,
+    }
+
+
+def _csv_rows(entries: Iterable[LabelerStanding]) -> Iterator[tuple[Any, ...]]:
     for entry in entries:
-        if entry.row is None:
-            continue
-        for against, numbers in (("other readers", entry.row.agreement), ("gold", entry.row.gold)):
+        own = (entry.gold, entry.shrunk, entry.better, entry.first_pass, entry.review)
+        groups: list[tuple[str, tuple[Measured, ...]]] = [("gold and reviews", own)]
+        if entry.row is not None:
+            groups += [("other readers", entry.row.agreement), ("gold", entry.row.gold)]
+        for against, numbers in groups:
             for measured in numbers:
                 est = measured.estimate
                 value, low, high = (number if number == number else None for number in (est.value, est.low, est.high))
@@ -170,3 +230,11 @@ def _csv_rows(entries: Iterable[LabelerEntry]) -> Iterator[tuple[Any, ...]]:
                     entry.labeler.name, against, measured.name, value, low, high, est.n, est.unit, est.method,
                     measured.is_grey, est.reason,
                 )  # fmt: skip
+        for name, count, unit in (
+            ("labels made", entry.n_submitted, "submissions"), ("active time, provisional", entry.active_s, "s"),
+            ("pauses", entry.n_pauses, "pauses"),
+        ):  # fmt: skip
+            n = entry.n_timed if unit == "s" else count
+            yield (entry.labeler.name, "work", name, count, None, None, n, unit, "counted", False, "")
+        yield (entry.labeler.name, "gate", entry.gate or "none", None, None, None, len(entry.trace.answers), "gold answers",
+               "sequential test", False, "")  # fmt: skip

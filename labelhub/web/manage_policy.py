@@ -13,7 +13,7 @@ from django.urls import reverse
 from labelhub.consensus.audits import residuals
 from labelhub.jobs.selectors import job_of
 from labelhub.projects import selectors, services
-from labelhub.projects.errors import DomainError, NewerPolicy
+from labelhub.projects.errors import DomainError
 from labelhub.projects.models import PolicyVersion, Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.policy import Policy, PolicyProblem, read_policy
@@ -21,6 +21,7 @@ from labelhub.projects.presets import PRESETS, preset_of, with_preset
 from labelhub.web import policy_words, rule_form
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.manage_jobs import job_row
+from labelhub.web.manage_rules import kept_edits, version_seen
 from labelhub.workflow import trying
 
 ENDINGS: dict[str, str] = {
@@ -61,13 +62,19 @@ def policy(request: HttpRequest, project: Project) -> HttpResponse:
 def _publish(
     request: HttpRequest, project: Project, asked: Policy, version: PolicyVersion, current: Policy
 ) -> HttpResponse:
-    seen = _version_seen(request)
+    seen = version_seen(request)
+    if seen is None:
+        raise DomainError(
+            "This form does not say which version of the policy it was filled in on. Nothing was stored. Load the page again.",
+            code="version-missing",
+            status=400,
+        )
     if asked == current and seen == version.number:
         messages.info(request, "Nothing differs from the current version, so no new one was made.")
         return redirect("manage-policy", project.slug)
     try:
-        made = services.publish_policy(project=project, policy=asked, by=person(request), follows=seen)
-    except NewerPolicy as stale:
+        made = services.publish_policy(project=project, policy=asked, by=person(request), seen=seen)
+    except services.StaleVersion as stale:
         differs = policy_words.changes_between(selectors.current_policy(project)[1].to_document(), asked.to_document())
         return _page(request, project, asked, {"stale": stale, "differs": differs}, status=409)
     messages.success(request, f"Policy version {made.number} holds from now on. Earlier decisions stand.")
@@ -113,24 +120,13 @@ def _page(
         "endings": ENDINGS.items(),
         "short": SHORT,
         "typed": {},
+        "kept": kept_edits(project, "policy"),
     }
     context |= found or {}
     if "refusal" in context:
         context["typed"] = request.POST
         context["blocks"] = rule_form.typed_blocks(request.POST) or context["blocks"]
     return render(request, "manage/policy.html", context, status=status)
-
-
-def _version_seen(request: HttpRequest) -> int:
-    text = request.POST.get("version", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise DomainError(
-            "This form does not say which version of the policy it was filled in on. Nothing was stored. Load the page "
-            "again.",
-            code="version-missing",
-            status=400,
-        )
-    return int(text)
 
 
 def _history(versions: list[Any]) -> list[dict[str, Any]]:

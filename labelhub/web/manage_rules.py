@@ -1,4 +1,4 @@
-"""What is asked of labelers: the ontology by a builder, and instructions; each change is a new version."""
+"""The rules of a project: policy as sentences, ontology by a builder, instructions; each change is a new version."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from labelhub.projects import selectors, services
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.ontology import OntologyProblem
+from labelhub.reviews.questions import general_answers
 from labelhub.web import ontology_form
 from labelhub.web.access import person, project_page
+from labelhub.workflow import lifecycle
 
 MOST_CHARACTERS = 20_000
 
@@ -21,17 +23,11 @@ MOST_CHARACTERS = 20_000
 @project_page(Role.ADMIN, methods=("GET", "POST"))
 def ontology(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the builder; sending it publishes the next version. Earlier labels keep the version they were made under."""
-    version, current = selectors.current_ontology(project)
-    context = builder_context(ontology_form.rows_of(current), ontology_form.questions_text(current))
+    _, current = selectors.current_ontology(project)
+    context, status = builder_context(ontology_form.rows_of(current), ontology_form.questions_text(current)), 200
     if request.method == "POST":
         try:
             asked = ontology_form.ontology_of_form(request.POST, current)
-        except OntologyProblem as error:
-            rows = typed_rows(request)
-            context = builder_context(rows, request.POST.get("questions", "")) | {
-                "refusal": f"{error} Nothing was changed."
-            }
-        else:
             if asked == current:
                 messages.info(request, "Nothing differs from the current version, so no new one was made.")
             elif not asked.classes and not asked.questions:
@@ -39,12 +35,18 @@ def ontology(request: HttpRequest, project: Project) -> HttpResponse:
                     request, "Without a class or a question nothing could be labeled. Nothing was changed."
                 )
             else:
-                made = services.publish_ontology(project=project, ontology=asked, by=person(request))
+                made = services.publish_ontology(
+                    project=project, ontology=asked, by=person(request), seen=version_seen(request)
+                )
                 messages.success(request, f"Ontology version {made.number} holds for work handed out from now on.")
             return redirect("manage-ontology", project.slug)
-    versions = selectors.versions_of(project)
-    context |= {"version": version, "history": versions["ontology"], "guideline": versions["guideline"][0]}
-    return render(request, "manage/ontology.html", context, status=400 if "refusal" in context else 200)
+        except (OntologyProblem, services.StaleVersion) as error:
+            is_stale = isinstance(error, services.StaleVersion)
+            status = 409 if is_stale else 400
+            context = builder_context(typed_rows(request), request.POST.get("questions", "")) | {
+                "refusal": str(error) if is_stale else f"{error} Nothing was changed."
+            }
+    return _ontology_page(request, project, context, status)
 
 
 @project_page(Role.ADMIN, methods=("POST",))
@@ -58,14 +60,56 @@ def guideline(request: HttpRequest, project: Project) -> HttpResponse:
             code="guideline-too-long",
             status=400,
         )
-    if text == selectors.current_guideline(project).text.strip():
+    if text == selectors.current_guideline(project).text.strip() and not general_answers(project):
         messages.info(request, "The instructions are the same, so no new version was made.")
     else:
-        made = services.publish_guideline(project=project, text=text, by=person(request))
+        try:
+            made = lifecycle.publish_guideline(
+                project=project, text=text, by=person(request), seen=version_seen(request)
+            )
+        except services.StaleVersion as error:
+            _, content = selectors.current_ontology(project)
+            context = builder_context(ontology_form.rows_of(content), ontology_form.questions_text(content))
+            return _ontology_page(request, project, context | {"refusal": str(error), "typed_text": text}, error.status)
         messages.success(
             request, f"Instructions version {made.number}: each labeler confirms them before the next item."
         )
     return redirect("manage-ontology", project.slug)
+
+
+def _ontology_page(request: HttpRequest, project: Project, context: dict[str, Any], status: int) -> HttpResponse:
+    versions = selectors.versions_of(project)
+    context |= {
+        "version": versions["ontology"][0],
+        "history": versions["ontology"],
+        "guideline": versions["guideline"][0],
+        "general_answers": general_answers(project),
+        "kept": kept_edits(project, "ontology", "guideline"),
+    }
+    return render(request, "manage/ontology.html", context, status=status)
+
+
+def kept_edits(project: Project, *whats: str) -> list[dict[str, Any]]:
+    """Edits that were refused because somebody was quicker, newest first, each with what it held in a few lines."""
+    return [
+        {"by": edit.by, "at": edit.at, "seen": edit.seen, "newest": edit.newest, "lines": _lines(edit.content)}
+        for edit in selectors.stale_edits(project, whats)
+    ]
+
+
+def _lines(content: dict[str, Any]) -> list[str]:
+    if "text" in content:
+        return [str(content["text"])]
+    held = content["content"]
+    if "classes" in held:
+        return ["classes: " + ", ".join(str(entry.get("name", "")) for entry in held["classes"])]
+    return [f"{name.replace('_', ' ')}: {value}" for name, value in held.items()]
+
+
+def version_seen(request: HttpRequest) -> int | None:
+    """The version that the form was made from; None where the form does not say."""
+    text = request.POST.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def builder_context(rows: list[dict[str, Any]], questions: str) -> dict[str, Any]:

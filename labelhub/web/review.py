@@ -16,16 +16,18 @@ from labelhub.catalog.models import Item
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
-from labelhub.reviews import selectors
+from labelhub.reviews import questions, selectors
 from labelhub.reviews.models import Decision
 from labelhub.scoring.reads import reads_of
 from labelhub.web.access import page, person, project_page
 from labelhub.web.context import Home, homes_of
 from labelhub.workflow import lifecycle
+from labelhub.workflow.steps import versions_of
 
 LENGTH = 60
 VOTED = "Your vote is kept; the panel decides"
 RECENT = 100
+MOST_SHAPES = 1000
 
 
 @page("reviewer")
@@ -40,9 +42,15 @@ def inbox(request: HttpRequest) -> HttpResponse:
     rows.sort(key=lambda entry: -entry[0].value)
     if len(chosen) == 1:
         request.project = chosen[0].project  # type: ignore[attr-defined]
+    asked_of = [
+        (row, home) for home in chosen for row in questions.open_questions(person(request), home.project)[:LENGTH]
+    ]
+    claims = [(row, home) for home in chosen for row in questions.open_claims(person(request), home.project)[:LENGTH]]
+    versions = versions_of(row.item for row, _ in rows[:LENGTH])
     readers = reader_counts(row.item for row, _ in rows[:LENGTH])
     context = {
-        "rows": [(row, home, readers.get(row.item.pk, 0)) for row, home in rows[:LENGTH]],
+        "rows": [(row, home, readers.get(row.item.pk, 0), versions[row.item.pk]) for row, home in rows[:LENGTH]],
+        "questions": asked_of, "claims": claims,
         "homes": homes, "asked": asked, "n_waiting": _n_waiting(request, chosen), "length": LENGTH,
         "project": chosen[0].project if len(chosen) == 1 else None,
     }  # fmt: skip
@@ -61,7 +69,7 @@ def decide(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     lifecycle.review(
         submission=submission, reviewer=person(request), verdict=verdict,
         score=_number(request.POST.get("score", ""), most=10), comment=request.POST.get("comment", ""),
-        request_id=_request_id(request),
+        request_id=_request_id(request), seen=_seen(request),
     )  # fmt: skip
     item.refresh_from_db()
     is_vote = verdict == Decision.Verdict.ACCEPT and item.state == Item.State.REVIEW
@@ -74,8 +82,36 @@ def settle(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     """Settle the item by the vote of all its current readers."""
     item = catalog.item_for(person(request), project, code)
     reason = request.POST.get("comment", "").strip() or "A reviewer looked and took the readers' vote."
-    settlement = lifecycle.accept_readers(item=item, reason=reason, by=person(request))
+    settlement = lifecycle.accept_readers(item=item, reason=reason, by=person(request), seen=_seen(request))
     return _next(request, project, item, "Settled by the readers' vote" if settlement else VOTED)
+
+
+@project_page(Role.REVIEWER, methods=("POST",))
+def ambiguous(request: HttpRequest, project: Project, code: str) -> HttpResponse:
+    """Settle the item as ignore, or one reading of it with single shapes ignored: no label is right there."""
+    item = catalog.item_for(person(request), project, code)
+    ticked = [text.partition(":") for text in request.POST.getlist("shape")[:MOST_SHAPES]]
+    shapes = [shape_id for _, _, shape_id in ticked]
+    submission = None
+    if ticked:
+        chosen = _number(request.POST.get("submission", ""), most=2**62)
+        if any(key != str(chosen) for key, _, _ in ticked):
+            raise DomainError(
+                "Tick shapes of the one reading that you chose. Nothing was stored. Go back and choose again.",
+                code="shapes-of-several", status=422,
+            )  # fmt: skip
+        submission = next((one for one in reads_of(item).current if one.pk == chosen), None)
+        if submission is None:
+            raise NotFound(
+                "This reading is no longer the newest of its reader. Nothing was stored. Load the page again."
+            )
+    lifecycle.declare_ambiguous(
+        item=item, by=person(request), reason=request.POST.get("comment", ""), submission=submission, shapes=shapes,
+        seen=_seen(request),
+    )  # fmt: skip
+    return _next(
+        request, project, item, "Settled as ambiguous" if submission is None else "Settled, in part as ambiguous"
+    )
 
 
 @page("reviewer")
@@ -110,6 +146,11 @@ def _request_id(request: HttpRequest) -> uuid.UUID:
             "This form has no number, so it could be stored twice. Nothing was stored. Load the page again.",
             code="request-id-missing", status=400,
         ) from error  # fmt: skip
+
+
+def _seen(request: HttpRequest) -> str | None:
+    """What the item was when the form was made; None where the form does not say."""
+    return request.POST.get("version", "")[:80] or None
 
 
 def _number(text: str, *, most: int) -> int | None:

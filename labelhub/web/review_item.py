@@ -15,10 +15,12 @@ from labelhub.catalog.models import Item, Medium
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import current_ontology
+from labelhub.reviews import questions
 from labelhub.reviews.selectors import has_read
 from labelhub.web.access import person, project_page
 from labelhub.web.overlays import dispute_png, dispute_thumbnail, layer_document, mask_png
 from labelhub.web.viewer import viewer_of
+from labelhub.workflow.steps import versions_of
 
 # Shapes of a submission never change; which layers there are does, so their list is asked for anew.
 IMMUTABLE = "private, max-age=31536000, immutable"
@@ -33,7 +35,9 @@ def item(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     story = story_of(row)
     context = {
         "item": row, "story": story, "viewer": viewer_of(request, project, story), "request_id": uuid.uuid4(),
-        "is_own": has_read(person(request), row), "names": {r.submission.pk: r.labeler.name for r in story.readers},
+        "version": versions_of([row])[row.pk], "questions": questions.questions_about(row),
+        "claims": questions.claims_about(row), "is_own": has_read(person(request), row),
+        "names": {r.submission.pk: r.labeler.name for r in story.readers},
     }  # fmt: skip
     return render(request, "review/item.html", context)
 

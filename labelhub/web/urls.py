@@ -9,9 +9,11 @@ from labelhub.web import (
     home,
     ingest,
     labeling,
+    labeling_aside,
     manage,
     manage_audit,
     manage_cases,
+    manage_gate,
     manage_items,
     manage_jobs,
     manage_labelers,
@@ -21,6 +23,7 @@ from labelhub.web import (
     manage_releases,
     manage_rules,
     review,
+    review_asked,
     review_item,
 )
 
@@ -44,9 +47,12 @@ home_urls = [
 review_urls = [
     path("review/", review.inbox, name="review-inbox"),
     path("review/me/", review.me, name="review-me"),
+    path("review/<slug:slug>/questions/<int:pk>/answer/", review_asked.answer, name="review-answer"),
+    path("review/<slug:slug>/unreadable/<int:pk>/decide/", review_asked.decide_claim, name="review-claim"),
     path("review/<slug:slug>/<str:code>/", review_item.item, name="review-item"),
     path("review/<slug:slug>/<str:code>/decide/", review.decide, name="review-decide"),
     path("review/<slug:slug>/<str:code>/settle/", review.settle, name="review-settle"),
+    path("review/<slug:slug>/<str:code>/ambiguous/", review.ambiguous, name="review-ambiguous"),
     path("review/<slug:slug>/<str:code>/thumbnail/", review_item.thumbnail, name="review-thumbnail"),
     path("review/<slug:slug>/<str:code>/layers/", review_item.layers, name="review-layers"),
     path(
@@ -79,6 +85,8 @@ manage_urls = [
     path("manage/<slug:slug>/people/<int:pk>/link/", manage_people.new_link, name="manage-people-link"),
     path("manage/<slug:slug>/labelers/", manage_labelers.labelers, name="manage-labelers"),
     path("manage/<slug:slug>/labelers/<int:pk>/", manage_labelers.labeler, name="manage-labeler"),
+    path("manage/<slug:slug>/labelers/<int:pk>/gate/", manage_labelers.labeler_gate, name="manage-labeler-gate"),
+    path("manage/<slug:slug>/gate/", manage_gate.gate, name="manage-gate"),
     path("manage/<slug:slug>/pairs/", manage_labelers.pairs, name="manage-pairs"),
     path("manage/<slug:slug>/policy/", manage_policy.policy, name="manage-policy"),
     path("manage/<slug:slug>/ontology/", manage_rules.ontology, name="manage-ontology"),
@@ -97,6 +105,7 @@ manage_urls = [
     path("manage/<slug:slug>/data/<int:pk>/cancel/", ingest.cancel, name="manage-data-cancel"),
     path("manage/<slug:slug>/data/<int:pk>/resume/", ingest.resume, name="manage-data-resume"),
     path("manage/<slug:slug>/data/<int:pk>/abandon/", ingest.abandon, name="manage-data-abandon"),
+    path("manage/<slug:slug>/scores/", manage_jobs.renew_scores, name="manage-scores-renew"),
     path("manage/<slug:slug>/jobs/<int:pk>/", manage_jobs.job, name="manage-job"),
     path("manage/<slug:slug>/jobs/<int:pk>/cancel/", manage_jobs.cancel, name="manage-job-cancel"),
 ]
@@ -109,5 +118,10 @@ label_urls = [
     path("label/<uuid:assignment>/again/", labeling.take_again, name="label-again"),
     path("label/<uuid:assignment>/submit/", labeling.submit, name="label-submit"),
     path("label/<uuid:assignment>/skip/", labeling.skip, name="label-skip"),
+    path("label/<uuid:assignment>/park/", labeling_aside.park, name="label-park"),
+    path("label/<uuid:assignment>/resume/", labeling_aside.resume, name="label-resume"),
+    path("label/<uuid:assignment>/ask/", labeling_aside.ask, name="label-ask"),
+    path("label/<uuid:assignment>/unreadable/", labeling_aside.cannot_read, name="label-unreadable"),
+    path("label/<uuid:assignment>/recall/", labeling_aside.recall, name="label-recall"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [*home_urls, *account_urls, *label_urls, *review_urls, *manage_urls]

@@ -14,8 +14,18 @@ STATES: Mapping[str, tuple[str, str, str]] = {
     "rework": ("return", "Back with its author", "is-warn"),
     "review": ("eye", "In review", "is-warn"),
     "settled": ("check", "Settled", "is-good"),
+    "ambiguous": ("help", "Truly ambiguous", "is-good"),
     "excluded": ("ban", "Excluded", ""),
+    "testing": ("clock", "Being tested", ""),
+    "cleared": ("check", "Cleared", "is-good"),
+    "proposed": ("alert", "Pause proposed", "is-warn"),
+    "paused": ("pause", "Paused", "is-warn"),
     "open": ("pencil", "Open", "is-live"),
+    "parked": ("clock", "Parked", ""),
+    "asked": ("help", "Waiting for an answer", "is-warn"),
+    "unreadable": ("ban", "Could not be read", ""),
+    "confirmed": ("check", "Confirmed", ""),
+    "refuted": ("ban", "Not confirmed", ""),
     "submitted": ("check", "Submitted", "is-good"),
     "skipped": ("skip", "Skipped", ""),
     "expired": ("clock", "Time ended", ""),
@@ -52,6 +62,15 @@ DEFINITIONS: Mapping[str, str] = {
 
 # Numbers of single labelers: how their name begins -> the word that heads the column, what it says.
 LABELER_NUMBERS: Mapping[str, tuple[str, str]] = {
+    "gold accuracy, shrunk": (
+        "Shrunk", "Right on gold, pulled towards what labelers of this project reach, the more the fewer gold answers."
+    ),
+    "gold accuracy": ("Gold", "Share of their first answers on gold that is right, one of each patient."),
+    "above the target": ("Above target", "The probability that their true accuracy is above the policy's target."),
+    "first-pass acceptance": (
+        "First pass", "Of their first answers that were decided, the share that neither came back nor was rejected."
+    ),
+    "reviewers' mean score": ("Review", "Mean of the scores from 0 to 10 that reviewers gave their work."),
     "equal answers with others": (
         "Same answers", "Of the other readers' answers to the same questions, the share that equals theirs."
     ),
@@ -89,6 +108,11 @@ VOCABULARY: Mapping[str, str] = {
     "Route": "Where an item goes after its scores: accepted, one more reader, its author, or a reviewer; with reasons.",
     "Review": "One reviewer's judgement of one submission.",
     "Settled": "The item has its label: the consensus of its inputs, kept with method and confidence.",
+    "Parked": "Put aside by its labeler with the draft; nobody else gets it for at most two weeks.",
+    "Question": "A labeler asks reviewers about an item. Nobody else sees it; a general answer goes into the instructions.",
+    "Cannot be read": "A labeler says so; once a second person confirms it, the item is taken out.",
+    "Recalled": "Taken back by its author before anybody else acted on it. Scores rest on the first version.",
+    "Truly ambiguous": "A reviewer found that no label is right. It is released as an ignore region, with all readings kept.",
     "Release": "Settled labels as files, numbered, with everything a format could not carry listed.",
     "n": "How many units a number rests on. Numbers below the stated minimum are grey: too few to act on.",
     "[low–high]": "The interval: 95 of 100 such intervals contain the true value. Whole patients (else studies, "

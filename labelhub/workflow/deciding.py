@@ -10,14 +10,16 @@ from dataclasses import dataclass
 
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
+from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
-from labelhub.consensus.merge import Merged
-from labelhub.consensus.services import merged_label
+from labelhub.consensus.services import Label, merged_label
 from labelhub.reviews.selectors import rejected
 from labelhub.routing.policy_rules import Verdict
 from labelhub.routing.selectors import was_routed_on
 from labelhub.routing.services import has_rules_on, may_be_accepted, route_item
+from labelhub.scoring.gold_answers import judged_on_gold
 from labelhub.scoring.services import ItemScores, score_item
+from labelhub.workflow.gating import after_gold
 from labelhub.workflow.states import State, move
 
 
@@ -27,17 +29,20 @@ class Decided:
 
     verdict: Verdict
     reads: Sequence[Submission]
-    merged: Merged | None
+    merged: Label | None
 
     def odd_submission(self) -> Submission:
         """Return the reading that goes back to its author."""
         return next(entry for entry in self.reads if entry.assignment.labeler_id == self.verdict.author)
 
 
-def score_then_decide(item: Item) -> Decided | None:
+def score_then_decide(item: Item, *, moves_gates: bool = True) -> Decided | None:
     """Score the item and decide where it goes; None where it is no longer (or not yet) to be decided."""
     aside = rejected(item)
+    judged = judged_on_gold(item) if moves_gates else frozenset()
     scores = score_item(item, set_aside=aside)
+    if moves_gates:
+        after_gold(item, judged)
     current = scores.reads.current
     if (sent := _after_gold(item, scores)) is not None:
         return Decided(sent, current, None)
@@ -45,8 +50,10 @@ def score_then_decide(item: Item) -> Decided | None:
         return None
     if assigned.has_open(item, read_kind="rework"):
         return None
-    merged = merged_label(item, current) if may_be_accepted(item, scores) else None
-    has_tie = merged is not None and bool(merged.ties)
+    merged = None
+    if may_be_accepted(item, scores):
+        merged = merged_label(item, current, loaded=scores.loaded, judged=scores.judged)
+    has_tie = merged is not None and bool(merged.merged.ties)
     _, verdict = route_item(item, scores, has_tie=has_tie, is_fixed_work=_is_fixed_work(current, aside))
     return Decided(verdict, current, merged)
 
@@ -76,13 +83,20 @@ def want_reads(item: Item, wanted: int) -> None:
     move(item=item, to=State.READING)
 
 
-def after_reader_left(item: Item) -> None:
-    """Put the item where it belongs after somebody skipped it or ran out of time."""
+def after_reader_left(item: Item, left: Assignment) -> bool:
+    """Put the item where it belongs after somebody skipped it, could not read it or ran out of time.
+
+    Returns whether it is to be decided again: what its author took back, and did not hand in anew, stands as it was.
+    """
     if item.state == State.READING and assigned.n_filled(item) == 0:
         move(item=item, to=State.WAITING)
     if item.state == State.REWORK and not assigned.has_open(item, read_kind="rework"):
+        if assigned.is_recalled(left):
+            move(item=item, to=State.READING)
+            return True
         # Its author does not mend it: waiting longer would leave it nowhere.
         move(item=item, to=State.REVIEW)
+    return False
 
 
 def _is_fixed_work(current: Sequence[Submission], rejected_ids: frozenset[int]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from labelhub.assignments.errors import NotOpen
+from labelhub.assignments.models import PAUSED
 from labelhub.projects.errors import DomainError
 
 
@@ -34,6 +36,44 @@ class ItemChanged(StepRefused):
         self.believed = believed
 
 
+class WorkElsewhere(NotOpen):
+    """The work is not where the step begins: it waits, or was closed."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(state)
+        self.code = "assignment-waits" if state in PAUSED else "assignment-closed"
+
+
+class TooMuchParked(StepRefused):
+    """The labeler has as much parked as anybody may hold back from others."""
+
+    code = "too-much-parked"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"You have {most} images parked or waiting for an answer, as many as anybody may. This one stays open. Go on with "
+            "one of them first, or skip this one."
+        )
+
+
+class CannotRecall(StepRefused):
+    """A submission cannot be taken back: somebody acted on it, or it was taken back before."""
+
+    code = "cannot-recall"
+
+
+class StaleJudgement(StepRefused):
+    """Somebody else acted on the item since the reviewer's page was loaded."""
+
+    code = "stale-judgement"
+
+    def __init__(self, *, code: str) -> None:
+        super().__init__(
+            f"Somebody acted on item {code} since you opened this page, so your judgement was not carried out. It is kept as "
+            "you sent it, beside theirs. Load the page again, look at both, and decide anew."
+        )
+
+
 class GuidelineUnread(StepRefused):
     """The labeler has not confirmed the current instructions yet."""
 
@@ -52,6 +92,19 @@ class NotALabelerNow(DomainError):
 
     def __init__(self) -> None:
         super().__init__("You no longer label in this project. Your earlier work is kept. Ask an admin of the project.")
+
+
+class PausedNow(StepRefused):
+    """The labeler was paused: no more work is handed out to them. A declared disclosure: that, and nothing of why."""
+
+    code = "labeler-paused"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You are paused in this project: it hands you no more work for now. What you submitted and your drafts are "
+            "kept. An admin of the project can tell you more, and can end the pause."
+        )
 
 
 class NoLongerWanted(StepRefused):
@@ -83,6 +136,12 @@ class NewerVersion(StepRefused):
             "judgement was not stored. Load the page again and judge the newer one."
         )
         self.seen, self.newest = seen, newest
+
+
+class NothingToDecide(StepRefused):
+    """A question was answered, or a claim decided, by somebody else first."""
+
+    code = "decided-already"
 
 
 class ItemExcluded(StepRefused):

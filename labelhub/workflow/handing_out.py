@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import QuerySet
 
+from labelhub.accounts.models import User
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import items_for, n_filled, never_met
 from labelhub.catalog.models import Item
@@ -22,9 +23,10 @@ from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_guideline, has_acknowledged
 from labelhub.reviews.selectors import has_judged
+from labelhub.routing.gates import is_paused
 from labelhub.scoring.gold import gold_items
 from labelhub.workflow.auditing import REASON, items_to_audit
-from labelhub.workflow.errors import GuidelineUnread, NotALabelerNow
+from labelhub.workflow.errors import GuidelineUnread, NotALabelerNow, PausedNow
 
 # How many candidates are looked at before a labeler is told that there is nothing: others may hold the first ones.
 MOST_CANDIDATES = 50
@@ -43,12 +45,21 @@ class Choice:
 
 
 def require_may_label(labeler: Labeler) -> None:
-    """Raise where the labeler is nobody who labels here now, or has not confirmed the current instructions."""
+    """Raise where the labeler is nobody who labels here now, is paused, or has not confirmed the current instructions."""
     if labeler.user is None or role_in(labeler.user, labeler.project) is None:
         raise NotALabelerNow
+    if is_paused(labeler):
+        raise PausedNow
     guideline = current_guideline(labeler.project)
     if not has_acknowledged(labeler, guideline):
         raise GuidelineUnread(guideline_id=guideline.pk, number=guideline.number)
+
+
+def person_of(labeler: Labeler) -> User:
+    """Return the person that a labeler with an account is. Raises ``NotALabelerNow`` for an imported one."""
+    if labeler.user is None:
+        raise NotALabelerNow
+    return labeler.user
 
 
 def choose(labeler: Labeler, policy: Policy) -> Choice | None:
@@ -159,7 +170,7 @@ def lock(items: QuerySet[Item]) -> QuerySet[Item]:
 
 def has_work(labeler: Labeler, policy: Policy) -> bool:
     """Whether something can be handed out now. A declared disclosure: that there is work, never how much or why."""
-    own = Assignment.objects.filter(labeler=labeler, state=Assignment.State.OPEN)
+    own = Assignment.objects.filter(labeler=labeler, state__in=[Assignment.State.OPEN, Assignment.State.PARKED])
     wants = items_for(labeler, project=labeler.project, overlap=policy.readers).exists()
     return own.exists() or wants or (_reads_blind(labeler) and bool(items_to_audit(labeler, policy)))
 

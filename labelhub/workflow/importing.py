@@ -26,6 +26,7 @@ from labelhub.projects.models import Labeler, Project
 from labelhub.projects.ontology import LabelClass, Ontology, OntologyProblem, read_ontology
 from labelhub.projects.selectors import current_ontology
 from labelhub.projects.services import imported_labeler, publish_ontology
+from labelhub.workflow import gating
 from labelhub.workflow.lifecycle import record_reading, score_and_route
 
 COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8c6bb1", "#b2df8a", "#999999")
@@ -83,7 +84,7 @@ def import_readings(
             with transaction.atomic():
                 done = _import_item(project, task, items.get(source_id), readings, known)
                 if done.n_stored and is_routed:
-                    score_and_route(item=done.item)
+                    score_and_route(item=done.item, moves_gates=False)
         except DomainError as error:
             summary.problems.append(
                 Problem(source_id, f"This item was not imported: {error}", "Mend it in the source and import again.")
@@ -97,6 +98,7 @@ def import_readings(
             summary.n_not_read += done.n_not_read
         if progress is not None:
             progress(number, len(readings.items))
+    gating.reconsider_project(project)
     _record_import(project, by, summary)
     return summary
 

@@ -23,12 +23,8 @@ from labelhub.annotations import submissions
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments import services as assignments
-from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.models import Assignment
-from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
-from labelhub.consensus import services as consensus
-from labelhub.consensus.merge import Merged
 from labelhub.consensus.models import Settlement
 from labelhub.exports import services as exports
 from labelhub.exports.models import Release
@@ -39,11 +35,42 @@ from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
-from labelhub.reviews.selectors import has_read
-from labelhub.workflow import auditing, deciding, handing_out, panel, steps
-from labelhub.workflow.errors import CannotReturn, ItemExcluded, NoLongerWanted, StepRefused
-from labelhub.workflow.states import State, move
+from labelhub.workflow import auditing, deciding, gating, handing_out, panel, settling, steps, unreadable
+from labelhub.workflow.ambiguity import declare_ambiguous
+from labelhub.workflow.errors import CannotReturn, ItemExcluded, StepRefused
+from labelhub.workflow.questions import answer, ask, publish_guideline
+from labelhub.workflow.recalling import recall
+from labelhub.workflow.states import State, move, require_step
+from labelhub.workflow.steps import event, locked
+from labelhub.workflow.unreadable import decide_claim
+from labelhub.workflow.waiting import park, resume, take_again
 
+# Steps of the loop that have a module of their own, so that this one reads from top to bottom.
+__all__ = [
+    "accept_readers",
+    "answer",
+    "ask",
+    "cannot_read",
+    "decide_claim",
+    "declare_ambiguous",
+    "exclude",
+    "expire_leases",
+    "hand_out",
+    "locked",
+    "park",
+    "publish_guideline",
+    "recall",
+    "record_reading",
+    "release",
+    "resume",
+    "review",
+    "score_and_route",
+    "settle",
+    "skip",
+    "start_rework",
+    "submit",
+    "take_again",
+]  # fmt: skip
 # Work that came back may wait for its author this long; then a reviewer takes it.
 REWORK_LEASE_S = 7 * 24 * 3600
 
@@ -62,6 +89,9 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
         if begun is not None:
             lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else policy.lease_s
             return assignments.take_over(assignment=begun, lease_s=lease_s, now=at)
+        parked = assigned.comes_back(labeler, now=at)
+        if parked is not None:
+            return resume(assignment=parked, by=handing_out.person_of(labeler), now=at)
         choice = handing_out.choose(labeler, policy)
         if choice is not None:
             return _give(choice, labeler, policy, at)
@@ -72,36 +102,9 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
             choice = handing_out.choose_held(locked(key), labeler, policy)
             if choice is not None:
                 return _give(choice, labeler, policy, at)
-    return None
-
-
-def take_again(*, assignment: Assignment, by: User, now: datetime | None = None) -> Assignment:
-    """Give its author the work back whose time ended, with the draft as it was. Taking twice is taking once.
-
-    Writes ``assignment.taken_again``. Raises ``NotFound`` or ``NotAllowed`` for anybody but its labeler, ``NoLongerWanted``
-    where the item has its readers by now, ``NotOpen`` where the work was submitted or skipped, and as :func:`hand_out`.
-    """
-    require(by, Action.LABEL, assignment)
-    handing_out.require_may_label(assignment.labeler)
-    with transaction.atomic():
-        item = locked(assignment.item_id)
-        late = assigned.of_item(item).get(pk=assignment.pk)
-        if late.state == Assignment.State.OPEN:
-            return late
-        if late.state != Assignment.State.EXPIRED:
-            raise NotOpen(late.state)
-        _, policy = current_policy(item.project)
-        choice = handing_out.choose_again(late, item, policy)
-        if choice is None:
-            raise NoLongerWanted
-        again = assignments.open_assignment(
-            item=item, labeler=late.labeler, read_kind=late.read_kind, planned_blind=choice.planned_blind,
-            reason=choice.reason, lease_s=policy.lease_s, follows=late.follows, now=now,
-        )  # fmt: skip
-        if item.state == State.WAITING:
-            move(item=item, to=State.READING, now=now)
-        _event(item, "assignment.taken_again", f"labeler:{again.labeler_id}", assignment=str(again.pk))
-    return again
+    # Nothing new is there: what they parked themselves, however short ago.
+    waits = assigned.paused_of(labeler).filter(state=Assignment.State.PARKED).first()
+    return None if waits is None else resume(assignment=waits, by=handing_out.person_of(labeler), now=at)
 
 
 def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) -> None:
@@ -111,9 +114,28 @@ def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) ->
     """
     with transaction.atomic():
         item = locked(assignment.item_id)
+        require_step("skip", assigned.of_item(item).get(pk=assignment.pk))
         assignments.close(assignment=assignment, state=Assignment.State.SKIPPED, reason=reason.strip(), now=now)
-        _event(item, "assignment.skipped", f"labeler:{assignment.labeler_id}", assignment=str(assignment.pk))
-        deciding.after_reader_left(item)
+        event(item, "assignment.skipped", f"labeler:{assignment.labeler_id}", assignment=str(assignment.pk))
+        _reader_left(item, assignment)
+
+
+def cannot_read(*, assignment: Assignment, by: User, reason: str) -> Assignment:
+    """Say that the item cannot be read, and why. A second person decides whether that is so. Twice is once.
+
+    Writes ``assignment.unreadable`` and what follows. Raises ``NotFound`` or ``NotAllowed`` for anybody but its labeler, and
+    as :func:`unreadable.claim`.
+    """
+    require(by, Action.LABEL, assignment)
+    with transaction.atomic():
+        item = locked(assignment.item_id)
+        work = assigned.of_item(item).get(pk=assignment.pk)
+        if work.state == Assignment.State.UNREADABLE:
+            return work
+        work = unreadable.claim(item, work, reason)
+        if item.state != State.EXCLUDED:
+            _reader_left(item, work)
+    return work
 
 
 def expire_leases(*, project: Project | None = None, now: datetime | None = None) -> int:
@@ -125,8 +147,8 @@ def expire_leases(*, project: Project | None = None, now: datetime | None = None
             item = locked(assignment.item_id)
             if assignments.expire(assignment=assignment, now=at):
                 count += 1
-                _event(item, "assignment.expired", "system", assignment=str(assignment.pk))
-                deciding.after_reader_left(item)
+                event(item, "assignment.expired", "system", assignment=str(assignment.pk))
+                _reader_left(item, assignment)
     return count
 
 
@@ -151,6 +173,7 @@ def submit(
             assignment=assignment, request_id=request_id, no_finding=no_finding, extent=extent, active_s=active_s
         )
         assignments.close(assignment=assignment, state=Assignment.State.SUBMITTED)
+        unreadable.refute_by_reading(item, assignment)
         _score_and_route(item)
     return submission
 
@@ -177,15 +200,16 @@ def record_reading(
     return submission
 
 
-def score_and_route(*, item: Item) -> None:
+def score_and_route(*, item: Item, moves_gates: bool = True) -> None:
     """Bring the item's scores up to date, decide where it goes, and send it there. Writes ``item.routed`` and what follows.
 
     A late reading of an item that is settled or with a reviewer is scored and kept; so is one of an item whose author
-    still works on a rework: it is decided when that is in.
+    still works on a rework: it is decided when that is in. Who brings in many items at once leaves gates for last
+    (``gating.reconsider_project``): half of an import in the order of its items is no course of anybody's work.
     """
     with transaction.atomic():
         held = locked(item.pk)
-        _score_and_route(held)
+        _score_and_route(held, moves_gates=moves_gates)
         item.state, item.wanted_reads = held.state, held.wanted_reads
 
 
@@ -202,14 +226,16 @@ def start_rework(*, submission: Submission, reason: str, by: User | None = None)
 
 
 def review(
-    *, submission: Submission, reviewer: User, verdict: str, score: int | None, comment: str, request_id: uuid.UUID
-) -> Decision:
+    *, submission: Submission, reviewer: User, verdict: str, score: int | None, comment: str, request_id: uuid.UUID,
+    seen: str | None = None,
+) -> Decision:  # fmt: skip
     """Keep a reviewer's judgement and act on it. A retried ``request_id`` gets the first judgement and does nothing.
 
-    *Accept* settles the item with this reading, or is one vote of the policy's panel. *Reject* sends it back to its author
-    with the comment; where that is not possible one more reader is asked, or what the policy says. On an item that another
+    *Accept* settles the item with this reading, or is one vote of a panel. *Reject* sends it back to its author with the
+    comment; where that is not possible one more reader is asked, or what the policy's rules say. On an item that another
     reviewer settled, a rejection opens it for review again: both judgements stay. Raises ``NewerVersion`` where the author
-    submitted again meanwhile. Writes ``submission.reviewed`` and what follows.
+    submitted again meanwhile, and ``StaleJudgement`` where the item is no longer as the reviewer ``seen`` it
+    (``steps.versions_of``); what they sent is kept then. Writes ``submission.reviewed`` and what follows.
     """
     require(reviewer, Action.REVIEW, submission)
     with transaction.atomic():
@@ -217,61 +243,48 @@ def review(
         if item.state == State.EXCLUDED:
             raise ItemExcluded(code=item.code)
         steps.require_newest(submission, request_id)
-        decision, is_new = reviews.decide(
-            submission=submission,
-            reviewer=reviewer,
-            verdict=verdict,
-            score=score,
-            comment=comment,
-            request_id=request_id,
-        )
-        if not is_new:
-            return decision
-        if verdict == Decision.Verdict.ACCEPT:
-            if item.state != State.SETTLED:
-                _accept(item, submission, reviewer, "A reviewer found this reading right.")
-        elif item.state == State.SETTLED and steps.settled_by_other(item, reviewer):
-            move(item=item, to=State.REVIEW)
-        else:
-            _reject(item, submission, reviewer)
-    return decision
+        is_retry = Decision.objects.filter(request_id=request_id).exists()
+        content = {"submission": submission.pk, "verdict": verdict, "score": score, "comment": comment}
+        stale = None if is_retry or panel.sits(item) else steps.keep_if_stale(item, reviewer, seen, content)
+        if stale is None:
+            return _judge(item, submission, reviewer, verdict, score, comment, request_id)
+    raise stale
 
 
-def settle(*, item: Item, reason: str, by: User | None = None, submission: Submission | None = None) -> Settlement:
+def settle(
+    *, item: Item, reason: str, by: User | None = None, submission: Submission | None = None, seen: str | None = None
+) -> Settlement:
     """Settle the item by the vote of its current readings, or with the one ``submission`` that a reviewer chose.
 
-    Settling again is a further settlement. Writes ``item.settled``. Raises ``UnsettledTie`` (nothing is settled
-    then), ``NothingToSettle``, and for a person ``NotAllowed`` or, on an item they read, ``StepRefused``.
+    Settling again is a further settlement. ``seen`` is as in :func:`review`. Writes ``item.settled``. Raises
+    ``UnsettledTie`` (nothing is settled then), ``NothingToSettle``, and for a person ``NotAllowed``,
+    ``StaleJudgement`` or, on an item they read, ``StepRefused``.
     """
     if by is not None:
         require(by, Action.REVIEW, item)
-        _require_not_own(item, by)
+        settling.require_not_own(item, by)
     with transaction.atomic():
         held = locked(item.pk)
-        if submission is not None:
-            if by is None or submission.assignment.item_id != held.pk:
-                raise StepRefused(
-                    "A reviewer settles an item with a reading of it. Nothing was changed.", code="other-item"
-                )
-            settlement = _settle_by_choice(held, submission, by, reason)
-        else:
-            settlement = _settle_by_vote(held, steps.current_reads(held), reason=reason, by=by)
-        item.state = held.state
-    return settlement
+        stale = None if by is None else steps.keep_if_stale(held, by, seen, {"verdict": "vote", "reason": reason[:300]})
+        if stale is None:
+            settlement = settling.settle(held, submission, reason, by)
+            item.state = held.state
+            return settlement
+    raise stale
 
 
-def accept_readers(*, item: Item, reason: str, by: User) -> Settlement | None:
-    """Settle the item by the vote of its readers because a reviewer found that right; None: one vote of a panel, not the last.
+def accept_readers(*, item: Item, reason: str, by: User, seen: str | None = None) -> Settlement | None:
+    """Settle the item by the vote of its readers as a reviewer wants; None: it was one vote of a panel, not the last.
 
     Raises as :func:`settle`, and ``ReviewRefused`` for who voted already.
     """
     require(by, Action.REVIEW, item)
     with transaction.atomic():
         held = locked(item.pk)
-        _require_not_own(held, by)
-        settlement = _accept(held, None, by, reason)
-        item.state = held.state
-    return settlement
+        if panel.sits(held):
+            settling.require_not_own(held, by)
+            return settling.accept(held, None, by, reason)
+    return settle(item=item, reason=reason, by=by, seen=seen)
 
 
 def exclude(*, item: Item, by: User, reason: str) -> None:
@@ -287,7 +300,8 @@ def exclude(*, item: Item, by: User, reason: str) -> None:
         if held.state == State.EXCLUDED:
             return
         move(item=held, to=State.EXCLUDED)
-        _event(held, "item.excluded", f"user:{by.pk}", reason=reason.strip()[:300])
+        event(held, "item.excluded", f"user:{by.pk}", reason=reason.strip()[:300])
+        gating.gold_dropped_out(held)
         item.state = held.state
 
 
@@ -297,11 +311,6 @@ def release(*, project: Project, formats: Sequence[str], note: str, by: User) ->
     return exports.start_release(project=project, formats=formats, note=note, by=by)
 
 
-def locked(item_id: int) -> Item:
-    """Return the item, locked until the transaction ends: the first lock of every step, so that steps never cross."""
-    return Item.objects.select_for_update(of=("self",)).select_related("project").get(pk=item_id)
-
-
 def _give(choice: handing_out.Choice, labeler: Labeler, policy: Policy, at: datetime) -> Assignment:
     assignment = assignments.open_assignment(
         item=choice.item, labeler=labeler, read_kind=choice.read_kind, planned_blind=choice.planned_blind,
@@ -309,18 +318,23 @@ def _give(choice: handing_out.Choice, labeler: Labeler, policy: Policy, at: date
     )  # fmt: skip
     if choice.item.state == State.WAITING:
         move(item=choice.item, to=State.READING, now=at)
-    _event(choice.item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
+    event(choice.item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
     return assignment
 
 
-def _score_and_route(item: Item) -> None:
-    decided = deciding.score_then_decide(item)
+def _reader_left(item: Item, left: Assignment) -> None:
+    if deciding.after_reader_left(item, left):
+        _score_and_route(item)
+
+
+def _score_and_route(item: Item, *, moves_gates: bool = True) -> None:
+    decided = deciding.score_then_decide(item, moves_gates=moves_gates)
     if decided is None:
         auditing.hear_auditor(item)
         return
     outcome, reason = decided.verdict.outcome, decided.verdict.reason
     if outcome == "accept":
-        _settle_by_vote(item, decided.reads, reason=reason, merged=decided.merged)
+        settling.settle_by_vote(item, decided.reads, reason=reason, merged=decided.merged)
     elif outcome == "back-to-author":
         _return_to_author(item, decided.odd_submission(), reason)
     elif outcome == "more-readers":
@@ -329,42 +343,28 @@ def _score_and_route(item: Item) -> None:
         move(item=item, to=State.REVIEW)
 
 
-def _require_not_own(item: Item, by: User) -> None:
-    if has_read(by, item):
-        raise StepRefused(
-            "You read this item yourself, so somebody else settles it. Nothing was changed.", code="own-read"
-        )
-
-
-def _accept(item: Item, submission: Submission | None, by: User, reason: str) -> Settlement | None:
-    accepted = panel.accept(item, submission, by, reason)
-    if not accepted.is_settled:
-        return None
-    if accepted.submission is not None:
-        return _settle_by_choice(item, accepted.submission, by, accepted.reason)
-    return _settle_by_vote(item, steps.current_reads(item), reason=accepted.reason, by=by)
-
-
-def _settle_by_vote(
-    item: Item, reads: Sequence[Submission], *, reason: str, by: User | None = None, merged: Merged | None = None
-) -> Settlement:
-    settlement = consensus.settle_by_vote(item=item, submissions=reads, reason=reason, by=by, merged=merged)
-    _settled(item, settlement)
-    return settlement
-
-
-def _settle_by_choice(item: Item, submission: Submission, by: User, reason: str) -> Settlement:
-    settlement = consensus.settle_by_choice(item=item, submission=submission, by=by, reason=reason)
-    _settled(item, settlement)
-    return settlement
-
-
-def _settled(item: Item, settlement: Settlement) -> None:
-    """The label stands: rework that is still out is no longer needed; reads in progress may come in late."""
-    move(item=item, to=State.SETTLED)
-    auditing.draw(item, settlement)
-    for assignment in assigned.of_item(item).filter(state=Assignment.State.OPEN, read_kind="rework"):
-        assignments.withdraw(assignment=assignment)
+def _judge(
+    item: Item,
+    submission: Submission,
+    reviewer: User,
+    verdict: str,
+    score: int | None,
+    comment: str,
+    request_id: uuid.UUID,
+) -> Decision:
+    decision, is_new = reviews.decide(
+        submission=submission, reviewer=reviewer, verdict=verdict, score=score, comment=comment, request_id=request_id
+    )
+    if not is_new:
+        return decision
+    if verdict == Decision.Verdict.ACCEPT:
+        if item.state != State.SETTLED:
+            settling.accept(item, submission, reviewer, "A reviewer found this reading right.")
+    elif item.state == State.AMBIGUOUS or (item.state == State.SETTLED and steps.settled_by_other(item, reviewer)):
+        move(item=item, to=State.REVIEW)
+    else:
+        _reject(item, submission, reviewer)
+    return decision
 
 
 def _reject(item: Item, submission: Submission, reviewer: User) -> None:
@@ -389,9 +389,5 @@ def _return_to_author(item: Item, submission: Submission, reason: str, *, by: Us
     )  # fmt: skip
     move(item=item, to=State.REWORK)
     actor = "system" if by is None else f"user:{by.pk}"
-    _event(item, "item.returned", actor, assignment=str(assignment.pk), submission=submission.pk)
+    event(item, "item.returned", actor, assignment=str(assignment.pk), submission=submission.pk)
     return assignment
-
-
-def _event(item: Item, kind: str, actor: str, **facts: Any) -> None:
-    audit.append(project_id=item.project_id, kind=kind, actor=actor, subject=f"item:{item.pk}", facts=facts)

@@ -32,13 +32,19 @@ class Accepted:
     is_settled: bool = True
 
 
+def sits(item: Item) -> bool:
+    """Whether a panel votes on the item: what others judged meanwhile does not make one's own vote stale."""
+    _, policy = current_policy(item.project)
+    return policy.panel_reviewers > 1 and item.state == State.REVIEW
+
+
 def accept(item: Item, submission: Submission | None, by: User, reason: str) -> Accepted:
     """Take an acceptance: settled where one reviewer decides, else one vote more.
 
     Raises ``StepRefused`` where a panel found no majority and ``by`` is no admin, and what voting refuses.
     """
     _, policy = current_policy(item.project)
-    if policy.panel_reviewers == 1 or item.state != State.REVIEW:
+    if not sits(item):
         return Accepted(submission, reason)
     if is_panel_tied(item):
         if role_in(by, item.project) != Role.ADMIN:
@@ -47,7 +53,7 @@ def accept(item: Item, submission: Submission | None, by: User, reason: str) -> 
                 code="panel-tied",
             )
         return Accepted(submission, f"The panel found no majority. {reason}")
-    if submission is None and (merged := merged_label(item, steps.current_reads(item))).ties:
+    if submission is None and (merged := merged_label(item, steps.current_reads(item)).merged).ties:
         raise UnsettledTie(merged)
     panels.cast_vote(item=item, reviewer=by, submission=submission, comment=reason)
     found = panels.tally(item, policy.panel_reviewers)

@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
+
+from django.db.models import Max
 
 from labelhub.accounts.models import User
 from labelhub.annotations import submissions
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments import services as assignments
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import HELD, Assignment
+from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.catalog.selectors import media_of
+from labelhub.consensus.models import Settlement
 from labelhub.consensus.selectors import current_settlement
 from labelhub.formats.shapes import Reading
 from labelhub.projects.models import Labeler
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_guideline, current_ontology, current_policy
+from labelhub.projects.services import keep_stale_edit
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import rejected
 from labelhub.routing.services import can_rework
 from labelhub.scoring.gold import make_gold
 from labelhub.scoring.reads import reads_of
-from labelhub.workflow.errors import CannotReturn, NewerVersion
+from labelhub.workflow.errors import CannotReturn, NewerVersion, StaleJudgement
 
 # What a gold reading is called where its source does not say.
 GOLD_KIND = "adjudication"
+
+
+def locked(item_id: int) -> Item:
+    """Return the item, locked until the transaction ends: the first lock of every step, so that steps never cross."""
+    return Item.objects.select_for_update(of=("self",)).select_related("project").get(pk=item_id)
+
+
+def event(item: Item, kind: str, actor: str, **facts: Any) -> None:
+    """Write an event about the item."""
+    audit.append(project_id=item.project_id, kind=kind, actor=actor, subject=f"item:{item.pk}", facts=facts)
 
 
 def store(
@@ -66,7 +82,7 @@ def require_returnable(submission: Submission, policy: Policy) -> None:
         raise CannotReturn(
             f"This reading went back {policy.max_rework_rounds} times, as often as the policy allows. Ask one more reader."
         )
-    if assigned.of_item(item).filter(labeler=labeler, state=Assignment.State.OPEN).exists():
+    if assigned.of_item(item).filter(labeler=labeler, state__in=HELD).exists():
         raise CannotReturn("The author is at work on this item now. Nothing was changed. Wait for what they submit.")
 
 
@@ -80,6 +96,39 @@ def require_newest(submission: Submission, request_id: uuid.UUID) -> None:
     newest = of_author.filter(read_kind="rework", pk__gt=submission.pk).order_by("pk").last()
     if newest is not None:
         raise NewerVersion(seen=submission.version, newest=newest.version)
+
+
+def versions_of(items: Iterable[Item]) -> dict[int, str]:
+    """Return a mark of how far each item's life has come: it changes with each submission, judgement and settlement."""
+    keys = [item.pk for item in items]
+    readings = Submission.objects.filter(assignment__item__in=keys).values_list("assignment__item")
+    rows = (
+        dict(readings.annotate(newest=Max("pk"))),
+        dict(Decision.objects.filter(item__in=keys).values_list("item").annotate(newest=Max("pk"))),
+        dict(Settlement.objects.filter(item__in=keys).values_list("item").annotate(newest=Max("pk"))),
+    )
+    return {key: ".".join(str(newest.get(key, 0)) for newest in rows) for key in keys}
+
+
+def keep_if_stale(item: Item, by: User, seen: str | None, content: dict[str, Any]) -> StaleJudgement | None:
+    """Keep a judgement that was made on what the item was before somebody else acted, and return its refusal; else None.
+
+    The caller commits, then raises it.
+    """
+    newest = versions_of([item])[item.pk]
+    if seen is None or seen == newest:
+        return None
+    keep_stale_edit(
+        project=item.project, what="judgement", subject=f"item:{item.pk}", seen=seen[:80], newest=newest, content=content,
+        by=by,
+    )  # fmt: skip
+    return StaleJudgement(code=item.code)
+
+
+def withdraw_rework(item: Item) -> None:
+    """Take rework back that is still out: the item is decided without it. Reads in progress may come in late."""
+    for assignment in assigned.of_item(item).filter(state__in=HELD, read_kind="rework"):
+        assignments.withdraw(assignment=assignment)
 
 
 def current_reads(item: Item) -> Sequence[Submission]:

@@ -94,7 +94,7 @@ def _tie_of(item: Item) -> IsTie:
     def is_tie(current: Sequence[Submission]) -> bool:
         key = tuple(entry.pk for entry in current)
         if key not in known:
-            known[key] = bool(merged_label(item, current).ties)
+            known[key] = bool(merged_label(item, current).merged.ties)
         return known[key]
 
     return is_tie

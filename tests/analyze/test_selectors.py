@@ -8,6 +8,7 @@ import pytest
 
 from labelhub.accounts.services import create_person
 from labelhub.analytics import selectors, services
+from labelhub.analytics.labeler_standings import standings_of
 from labelhub.analytics.models import Rollup
 from labelhub.catalog.models import Item
 from labelhub.formats.shapes import AnnotationSet
@@ -67,7 +68,7 @@ def test_the_planted_faults_of_the_sample_are_said_with_their_evidence() -> None
     ben = Labeler.objects.get(project=project, source_key="ben")
     assert (alarm.target.kind, alarm.target.key) == ("labeler", str(ben.pk))
     assert set(alarm.target.items) <= set(Item.objects.filter(project=project).values_list("code", flat=True))
-    rows = {entry.labeler.source_key: entry.row for entry in selectors.labeler_table(project)}
+    rows = {entry.labeler.source_key: entry.row for entry in standings_of(project).rows}
     assert rows["ann"] is not None
     assert rows["gold"] is None
     assert len(selectors.disputed_items(project, limit=3)) == 3

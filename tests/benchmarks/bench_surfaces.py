@@ -1,4 +1,4 @@
-"""Surface distances against MONAI, MedPy, surface-distance: python -m tests.benchmarks.bench_surfaces [--rounds N]."""
+"""Surface distances against four peers, each in its own definitions: python -m tests.benchmarks.bench_surfaces [--rounds N]."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labelhub.numerics.surfels import (
     surfel_surface_dice,
 )
 from tests.benchmarks.masks import two_masks
-from tests.benchmarks.race import HEADER, race
+from tests.benchmarks.race import HEADER, TORCH, race
 
 SPACING = (2.0, 1.0, 1.0)
 TOLERANCE = 2.0
@@ -39,9 +39,7 @@ def _voxels(name: str, arrays: dict[str, np.ndarray], rounds: int) -> None:
 
     found = ours()
     work = f"HD, HD95, ASSD, NSD, {arrays['first'].shape}, masks {name}"
-    ran = race(
-        work, ours, "MONAI (4 calls)", ["torch", "monai"], "monai_surfaces.py", arrays, rounds=5, peer_rounds=rounds
-    )
+    ran = race(work, ours, "MONAI (4 calls)", TORCH, "monai_surfaces.py", arrays, rounds=5, peer_rounds=rounds)
     mine = {
         "hd": found.hausdorff, "hd95": found.hausdorff_95, "assd": found.average_surface_distance,
         "nsd": found.surface_dice,
@@ -57,6 +55,10 @@ def _voxels(name: str, arrays: dict[str, np.ndarray], rounds: int) -> None:
         rounds=5,
         peer_rounds=rounds,
     )
+    ran_on_pair = race(
+        work, ours, "panoptica", ["panoptica"], "panoptica_surfaces.py", arrays, rounds=5, peer_rounds=rounds
+    )
+    print(ran_on_pair.row(_apart({**mine, "masd": found.mean_directed_distance}, ran_on_pair.values)), flush=True)
     # MedPy's HD95 is the percentile of both directions pooled.
     distances = surface_distances(arrays["first"], arrays["second"], SPACING)
     pooled = float(np.percentile(np.concatenate([distances.from_first, distances.from_second]), 95))

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+TORCH = ["torch", "monai", "torchmetrics"]
 PEERS = Path(os.environ.get("LABELHUB_PEERS", Path(tempfile.gettempdir()) / "labelhub-peers"))
 
 
@@ -37,8 +38,12 @@ class Outcome:
     def row(self, check: str) -> str:
         return (
             f"| {self.work} | {self.peer} | {self.ours_s * 1e3:.1f} ms | {self.peer_s * 1e3:.0f} ms | "
-            f"{self.peer_s / self.ours_s:.0f}× | {self.extra_mib:.0f} MiB | {check} |"
+            f"{_ratio(self.peer_s / self.ours_s)}× | {self.extra_mib:.0f} MiB | {check} |"
         )
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
 def environment(name: str, packages: list[str]) -> Path:
@@ -61,9 +66,13 @@ def race(
     *,
     rounds: int = 3,
     peer_rounds: int | None = None,
+    home: str = "",
 ) -> Outcome:
-    """Run ours and the peer's script in turn. The script reads the arrays' files and answers each line with JSON."""
-    python = environment(peer.split()[0].lower(), packages)
+    """Run ours and the peer's script in turn. The script reads the arrays' files and answers each line with JSON.
+
+    ``home`` names the environment where several peers share one.
+    """
+    python = environment(home or peer.split()[0].lower(), packages)
     with tempfile.TemporaryDirectory() as folder:
         files = []
         for name, array in arrays.items():

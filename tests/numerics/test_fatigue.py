@@ -65,7 +65,7 @@ def test_two_answers_in_one_session_give_a_slope_without_an_interval():
 
 
 def test_answers_that_cannot_be_judged_are_refused_by_name():
-    with pytest.raises(ValueError, match="is_right and position"):
+    with pytest.raises(ValueError, match="is_right, position or session holds NaN"):
         fatigue_slope([1.0, float("nan")], [0, 1], [0, 0])
     with pytest.raises(ValueError, match="one length"):
         fatigue_slope([1.0], [0, 1], [0, 0])

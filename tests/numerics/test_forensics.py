@@ -217,7 +217,7 @@ def test_spammers_of_every_habit_score_nothing():
     assert spammer_scores(np.eye(4)[None])[0] == pytest.approx(1)
     with pytest.raises(ValueError, match="confusion has shape"):
         spammer_scores([[1.0]])
-    with pytest.raises(ValueError, match="add up to 1"):
+    with pytest.raises(ValueError, match="each must be 1"):
         spammer_scores(np.ones((1, 2, 2)))
 
 

@@ -35,19 +35,28 @@ def test_exact_error_rates_are_as_planned_and_as_simulated_before(
         assert found.pauses + found.clears == pytest.approx(1, abs=1e-12)
 
 
-def test_exact_rates_equal_twenty_thousand_played_tests():
+@pytest.mark.parametrize(
+    "plan",
+    [SprtPlan(), SprtPlan(0.9, 0.75, 0.05, 0.1), SprtPlan(0.9, 0.7, 0.05, 0.1), SprtPlan(0.95, 0.8, 0.05, 0.1)],
+    ids=lambda plan: f"{plan.good}/{plan.bad} {plan.false_pause}",
+)
+def test_twenty_thousand_played_tests_keep_the_errors_and_equal_the_exact_rates(plan):
     rng = np.random.default_rng(0)
-    plan = SprtPlan()
-    for accuracy in (0.90, 0.85, 0.75):
-        steps = np.where(rng.random((20_000, 2 * plan.fixed_n)) < accuracy, plan.step_right, plan.step_wrong)
+    n = 20_000
+    shares = {}
+    for accuracy in (plan.good, (plan.good + plan.bad) / 2, plan.bad):
+        steps = np.where(rng.random((n, 2 * plan.fixed_n)) < accuracy, plan.step_right, plan.step_wrong)
         course = np.cumsum(steps, axis=1)
         is_end = (course >= plan.pause_at) | (course <= plan.clear_at)
         end = np.where(is_end.any(axis=1), is_end.argmax(axis=1), course.shape[1] - 1)
-        last = course[np.arange(len(course)), end]
+        last = course[np.arange(n), end]
         paused = np.where(is_end.any(axis=1), last > 0, last > (plan.pause_at + plan.clear_at) / 2).mean()
         exact = sprt_behaviour(accuracy, plan)
         assert exact.pauses == pytest.approx(paused, abs=0.01)
         assert exact.mean_n == pytest.approx((end + 1).mean(), rel=0.02)
+        shares[accuracy] = paused
+    assert shares[plan.good] <= plan.false_pause + 2 * math.sqrt(plan.false_pause / n)
+    assert 1 - shares[plan.bad] <= plan.miss + 2 * math.sqrt(plan.miss / n)
 
 
 def test_certain_raters_are_decided_certainly():

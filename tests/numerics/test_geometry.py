@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,15 +13,14 @@ from hypothesis import strategies as st
 
 from labelhub.numerics.geometry import (
     PlacedMask,
-    PolygonShape,
     box_giou,
     box_iou,
     keypoint_similarity,
     mask_dice,
     mask_iou,
     point_similarity,
-    polygon_iou,
 )
+from labelhub.numerics.polygons import PolygonShape, polygon_iou
 from labelhub.numerics.rasterise import box_mask, ellipse_mask, on_grid, polygon_mask, shape_mask, union_of, without
 
 COORDINATES = st.integers(-4, 24).map(lambda value: value / 2)
@@ -216,3 +216,42 @@ def test_keypoints_that_coincide_are_alike_and_hidden_ones_do_not_count():
 def test_point_similarity_falls_with_distance():
     assert point_similarity([[0, 0]], [[0, 0], [0, 2]], 4.0, (1.0, 1.0)).tolist() == [[1.0, 0.5]]
     assert point_similarity(np.empty((0, 2)), [[0, 0]], 4.0).shape == (0, 1)
+
+
+def test_keypoints_that_one_alone_marked_do_not_count_by_default():
+    gap = math.nan
+    assert keypoint_similarity([[0, 0], [gap, gap]], [[0, 0], [5, 5]], 1.0, 0.1) == 1.0
+    assert math.isnan(keypoint_similarity([[gap, gap]], [[0, 0]], 1.0, 0.1))
+    assert keypoint_similarity([[0, 0], [9, 9]], [[0, 0], [5, 5]], 1.0, 0.1, [True, False]) == 1.0
+
+
+def test_shapes_that_do_not_meet_have_nothing_in_common():
+    left, right = ([(0, 0), (1, 0), (1, 1)], [(5, 5), (6, 5), (6, 6)])
+    assert polygon_iou([PolygonShape((left,))], [PolygonShape((right,))]).tolist() == [[0.0]]
+    dot = np.ones((1, 1), dtype=bool)
+    assert mask_iou([PlacedMask(dot, (0, 0))], [PlacedMask(dot, (5, 5))]).tolist() == [[0.0]]
+    assert box_iou(np.empty((0, 4)), [[0, 0, 1, 1]]).shape == (0, 1)
+    assert box_iou([0, 0, 2, 2], [1, 0, 3, 2]).round(4).tolist() == [[0.3333]]
+
+
+def test_every_kind_of_outline_has_its_mask_and_an_unknown_one_has_none():
+    points = np.array([(4.0, 4.0), (2.0, 2.0)])
+    given_as = {
+        "box": points[::-1],
+        "ellipse": points,
+        "polygon": np.array([(0, 0), (4, 0), (4, 4), (0, 4)]),
+        "point": points,
+    }
+    sizes = {
+        kind: shape_mask(
+            [SimpleNamespace(kind=kind, points=marks, z=0, is_hole=False, rotation_deg=0.0, edge_excluded=False)]
+        ).voxels.sum()
+        for kind, marks in given_as.items()
+    }
+    assert sizes == {"box": 4, "ellipse": 12, "polygon": 16, "point": 0}
+
+
+def test_a_level_edge_on_pixel_centres_outside_the_image_marks_nothing():
+    ring = [(1.5, -2.5), (4.5, -2.5), (4.5, 3.0), (1.5, 3.0)]
+    found = on_grid(polygon_mask(ring, edge_excluded=True, size=(8, 8)), (8, 8))
+    assert found.sum() == 2 * 3

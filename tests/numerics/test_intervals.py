@@ -10,9 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from labelhub.numerics.agreement import brennan_prediger, fleiss_kappa, gwet_ac, raw_agreement
 from labelhub.numerics.alpha import krippendorff_alpha
+from labelhub.numerics.bands import benchmark
+from labelhub.numerics.bland_altman import limits_of_agreement
 from labelhub.numerics.bootstrap import Resampling, bootstrap_interval, group_sums, mean_estimate, ratio_estimate
+from labelhub.numerics.cohen import cohen_kappa
+from labelhub.numerics.conger import conger_kappa
+from labelhub.numerics.p_values import wald_p_value
 from labelhub.numerics.proportions import proportion, proportion_interval, units_for_estimate, units_for_proportion
+from labelhub.numerics.repeatability import repeatability
 
 
 def ratio(totals):
@@ -180,3 +187,78 @@ def test_impossible_resampling_is_refused():
 def test_groups_must_fit_the_units_of_alpha():
     with pytest.raises(ValueError, match="groups has shape"):
         krippendorff_alpha(np.eye(3), resampling=Resampling(np.random.default_rng(0), [1, 2]))
+
+
+def test_an_interval_over_patients_brings_its_own_standard_error():
+    # The analytic error takes items as independent; beside patients it would claim far too much.
+    rng = np.random.default_rng(10)
+    patients = np.repeat(np.arange(12), 20)
+    agrees = (rng.random(12) < 0.6)[patients]
+    ratings = np.column_stack([rng.integers(0, 2, 240), np.zeros(240)]).astype(float)
+    ratings[:, 1] = np.where(agrees, ratings[:, 0], 1 - ratings[:, 0])
+    for coefficient in (raw_agreement, fleiss_kappa, krippendorff_alpha, cohen_kappa, conger_kappa):
+        alone = _estimate(coefficient(ratings))
+        grouped = _estimate(coefficient(ratings, resampling=Resampling(rng, patients, "patients", 500)))
+        assert grouped.standard_error > 2 * alone.standard_error
+        assert grouped.standard_error == pytest.approx(grouped.width / 3.92, rel=0.25)
+        found, claimed = wald_p_value(grouped, 0.2), wald_p_value(alone, 0.2)
+        assert (found.n, found.unit, "over patients" in found.convention) == (12, "patients", True)
+        assert found.value > claimed.value
+    one = Resampling(rng, np.zeros(240), "patients")
+    without = krippendorff_alpha(ratings, resampling=one).estimate
+    assert math.isnan(without.standard_error)
+    assert "only 1 of the patients" in str(benchmark(without).reason)
+
+
+def test_repeats_over_patients_scale_their_standard_error():
+    rng = np.random.default_rng(11)
+    found = repeatability(rng.normal(size=(40, 2)), resampling=Resampling(rng, np.arange(40) // 2, "patients", 300))
+    assert found.coefficient.standard_error == pytest.approx(1.96 * math.sqrt(2) * found.within.standard_error)
+
+
+@pytest.mark.parametrize("n", [2, 5, 50])
+def test_perfect_agreement_of_few_units_is_no_certainty(n):
+    ratings = np.column_stack([np.arange(n) % 2, np.arange(n) % 2]).astype(float)
+    raw = raw_agreement(ratings)
+    assert (raw.value, raw.high) == (1.0, 1.0)
+    assert raw.low == proportion(n, n).low < 1
+    for coefficient in (fleiss_kappa, gwet_ac, brennan_prediger, krippendorff_alpha, conger_kappa, cohen_kappa):
+        found = coefficient(ratings).estimate
+        assert found.value == 1.0
+        assert math.isnan(found.low)
+        assert math.isnan(found.standard_error)
+        assert "agree alike" in str(found.interval_reason)
+
+
+def test_levels_of_analytic_intervals_are_those_asked_for():
+    rng = np.random.default_rng(12)
+    ratings = rng.integers(0, 3, (40, 3)).astype(float)
+    for coefficient in (raw_agreement, fleiss_kappa, gwet_ac, brennan_prediger, krippendorff_alpha, conger_kappa):
+        wide, narrow = (_estimate(coefficient(ratings, level=level)) for level in (0.99, 0.8))
+        assert (wide.level, narrow.level) == (0.99, 0.8)
+        ratio = stats.t.ppf(0.995, 39) / stats.t.ppf(0.9, 39)
+        assert (wide.value - wide.low) / (narrow.value - narrow.low) == pytest.approx(ratio)
+
+
+def test_the_correction_gives_way_where_it_would_turn_the_interval_over():
+    # One unit carries all the skew (acceleration 1/6), and a level beyond what the correction can bear.
+    values = np.zeros(400)
+    values[0] = 1.0
+    extreme = Resampling(np.random.default_rng(0), n_resamples=300, level=1 - 1e-9)
+    found = bootstrap_interval(np.column_stack([values, np.ones(400)]), ratio, extreme)
+    assert found.warnings == ("the BCa correction is undefined here; the percentile interval is shown",)
+    assert found.low <= 1 / 400 <= found.high
+
+
+def test_differences_and_repeats_that_are_all_equal_have_no_interval():
+    same = limits_of_agreement([1, 2, 3], [2, 3, 4])
+    assert [one.value for one in (same.bias, same.lower, same.upper)] == [-1, -1, -1]
+    assert all("differences are equal" in str(one.interval_reason) for one in (same.bias, same.lower, same.upper))
+    assert "on one line" in str(same.proportional.slope.interval_reason)
+    repeats = repeatability([[1, 1], [2, 2]])
+    assert repeats.within.value == repeats.coefficient.value == 0
+    assert "repeats are equal" in str(repeats.coefficient.interval_reason)
+
+
+def _estimate(found):
+    return found if hasattr(found, "value") else found.estimate

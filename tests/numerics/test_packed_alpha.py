@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from labelhub.numerics import packed_alpha
+from labelhub.numerics import compared_counts, packed_alpha
 from labelhub.numerics.alpha import Measure, krippendorff_alpha
 from labelhub.numerics.bootstrap import Resampling, bootstrap_interval, group_sums
 from labelhub.numerics.packed_alpha import alpha_value, coincidences, distinct_units
@@ -64,6 +64,43 @@ def test_the_quick_value_is_the_general_one(ratings, measure):
     expected = krippendorff_alpha(ratings, measure).estimate
     assert found.value == pytest.approx(expected.value, abs=1e-12, nan_ok=True)
     assert (found.n, found.reason) == (expected.n, expected.reason)
+
+
+@st.composite
+def many_raters(draw) -> np.ndarray:
+    """Every remainder of raters by four, up to the most that are compared and beyond; types that hold no gap too."""
+    n_raters = draw(st.sampled_from([2, 3, 4, 5, 6, 7, 20, 57, 59, 60, 61]))
+    n_categories = draw(st.sampled_from([1, 2, 5, 12, 13]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    ratings = rng.integers(3, 3 + n_categories, (draw(st.integers(1, 40)), n_raters))
+    if draw(st.booleans()):
+        return ratings.astype(draw(st.sampled_from([np.int8, np.uint16, np.int64])))
+    return np.where(rng.random(ratings.shape) < draw(st.sampled_from([0.0, 0.2, 0.95])), np.nan, ratings)
+
+
+@settings(max_examples=200, deadline=None)
+@given(many_raters(), st.sampled_from([1, 7, 8192]))
+def test_coincidences_of_many_raters_equal_their_slow_twin(ratings, row):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compared_counts, "_ROW", row)
+        found = coincidences(ratings)
+    if found is None:
+        # Thirteen categories of 60 raters are counted in no quick way.
+        assert np.isnan(np.asarray(ratings, dtype=float)).all() or ratings.shape[1] > 15
+        return
+    np.testing.assert_allclose(found.table, slow_coincidences(ratings, found.values), rtol=1e-13)
+    enough = (~np.isnan(np.asarray(ratings, dtype=float))).sum(axis=1) >= 2
+    assert found.n_units == enough.sum()
+    assert found.totals.tolist() == [(ratings[enough] == value).sum() for value in found.values]
+
+
+def test_a_number_that_is_no_category_is_noticed_among_compared_ratings():
+    counts = compared_counts.ComparedCounts(np.array([1.0, 2.0]), 3)
+    assert not counts.add_all(np.array([[1.0, 2.0, 1.5]]))
+    assert not counts.add_all(np.array([[1, 2, 3]]))
+    assert counts.n_units == 0
+    assert counts.add_all(np.array([[1.0, 2.0, np.nan], [1.0, np.nan, np.nan]]))
+    assert (counts.n_units, counts.totals.tolist()) == (1, [1.0, 1.0])
 
 
 @settings(max_examples=80, deadline=None)

@@ -78,6 +78,7 @@ def test_vitality_of_shapes_is_the_difference_of_two_alphas(items):
             continue
         observed = sum(sizes[i] * np.mean(values[i]) for i in usable) / sum(sizes[i] for i in usable)
         assert row.without == pytest.approx(1 - observed / np.mean(chance))
+        assert row.observed_without == pytest.approx(observed)
         assert row.estimate.value == pytest.approx(whole - row.without, nan_ok=True)
 
 
@@ -93,6 +94,7 @@ def test_the_rater_who_draws_too_large_has_negative_vitality_beyond_doubt():
     assert found[0].estimate.low > 0
     assert found[2].estimate.high < 0
     assert found[2].without > 0.8
+    assert found[2].observed_without < found[2].observed / 3
     assert found[2].n_units == 25
 
 
@@ -174,6 +176,8 @@ def test_the_careless_rater_of_labels_has_negative_vitality_with_an_interval_ove
     assert found[3].estimate.high < 0 < found[0].estimate.low
     assert (found[3].estimate.n_groups, found[3].estimate.group_unit) == (30, "patients")
     assert found[3].n_units == 120
+    whole = krippendorff_alpha(ratings.astype(float))
+    assert found[3].observed == whole.observed > 2 * found[3].observed_without
 
 
 def test_two_schools_of_raters_are_found_and_one_school_is_left_whole():

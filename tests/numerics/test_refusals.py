@@ -11,14 +11,34 @@ from labelhub.numerics.agreement import gwet_ac, raw_agreement
 from labelhub.numerics.alpha import krippendorff_alpha
 from labelhub.numerics.bootstrap import Resampling, mean_estimate, ratio_estimate, weighted_bootstrap_interval
 from labelhub.numerics.cohen import cohen_kappa
+from labelhub.numerics.conger import conger_kappa
 from labelhub.numerics.consensus import expected_correct, majority_vote
 from labelhub.numerics.disagreement import disputed_regions
-from labelhub.numerics.geometry import PlacedMask, keypoint_similarity, point_similarity, polygon_iou
+from labelhub.numerics.fatigue import fatigue_slope
+from labelhub.numerics.geometry import (
+    PlacedMask,
+    box_iou,
+    keypoint_similarity,
+    mask_iou,
+    point_similarity,
+)
 from labelhub.numerics.matching import cluster_objects, match_pair
 from labelhub.numerics.object_merge import geometric_median, merge_keypoints
+from labelhub.numerics.polygons import PolygonShape, polygon_iou
 from labelhub.numerics.rasterise import ellipse_mask, polygon_mask
+from labelhub.numerics.rater_models import shrunken_shares
 from labelhub.numerics.ratings import ratings_from_counts, ratings_from_table
-from labelhub.numerics.simulated import confusing_pair, copied_labels, read_labels, spam_labels
+from labelhub.numerics.sequential import sprt
+from labelhub.numerics.signed_distances import signed_distance
+from labelhub.numerics.simulated import (
+    ObjectFault,
+    confusing_pair,
+    confusion_of_accuracy,
+    copied_labels,
+    read_labels,
+    read_objects,
+    spam_labels,
+)
 from labelhub.numerics.specific import specific_agreement
 from labelhub.numerics.structured import structured_alpha
 from labelhub.numerics.surfaces import SurfaceDistances, surface_dice, surface_distances
@@ -26,6 +46,7 @@ from labelhub.numerics.weights import agreement_weights, weights_from_disagreeme
 
 DOT = PlacedMask(np.ones((1, 1), dtype=bool), (0, 0))
 NOTHING = np.zeros((3, 3), dtype=bool)
+FULL = np.ones((3, 3), dtype=bool)
 RNG = np.random.default_rng(0)
 
 REFUSED = {
@@ -53,6 +74,53 @@ REFUSED = {
     "confusion of one dimension": (lambda: read_labels([0], [1.0], RNG), "confusion has shape"),
     "copies of another length": (lambda: copied_labels([0], [0, 1], 0.5, RNG), "own has shape"),
     "classes that do not exist": (lambda: confusing_pair(2, 0, 5, 0.1), "two different classes"),
+    "units of unknown patients": (lambda: Resampling(RNG, [1.0, math.nan]), "groups holds NaN"),
+    "units without a patient": (lambda: Resampling(RNG, np.array(["a", None])), "groups holds NaN or None"),
+    "disagreement below zero": (lambda: weights_from_disagreement([[0, -1], [1, 0]]), "disagreement is"),
+    "disagreement with itself": (lambda: weights_from_disagreement([[1, 1], [1, 0]]), "disagreement is"),
+    "half a unit in a table": (lambda: ratings_from_table([[0.5, 1], [1, 1]]), "whole counts"),
+    "a table with a gap": (lambda: ratings_from_table([[math.nan, 1], [1, 1]]), "whole counts"),
+    "surfaces on two grids": (lambda: surface_distances(NOTHING, NOTHING[:2], (1, 1)), "on one grid"),
+    "surfaces of numbers": (lambda: surface_distances(np.eye(3), np.eye(3), (1, 1)), "boolean masks"),
+    "negative spacing of surfaces": (lambda: surface_distances(FULL, FULL, (-1, 1)), r"spacing_mm is \(-1, 1\)"),
+    "negative spacing of distances": (lambda: signed_distance(FULL, (-1, 1)), r"spacing is \[-1.0, 1.0\]"),
+    "distances of numbers": (lambda: signed_distance(np.eye(3)), "dtype float64"),
+    "no falloff": (lambda: keypoint_similarity([[0, 0]], [[0, 0]], 1, 0), "falloff is 0"),
+    "a visible point that is none": (
+        lambda: keypoint_similarity([[0, math.nan]], [[0, 0]], 1, 1, [True]),
+        "only of points that both marked",
+    ),
+    "visibility of another length": (
+        lambda: keypoint_similarity([[0, 0]], [[0, 0]], 1, 1, [True, False]),
+        "visible has shape",
+    ),
+    "an object without area": (lambda: keypoint_similarity([[0, 0]], [[0, 0]], 0, 1), "area is 0"),
+    "a box of two numbers": (lambda: box_iou([[0, 0]], [[0, 0, 1, 1]]), "first has shape"),
+    "a box that ends before it starts": (lambda: box_iou([[0, 0, 1, 1]], [[1, 1, 0, 0]]), "second holds a box"),
+    "nobody as a quorum": (lambda: merge_keypoints([[[0, 0]]], quorum=0), "quorum is 0"),
+    "masks of two dimensions and of three": (
+        lambda: disputed_regions(DOT, PlacedMask(np.ones((1, 1, 1), dtype=bool), (0, 0, 0))),
+        r"masks have \[2, 3\] dimensions",
+    ),
+    "overlap of two dimensions and of three": (
+        lambda: mask_iou([DOT], [PlacedMask(np.ones((1, 1, 1), dtype=bool), (0, 0, 0))]),
+        "masks have 2 and 3 dimensions",
+    ),
+    "a point at infinity": (lambda: polygon_iou([PolygonShape(([(0, 0), (1, math.inf), (1, 1)],))], []), "not finite"),
+    "half a right answer": (lambda: shrunken_shares([1.5], [2]), r"right is \[1.5\]"),
+    "an answer that is neither right nor wrong": (lambda: sprt([math.nan]), r"holds \[nan\]"),
+    "inventions below none": (
+        lambda: read_objects([], ObjectFault(extra_mean=-1), RNG, (3, 3)),
+        "extra_mean is -1",
+    ),
+    "readers of one class": (lambda: confusion_of_accuracy(0.5, 1), "n_classes is 1"),
+    "a level in percent": (lambda: raw_agreement([[1, 1]], level=95), "level is 95"),
+    "a level of alpha in percent": (lambda: krippendorff_alpha([[1, 1]], level=95), "level is 95"),
+    "a level of kappa in percent": (lambda: conger_kappa([[1, 1]], level=95), "level is 95"),
+    "answers in a session of unknown number": (
+        lambda: fatigue_slope([1, 0], [0, 1], np.array([0, math.nan])),
+        "holds NaN",
+    ),
     "no chance pairs": (
         lambda: structured_alpha([], lambda a, b: 0.0, RNG, max_chance_pairs=0),
         "max_chance_pairs is 0",
@@ -133,3 +201,10 @@ def test_alpha_of_a_given_distance_with_a_bootstrap():
 
 def test_a_favourite_is_always_given():
     assert set(spam_labels(50, 3, RNG, favourite=1).tolist()) == {1}
+
+
+def test_inventions_of_a_reader_lie_on_the_grid_or_are_none():
+    tiny = read_objects([], ObjectFault(extra_mean=30.0, extra_radius=0.2), np.random.default_rng(3), (6, 6))
+    large = read_objects([], ObjectFault(extra_mean=30.0, extra_radius=2.0), np.random.default_rng(3), (6, 6))
+    assert len(tiny) < len(large)
+    assert all(mask.shape == (6, 6) and mask.any() for mask in (*tiny, *large))

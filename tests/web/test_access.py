@@ -52,12 +52,21 @@ def address(entry: URLPattern, world: World) -> str:
         "layer": f"s{world.by_ann.pk}", "others": f"s{world.by_ben.pk}",
         "name": "coco.json", "plane": "axial", "index": 0, "assignment": assignment.pk,
         "guideline_id": GuidelineVersion.objects.filter(project=world.cast.project).latest("number").pk,
-        "pk": medium.pk if str(entry.name).startswith("api-") else world.cast.ann.pk, "sha256": "0" * 64,
+        "pk": key_of(entry, world, medium.pk), "sha256": "0" * 64,
     }  # fmt: skip
     wanted = entry.pattern.converters
     unknown = set(wanted) - set(values)
     assert not unknown, f"{entry.name} has parameters that this test cannot fill: {unknown}"
     return reverse(entry.name, kwargs={name: values[name] for name in wanted})
+
+
+def key_of(entry: URLPattern, world: World, medium: int) -> int:
+    """The key of something that the address may name: Ann's question and claim, made where there is none yet."""
+    if entry.name == "review-answer":
+        return world.question_of_ann().pk
+    if entry.name == "review-claim":
+        return world.claim_of_ann().pk
+    return medium if str(entry.name).startswith("api-") else world.cast.ann.pk
 
 
 def test_every_page_declares_who_may_open_it():

@@ -6,9 +6,10 @@ import re
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from labelhub.accounts import passwords, services
-from labelhub.accounts.models import ApiToken, User
+from labelhub.accounts import failures, passwords, services
+from labelhub.accounts.models import ApiToken, FailedSignIn, User
 from labelhub.audit.models import Event
 
 GOOD = "a long enough pass phrase"
@@ -60,6 +61,25 @@ def test_guessing_is_slowed_down_after_five_tries_even_for_the_right_password(ca
     blocked = client.post("/account/sign-in/", {"username": "ann", "password": GOOD})
     assert blocked.status_code == 429
     assert b"quarter of an hour" in blocked.content
+
+
+def test_failures_stop_counting_after_a_quarter_of_an_hour_and_are_not_kept(cast):
+    begun = timezone.now()
+    for _ in range(failures.MOST_A_NAME):
+        failures.note_failure(name="ann", address="10.0.0.1", now=begun)
+    assert failures.is_blocked(name=" Ann", address="10.0.0.1", now=begun)
+    assert not failures.is_blocked(name="ann", address="10.0.0.2", now=begun)
+    later = begun + failures.WINDOW
+    assert not failures.is_blocked(name="ann", address="10.0.0.1", now=later)
+    failures.note_failure(name="ben", address="10.0.0.2", now=later)
+    assert FailedSignIn.objects.count() == 1
+
+
+def test_one_known_account_does_not_free_an_address_that_guesses(cast):
+    for number in range(failures.MOST_AN_ADDRESS):
+        failures.note_failure(name=f"guess{number}", address="10.0.0.1")
+        failures.forget(name=f"guess{number}", address="10.0.0.1")
+    assert failures.is_blocked(name="ann", address="10.0.0.1")
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_who_looked_at_an_old_version_does_not_overwrite_the_new_one(cast, as_):
     stale = as_("ada").post(PLACE, form | {"do": "publish", "readers": "3"})
     page = unescape(stale.content.decode())
     assert stale.status_code == 409
-    assert "version 2 was published since" in page
+    assert "version 2 was published while you changed version 1" in page
     assert "readers: 4 → 3" in page
     assert newest(cast)[1].readers == 4
     assert as_("ada").post(PLACE, form_of(page) | {"do": "publish"}).status_code == 302

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from labelhub.annotations.models import Submission
+from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_photograph
 from labelhub.formats.shapes import Reading, Region, Shape
 from labelhub.projects.models import Labeler
 from labelhub.projects.policy import Policy
 from labelhub.projects.services import publish_policy
+from labelhub.reviews.models import Question, UnreadableClaim
 from labelhub.workflow import lifecycle
 from tests.cast import Cast
 
@@ -25,6 +29,31 @@ class World:
     item: Item
     by_ann: Submission
     by_ben: Submission
+
+    def question_of_ann(self) -> Question:
+        """A question that Ann asked and nobody answered."""
+        return self._waiting(Question) or lifecycle.ask(
+            assignment=self.work_of_ann(), by=self.cast.ann, text="Is this debris?", is_waiting=False
+        )
+
+    def claim_of_ann(self) -> UnreadableClaim:
+        """An item that Ann could not read and nobody decided about."""
+        if self._waiting(UnreadableClaim) is None:
+            lifecycle.cannot_read(assignment=self.work_of_ann(), by=self.cast.ann, reason="Black.")
+        found = self._waiting(UnreadableClaim)
+        assert found is not None
+        return found
+
+    def work_of_ann(self) -> Assignment:
+        """Open work of Ann on an item of its own."""
+        add_item(self.cast, source_id=f"task-{uuid.uuid4().hex[:6]}")
+        given = lifecycle.hand_out(labeler=Labeler.objects.get(project=self.cast.project, user=self.cast.ann))
+        assert given is not None
+        return given
+
+    def _waiting(self, model: Any) -> Any:
+        missing = {Question: "reply", UnreadableClaim: "verdict"}[model]
+        return model.objects.filter(item__project=self.cast.project, **{f"{missing}__isnull": True}).first()
 
 
 def make_world(cast: Cast) -> World:

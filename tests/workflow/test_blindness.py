@@ -28,9 +28,9 @@ SQUARE, ALIKE, OTHER = (10, 10, 20), (11, 10, 20), (40, 40, 15)
 def test_what_a_labeler_may_know_has_these_fields_and_no_more():
     # A further field is a further disclosure: think, then add it here too.
     assert [entry.name for entry in fields(OwnAssignment)] == [
-        "id", "item_code", "state", "is_rework", "fence", "lease_until", "created_at", "closed_at",
+        "id", "item_code", "state", "is_rework", "is_recalled", "fence", "lease_until", "created_at", "closed_at",
     ]  # fmt: skip
-    assert [entry.name for entry in fields(OwnQueue)] == ["open", "closed", "n_submitted"]
+    assert [entry.name for entry in fields(OwnQueue)] == ["open", "paused", "closed", "n_submitted"]
     assert [entry.name for entry in fields(OwnComment)] == ["verdict", "score", "comment", "at"]
 
 

@@ -28,7 +28,7 @@ from labelhub.projects.ontology import read_ontology
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import labeler_of
 from labelhub.projects.services import add_member, create_project, imported_labeler
-from labelhub.workflow import lifecycle
+from labelhub.workflow import gating, lifecycle
 
 ACTOR = "demo"
 DAYS_OF_WORK = 18
@@ -131,8 +131,9 @@ def _readings(
                     is_routed=False,
                 )  # fmt: skip
             if entry.readers:
-                lifecycle.score_and_route(item=entry.item)
+                lifecycle.score_and_route(item=entry.item, moves_gates=False)
         progress(number + 1, len(entries), "readings simulated, scored and routed")
+    gating.reconsider_project(project)
 
 
 def _work_of_visitors(

@@ -53,7 +53,7 @@ def estimate(
     is_defined = _is_number(value)
     classes = " ".join(
         filter(
-            None, ["estimate", "" if is_defined else "is-undefined", "is-grey" if is_defined and n < min_n else "", css]
+            None, ["estimate", "" if is_defined else "is-undefined", "is-grey" if is_defined and is_grey else "", css]
         )
     )
     tip = _tip(est, definition or str(_field(measured, "name") or ""), is_grey=bool(is_grey and is_defined))
@@ -185,6 +185,24 @@ def figure(value: Any, places: int = 2) -> str:
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\u202f")
     return _figure(value, places) if value is None or isinstance(value, float) else str(value)
+
+
+@register.filter
+def sort_value(value: float | None) -> str:
+    """A number as a table sorts by it; empty where it is not defined, which comes last either way."""
+    return "" if not _is_number(value) else repr(float(value or 0))
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    """A share in per cent: one decimal below 10 %, and never 0 or 100 where it is not."""
+    if not _is_number(value) or value is None:
+        return DASH
+    if 0 < value < 0.001:
+        return "under 0.1\u202f%"
+    if 0.999 < value < 1:
+        return "over 99.9\u202f%"
+    return f"{value:.1%}" if value < 0.0995 or value > 0.9 else f"{value:.0%}"
 
 
 @register.filter

@@ -5,11 +5,12 @@ import { keyOfClass } from "./panels.js";
 export const TOOL_KEYS = { s: "select", p: "polygon", r: "box", e: "ellipse", k: "point", l: "polyline", b: "brush", x: "eraser" };
 
 /** @param {import("../canvas/plane.js").PlaneEditor} editor @param {import("./draft.js").Draft} draft */
-export function listenToKeys(editor, draft, finish, classes, { useTool, nextPreset, nextRemark }) {
+export function listenToKeys(editor, draft, finish, classes, { useTool, nextPreset, nextRemark, aside }) {
   const undo = () => editor.isReadOnly || draft.undo() || editor.say("There is nothing to undo.");
   const redo = () => editor.isReadOnly || draft.redo() || editor.say("There is nothing to redo.");
   const plain = {
     z: undo, "Z": redo, h: () => toggleHidden(editor), f: () => { editor.view.fit(); editor.redraw(); },
+    "P": () => aside.park(), q: () => aside.open("ask"), u: () => aside.open("unreadable"),
     w: nextPreset, n: nextRemark, i: () => byId("instructions-dialog").showModal(), 0: () => finish.toggleNoFinding(),
     "[": () => resizeBrush(editor, 1 / 1.2), "]": () => resizeBrush(editor, 1.2),
     "+": () => zoom(editor, 1.25), "=": () => zoom(editor, 1.25), "-": () => zoom(editor, 0.8),

@@ -2,6 +2,7 @@
 import { listen } from "../canvas/input.js";
 import { Pixels } from "../canvas/pixels.js";
 import { PlaneEditor } from "../canvas/plane.js";
+import { Aside } from "./aside.js";
 import { showSaved, startClock } from "./bar.js";
 import { byId, h } from "./dom.js";
 import { Draft } from "./draft.js";
@@ -45,10 +46,11 @@ async function start() {
     extent: () => slices.extent(), say, assignment, hasClasses: classes.length > 0,
     missing: answers.firstMissing, focusQuestion: (key) => answers.focus(key),
   });
+  const aside = new Aside(page.dataset, sync, say, (to) => finish.leave(to));
   listen(editor, (position) => {
     byId("readout").textContent = readoutOf(editor, position);
   });
-  listenToKeys(editor, draft, finish, classes, { useTool: (tool) => useTool(editor, classes, tool), nextPreset, nextRemark });
+  listenToKeys(editor, draft, finish, classes, { useTool: (tool) => useTool(editor, classes, tool), nextPreset, nextRemark, aside });
 
   for (const operation of await outbox.kept()) draft.resume(operation);
   editor.addEventListener("picture", () => showPicture(editor));
@@ -124,7 +126,9 @@ function showCode(workspace) {
 }
 
 function closedWords(status) {
-  if (status === "expired") return "";
+  // The page itself says what to do with these.
+  if (["expired", "parked", "asked", "submitted"].includes(status)) return "";
+  if (status === "unreadable") return "You said that this image cannot be read. Nothing can be changed here.";
   return status === "skipped" ? "You skipped this image. Nothing can be changed here." : "You submitted this image. Nothing can be changed here.";
 }
 

@@ -6,7 +6,7 @@ import { ask, Refusal, Unreachable } from "./server.js";
 
 const MOST_A_REQUEST = 100;
 const LONGEST_WAIT_MS = 15_000;
-const ENDS = { "lease-ended": "lease-ended", "lease-lost": "lease-ended", "assignment-closed": "closed", "not-found": "closed" };
+const ENDS = { "lease-ended": "lease-ended", "lease-lost": "lease-ended", "assignment-closed": "closed", "assignment-waits": "closed", "not-found": "closed" };
 
 export class Sync extends EventTarget {
   /**

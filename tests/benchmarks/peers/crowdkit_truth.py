@@ -18,6 +18,9 @@ METHODS = {
 }
 
 unit, rater, given, setting = (np.load(path) for path in sys.argv[1:5])
+# MACE there takes raters and labels in the order of their names for those in the order of their first appearance.
+rater, _ = pd.factorize(rater)
+given, names = pd.factorize(given)
 rows = pd.DataFrame({"task": unit, "worker": rater, "label": given})
 for _line in sys.stdin:
     model = METHODS[int(setting[0])](int(setting[1]))
@@ -26,5 +29,5 @@ for _line in sys.stdin:
     seconds = time.perf_counter() - started
     probas = model.probas_.sort_index().sort_index(axis=1)
     path = sys.argv[1] + ".posterior.npy"
-    np.save(path, probas.to_numpy())
+    np.save(path, probas.to_numpy()[:, np.argsort(names)])
     print(json.dumps({"seconds": seconds, "file": path}), flush=True)

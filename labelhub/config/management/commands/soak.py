@@ -1,0 +1,68 @@
+"""`manage.py soak NAME`: tries at length what must never happen, in a database of its own. The suite runs the same, shorter.
+
+The seed is printed and replays the trial. Exits with 1 where anything failed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+
+from labelhub.config.soak import lives, pairs, submits, tampering
+from labelhub.config.soak.report import Trial
+from labelhub.config.soak.scratch import scratch_database
+
+Run = Callable[..., Trial]
+# Name -> how often it is tried in full, and what runs it.
+TRIALS: Mapping[str, tuple[int, Run]] = {
+    "submits": (10_000, lambda **given: submits.try_submits(is_concurrent=True, **given)),
+    "pairs": (5_000, pairs.try_pairs),
+    "table": (1_000_000, lives.walk_the_table),
+    "lives": (20_000, lives.try_lives),
+    "tampering": (10_000, tampering.try_tampering),
+    "audit-speed": (1_000_000, tampering.time_verification),
+}
+
+
+class Command(BaseCommand):
+    """Runs one trial, or all of them."""
+
+    help = "Try at length what must never happen, in a scratch database."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take the name, how often, and the seed of a trial to replay."""
+        parser.add_argument("name", choices=[*TRIALS, "all"])
+        parser.add_argument("-n", type=int, help="how often; default: the full number")
+        parser.add_argument("--seed", type=int, help="replay the trial with this seed")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run, tell progress, and print the result."""
+        names = list(TRIALS) if options["name"] == "all" else [options["name"]]
+        seed = options["seed"] if options["seed"] is not None else int(np.random.SeedSequence().generate_state(1)[0])
+        failed = 0
+        with scratch_database() as vendor:
+            for name in names:
+                full, run = TRIALS[name]
+                self.stdout.write(f"{name} on {vendor}, seed {seed}")
+                start = time.monotonic()
+                trial = run(n=options["n"] or full, seed=seed, progress=self._progress())
+                self.stdout.write(f"{trial.sentence} ({time.monotonic() - start:.0f} s on {connection.vendor})")
+                failed += len(trial.failures)
+        if failed:
+            raise CommandError(f"{failed} failed. The seed above replays it.")
+
+    def _progress(self) -> Callable[[int, int], None]:
+        told = [time.monotonic()]
+
+        def tell(done: int, total: int) -> None:
+            if time.monotonic() - told[0] > 15:
+                told[0] = time.monotonic()
+                self.stdout.write(f"  {done:,} of {total:,}")
+                self.stdout.flush()
+
+        return tell

@@ -1,0 +1,40 @@
+"""What a long trial found: how often it tried, what went wrong, and how surely "nothing" means nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+# Says how far a trial is: done, of how many.
+Progress = Callable[[int, int], None]
+
+
+def silent(done: int, total: int) -> None:
+    """Say nothing."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """One trial of a property. ``n`` counts what was tried; the seed replays it."""
+
+    name: str
+    seed: int
+    n: int = 0
+    failures: list[str] = field(default_factory=list)
+    facts: dict[str, float | int | str] = field(default_factory=dict)
+
+    def check(self, holds: bool, otherwise: str) -> None:
+        """Note a failure where the property does not hold."""
+        if not holds:
+            self.failures.append(otherwise)
+
+    @property
+    def sentence(self) -> str:
+        """The result in words, with the upper 95 % bound where nothing failed (3/n)."""
+        told = "; ".join(f"{name} {value}" for name, value in self.facts.items())
+        if self.failures:
+            return (
+                f"{self.name}: {len(self.failures)} of {self.n:,} failed (seed {self.seed}). First: {self.failures[0]}"
+            )
+        bound = f"upper bound {3 / self.n:.1e}" if self.n else "nothing was tried"
+        return f"{self.name}: 0 of {self.n:,} failed, {bound} (seed {self.seed}). {told}".rstrip()

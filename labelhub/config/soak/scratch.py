@@ -1,0 +1,40 @@
+"""A database, a blob folder and an audit file of a trial's own, thrown away at its end: no trial touches a site's data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection, connections
+from django.test.utils import override_settings
+
+
+@contextmanager
+def scratch_database() -> Iterator[str]:
+    """Make an empty migrated database beside the site's, use it, and drop it. Yields its vendor."""
+    folder = Path(tempfile.mkdtemp(prefix="labelhub-soak-"))
+    own = connection.settings_dict["NAME"]
+    is_file = connection.vendor == "sqlite"
+    connection.settings_dict["TEST"]["NAME"] = str(folder / "soak.sqlite3") if is_file else f"soak_{os.getpid()}"
+    storages = {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(folder / "blobs")},
+        },
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        with override_settings(
+            STORAGES=storages, ALLOWED_HOSTS=["*"], AUDIT_HEADS=folder / "audit.heads",
+            SECURE_SSL_REDIRECT=False,
+        ):  # fmt: skip
+            yield connection.vendor
+    finally:
+        connections.close_all()
+        connection.creation.destroy_test_db(own, verbosity=0)
+        shutil.rmtree(folder, ignore_errors=True)

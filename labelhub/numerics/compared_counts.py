@@ -1,0 +1,150 @@
+"""How often each unit got each category, by comparing a block of ratings with one category after the other.
+
+A comparison gives a byte of 0 or 1 for a rating. Two categories share a byte (a half each), four bytes a 32-bit word, and
+the words of a unit are added: no byte overflows up to 60 raters. One multiplication then adds the four bytes of a word.
+All of it runs on blocks that stay in a core's cache, without converting a rating, and a rating that equals no category
+is noticed because the counts do not add up. Not here: what the sums are for, and more raters or categories
+(``packed_alpha``).
+
+References
+----------
+Warren HS (2013) Hacker's Delight, 2nd ed., 5-1 (adding the bytes of a word by a multiplication).
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelhub.numerics.results import FloatArray, IntArray
+
+Words: TypeAlias = NDArray[np.uint32]
+Counts: TypeAlias = NDArray[np.float32] | FloatArray
+
+# The half of a byte holds at most 15, and four bytes of a word add up to 60.
+MAX_RATERS = 60
+# Every category is a pass over the ratings; with more, packing them into one number is quicker.
+MAX_CATEGORIES = 12
+
+# Units whose products are summed at once: longer rows wake the threads of the library behind them.
+_ROW = 8_192
+# Rows at once: 20 raters of one byte and the room for them then fill half of a cache of 1 MiB.
+_ROWS = 2
+# Sums of whole numbers below this are exact in float32.
+_EXACT = 2**24
+_WORD = np.dtype("<u4")
+_HALF = np.uint32(0x0F0F0F0F)
+_ONES = np.uint32(0x01010101)
+
+
+class ComparedCounts:
+    """Running sums of one thread: ``table[k, l]`` of n_k n_l / (m - 1) for l ≤ k, ``totals[k]`` of n_k.
+
+    n_k is how often a unit got category k and m how often it was rated; both sums are over the ``n_units`` units with at
+    least two ratings. ``values`` are the categories.
+    """
+
+    def __init__(self, values: FloatArray, n_raters: int) -> None:
+        q = len(values)
+        self.values = values
+        self.table = np.zeros((q, q))
+        self.totals = np.zeros(q)
+        self.n_units = 0
+        self._row = min(_ROW, _EXACT // n_raters**2)
+        self._step = _ROWS * self._row
+        # A word of the last unit may reach beyond it, and categories are moved eight bytes at a time.
+        n_bytes = -(-(self._step * n_raters + 8) // 8) * 8
+        self._first, self._second = np.zeros(n_bytes, dtype=np.uint8), np.zeros(n_bytes, dtype=np.uint8)
+        self._sums, self._part = np.empty(self._step, dtype=_WORD), np.empty(self._step, dtype=_WORD)
+        self._counts: NDArray[np.float32] = np.empty((q, self._step), dtype=np.float32)
+
+    def add_all(self, ratings: FloatArray | IntArray) -> bool:
+        """Adds every block of ``ratings[unit, rater]``; False as soon as one holds what is neither a value nor NaN."""
+        starts = range(0, len(ratings), self._step)
+        return all(self._add(ratings[start : start + self._step]) for start in starts)
+
+    def _add(self, block: FloatArray | IntArray) -> bool:
+        n, n_raters = block.shape
+        self._count(block)
+        totals = self._counts.sum(axis=1, dtype=np.float64)
+        n_found = int(totals.sum())
+        if n_found == block.size:
+            # The rest of the room is 0, and a product of counts is a whole number: nothing is rounded in float32.
+            rows = self._counts.reshape(len(totals), _ROWS, self._row)
+            self._add_products(rows, rows, 1 / (n_raters - 1))
+            self.totals += totals
+            self.n_units += n
+            return True
+        if block.dtype.kind != "f" or n_found + self._count_gaps(block) != block.size:
+            return False
+        for start in range(0, n, self._row):
+            self._add_weighted(self._counts[:, start : min(start + self._row, n)].astype(np.float64))
+        return True
+
+    def _add_weighted(self, counts: FloatArray) -> None:
+        raters = counts.sum(axis=0)
+        if raters.min() < 2:
+            counts = counts[:, raters >= 2]
+            raters = counts.sum(axis=0)
+        self.totals += counts.sum(axis=1)
+        self.n_units += counts.shape[1]
+        self._add_products((counts / (raters - 1))[:, None], counts[:, None], 1.0)
+
+    def _add_products(self, weighted: Counts, counts: Counts, scale: float) -> None:
+        # Products of two rows: a matrix product this flat is slower.
+        for k in range(len(counts)):
+            products = np.vecdot(weighted[k], counts[: k + 1])
+            self.table[k, : k + 1] += scale * products.sum(axis=1, dtype=np.float64)
+
+    def _count(self, block: FloatArray | IntArray) -> None:
+        """Writes how often each unit of a block got each category; 0 beyond the block."""
+        n = len(block)
+        sums = self._sums[:n]
+        for k in range(0, len(self.values), 2):
+            self._compare(block, self.values[k], self._first)
+            if k + 1 < len(self.values):
+                self._compare(block, self.values[k + 1], self._second)
+                moved, both = self._second.view("<u8"), self._first.view("<u8")
+                np.left_shift(moved, 4, out=moved)
+                np.bitwise_or(both, moved, out=both)
+            self._add_words(*block.shape)
+            self._write(sums, k)
+            if k + 1 < len(self.values):
+                np.right_shift(sums, 4, out=sums)
+                self._write(sums, k + 1)
+        self._counts[:, n:] = 0
+
+    def _compare(self, block: FloatArray | IntArray, value: float, room: NDArray[np.uint8]) -> None:
+        flags = room[: block.size].view(bool).reshape(block.shape)
+        np.equal(block, value if block.dtype.kind == "f" else int(value), out=flags)
+
+    def _count_gaps(self, block: FloatArray | IntArray) -> int:
+        flags = self._first[: block.size].view(bool).reshape(block.shape)
+        return int(np.count_nonzero(np.isnan(block, out=flags)))
+
+    def _add_words(self, n: int, n_raters: int) -> None:
+        """The sum of the words of a unit. The last word of a number of raters not divisible by 4 covers some raters again."""
+        sums, part = self._sums[:n], self._part[:n]
+        words = [self._word(n, n_raters, 4 * j) for j in range(n_raters // 4)]
+        left = n_raters % 4
+        if left:
+            last = self._word(n, n_raters, max(n_raters - 4, 0))
+            kept = 8 * left
+            mask = (1 << kept) - 1 if n_raters < 4 else (1 << 32) - (1 << (32 - kept))
+            np.bitwise_and(last, np.uint32(mask), out=part)
+            words.append(part)
+        np.copyto(sums, words[0])
+        for word in words[1:]:
+            np.add(sums, word, out=sums)
+
+    def _word(self, n: int, n_raters: int, offset: int) -> Words:
+        return np.ndarray((n,), _WORD, self._first, offset, (n_raters,))
+
+    def _write(self, sums: Words, k: int) -> None:
+        part = self._part[: len(sums)]
+        np.bitwise_and(sums, _HALF, out=part)
+        np.multiply(part, _ONES, out=part)
+        np.right_shift(part, 24, out=part)
+        self._counts[k, : len(sums)] = part

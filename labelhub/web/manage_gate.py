@@ -1,0 +1,138 @@
+"""The gate's certificate: what a failed test means, how often it is wrong, and how much gold and work it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+
+from labelhub.numerics.results import Estimate
+from labelhub.projects.models import Project, Role
+from labelhub.projects.selectors import current_policy
+from labelhub.routing.gate_certificate import COMPARED_OVER, Behaviour, Certificate, certificate_of
+from labelhub.web.access import project_page
+from labelhub.web.tables import csv_answer, wants_csv
+
+CSV_HEADER = ("what", "labeler", "right_on", "value", "low", "high", "n", "unit", "method")
+ROLES = {"good": "good", "between": "between", "poor": "poor", "policy": "good by the policy"}
+EXACT = "exact, by counting paths"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the certificate: what it says, and a cell for each kind of labeler."""
+
+    name: str
+    note: str
+    cells: tuple[Cell, ...]
+    is_naive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A share with its interval where it was played, or a bare exact number; ``is_error`` marks a wrong decision."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int | None
+    unit: str
+    method: str
+    is_error: bool = False
+    is_count: bool = False
+
+
+@project_page(Role.ADMIN)
+def gate(request: HttpRequest, project: Project) -> HttpResponseBase:
+    """Show what the project's gate promises, or why it promises nothing."""
+    certificate = certificate_of(project)
+    lines = lines_of(certificate)
+    if wants_csv(request):
+        return csv_answer(f"{project.slug}-gate", CSV_HEADER, _csv_rows(certificate, lines))
+    version, policy = current_policy(project)
+    good, poor = certificate.of("good"), certificate.of("poor")
+    context = {
+        "certificate": certificate,
+        "plan": certificate.plan,
+        "supply": certificate.supply,
+        "lines": lines,
+        "columns": [(ROLES[entry.role], entry.accuracy) for entry in certificate.behaviours],
+        "good": good,
+        "poor": poor,
+        "over": min(certificate.supply.reachable, COMPARED_OVER),
+        "compared_over": COMPARED_OVER,
+        "version": version,
+        "policy": policy,
+    }
+    return render(request, "manage/gate.html", context)
+
+
+def lines_of(certificate: Certificate) -> tuple[Line, ...]:
+    """Return the rows of the certificate."""
+    m, over = certificate.supply.n_labelers, min(certificate.supply.reachable, COMPARED_OVER)
+    lines = [
+        _line("One test pauses", "exact", certificate, lambda b: _exact(b.one.pauses, b, wrong_for="good")),
+        _line("One test clears", "exact", certificate, lambda b: _exact(b.one.clears, b, wrong_for="poor")),
+    ]
+    if over:
+        lines += [
+            _line(f"The whole gate pauses within the {over} planned gold items", "test, watch, new test on an alarm",
+                  certificate, lambda b: _share(b.planned, b, wrong_for="good")),
+            _line(f"At least one of all {m} labelers is paused", f"if all are such; {over} gold items each", certificate,
+                  lambda b: _share(b.any_paused, b, wrong_for="good")),
+            _line(f"At least one of all {m} labelers is not paused", f"if all are such; {over} gold items each",
+                  certificate, lambda b: _share(b.any_missed, b, wrong_for="poor")),
+        ]  # fmt: skip
+    lines += [
+        _line(f"The whole gate pauses within {COMPARED_OVER} gold items", "for comparison with the rule below",
+              certificate, lambda b: _share(b.compared, b, wrong_for="good")),
+        Line(f"“Fewer than 8 of the last 10 right” pauses within {COMPARED_OVER}", "the usual rule, not used here",
+             tuple(_share(b.naive, b, wrong_for="good") for b in certificate.behaviours), is_naive=True),
+        _line("Gold until a test decides: half within", "exact", certificate, lambda b: _count(b.work.gold_median)),
+        _line("Gold until a test decides: 90 % within", "exact", certificate, lambda b: _count(b.work.gold_ninety)),
+        _line("Tasks until a test decides: half within", _work_note(certificate), certificate,
+              lambda b: _count(b.work.tasks_median, b.work.n)),
+        _line("Tasks until a test decides: 90 % within", _work_note(certificate), certificate,
+              lambda b: _count(b.work.tasks_ninety, b.work.n)),
+    ]  # fmt: skip
+    return tuple(lines)
+
+
+def _work_note(certificate: Certificate) -> str:
+    exam = f"{certificate.exam} exam items first, then " if certificate.exam else ""
+    return f"{exam}gold is {certificate.share:.0%} of the work"
+
+
+def _line(name: str, note: str, certificate: Certificate, cell_of: Any) -> Line:
+    return Line(name, note, tuple(cell_of(entry) for entry in certificate.behaviours))
+
+
+def _exact(value: float, behaviour: Behaviour, *, wrong_for: str) -> Cell:
+    return Cell(value, None, None, None, "", EXACT, is_error=_is_wrong(behaviour, wrong_for))
+
+
+def _share(share: Estimate | None, behaviour: Behaviour, *, wrong_for: str) -> Cell:
+    assert share is not None
+    return Cell(
+        share.value, share.low, share.high, share.n, share.unit, share.method, is_error=_is_wrong(behaviour, wrong_for)
+    )
+
+
+def _count(value: int, n: int | None = None) -> Cell:
+    return Cell(value, None, None, n, "drawn tests", EXACT if n is None else "drawn", is_count=True)
+
+
+def _is_wrong(behaviour: Behaviour, wrong_for: str) -> bool:
+    return behaviour.role == wrong_for or (wrong_for == "good" and behaviour.role == "policy")
+
+
+def _csv_rows(certificate: Certificate, lines: tuple[Line, ...]) -> Iterator[tuple[Any, ...]]:
+    for line in lines:
+        for behaviour, cell in zip(certificate.behaviours, line.cells, strict=True):
+            yield (
+                line.name, ROLES[behaviour.role], behaviour.accuracy, cell.value, cell.low, cell.high, cell.n, cell.unit,
+                cell.method,
+            )  # fmt: skip
