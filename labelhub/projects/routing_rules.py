@@ -27,7 +27,7 @@ TRIGGERS: Mapping[str, str] = {
 }
 # What a rule may order on each occasion.
 ACTIONS_ON: Mapping[str, tuple[str, ...]] = {
-    "submission": ("accept", "more-readers", "back-to-author", "reviewer", "ambiguous"),
+    "submission": ("accept", "more-readers", "back-to-author", "reviewer", "maybe-ambiguous"),
     "prediction": ("reviewer",),
     "review": ("back-to-author", "more-readers", "reviewer"),
     "gold": ("reviewer",),
@@ -39,19 +39,24 @@ ACTIONS: Mapping[str, str] = {
     "more-readers": "ask for more readers",
     "back-to-author": "send it back to its author",
     "reviewer": "send it to a reviewer",
-    "ambiguous": "send it to a reviewer as ambiguous",
+    "maybe-ambiguous": "send it to a reviewer as perhaps ambiguous",
     "audit": "have it read again, blind",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that a condition may ask about: a number from ``low`` to ``high``, or yes or no."""
+    """One thing that a condition may ask about: a number from ``low`` to ``high``, or yes (``words``) or no (``otherwise``)."""
 
     words: str
-    is_number: bool = True
+    otherwise: str = ""
     low: float = 0.0
     high: float = 1.0
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is compared with a number."""
+        return not self.otherwise
 
 
 FACTS: Mapping[str, Fact] = {
@@ -59,18 +64,20 @@ FACTS: Mapping[str, Fact] = {
     "missing_reads": Fact("the number of planned readings that are missing", high=1000),
     "agreement": Fact("the readers' mean similarity"),
     "best_pair": Fact("the similarity of the two readers most alike"),
-    "readers_agree": Fact("the readers agree", is_number=False),
-    "tie": Fact("a vote would end in a tie", is_number=False),
+    "readers_agree": Fact("the readers agree", "the readers do not agree"),
+    "tie": Fact("a vote would end in a tie", "a vote would end in no tie"),
     "posterior": Fact("the probability that the label is right"),
-    "posterior_is_calibrated": Fact("that probability is calibrated", is_number=False),
-    "fixed_work": Fact("a rejected reading came back mended", is_number=False),
+    "posterior_is_calibrated": Fact(
+        "known answers calibrate how sure the label is", "known answers do not calibrate how sure the label is"
+    ),
+    "fixed_work": Fact("a rejected reading came back mended", "no rejected reading came back mended"),
     "model_similarity": Fact("the model's similarity with the readers"),
-    "odd_reader": Fact("one reader is far from the others, who agree", is_number=False),
-    "author_can_return": Fact("that work can go back to its author", is_number=False),
+    "odd_reader": Fact("one reader is far from the others, who agree", "no single reader is far from others who agree"),
+    "author_can_return": Fact("the author can be asked to mend it", "no author can be asked to mend it"),
     "author_rounds": Fact("the number of times it went back already", high=1000),
     "gold_failed": Fact("the number of readers who failed the item's gold", high=1000),
     "paused_readers": Fact("the number of its readers who are paused", high=1000),
-    "audit_drawn": Fact("the item is drawn for the random audit", is_number=False),
+    "audit_drawn": Fact("it is drawn for the random audit", "it is not drawn for the random audit"),
     "audit_similarity": Fact("the auditor's similarity with the accepted label"),
 }
 

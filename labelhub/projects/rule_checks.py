@@ -26,7 +26,7 @@ MOST_RULES, MOST_CONDITIONS, MOST_READS, MOST_CHARACTERS = 40, 10, 10, 300
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 PLACEHOLDER = re.compile(r"\{([a-z_]*)\}")
 # An item that no rule decides goes to a person.
-FINAL_ACTIONS = ("reviewer", "ambiguous")
+FINAL_ACTIONS = ("reviewer", "maybe-ambiguous")
 
 
 @dataclass(frozen=True, slots=True)

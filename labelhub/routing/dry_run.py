@@ -21,14 +21,13 @@ from labelhub.projects.policy import Policy
 from labelhub.routing.models import Route
 from labelhub.routing.policy_rules import Situation, Verdict, decide, may_accept
 from labelhub.routing.services import can_rework, situation_of_reads
+from labelhub.routing.sureness import sureness_of
 from labelhub.scoring.models import GoldReference, Score
-from labelhub.scoring.posteriors import posterior_of
-from labelhub.scoring.reads import VOTING, Reads, reads_of
+from labelhub.scoring.reads import VOTING, reads_of
 from labelhub.scoring.rows import RIGHT, SIMILARITY
-from labelhub.scoring.services import ReadScores
 
-Ending: TypeAlias = Literal["accept", "reviewer", "ambiguous", "returned", "asks"]
-ENDINGS: tuple[Ending, ...] = ("accept", "reviewer", "ambiguous", "returned", "asks")
+Ending: TypeAlias = Literal["accept", "reviewer", "maybe-ambiguous", "returned", "asks"]
+ENDINGS: tuple[Ending, ...] = ("accept", "reviewer", "maybe-ambiguous", "returned", "asks")
 # Fields that change how alike two readings are, or what is gold: stored numbers rest on those of their time.
 OTHER_NUMBERS = ("match_iou", "tolerance_mm", "tolerance_px", "use_model")
 
@@ -46,6 +45,16 @@ class History:
     gold: Mapping[int, bool | None]
     posteriors: Mapping[int, tuple[float | None, bool]]
     can_mend: AbstractSet[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """The numbers on record between readings that were in at a time."""
+
+    pairs: Mapping[tuple[int, int], float | None]
+    model: Mapping[int, float | None]
+    gold: Mapping[int, bool | None]
+    model_silence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +151,8 @@ def _decided(
 
 def _situation(history: History, current: Sequence[Submission], wanted: int, rounds: Mapping[int, int]) -> Situation:
     newest = max(entry.submitted_at for entry in current)
-    scores = ReadScores(
-        reads=Reads(history.readings, (), tuple(current)), n_set_aside=0, pairs=history.pairs,
-        model={key: value for key, (value, seen_at) in history.model.items() if seen_at <= newest},
-        model_silence="", gold=history.gold,
-    )  # fmt: skip
+    heard = {key: value for key, (value, seen_at) in history.model.items() if seen_at <= newest}
+    scores = _Recorded(history.pairs, heard, history.gold)
     situation = situation_of_reads(current, scores, wanted_reads=wanted, rounds=rounds, can_mend=history.can_mend)
     posterior, is_calibrated = history.posteriors.get(len(current), (None, False))
     return replace(situation, posterior=posterior, posterior_is_calibrated=is_calibrated)
@@ -162,8 +168,7 @@ def _seen_at(prediction: Prediction) -> datetime:
 
 def _posteriors(item: Item, n_reads: int) -> dict[int, tuple[float | None, bool]]:
     """Return how sure the label was at each number of reads: as decided then, and as known now for all of them."""
-    now = posterior_of(item)
-    known: dict[int, tuple[float | None, bool]] = {n_reads: (now.value, now.is_calibrated)}
+    known: dict[int, tuple[float | None, bool]] = {n_reads: sureness_of(item)}
     for numbers in (
         Route.objects.filter(item=item, numbers__trigger="submission").order_by("pk").values_list("numbers", flat=True)
     ):

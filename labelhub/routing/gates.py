@@ -9,7 +9,7 @@ items (``workflow.pausing``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -91,14 +91,6 @@ def is_decided(labeler: Labeler) -> bool:
 def is_paused(labeler: Labeler) -> bool:
     """Whether the labeler gets no more production work now."""
     return state_of(labeler) == "paused"
-
-
-def n_paused(labeler_ids: Collection[int]) -> int:
-    """Return how many of these labelers are paused now; one query."""
-    newest: dict[int, str] = dict(
-        Gate.objects.filter(labeler__in=labeler_ids).order_by("pk").values_list("labeler_id", "kind")
-    )
-    return sum(STATES[kind] == "paused" for kind in newest.values())
 
 
 def ground_of(labeler: Labeler) -> Ground:

@@ -21,7 +21,7 @@ class Route(models.Model):
         MORE_READERS = "more-readers"
         BACK_TO_AUTHOR = "back-to-author"
         REVIEWER = "reviewer"
-        AMBIGUOUS = "ambiguous"
+        MAYBE_AMBIGUOUS = "maybe-ambiguous"
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
     outcome = models.CharField(max_length=16, choices=Outcome.choices)

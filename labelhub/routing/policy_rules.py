@@ -22,8 +22,8 @@ from labelhub.routing.rule_words import condition_words, shown
 METHOD_VERSION = "2"
 
 # "stay": on this occasion no rule moves the item.
-Outcome: TypeAlias = Literal["accept", "ambiguous", "back-to-author", "more-readers", "reviewer", "audit", "stay"]
-OUTCOMES: tuple[Outcome, ...] = ("accept", "ambiguous", "back-to-author", "more-readers", "reviewer")
+Outcome: TypeAlias = Literal["accept", "maybe-ambiguous", "back-to-author", "more-readers", "reviewer", "audit", "stay"]
+OUTCOMES: tuple[Outcome, ...] = ("accept", "maybe-ambiguous", "back-to-author", "more-readers", "reviewer")
 
 
 @dataclass(frozen=True, slots=True)

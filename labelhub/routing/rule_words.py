@@ -26,9 +26,9 @@ def condition_words(condition: Condition, fields: Mapping[str, Any], value: Any 
     """Return the condition in words; with ``value`` also what the fact is."""
     fact = FACTS[condition.fact]
     if not fact.is_number and condition.op not in ANY_OPS:
-        return fact.words if condition.number else f"it is not so that {fact.words}"
+        return fact.words if condition.number else fact.otherwise
     if condition.op in ANY_OPS:
-        text = f"{fact.words} {ANY_OPS[condition.op]}"
+        text = f"{fact.words if fact.is_number else f'whether {fact.words}'} {ANY_OPS[condition.op]}"
     else:
         text = f"{fact.words} {NUMBER_OPS[condition.op]} {shown(condition.threshold(fields), fact)}"
     return text if value is _UNSTATED else f"{text} (it is {shown(value, fact)})"

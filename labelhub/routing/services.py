@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,17 +22,15 @@ from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
-from labelhub.routing.gates import n_paused
+from labelhub.routing.gates import is_paused
 from labelhub.routing.models import Gate, Route
 from labelhub.routing.policy_rules import METHOD_VERSION, ReaderView, Situation, Verdict, decide, may_accept
+from labelhub.routing.sureness import sureness_of
 from labelhub.routing.worth import values_of_next_labelers
-from labelhub.scoring.posteriors import posterior_of
-from labelhub.scoring.services import ItemScores, ReadScores
+from labelhub.scoring.services import ItemScores
 
-# The rule of a route that follows from a pause, not from the item's numbers.
-PAUSED_LABELER = "paused-labeler"
-# The rule of a route that follows from a panel's votes, not from the item's numbers.
-PANEL_TIE = "panel-tie"
+# Rules of routes that follow from a panel's votes and from a pause, not from the item's numbers.
+PANEL_TIE, PAUSED_LABELER = "panel-tie", "paused-labeler"
 
 
 def route_item(
@@ -45,7 +43,7 @@ def route_item(
     is rejected now, ``audit_similarity`` how alike an auditor's reading is to the accepted label. Where no rule speaks of the
     occasion the item stays where it is and nothing is kept.
     """
-    _, policy = current_policy(item.project)
+    version, policy = current_policy(item.project)
     situation = situation_of(item, scores, policy, trigger=trigger, has_tie=has_tie, is_fixed_work=is_fixed_work)
     if rejected is not None:
         view = _reader(rejected, (), {}, rework_rounds(item))
@@ -56,34 +54,53 @@ def route_item(
     if verdict.outcome == "stay":
         return None, verdict
     worth = values_of_next_labelers(item, situation.posterior) if verdict.outcome == "more-readers" else []
-    route = _keep(
-        item, verdict.outcome, verdict.rule, verdict.reason, verdict.numbers, author_id=verdict.author,
-        alternatives=[asdict(entry) for entry in verdict.alternatives], next_labelers=worth,
+    numbers: dict[str, Any] = dict(verdict.numbers) | ({"worth_of_one_more_read": worth[0]["value"]} if worth else {})
+    route = Route.objects.create(
+        item=item, outcome=verdict.outcome, rule=verdict.rule, reason=verdict.reason[:400], numbers=numbers,
+        alternatives=[asdict(entry) for entry in verdict.alternatives], author_id=verdict.author, policy=version,
+        method_version=METHOD_VERSION, next_labelers=worth,
+    )  # fmt: skip
+    audit.append(
+        project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
+        facts={"route": route.pk, "outcome": verdict.outcome, "rule": verdict.rule},
     )  # fmt: skip
     return route, verdict
 
 
+def send_to_admin(item: Item, votes: Sequence[int]) -> Route:
+    """Record that a panel found no majority: an admin decides. ``votes`` are those for each label. Writes ``item.routed``."""
+    version, _ = current_policy(item.project)
+    route = Route.objects.create(
+        item=item, outcome=Route.Outcome.REVIEWER, rule=PANEL_TIE,
+        numbers={"trigger": "panel", "votes": sum(votes), "most_votes": max(votes)},
+        reason=f"{sum(votes)} reviewers voted and no label has more than half of the panel: an admin decides.",
+        policy=version, method_version=METHOD_VERSION,
+    )  # fmt: skip
+    audit.append(
+        project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
+        facts={"route": route.pk, "outcome": route.outcome, "rule": route.rule},
+    )  # fmt: skip
+    return route
+
+
 def send_past(item: Item, fact: Gate, *, wanted: int) -> Route:
     """Record that one more reader is asked because a labeler who read the item was paused. Writes ``item.routed``."""
-    return _keep(
-        item, Route.Outcome.MORE_READERS, PAUSED_LABELER,
-        f"{fact.labeler.name}, who read it, was paused: one more reader instead.",
-        {"trigger": "pause", "gate": fact.pk, "wanted_reads": wanted}, author=fact.labeler,
+    version, _ = current_policy(item.project)
+    route = Route.objects.create(
+        item=item, outcome=Route.Outcome.MORE_READERS, rule=PAUSED_LABELER,
+        reason=f"{fact.labeler.name}, who read it, was paused: one more reader instead.", author=fact.labeler,
+        numbers={"gate": fact.pk, "wanted_reads": wanted}, policy=version, method_version=METHOD_VERSION,
     )  # fmt: skip
+    audit.append(
+        project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
+        facts={"route": route.pk, "outcome": route.outcome, "rule": route.rule},
+    )  # fmt: skip
+    return route
 
 
 def was_sent_past(item: Item, fact: Gate) -> bool:
     """Whether :func:`send_past` recorded this pause for the item already."""
     return Route.objects.filter(item=item, rule=PAUSED_LABELER, numbers__gate=fact.pk).exists()
-
-
-def send_to_admin(item: Item, votes: Mapping[str, int]) -> Route:
-    """Record that a panel of reviewers found no majority: an admin decides. Writes ``item.routed``."""
-    return _keep(
-        item, Route.Outcome.REVIEWER, PANEL_TIE,
-        f"{sum(votes.values())} reviewers voted and no label has more than half of the panel: an admin decides.",
-        {"trigger": "panel", "votes": dict(votes)},
-    )  # fmt: skip
 
 
 def may_be_accepted(item: Item, scores: ItemScores) -> bool:
@@ -109,19 +126,46 @@ def situation_of(
     is_fixed_work: bool = False,
 ) -> Situation:  # fmt: skip
     """Return the numbers that a decision about the item rests on."""
-    sureness = posterior_of(item)
+    posterior, is_calibrated = sureness_of(item)
     # A reading that was set aside filled one of the wanted reads, and no longer counts as one.
     wanted = max(1, max(item.wanted_reads, policy.readers) - scores.n_set_aside)
     situation = situation_of_reads(scores.reads.current, scores, wanted_reads=wanted, rounds=rework_rounds(item))
+    paused = (
+        sum(is_paused(entry.assignment.labeler) for entry in scores.reads.current) if _asks_for_pauses(policy) else 0
+    )
     return replace(
-        situation, trigger=trigger, has_tie=has_tie, is_fixed_work=is_fixed_work, posterior=sureness.value,
-        posterior_is_calibrated=sureness.is_calibrated,
-        paused_readers=n_paused([entry.assignment.labeler_id for entry in scores.reads.current]),
+        situation, trigger=trigger, paused_readers=paused, has_tie=has_tie, is_fixed_work=is_fixed_work, posterior=posterior,
+        posterior_is_calibrated=is_calibrated,
     )  # fmt: skip
 
 
+def _asks_for_pauses(policy: Policy) -> bool:
+    """Whether a rule asks how many readers are paused: only then it is looked up."""
+    return any(entry.fact == "paused_readers" for rule in policy.rules for entry in rule.conditions)
+
+
+class Compared(Protocol):
+    """The numbers between readings that a situation needs: ``ItemScores``, or what is on record of earlier ones."""
+
+    @property
+    def pairs(self) -> Mapping[tuple[int, int], float | None]:
+        """Similarities by the ids of two readings, the smaller first."""
+
+    @property
+    def model(self) -> Mapping[int, float | None]:
+        """The model's similarity with each reading."""
+
+    @property
+    def model_silence(self) -> str:
+        """Why the model is not heard."""
+
+    @property
+    def gold(self) -> Mapping[int, bool | None]:
+        """Whether each reading is right against gold."""
+
+
 def situation_of_reads(
-    current: Sequence[Submission], scores: ReadScores, *, wanted_reads: int, rounds: Mapping[int, int],
+    current: Sequence[Submission], scores: Compared, *, wanted_reads: int, rounds: Mapping[int, int],
     can_mend: AbstractSet[int] | None = None,
 ) -> Situation:  # fmt: skip
     """Return the numbers about the readings ``current``, out of scores that may hold further readings.
@@ -173,17 +217,3 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _key(a: Submission, b: Submission) -> tuple[int, int]:
     return (a.pk, b.pk) if a.pk < b.pk else (b.pk, a.pk)
-
-
-def _keep(item: Item, outcome: str, rule: str, reason: str, numbers: Mapping[str, object], **found: Any) -> Route:
-    """Write the decision and its event."""
-    version, _ = current_policy(item.project)
-    route = Route.objects.create(
-        item=item, outcome=outcome, rule=rule, reason=reason[:400], numbers=dict(numbers), policy=version,
-        method_version=METHOD_VERSION, **found,
-    )  # fmt: skip
-    audit.append(
-        project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
-        facts={"route": route.pk, "outcome": outcome, "rule": rule},
-    )  # fmt: skip
-    return route

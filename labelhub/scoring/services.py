@@ -34,12 +34,13 @@ About = Score.About
 
 
 @dataclass(frozen=True, slots=True)
-class ReadScores:
-    """The numbers about an item's readings that routing needs. Similarities are by submission id, None where undefined.
+class ItemScores:
+    """The numbers about an item that routing needs. Similarities are by submission id, None where undefined.
 
     ``n_set_aside`` counts readers whose reading was set aside. ``pairs`` holds every pair of current readings, smaller
     id first; ``model`` the model's similarity with each current reading, ``model_silence`` why there is none. ``gold``
-    says of each reading whether it is right against the item's gold.
+    says of each reading whether it is right against the item's gold. ``loaded`` is what was read of the item, ``judged`` what
+    truth inference says of the current readings (None where nothing changed since it was kept).
     """
 
     reads: Reads
@@ -48,16 +49,6 @@ class ReadScores:
     model: Mapping[int, float | None]
     model_silence: str
     gold: Mapping[int, bool | None]
-
-
-@dataclass(frozen=True, slots=True)
-class ItemScores(ReadScores):
-    """The same, with what they were made from, so that nothing is read or judged twice.
-
-    ``loaded`` is what was read of the item, ``judged`` what truth inference says of the current readings (None where nothing
-    changed since it was kept).
-    """
-
     loaded: Loaded
     judged: Judged | None
 

@@ -21,14 +21,23 @@ from labelhub.projects.presets import PRESETS, preset_of, with_preset
 from labelhub.web import policy_words, rule_form
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.manage_jobs import job_row
+from labelhub.web.manage_rules import kept_edits, version_seen
 from labelhub.workflow import trying
 
 ENDINGS: dict[str, str] = {
     "accept": "Accepted without a reviewer",
     "reviewer": "To a reviewer",
-    "ambiguous": "To a reviewer as ambiguous",
+    "maybe-ambiguous": "To a reviewer as perhaps ambiguous",
     "returned": "Back to its author, who never answered: outcome unknown",
     "asks": "Would ask for a read that nobody made: outcome unknown",
+}
+
+SHORT: dict[str, str] = {
+    "accept": "accepted",
+    "reviewer": "to a reviewer",
+    "maybe-ambiguous": "to a reviewer, perhaps ambiguous",
+    "returned": "back to its author",
+    "asks": "asks for a read",
 }
 
 
@@ -53,7 +62,13 @@ def policy(request: HttpRequest, project: Project) -> HttpResponse:
 def _publish(
     request: HttpRequest, project: Project, asked: Policy, version: PolicyVersion, current: Policy
 ) -> HttpResponse:
-    seen = _version_seen(request)
+    seen = version_seen(request)
+    if seen is None:
+        raise DomainError(
+            "This form does not say which version of the policy it was filled in on. Nothing was stored. Load the page again.",
+            code="version-missing",
+            status=400,
+        )
     if asked == current and seen == version.number:
         messages.info(request, "Nothing differs from the current version, so no new one was made.")
         return redirect("manage-policy", project.slug)
@@ -103,25 +118,15 @@ def _page(
         "unsaved": [] if shown == current else policy_words.changes_between(current.to_document(), shown.to_document()),
         "residuals": residuals(project),
         "endings": ENDINGS.items(),
+        "short": SHORT,
         "typed": {},
+        "kept": kept_edits(project, "policy"),
     }
     context |= found or {}
     if "refusal" in context:
         context["typed"] = request.POST
         context["blocks"] = rule_form.typed_blocks(request.POST) or context["blocks"]
     return render(request, "manage/policy.html", context, status=status)
-
-
-def _version_seen(request: HttpRequest) -> int:
-    text = request.POST.get("version", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise DomainError(
-            "This form does not say which version of the policy it was filled in on. Nothing was stored. Load the page "
-            "again.",
-            code="version-missing",
-            status=400,
-        )
-    return int(text)
 
 
 def _history(versions: list[Any]) -> list[dict[str, Any]]:

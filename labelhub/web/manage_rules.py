@@ -1,4 +1,4 @@
-"""What is asked of labelers: the ontology by a builder, and instructions; each change is a new version."""
+"""The rules of a project: policy as sentences, ontology by a builder, instructions; each change is a new version."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ontology(request: HttpRequest, project: Project) -> HttpResponse:
                 )
             else:
                 made = services.publish_ontology(
-                    project=project, ontology=asked, by=person(request), seen=_seen(request)
+                    project=project, ontology=asked, by=person(request), seen=version_seen(request)
                 )
                 messages.success(request, f"Ontology version {made.number} holds for work handed out from now on.")
             return redirect("manage-ontology", project.slug)
@@ -64,7 +64,9 @@ def guideline(request: HttpRequest, project: Project) -> HttpResponse:
         messages.info(request, "The instructions are the same, so no new version was made.")
     else:
         try:
-            made = lifecycle.publish_guideline(project=project, text=text, by=person(request), seen=_seen(request))
+            made = lifecycle.publish_guideline(
+                project=project, text=text, by=person(request), seen=version_seen(request)
+            )
         except services.StaleVersion as error:
             _, content = selectors.current_ontology(project)
             context = builder_context(ontology_form.rows_of(content), ontology_form.questions_text(content))
@@ -82,12 +84,12 @@ def _ontology_page(request: HttpRequest, project: Project, context: dict[str, An
         "history": versions["ontology"],
         "guideline": versions["guideline"][0],
         "general_answers": general_answers(project),
-        "kept": _kept(project, "ontology", "guideline"),
+        "kept": kept_edits(project, "ontology", "guideline"),
     }
     return render(request, "manage/ontology.html", context, status=status)
 
 
-def _kept(project: Project, *whats: str) -> list[dict[str, Any]]:
+def kept_edits(project: Project, *whats: str) -> list[dict[str, Any]]:
     """Edits that were refused because somebody was quicker, newest first, each with what it held in a few lines."""
     return [
         {"by": edit.by, "at": edit.at, "seen": edit.seen, "newest": edit.newest, "lines": _lines(edit.content)}
@@ -104,7 +106,7 @@ def _lines(content: dict[str, Any]) -> list[str]:
     return [f"{name.replace('_', ' ')}: {value}" for name, value in held.items()]
 
 
-def _seen(request: HttpRequest) -> int | None:
+def version_seen(request: HttpRequest) -> int | None:
     """The version that the form was made from; None where the form does not say."""
     text = request.POST.get("version", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -34,6 +34,7 @@ STATES: Mapping[str, tuple[str, str, str]] = {
     "more-readers": ("people", "One more reader", "is-live"),
     "back-to-author": ("return", "Back to its author", "is-warn"),
     "reviewer": ("eye", "To a reviewer", "is-warn"),
+    "maybe-ambiguous": ("eye", "To a reviewer, perhaps ambiguous", "is-warn"),
     "queued": ("clock", "Queued", ""),
     "running": ("play", "Running", "is-live"),
     "done": ("check", "Done", "is-good"),

@@ -35,7 +35,7 @@ from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
-from labelhub.workflow import auditing, deciding, gating, handing_out, settling, steps, unreadable
+from labelhub.workflow import auditing, deciding, gating, handing_out, panel, settling, steps, unreadable
 from labelhub.workflow.ambiguity import declare_ambiguous
 from labelhub.workflow.errors import CannotReturn, ItemExcluded, StepRefused
 from labelhub.workflow.questions import answer, ask, publish_guideline
@@ -47,9 +47,29 @@ from labelhub.workflow.waiting import park, resume, take_again
 
 # Steps of the loop that have a module of their own, so that this one reads from top to bottom.
 __all__ = [
-    "answer", "ask", "cannot_read", "decide_claim", "declare_ambiguous", "exclude", "expire_leases", "hand_out", "locked",
-    "park", "publish_guideline", "recall", "record_reading", "release", "resume", "review", "score_and_route", "settle",
-    "skip", "start_rework", "submit", "take_again",
+    "accept_readers",
+    "answer",
+    "ask",
+    "cannot_read",
+    "decide_claim",
+    "declare_ambiguous",
+    "exclude",
+    "expire_leases",
+    "hand_out",
+    "locked",
+    "park",
+    "publish_guideline",
+    "recall",
+    "record_reading",
+    "release",
+    "resume",
+    "review",
+    "score_and_route",
+    "settle",
+    "skip",
+    "start_rework",
+    "submit",
+    "take_again",
 ]  # fmt: skip
 # Work that came back may wait for its author this long; then a reviewer takes it.
 REWORK_LEASE_S = 7 * 24 * 3600
@@ -211,8 +231,8 @@ def review(
 ) -> Decision:  # fmt: skip
     """Keep a reviewer's judgement and act on it. A retried ``request_id`` gets the first judgement and does nothing.
 
-    *Accept* settles the item with this reading, or is one vote of the policy's panel. *Reject* sends it back to its author
-    with the comment; where that is not possible one more reader is asked, or what the policy says. On an item that another
+    *Accept* settles the item with this reading, or is one vote of a panel. *Reject* sends it back to its author with the
+    comment; where that is not possible one more reader is asked, or what the policy's rules say. On an item that another
     reviewer settled, a rejection opens it for review again: both judgements stay. Raises ``NewerVersion`` where the author
     submitted again meanwhile, and ``StaleJudgement`` where the item is no longer as the reviewer ``seen`` it
     (``steps.versions_of``); what they sent is kept then. Writes ``submission.reviewed`` and what follows.
@@ -225,7 +245,7 @@ def review(
         steps.require_newest(submission, request_id)
         is_retry = Decision.objects.filter(request_id=request_id).exists()
         content = {"submission": submission.pk, "verdict": verdict, "score": score, "comment": comment}
-        stale = None if is_retry else steps.keep_if_stale(item, reviewer, seen, content)
+        stale = None if is_retry or panel.sits(item) else steps.keep_if_stale(item, reviewer, seen, content)
         if stale is None:
             return _judge(item, submission, reviewer, verdict, score, comment, request_id)
     raise stale
@@ -247,27 +267,24 @@ def settle(
         held = locked(item.pk)
         stale = None if by is None else steps.keep_if_stale(held, by, seen, {"verdict": "vote", "reason": reason[:300]})
         if stale is None:
-            settlement = settling.by_vote_or_choice(held, submission, reason, by)
+            settlement = settling.settle(held, submission, reason, by)
             item.state = held.state
             return settlement
     raise stale
 
 
 def accept_readers(*, item: Item, reason: str, by: User, seen: str | None = None) -> Settlement | None:
-    """Settle the item by the vote of its readers because a reviewer found that right; None: one vote of a panel, not the last.
+    """Settle the item by the vote of its readers as a reviewer wants; None: it was one vote of a panel, not the last.
 
     Raises as :func:`settle`, and ``ReviewRefused`` for who voted already.
     """
     require(by, Action.REVIEW, item)
     with transaction.atomic():
         held = locked(item.pk)
-        settling.require_not_own(held, by)
-        stale = steps.keep_if_stale(held, by, seen, {"verdict": "vote", "reason": reason[:300]})
-        if stale is None:
-            settlement = settling.accept(held, None, by, reason)
-            item.state = held.state
-            return settlement
-    raise stale
+        if panel.sits(held):
+            settling.require_not_own(held, by)
+            return settling.accept(held, None, by, reason)
+    return settle(item=item, reason=reason, by=by, seen=seen)
 
 
 def exclude(*, item: Item, by: User, reason: str) -> None:
@@ -317,7 +334,7 @@ def _score_and_route(item: Item, *, moves_gates: bool = True) -> None:
         return
     outcome, reason = decided.verdict.outcome, decided.verdict.reason
     if outcome == "accept":
-        settling.by_vote(item, decided.reads, reason=reason, merged=decided.merged)
+        settling.settle_by_vote(item, decided.reads, reason=reason, merged=decided.merged)
     elif outcome == "back-to-author":
         _return_to_author(item, decided.odd_submission(), reason)
     elif outcome == "more-readers":

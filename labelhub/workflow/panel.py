@@ -32,13 +32,19 @@ class Accepted:
     is_settled: bool = True
 
 
+def sits(item: Item) -> bool:
+    """Whether a panel votes on the item: what others judged meanwhile does not make one's own vote stale."""
+    _, policy = current_policy(item.project)
+    return policy.panel_reviewers > 1 and item.state == State.REVIEW
+
+
 def accept(item: Item, submission: Submission | None, by: User, reason: str) -> Accepted:
     """Take an acceptance: settled where one reviewer decides, else one vote more.
 
     Raises ``StepRefused`` where a panel found no majority and ``by`` is no admin, and what voting refuses.
     """
     _, policy = current_policy(item.project)
-    if policy.panel_reviewers == 1 or item.state != State.REVIEW:
+    if not sits(item):
         return Accepted(submission, reason)
     if is_panel_tied(item):
         if role_in(by, item.project) != Role.ADMIN:
@@ -51,9 +57,8 @@ def accept(item: Item, submission: Submission | None, by: User, reason: str) -> 
         raise UnsettledTie(merged)
     panels.cast_vote(item=item, reviewer=by, submission=submission, comment=reason)
     found = panels.tally(item, policy.panel_reviewers)
-    counts = Counter(str(vote.submission_id or "all readers") for vote in found.votes)
     if found.is_tied:
-        send_to_admin(item, counts)
+        send_to_admin(item, list(Counter(vote.submission_id for vote in found.votes).values()))
     if found.winner is None:
         return Accepted(None, "", is_settled=False)
     chosen = found.winner.submission

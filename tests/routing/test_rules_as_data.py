@@ -159,13 +159,13 @@ def test_without_calibration_two_and_one_read_decide_by_agreement():
 
 
 def test_a_rule_of_ones_own_decides_and_gives_its_reason():
-    own = Rule("dark", "submission", (Condition("agreement", "below", 0.05, "slip_agreement"),), "ambiguous")
+    own = Rule("dark", "submission", (Condition("agreement", "below", 0.05, "slip_agreement"),), "maybe-ambiguous")
     policy = read_policy({"rules": rules_to_document([own, *Policy().rules])})
     verdict = decide(situation(agreement=0.52), policy)
-    assert (verdict.outcome, verdict.rule) == ("ambiguous", "dark")
+    assert (verdict.outcome, verdict.rule) == ("maybe-ambiguous", "dark")
     assert verdict.reason == "Rule “dark”: the readers' mean similarity is below 0.55 (it is 0.52)."
     other = decide(situation(agreement=0.56), policy)
-    why = next(entry.why_not for entry in other.alternatives if entry.outcome == "ambiguous")
+    why = next(entry.why_not for entry in other.alternatives if entry.outcome == "maybe-ambiguous")
     assert why == "Rule “dark” does not hold; it asks for: the readers' mean similarity is below 0.55 (it is 0.56)."
 
 

@@ -94,7 +94,7 @@ def test_rules_are_edited_added_moved_and_left_out_without_json(cast, as_):
     slip, tie, new = prefixes["own-slip"], prefixes["tie"], prefixes[""]
     form |= {f"{slip}-remove": ["1"], f"{tie}-place": ["1"], f"{new}-name": ["far-apart"], f"{new}-place": ["7.5"]}
     form |= {f"{new}-1-fact": ["agreement"], f"{new}-1-op": ["below"], f"{new}-1-number": ["0.1"]}
-    form |= {f"{new}-action": ["ambiguous"]}
+    form |= {f"{new}-action": ["maybe-ambiguous"]}
     as_("ada").post(PLACE, form | {"do": "publish"})
     number, policy = newest(cast)
     names = [rule.name for rule in policy.rules]
@@ -102,7 +102,7 @@ def test_rules_are_edited_added_moved_and_left_out_without_json(cast, as_):
     assert "own-slip" not in names
     assert names[:2] == ["too-few-readers", "tie"] or names[0] == "tie"
     added = policy.rules[names.index("far-apart")]
-    assert (added.conditions[0].fact, added.conditions[0].number, added.action) == ("agreement", 0.1, "ambiguous")
+    assert (added.conditions[0].fact, added.conditions[0].number, added.action) == ("agreement", 0.1, "maybe-ambiguous")
     history = page_of(as_)
     assert "rule far-apart: added" in history
     assert "rule own-slip: left out" in history
@@ -134,7 +134,7 @@ def test_who_looked_at_an_old_version_does_not_overwrite_the_new_one(cast, as_):
     stale = as_("ada").post(PLACE, form | {"do": "publish", "readers": "3"})
     page = unescape(stale.content.decode())
     assert stale.status_code == 409
-    assert "version 2 was published since" in page
+    assert "version 2 was published while you changed version 1" in page
     assert "readers: 4 → 3" in page
     assert newest(cast)[1].readers == 4
     assert as_("ada").post(PLACE, form_of(page) | {"do": "publish"}).status_code == 302

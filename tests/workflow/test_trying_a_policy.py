@@ -76,7 +76,7 @@ def test_a_trial_predicts_what_the_policy_then_does(cast: Cast, past: Project, n
         state = {
             "accept": "settled",
             "reviewer": "review",
-            "ambiguous": "review",
+            "maybe-ambiguous": "review",
             "returned": "rework",
             "asks": "reading",
         }
