@@ -299,3 +299,14 @@ def test_single_rater_specific_agreement_is_undefined():
     assert math.isnan(found.value)
     assert found.reason
     assert math.isnan(specific_agreement([[1], [0]], pairing="mean-over-pairs").value)
+
+
+def test_specific_agreement_by_pairs_is_resampled_by_patients():
+    rng = np.random.default_rng(20)
+    patients = np.repeat(np.arange(25), 4)
+    ratings = (rng.random((100, 3)) < rng.random(25)[patients][:, None]).astype(float)
+    again = Resampling(rng, patients, "patients", 300)
+    found = specific_agreement(ratings, pairing="mean-over-pairs", resampling=again)
+    assert found.low < found.value < found.high
+    with_category = len(np.unique(patients[ratings.any(axis=1)]))
+    assert (found.n_groups, found.group_unit) == (with_category, "patients")

@@ -228,3 +228,13 @@ def test_keypoints_too_few_marked_stay_open():
     assert merged.points[0].tolist() == [1, 1]
     assert np.isnan(merged.points[1]).all()
     assert merged.n_marked.tolist() == [3, 1]
+
+
+def test_a_median_that_has_not_settled_is_still_better_than_the_mean():
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [90.0, 90.0]])
+
+    def total(place):
+        return np.linalg.norm(points - place, axis=1).sum()
+
+    rough, exact = geometric_median(points, max_iterations=1), geometric_median(points)
+    assert total(exact) <= total(rough) < total(points.mean(axis=0))

@@ -14,7 +14,14 @@ from labelhub.numerics.agreement import brennan_prediger, fleiss_kappa, gwet_ac,
 from labelhub.numerics.alpha import krippendorff_alpha
 from labelhub.numerics.bands import benchmark
 from labelhub.numerics.bland_altman import limits_of_agreement
-from labelhub.numerics.bootstrap import Resampling, bootstrap_interval, group_sums, mean_estimate, ratio_estimate
+from labelhub.numerics.bootstrap import (
+    Resampling,
+    bootstrap_interval,
+    group_sums,
+    mean_estimate,
+    ratio_estimate,
+    weighted_bootstrap_interval,
+)
 from labelhub.numerics.cohen import cohen_kappa
 from labelhub.numerics.conger import conger_kappa
 from labelhub.numerics.p_values import wald_p_value
@@ -248,6 +255,23 @@ def test_the_correction_gives_way_where_it_would_turn_the_interval_over():
     found = bootstrap_interval(np.column_stack([values, np.ones(400)]), ratio, extreme)
     assert found.warnings == ("the BCa correction is undefined here; the percentile interval is shown",)
     assert found.low <= 1 / 400 <= found.high
+
+
+def test_the_correction_gives_way_where_leaving_one_out_says_nothing():
+    note = ("the BCa correction is undefined here; the percentile interval is shown",)
+    # Without the one unit in which anybody differs nothing varies.
+    ratings = np.ones((30, 3))
+    ratings[0, 0] = 2
+    found = krippendorff_alpha(ratings, resampling=Resampling(np.random.default_rng(0), n_resamples=300)).estimate
+    assert note[0] in found.warnings
+    assert found.low <= found.value <= found.high
+    # A statistic that no single unit moves, but units drawn twice do.
+    sign = np.tile([1.0, -1.0], 10)
+    even = weighted_bootstrap_interval(
+        20, lambda drawn: (drawn * (drawn - 1)) @ sign, Resampling(np.random.default_rng(0), n_resamples=300)
+    )
+    assert even.warnings == note
+    assert even.low < 0 < even.high
 
 
 def test_differences_and_repeats_that_are_all_equal_have_no_interval():

@@ -370,3 +370,12 @@ def test_bounds_hold_the_mask_and_nothing_more(pair):
         assert [(part.start, part.stop) for part in box] == list(
             zip(places.min(axis=0).tolist(), (places.max(axis=0) + 1).tolist(), strict=True)
         )
+
+
+def test_rows_of_voxels_and_single_ones_have_centre_lines_too():
+    row, other = np.zeros((1, 20), dtype=bool), np.zeros((1, 20), dtype=bool)
+    row[0, 3:9] = other[0, 5:12] = True
+    found = cl_dice(row, other)
+    assert (found.precision, found.sensitivity) == (4 / 6, 4 / 7)
+    assert cl_dice(np.ones((1, 1), dtype=bool), np.ones((1, 1), dtype=bool)).value == 1.0
+    np.testing.assert_array_equal(centre_line(row[0]), row[0])

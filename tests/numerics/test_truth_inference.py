@@ -297,7 +297,7 @@ def test_a_reliability_curve_counts_as_by_hand():
 def test_impossible_confidences_are_refused():
     for arguments, words in (
         (([0.5], [1, 0]), "one of each a unit"),
-        (([1.5], [1]), "outside 0 to 1"),
+        (([1.5], [1]), r"confidence runs from 1\.5 to 1\.5"),
     ):
         with pytest.raises(ValueError, match=words):
             reliability_curve(*arguments)
