@@ -67,7 +67,12 @@ def _polygons(n_images: int, rounds: int) -> None:
         rounds=rounds, peer_rounds=1,
     )  # fmt: skip
     ours = clusters(images[:few], n_raters)
-    scaled = replace(ran, peer_s=ran.peer_s * n_images / few, peer=f"Datumaro ({few} images, scaled)")
+    scaled = replace(
+        ran,
+        peer_s=ran.peer_s * n_images / few,
+        cpu_ratio=ran.cpu_ratio * n_images / few,
+        peer=f"Datumaro ({few} images, scaled)",
+    )
     print(scaled.row(f"{ours:,} clusters in these, its chains {ran.values['clusters']:,}"), flush=True)
 
 
