@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-TORCH = ["torch", "monai", "torchmetrics"]
+TORCH = ["torch", "monai", "torchmetrics", "scipy"]
 PEERS = Path(os.environ.get("LABELHUB_PEERS", Path(tempfile.gettempdir()) / "labelhub-peers"))
 
 
