@@ -293,7 +293,8 @@ def _ordinal_terms(codes: IntArray, ranks: FloatArray) -> Terms:
         n = occurs.sum(axis=1)
         rank = rank - n[:, None] / 2
         square = (occurs * rank**2).sum(axis=1)
-        observed = 2 * (square - np.einsum("bk,bkl,bl->b", rank, tables, rank, optimize=True))
+        within = ((tables @ rank[:, :, None])[:, :, 0] * rank).sum(axis=1)
+        observed = 2 * (square - within)
         return _alpha(observed, 2 * (n * square - (occurs * rank).sum(axis=1) ** 2), n, n * square)
 
     return Terms(

@@ -23,6 +23,8 @@ VERSION = "1"
 _STEP = 1 << 14
 _DENSE = 1 << 20
 _WORD = 8
+# Up to this many values it is quicker to compare with each than to mark those that occur.
+_FEW = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +118,8 @@ def decision_patterns(maps: Sequence[NDArray[np.generic]], *, labels: Sequence[i
     """
     flats = _checked_maps(maps)
     agreed, places, decisions = _scan(flats)
-    known = set(agreed) | _values(decisions) | set(labels or ())
+    known = set(agreed) | set(labels or ())
+    known |= _values(decisions, known)
     if flats[0].dtype == np.bool_:
         known |= {0, 1}
     values = np.array(sorted(int(one) for one in known), dtype=np.int64)
@@ -205,7 +208,10 @@ def _word_counts(words: NDArray[np.uint64], kind: np.dtype[np.generic]) -> tuple
     """Values other than 0 in the words and how many voxels have them; most words hold one value eight times."""
     if kind == np.bool_:
         return np.array([True]), np.array([np.count_nonzero(words.view(np.bool_))], dtype=np.int64)
-    alike, counts = np.unique(words[words != 0], return_counts=True)
+    filled = words[words != 0]
+    if len(filled) < len(words) // 4:
+        return _value_counts(filled.view(kind))
+    alike, counts = np.unique(filled, return_counts=True)
     return _value_counts(alike.view(kind), np.repeat(counts, _WORD // kind.itemsize))
 
 
@@ -224,7 +230,14 @@ def _value_counts(
     return values, np.bincount(place.reshape(-1), weights, len(values)).astype(np.int64)
 
 
-def _values(voxels: NDArray[np.generic]) -> set[int]:
+def _values(voxels: NDArray[np.generic], expected: set[int]) -> set[int]:
+    """The values that occur; quick where these are few and nothing else occurs."""
+    kind = voxels.dtype
+    if len(expected) <= _FEW and kind != np.bool_:
+        limits = np.iinfo(kind.str)
+        inside = [value for value in expected if limits.min <= value <= limits.max]
+        if sum(int(np.count_nonzero(voxels == kind.type(value))) for value in inside) == voxels.size:
+            return set(inside)
     if voxels.dtype.itemsize == 1 and voxels.dtype != np.int8:
         is_there = np.zeros(256, dtype=bool)
         is_there[voxels.view(np.uint8)] = True

@@ -25,6 +25,7 @@ VERSION = "1"
 _MOST_NEIGHBOURS = 640
 _BLOCK = 16
 _SAMPLE = 128
+_QUERIES = 8192
 # What a point costs in the tree, and the tree itself a point, in looks at one neighbour; measured, and not delicate.
 _TREE_QUERY = 1000.0
 _TREE_BUILD = 120.0
@@ -61,9 +62,10 @@ def nearest_distances(points: BoolArray, others: BoolArray, spacing: tuple[float
     taken, jumps = padded.reshape(-1), steps @ strides
     n_passes = _worthwhile_passes(flat, taken, jumps, int(np.count_nonzero(others)))
     left = _search_neighbours(flat, taken, jumps[:n_passes], lengths, distances)
+    # The lists are as long as the surface: what the tree does not need makes room for it.
+    del padded, taken, flat, coordinates
     if len(left):
-        mine = np.column_stack([c[left] for c in coordinates])
-        distances[left] = _tree_distances(mine, np.argwhere(others), scale)
+        distances[left] = _tree_distances(places[left], np.flatnonzero(others), points.shape, scale)
     return distances
 
 
@@ -125,7 +127,13 @@ def _search_neighbours(
     return left
 
 
-def _tree_distances(points: IntArray, others: IntArray, scale: FloatArray) -> FloatArray:
-    tree = KDTree(others * scale, balanced_tree=False, compact_nodes=False)
-    _, index = tree.query(points * scale)
-    return np.asarray(np.sqrt((((points - others[index]) * scale) ** 2).sum(axis=1)), dtype=np.float64)
+def _tree_distances(places: IntArray, others: IntArray, shape: tuple[int, ...], scale: FloatArray) -> FloatArray:
+    """Distances between points given by their flat indices."""
+    tree = KDTree(np.stack(np.unravel_index(others, shape), axis=1) * scale, balanced_tree=False, compact_nodes=False)
+    distances = np.empty(len(places))
+    for start in range(0, len(places), _QUERIES):
+        mine = np.stack(np.unravel_index(places[start : start + _QUERIES], shape), axis=1)
+        _, index = tree.query(mine * scale)
+        theirs = np.stack(np.unravel_index(others[index], shape), axis=1)
+        distances[start : start + _QUERIES] = np.sqrt((((mine - theirs) * scale) ** 2).sum(axis=1))
+    return distances

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from labelhub.numerics.polygon_areas import MAX_POINTS, Rings, rings_of, shared_areas
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
@@ -37,6 +39,7 @@ def polygon_iou(
     *,
     raters: ArrayLike | None = None,
     at_least: float = 0.0,
+    linked: bool = False,
 ) -> FloatArray:
     """Intersection over union of polygons from their exact areas: shape (first, second).
 
@@ -50,6 +53,9 @@ def polygon_iou(
     at_least : float
         Pairs whose boxes and areas show that they stay below this are given as 0 without being looked at; what
         :func:`labelhub.numerics.matching.match_pair` needs is its threshold.
+    linked : bool
+        Without ``second``: look also at pairs below ``at_least`` that a chain of pairs above it joins, which is what
+        :func:`labelhub.numerics.matching.cluster_objects` needs with its threshold.
 
     Examples
     --------
@@ -61,19 +67,27 @@ def polygon_iou(
     [[1.0, 0.3333], [0.3333, 1.0]]
     """
     left = _solids(first)
-    right = left if second is None else _solids(second)
-    result = np.zeros((len(left.area), len(right.area)))
-    rows, columns = _candidates(left, right, at_least)
-    if second is None:
-        owner = np.arange(len(left.area)) if raters is None else np.asarray(raters)
-        kept = (rows < columns) & (owner[rows] != owner[columns])
-        rows, columns = rows[kept], columns[kept]
-    overlap = _overlaps(left, right, rows, columns)
-    union = left.area[rows] + right.area[columns] - overlap
-    result[rows, columns] = np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
-    if second is None:
-        result[columns, rows] = result[rows, columns]
-        np.fill_diagonal(result, (left.area > 0).astype(np.float64))
+    if second is not None:
+        right = _solids(second)
+        result = np.zeros((len(left.area), len(right.area)))
+        rows, columns = _candidates(left, right, at_least)
+        result[rows, columns] = _iou(left, right, rows, columns)
+        return result
+    result = np.zeros((len(left.area), len(left.area)))
+    rows, columns = _candidates(left, left, 0.0 if linked else at_least)
+    owner = np.arange(len(left.area)) if raters is None else np.asarray(raters)
+    kept = (rows < columns) & (owner[rows] != owner[columns])
+    rows, columns = rows[kept], columns[kept]
+    if linked and at_least > 0:
+        may_reach = _may_reach(left, left, rows, columns, at_least)
+        result[rows[may_reach], columns[may_reach]] = _iou(left, left, rows[may_reach], columns[may_reach])
+        _, part = connected_components(csr_array(result >= at_least), directed=False)
+        rows, columns = rows[~may_reach], columns[~may_reach]
+        is_joined = part[rows] == part[columns]
+        rows, columns = rows[is_joined], columns[is_joined]
+    result[rows, columns] = _iou(left, left, rows, columns)
+    result += result.T
+    np.fill_diagonal(result, (left.area > 0).astype(np.float64))
     return result
 
 
@@ -147,12 +161,24 @@ def _candidates(left: _Solids, right: _Solids, at_least: float) -> tuple[IntArra
         found = shapely.STRtree(shapely.box(*b[there].T)).query(shapely.box(*a[here].T))
         rows, columns = here[found[0]], there[found[1]]
     if at_least > 0:
-        wide = np.minimum(a[rows, 2:], b[columns, 2:]) - np.maximum(a[rows, :2], b[columns, :2])
-        least = np.minimum(left.area[rows], right.area[columns])
-        most_shared = np.minimum(np.maximum(wide, 0).prod(axis=1), least)
-        kept = most_shared >= at_least * (left.area[rows] + right.area[columns] - most_shared) * (1 - 1e-9)
+        kept = _may_reach(left, right, rows, columns, at_least)
         rows, columns = rows[kept], columns[kept]
     return rows, columns
+
+
+def _may_reach(left: _Solids, right: _Solids, rows: IntArray, columns: IntArray, least: float) -> BoolArray:
+    """Whether the IoU of a pair can be that much, by what its boxes share and by its areas."""
+    a, b = left.box, right.box
+    sides = np.minimum(a[rows, 2:], b[columns, 2:]) - np.maximum(a[rows, :2], b[columns, :2])
+    area, other = left.area[rows], right.area[columns]
+    shared = np.minimum(np.maximum(sides, 0).prod(axis=1), np.minimum(area, other))
+    return np.asarray(shared >= least * (area + other - shared) * (1 - 1e-9))
+
+
+def _iou(left: _Solids, right: _Solids, rows: IntArray, columns: IntArray) -> FloatArray:
+    overlap = _overlaps(left, right, rows, columns)
+    union = left.area[rows] + right.area[columns] - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
 
 
 def _overlaps(left: _Solids, right: _Solids, rows: IntArray, columns: IntArray) -> FloatArray:

@@ -82,16 +82,25 @@ def surfel_distances(
 def surfels_of_pair(pair: MaskPair) -> SurfelDistances:
     """As :func:`surfel_distances`, of a pair that was made ready before."""
     areas = surfel_areas(pair.spacing)
-    codes = [neighbour_codes(mask) for mask in (pair.first, pair.second)]
-    last = len(areas) - 1
-    borders = [(code != 0) & (code != last) for code in codes]
-    area = [areas[code[border]] for code, border in zip(codes, borders, strict=True)]
+    borders, area = [], []
+    for mask in (pair.first, pair.second):
+        border, codes = _border_codes(mask)
+        borders.append(border)
+        area.append(areas[codes])
     if pair.edge_case == "none":
         forward = nearest_distances(borders[0], borders[1], pair.spacing)
         backward = nearest_distances(borders[1], borders[0], pair.spacing)
     else:
         forward, backward = (np.full(len(one), np.inf) for one in area)
     return SurfelDistances(forward, backward, area[0], area[1], pair.unit, pair.edge_case)
+
+
+def _border_codes(mask: BoolArray) -> tuple[BoolArray, np.ndarray]:
+    """The cells that the surface passes, and their codes alone: those of a whole box need not be kept."""
+    codes = neighbour_codes(mask)
+    border = codes != 0
+    border &= codes != 2**2**mask.ndim - 1
+    return border, codes[border]
 
 
 def surfel_surface_dice(distances: SurfelDistances, tolerance: float) -> float:

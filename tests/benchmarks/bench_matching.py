@@ -49,7 +49,8 @@ def matched_pairs(images: list[list[PolygonShape]], n_raters: int) -> int:
 
 def clusters(images: list[list[PolygonShape]], n_raters: int) -> int:
     owner = np.repeat(np.arange(n_raters), len(images[0]) // n_raters)
-    return sum(cluster_objects(polygon_iou(one, raters=owner), owner, THRESHOLD).n_clusters for one in images)
+    tables = (polygon_iou(one, raters=owner, at_least=THRESHOLD, linked=True) for one in images)
+    return sum(cluster_objects(table, owner, THRESHOLD).n_clusters for table in tables)
 
 
 def _polygons(n_images: int, rounds: int) -> None:
@@ -67,7 +68,12 @@ def _polygons(n_images: int, rounds: int) -> None:
         rounds=rounds, peer_rounds=1,
     )  # fmt: skip
     ours = clusters(images[:few], n_raters)
-    scaled = replace(ran, peer_s=ran.peer_s * n_images / few, peer=f"Datumaro ({few} images, scaled)")
+    scaled = replace(
+        ran,
+        peer_s=ran.peer_s * n_images / few,
+        cpu_ratio=ran.cpu_ratio * n_images / few,
+        peer=f"Datumaro ({few} images, scaled)",
+    )
     print(scaled.row(f"{ours:,} clusters in these, its chains {ran.values['clusters']:,}"), flush=True)
 
 

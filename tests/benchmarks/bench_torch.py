@@ -33,7 +33,12 @@ def main() -> None:
             f"45 pairs of 10 raters, 8 labels, {maps[0].shape}", lambda: compare_all(raters), peer, TORCH, "torch_pairs.py",
             arrays, rounds=5, peer_rounds=options.rounds, home="monai",
         )  # fmt: skip
-        scaled = replace(ran, peer=f"{peer} ({len(chosen)} pairs, scaled)", peer_s=ran.peer_s * 45 / len(chosen))
+        scaled = replace(
+            ran,
+            peer=f"{peer} ({len(chosen)} pairs, scaled)",
+            peer_s=ran.peer_s * 45 / len(chosen),
+            cpu_ratio=ran.cpu_ratio * 45 / len(chosen),
+        )
         print(scaled.row(f"Dice at most {np.abs(mine - ran.values['dice']).max():.0e} apart"), flush=True)
 
 

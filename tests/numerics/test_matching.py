@@ -55,7 +55,7 @@ def test_match_pair_finds_the_best_total_of_all_assignments(n_first, n_second, s
 @given(st.integers(0, 10_000), st.sampled_from([2, 3, 4]))
 def test_clusters_find_the_true_things_and_hold_one_object_a_rater(seed, n_raters):
     boxes, raters, things = random_objects(seed, n_raters)
-    found = cluster_objects(box_iou(boxes, boxes), raters, 0.3, n_raters=n_raters)
+    found = cluster_objects(box_iou(boxes, boxes), raters, 0.1, n_raters=n_raters)
     truth = {frozenset(np.nonzero(things == thing)[0].tolist()) for thing in set(things.tolist())}
     assert partition(found, range(len(boxes))) == truth
     for row in found.members:

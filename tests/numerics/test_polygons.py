@@ -129,6 +129,21 @@ def test_matching_needs_only_what_reaches_its_threshold():
     assert quick.second.tolist() == full.second.tolist()
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([0.2, 0.5, 0.8]))
+def test_clusters_need_only_what_is_linked_above_their_threshold(seed, threshold):
+    rng = np.random.default_rng(seed)
+    corner = rng.random((4, 1, 2)) * 8 + rng.normal(0, 0.8, (4, 4, 2))
+    box = np.array([[0.0, 0], [5, 0], [5, 5], [0, 5]])
+    shapes = [PolygonShape((c + box,)) for item in corner for c in item]
+    owner = np.tile(np.arange(4), 4)
+    quick = polygon_iou(shapes, raters=owner, at_least=threshold, linked=True)
+    full = polygon_iou(shapes, raters=owner)
+    assert ((quick == full) | (quick == 0)).all()
+    found, expected = (cluster_objects(table, owner, threshold) for table in (quick, full))
+    assert found.members.tolist() == expected.members.tolist()
+
+
 def test_everybody_near_everybody_is_one_group_as_linkage_finds_it():
     rng = np.random.default_rng(1)
     corners = rng.random((12, 1, 2)) * 40 + rng.normal(0, 0.3, (12, 4, 2))

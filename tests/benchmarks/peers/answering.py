@@ -10,8 +10,8 @@ import time
 def answer(work):
     for line in sys.stdin:
         files = json.loads(line)
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         result = work()
-        seconds = time.perf_counter() - started
+        spent = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
         values = result(files) if callable(result) else result
-        print(json.dumps({"seconds": seconds, **values}), flush=True)
+        print(json.dumps({**spent, **values}), flush=True)

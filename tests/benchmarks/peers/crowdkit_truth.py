@@ -24,10 +24,10 @@ given, names = pd.factorize(given)
 rows = pd.DataFrame({"task": unit, "worker": rater, "label": given})
 for _line in sys.stdin:
     model = METHODS[int(setting[0])](int(setting[1]))
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     model.fit(rows)
-    seconds = time.perf_counter() - started
+    spent = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
     probas = model.probas_.sort_index().sort_index(axis=1)
     path = sys.argv[1] + ".posterior.npy"
     np.save(path, probas.to_numpy()[:, np.argsort(names)])
-    print(json.dumps({"seconds": seconds, "file": path}), flush=True)
+    print(json.dumps({**spent, "file": path}), flush=True)
