@@ -22,6 +22,8 @@ from labelhub.scoring.panel_labelers import labeler_rows, pair_rows
 from labelhub.scoring.panel_objects import class_row, detection_row, object_scores, overlap_row
 from labelhub.scoring.panel_questions import all_ratings, question_row
 from labelhub.scoring.panel_rows import Bench, Panel, Settings, Source
+from labelhub.scoring.panel_shapes import shape_row
+from labelhub.scoring.panel_truth import truth_rows
 from labelhub.scoring.panel_verdict import cautions, planning_of, verdict, work_rows
 
 # Thresholds at which detection is looked at again, to see whether it hangs on the one chosen.
@@ -74,7 +76,7 @@ def measure(
         overlap=overlap,
         classes=class_row(bench, objects.mixed) if objects.mixed is not None else None,
         questions=questions,
-        pairs=pair_rows(bench, objects, asked, items),
+        pairs=(*pair_rows(bench, objects, asked, items), *(against.better if against is not None else ())),
         labelers=labelers,
         gold=everyone,
         items=items,
@@ -82,6 +84,8 @@ def measure(
         copies=copies,
         planning=planning,
         alarms=alarms,
+        shapes=tuple(row for label in objects.by_label.values() if (row := shape_row(bench, label)) is not None),
+        truth=truth_rows(bench, objects, asked, gold),
         object_scores=tuple(score for row in objects.by_label.values() for score in object_scores(bench, row)),
     )
 

@@ -16,7 +16,7 @@ from labelhub.numerics.bootstrap import Resampling
 from labelhub.numerics.results import Estimate
 from labelhub.scoring.gather import Gathered, IntArray, ReadTally
 
-VERSION = "1"
+VERSION = "2"
 # An interval of a reader's share wider than this says too little about a person, whatever n is.
 GREY_WIDTH = 0.2
 
@@ -127,6 +127,64 @@ class QuestionRow:
     prevalence_warning: str | None
     counts: tuple[tuple[str, int], ...]
     reads_for_half_width: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeRow:
+    """Agreement of a label's shapes beyond the mean: alpha with D_o and D_e under ``baseline``, sigma, KS, human ceiling.
+
+    ``sigma`` is the share of pairs within objects closer than all but 5 % of ``n_chance_pairs`` chance pairs. Of very many
+    objects ``n_left_out`` were not looked at.
+    """
+
+    label: str
+    alpha: Measured
+    observed: float
+    expected: float
+    baseline: str
+    n_chance_pairs: int
+    sigma: float
+    ks: float
+    n_pairs: int
+    ceiling: Measured
+    n_left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtRow:
+    """A label that is not sure, or of which the vote says otherwise: what truth inference says, how sure, and the vote."""
+
+    item: str
+    source_id: str
+    says: str
+    confidence: float
+    vote: str
+
+
+@dataclass(frozen=True, slots=True)
+class TruthRow:
+    """Truth inference over one question or over objects: the method and why, and how often its sure labels are right.
+
+    ``n_sure`` units have a confidence of .95 or more; of ``sure_n`` such claims that ``judged_by`` could judge the share
+    ``sure_right`` was right (lower limit ``sure_right_low``). ``is_corrected``: by ``n_known`` known answers.
+    """
+
+    about: str
+    chosen: str
+    why: str
+    n_units: int
+    n_raters: int
+    n_sure: int
+    n_differs: int
+    n_vote_ties: int
+    judged_by: str
+    sure_right: float
+    sure_right_low: float
+    sure_n: int
+    is_corrected: bool
+    n_known: int
+    warnings: tuple[str, ...]
+    doubts: tuple[DoubtRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +374,8 @@ class Panel:
     planning: Planning
     alarms: tuple[AlarmRow, ...] = ()
     object_scores: tuple[ObjectScore, ...] = ()
+    shapes: tuple[ShapeRow, ...] = ()
+    truth: tuple[TruthRow, ...] = ()
 
     @property
     def disputed(self) -> tuple[ItemRow, ...]:
