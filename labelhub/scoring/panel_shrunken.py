@@ -8,7 +8,7 @@ no ranking is made. Units of one patient are taken as independent here, and a ro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import permutations
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def shrunken_rows(
             values, items = tallies[rater][aspect]
             by_rater.setdefault(rater, []).append(_share(bench, found, place, rater, aspect, values, items))
         if 2 <= len(raters) <= MOST_RATERS_IN_PAIRS and bench.gathered.are_raters_known:
-            pairs += [_better(bench, found, a, b, raters, aspect) for a, b in combinations(range(len(raters)), 2)]
+            pairs += [_better(bench, found, a, b, raters, aspect) for a, b in permutations(range(len(raters)), 2)]
     return {rater: tuple(rows) for rater, rows in by_rater.items()}, tuple(pairs)
 
 

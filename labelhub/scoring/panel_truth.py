@@ -15,6 +15,8 @@ import numpy as np
 from labelhub.formats.shapes import AnnotationSet
 from labelhub.numerics.answers import answers_of
 from labelhub.numerics.consensus import ClassConsensus, class_consensus
+from labelhub.numerics.proportions import proportion_interval
+from labelhub.numerics.reliability import ReliabilityCurve
 from labelhub.numerics.results import BoolArray
 from labelhub.scoring.gather import FloatArray, IntArray, coding_of
 from labelhub.scoring.gather_objects import Objects
@@ -74,7 +76,7 @@ def _row(
     raters = None if bench.gathered.are_raters_known else np.zeros(table.shape[1], dtype=np.int64)
     answers = answers_of(table, categories=[float(code) for code in range(len(names))], raters=raters)
     found = class_consensus(answers, gold=known)
-    right, low, n = found.reliability.right_at(SURE + 1e-9)
+    right, low, n = _right_when_sure(found.reliability)
     return TruthRow(
         about=about, chosen=found.chosen, why=found.why, n_units=int(answered.sum()), n_raters=n_raters,
         n_sure=int((found.confidence[answered] >= SURE).sum()), n_differs=int(found.differs.sum()),
@@ -82,6 +84,16 @@ def _row(
         sure_n=n, is_corrected=found.calibration.reason is None, n_known=found.calibration.n, warnings=found.warnings,
         doubts=_doubts(bench, found, item, names, answered),
     )  # fmt: skip
+
+
+def _right_when_sure(curve: ReliabilityCurve) -> tuple[float, float, int]:
+    """Share right of all claims of at least .95, its lower limit and their number, over the curve's bins."""
+    at = (curve.edges[:-1] >= SURE - 1e-9) & (curve.n > 0)
+    n = int(curve.n[at].sum())
+    if not n:
+        return float("nan"), float("nan"), 0
+    right = float(curve.right[at] @ curve.n[at])
+    return right / n, proportion_interval(right, float(n)).low, n
 
 
 def _doubts(
