@@ -11,7 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from labelhub.analytics.report_parts import Evidence, item_anchor, listing, number, paragraph, section, table
-from labelhub.scoring.panel_rows import Panel, TruthRow, figure
+from labelhub.scoring.panel_plain_rows import TruthRow
+from labelhub.scoring.panel_rows import Panel, figure
 
 NOTHING = SafeString("")
 

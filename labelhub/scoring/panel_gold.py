@@ -16,6 +16,7 @@ import numpy as np
 
 from labelhub.formats.shapes import AnnotationSet, QuestionSpec, Reading
 from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
+from labelhub.numerics.consensus import expected_correct, majority_vote
 from labelhub.numerics.mask_pair import placed_pair
 from labelhub.numerics.proportions import proportion
 from labelhub.numerics.results import Estimate
@@ -86,10 +87,9 @@ def against_gold(bench: Bench, gold: AnnotationSet, matching: Matching) -> GoldN
         _add_objects(found, bench.gathered, reading, answer, item, matching)
         tallies[rater].include(found)
         everyone.include(found)
-    for item, answer in truth.items():
-        for spec in questions:
-            if spec.measure in ("nominal", "ordinal"):
-                _add_majority(everyone, bench.gathered, spec, answer, item)
+    for spec in questions:
+        if spec.measure in ("nominal", "ordinal"):
+            _add_majority(everyone, bench.gathered, spec, truth)
     shrunken, better = shrunken_rows(
         bench, {rater: {name: (tally.values[name], tally.items[name]) for name in _SHRUNKEN if name in tally.values}
                 for rater, tally in tallies.items()},
@@ -162,15 +162,25 @@ def _add_answer(tally: _Tally, spec: QuestionSpec, reading: Reading, gold: Readi
         tally.confusions[meant, said] += 1
 
 
-def _add_majority(tally: _Tally, gathered: Gathered, spec: QuestionSpec, gold: Reading, item: int) -> None:
+def _add_majority(tally: _Tally, gathered: Gathered, spec: QuestionSpec, truth: Mapping[int, Reading]) -> None:
     """Whether most readers gave the gold answer; a tie counts as its share, as if broken at random."""
-    true = gold.answers.get(spec.key)
-    given = [gathered.readings[item, rater].answers.get(spec.key) for rater in gathered.by_item[item]]
-    votes = Counter(answer_text(answer) for answer in given if answer is not None)
-    if true is None or sum(votes.values()) < 2:
+    items = [item for item, gold in truth.items() if gold.answers.get(spec.key) is not None]
+    given = [
+        [gathered.readings[item, rater].answers.get(spec.key) for rater in gathered.by_item[item]] for item in items
+    ]
+    true = [answer_text(truth[item].answers[spec.key]) for item in items]
+    said = [[answer_text(answer) for answer in row if answer is not None] for row in given]
+    code = {text: float(place) for place, text in enumerate(dict.fromkeys([*true, *(t for row in said for t in row)]))}
+    width = max((len(row) for row in said), default=0)
+    if width < 2:
         return
-    most = [answer for answer, count in votes.items() if count == max(votes.values())]
-    tally.add(_MAJORITY, float(answer_text(true) in most) / len(most), item)
+    table = np.full((len(items), width), np.nan)
+    for place, row in enumerate(said):
+        table[place, : len(row)] = [code[text] for text in row]
+    vote = majority_vote(table, categories=list(code.values()))
+    for item, row, right in zip(items, said, expected_correct(vote, [code[text] for text in true]), strict=True):
+        if len(row) >= 2:
+            tally.add(_MAJORITY, float(right), item)
 
 
 def _add_objects(

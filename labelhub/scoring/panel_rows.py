@@ -15,6 +15,7 @@ from labelhub.formats.shapes import Measure
 from labelhub.numerics.bootstrap import Resampling
 from labelhub.numerics.results import Estimate
 from labelhub.scoring.gather import Gathered, IntArray, ReadTally
+from labelhub.scoring.panel_plain_rows import CopyRow, TruthRow
 
 VERSION = "2"
 # An interval of a reader's share wider than this says too little about a person, whatever n is.
@@ -151,43 +152,6 @@ class ShapeRow:
 
 
 @dataclass(frozen=True, slots=True)
-class DoubtRow:
-    """A label that is not sure, or of which the vote says otherwise: what truth inference says, how sure, and the vote."""
-
-    item: str
-    source_id: str
-    says: str
-    confidence: float
-    vote: str
-
-
-@dataclass(frozen=True, slots=True)
-class TruthRow:
-    """Truth inference over one question or over objects: the method and why, and how often its sure labels are right.
-
-    ``n_sure`` units have a confidence of .95 or more; of ``sure_n`` such claims that ``judged_by`` could judge the share
-    ``sure_right`` was right (lower limit ``sure_right_low``). ``is_corrected``: by ``n_known`` known answers.
-    """
-
-    about: str
-    chosen: str
-    why: str
-    n_units: int
-    n_raters: int
-    n_sure: int
-    n_differs: int
-    n_vote_ties: int
-    judged_by: str
-    sure_right: float
-    sure_right_low: float
-    sure_n: int
-    is_corrected: bool
-    n_known: int
-    warnings: tuple[str, ...]
-    doubts: tuple[DoubtRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ClassRow:
     """How far readers agree on which class an object has, objects being matched whatever their class.
 
@@ -265,25 +229,6 @@ class WorkRow:
     action: str
     whom: str
     expected_gain: float
-
-
-@dataclass(frozen=True, slots=True)
-class CopyRow:
-    """Two readers with hand-drawn outlines that are the same to the last vertex.
-
-    Readers that cannot be told apart across items are not named.
-    """
-
-    first: str
-    second: str
-    n_identical: int
-    n_compared: int
-    items: tuple[str, ...]
-
-    @property
-    def is_suspicious(self) -> bool:
-        """Whether it is more than a coincidence or two: small outlines on whole pixels do coincide now and then."""
-        return self.n_identical >= 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from labelhub.numerics.results import BoolArray
 from labelhub.scoring.gather import FloatArray, IntArray, coding_of
 from labelhub.scoring.gather_objects import Objects
 from labelhub.scoring.panel_gold import gold_readings
+from labelhub.scoring.panel_plain_rows import DoubtRow, TruthRow
 from labelhub.scoring.panel_questions import AskedRatings
-from labelhub.scoring.panel_rows import Bench, DoubtRow, TruthRow
+from labelhub.scoring.panel_rows import Bench
 
 # Fewer units tell nothing of raters.
 LEAST_UNITS = 10
