@@ -17,13 +17,19 @@ from labelhub.numerics.shape_distances import dice_distance
 from labelhub.numerics.shape_raters import human_ceiling
 from labelhub.numerics.structured import structured_alpha
 from labelhub.scoring.extents import extent_of, grid_at
-from labelhub.scoring.gather_objects import LabelObjects
+from labelhub.scoring.gather_objects import LabelObjects, Objects
 from labelhub.scoring.panel_rows import Bench, ShapeRow
 
 # Objects drawn by two or more; further ones are left out by a fixed draw, which the row says.
 MOST_OBJECTS = 400
 # Pairs of different items for D_e: the draw is seeded.
 MOST_CHANCE_PAIRS = 2_000
+
+
+def shape_rows(bench: Bench, objects: Objects) -> tuple[ShapeRow, ...]:
+    """One row a label of which there is enough to tell."""
+    found = (shape_row(bench, label) for label in objects.by_label.values())
+    return tuple(row for row in found if row is not None)
 
 
 def shape_row(bench: Bench, objects: LabelObjects) -> ShapeRow | None:
