@@ -15,7 +15,8 @@ from labelhub.projects.models import Labeler, Project
 from labelhub.projects.ontology import Ontology
 from labelhub.projects.selectors import current_ontology, labelers
 from labelhub.scoring.panel_pace import ENDING, is_tiring
-from labelhub.scoring.panel_rows import AlarmRow, CopyRow, Panel
+from labelhub.scoring.panel_plain_rows import CopyRow
+from labelhub.scoring.panel_rows import AlarmRow, Panel
 
 MOST = 8
 # Of so many items the clearest are taken: masks of volumes are large, and a page must not read hundreds of them.

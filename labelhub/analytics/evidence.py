@@ -15,6 +15,8 @@ def every_number(panel: Panel) -> Iterator[Measured]:
         yield from row.gold
     for pair in panel.pairs:
         yield pair.measured
+    for shape in panel.shapes:
+        yield from (shape.alpha, shape.ceiling)
 
 
 def number_named(panel: Panel, key: str) -> Measured | None:

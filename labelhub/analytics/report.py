@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from labelhub.analytics import report_rest as rest
 from labelhub.analytics import report_sections as sections
+from labelhub.analytics import report_truth as truth
 from labelhub.analytics.pictures import View, pictures_of
 from labelhub.analytics.report_parts import Evidence, listing
 from labelhub.analytics.report_style import STYLE
@@ -26,7 +27,8 @@ from labelhub.scoring.panel_rows import ItemRow, Panel
 PICTURED_ITEMS = 12
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _LINKS = (
-    ("disputed", "Most disputed"), ("detection", "Detection"), ("overlap", "Overlap"), ("classes", "Classes"),
+    ("disputed", "Most disputed"), ("detection", "Detection"), ("overlap", "Overlap"), ("shapes", "Chance"),
+    ("trust", "Trust"), ("classes", "Classes"),
     ("questions", "Questions"), ("gold", "Gold"), ("labelers", "Readers"), ("pairs", "Pairs"), ("work", "Work list"),
     ("planning", "What cannot be concluded"), ("items", "Items"), ("method", "Method"),
 )  # fmt: skip
@@ -55,6 +57,8 @@ def render(panel: Panel, annotation_set: AnnotationSet, *, title: str) -> str:
         sections.disputed(panel, views, shown),
         sections.detection(panel, evidence),
         sections.overlap(panel, evidence),
+        truth.shapes(panel, evidence),
+        truth.trust(panel),
         sections.classes(panel, evidence),
         sections.questions(panel, evidence),
         sections.gold(panel, evidence),

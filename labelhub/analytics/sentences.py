@@ -13,7 +13,8 @@ from typing import Literal
 
 from labelhub.projects.models import Labeler
 from labelhub.scoring.panel_pace import is_tiring
-from labelhub.scoring.panel_rows import CopyRow, Panel, number_in_words
+from labelhub.scoring.panel_plain_rows import CopyRow
+from labelhub.scoring.panel_rows import Panel, number_in_words
 from labelhub.scoring.panel_verdict import HIGH, LOW
 
 MOST = 4

@@ -22,6 +22,8 @@ from labelhub.scoring.panel_labelers import labeler_rows, pair_rows
 from labelhub.scoring.panel_objects import class_row, detection_row, object_scores, overlap_row
 from labelhub.scoring.panel_questions import all_ratings, question_row
 from labelhub.scoring.panel_rows import Bench, Panel, Settings, Source
+from labelhub.scoring.panel_shapes import shape_rows
+from labelhub.scoring.panel_truth import truth_rows
 from labelhub.scoring.panel_verdict import cautions, planning_of, verdict, work_rows
 
 # Thresholds at which detection is looked at again, to see whether it hangs on the one chosen.
@@ -47,10 +49,9 @@ def measure(
     ``gold_target`` is the accuracy below which a reader is pointed at.
     """
     reach = tolerance or Reach()
-    matching = Matching(match_iou, reach, SWEEP)
-    settings = Settings(rng_seed, match_iou, reach.px, reach.mm, n_resamples, min_items, min_gold, gold_target)
-    gathered = gather(annotation_set)
-    bench = Bench(gathered, settings)
+    matching, gathered = Matching(match_iou, reach, SWEEP), gather(annotation_set)
+    least = (min_items, min_gold, gold_target)
+    bench = Bench(gathered, Settings(rng_seed, match_iou, reach.px, reach.mm, n_resamples, *least))
     objects = gather_objects(gathered, matching)
     asked = all_ratings(gathered, objects)
     detection = tuple(detection_row(bench, row) for row in objects.by_label.values())
@@ -60,28 +61,29 @@ def measure(
     items = item_rows(bench, objects, asked)
     copies = copy_rows(gathered)
     planning = planning_of(gathered, questions)
-    work = work_rows(gathered, items)
     disputed = [row for row in items if row.n_readers >= 2 and row.disagreement > 0]
     labelers = labeler_rows(bench, objects, asked, against)
     alarms = alarm_rows(labelers, gold_target)
     everyone = against.everyone if against is not None else None
     return Panel(
         source=_source(annotation_set, gathered),
-        settings=settings,
+        settings=bench.settings,
         verdict=verdict(gathered, detection, overlap, questions, everyone, disputed, planning, alarms, copies),
         cautions=cautions(gathered, copies),
         detection=detection,
         overlap=overlap,
         classes=class_row(bench, objects.mixed) if objects.mixed is not None else None,
         questions=questions,
-        pairs=pair_rows(bench, objects, asked, items),
+        pairs=(*pair_rows(bench, objects, asked, items), *(against.better if against is not None else ())),
         labelers=labelers,
         gold=everyone,
         items=items,
-        worklist=work,
+        worklist=work_rows(gathered, items),
         copies=copies,
         planning=planning,
         alarms=alarms,
+        shapes=shape_rows(bench, objects),
+        truth=truth_rows(bench, objects, asked, gold),
         object_scores=tuple(score for row in objects.by_label.values() for score in object_scores(bench, row)),
     )
 

@@ -1,8 +1,9 @@
 """Outlines that two readers share to the last vertex: what no two hands draw.
 
-Only marks that carry enough to be told apart count: polygons and lines of at least six vertices, masks of at least 50
-voxels; boxes and points may coincide by chance. Marks that a model drew are left out, since two readers may accept the
-same one. Not here: shared wrong answers, which need a test against chance.
+Where an outline starts and which way it runs does not matter. Only marks that carry enough to be told apart count: polygons
+and lines of at least six vertices, masks of at least 50 voxels; boxes and points may coincide by chance. Marks that a model
+drew are left out, since two readers may accept the same one. Not here: shared wrong answers, which need a test against
+chance.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from collections import defaultdict
 import numpy as np
 
 from labelhub.formats.shapes import Shape
+from labelhub.numerics.duplicates import contour_fingerprint
 from labelhub.scoring.gather import Gathered
-from labelhub.scoring.panel_rows import CopyRow
+from labelhub.scoring.panel_plain_rows import CopyRow
 
 MIN_VERTICES = 6
 MIN_VOXELS = 50
@@ -62,7 +64,8 @@ def _fingerprint(shape: Shape) -> str | None:
     drawn = [region for region in shape.regions if region.kind in ("polygon", "polyline")]
     if sum(len(region.points) for region in drawn) < MIN_VERTICES:
         return None
-    for region in sorted(drawn, key=lambda region: (region.z, region.points.tobytes())):
-        digest.update(f"{region.z} {region.is_hole} ".encode())
-        digest.update(np.ascontiguousarray(region.points).tobytes())
+    for z, outline, is_hole in sorted(
+        (region.z, contour_fingerprint(region.points), region.is_hole) for region in drawn
+    ):
+        digest.update(f"{z} {is_hole} {outline} ".encode())
     return digest.hexdigest()

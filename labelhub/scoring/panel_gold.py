@@ -16,13 +16,17 @@ import numpy as np
 
 from labelhub.formats.shapes import AnnotationSet, QuestionSpec, Reading
 from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
+from labelhub.numerics.consensus import expected_correct, majority_vote
+from labelhub.numerics.mask_pair import placed_pair
 from labelhub.numerics.proportions import proportion
 from labelhub.numerics.results import Estimate
+from labelhub.numerics.surface_offset import surface_offsets
 from labelhub.scoring.extent_overlap import compare_extents
 from labelhub.scoring.gather import Gathered, answer_text, coding_of
 from labelhub.scoring.gather_objects import Mark, Matching, clusters_of, marks_of
 from labelhub.scoring.panel_pace import tiring_row
-from labelhub.scoring.panel_rows import GREY_WIDTH, Bench, GoldRow, Measured
+from labelhub.scoring.panel_rows import GREY_WIDTH, Bench, GoldRow, Measured, PairRow
+from labelhub.scoring.panel_shrunken import shrunken_rows
 
 VERSION = "1"
 
@@ -30,7 +34,9 @@ _RIGHT, _FOUND, _REAL, _CLASS = "answers right", "gold objects found", "marks th
 _DICE, _SIZE = "Dice with gold", "size against gold, 2(own−gold)/(own+gold)"
 _MAJORITY = "majority answer right"
 SHARES = (_RIGHT, _MAJORITY, _FOUND, _REAL, _CLASS)
-_UNITS = dict.fromkeys((_FOUND, _REAL, _CLASS, _DICE, _SIZE), "objects")
+_OFFSET = {unit: f"outline against gold in {unit}, positive too large" for unit in ("px", "mm")}
+_UNITS = dict.fromkeys((_FOUND, _REAL, _CLASS, _DICE, _SIZE, *_OFFSET.values()), "objects")
+_SHRUNKEN = (_RIGHT, _CLASS, _FOUND)
 
 
 @dataclass(slots=True)
@@ -61,11 +67,12 @@ class GoldNumbers:
     everyone: GoldRow
     by_rater: Mapping[int, tuple[Measured, ...]]
     confusions: Mapping[int, tuple[str, ...]]
+    better: tuple[PairRow, ...] = ()
 
 
 def against_gold(bench: Bench, gold: AnnotationSet, matching: Matching) -> GoldNumbers:
     """Compare every measured reading of an item that has gold with it."""
-    truth, notes = _gold_readings(bench.gathered, gold)
+    truth, notes = gold_readings(bench.gathered, gold)
     tallies: dict[int, _Tally] = defaultdict(_Tally)
     everyone = _Tally()
     questions = [spec for spec in bench.gathered.questions if not spec.on_shapes]
@@ -80,18 +87,25 @@ def against_gold(bench: Bench, gold: AnnotationSet, matching: Matching) -> GoldN
         _add_objects(found, bench.gathered, reading, answer, item, matching)
         tallies[rater].include(found)
         everyone.include(found)
-    for item, answer in truth.items():
-        for spec in questions:
-            if spec.measure in ("nominal", "ordinal"):
-                _add_majority(everyone, bench.gathered, spec, answer, item)
+    for spec in questions:
+        if spec.measure in ("nominal", "ordinal"):
+            _add_majority(everyone, bench.gathered, spec, truth)
+    shrunken, better = shrunken_rows(
+        bench, {rater: {name: (tally.values[name], tally.items[name]) for name in _SHRUNKEN if name in tally.values}
+                for rater, tally in tallies.items()},
+    )  # fmt: skip
     numbers = {
-        rater: (*_numbers(bench, tally, f"gold.{bench.gathered.raters[rater]}"), *_tiring(bench, rater, tally))
+        rater: (
+            *_numbers(bench, tally, f"gold.{bench.gathered.raters[rater]}"), *shrunken.get(rater, ()),
+            *_tiring(bench, rater, tally),
+        )
         for rater, tally in tallies.items()
-    }
+    }  # fmt: skip
     return GoldNumbers(
         everyone=GoldRow(len(truth), _numbers(bench, everyone, "gold"), notes),
         by_rater=numbers,
         confusions={rater: tuple(_in_words(tally.confusions)) for rater, tally in tallies.items()},
+        better=better,
     )
 
 
@@ -107,7 +121,7 @@ def share_of(bench: Bench, key: str, hits: Iterable[float], items: Iterable[int]
     )
 
 
-def _gold_readings(gathered: Gathered, gold: AnnotationSet) -> tuple[dict[int, Reading], tuple[str, ...]]:
+def gold_readings(gathered: Gathered, gold: AnnotationSet) -> tuple[dict[int, Reading], tuple[str, ...]]:
     """The gold reading of each item, found by key, else by the id that the source's users know."""
     by_key = {item.key: index for index, item in enumerate(gathered.items)}
     by_source = {item.source_id: index for index, item in enumerate(gathered.items) if item.source_id}
@@ -148,15 +162,25 @@ def _add_answer(tally: _Tally, spec: QuestionSpec, reading: Reading, gold: Readi
         tally.confusions[meant, said] += 1
 
 
-def _add_majority(tally: _Tally, gathered: Gathered, spec: QuestionSpec, gold: Reading, item: int) -> None:
+def _add_majority(tally: _Tally, gathered: Gathered, spec: QuestionSpec, truth: Mapping[int, Reading]) -> None:
     """Whether most readers gave the gold answer; a tie counts as its share, as if broken at random."""
-    true = gold.answers.get(spec.key)
-    given = [gathered.readings[item, rater].answers.get(spec.key) for rater in gathered.by_item[item]]
-    votes = Counter(answer_text(answer) for answer in given if answer is not None)
-    if true is None or sum(votes.values()) < 2:
+    items = [item for item, gold in truth.items() if gold.answers.get(spec.key) is not None]
+    given = [
+        [gathered.readings[item, rater].answers.get(spec.key) for rater in gathered.by_item[item]] for item in items
+    ]
+    true = [answer_text(truth[item].answers[spec.key]) for item in items]
+    said = [[answer_text(answer) for answer in row if answer is not None] for row in given]
+    code = {text: float(place) for place, text in enumerate(dict.fromkeys([*true, *(t for row in said for t in row)]))}
+    width = max((len(row) for row in said), default=0)
+    if width < 2:
         return
-    most = [answer for answer, count in votes.items() if count == max(votes.values())]
-    tally.add(_MAJORITY, float(answer_text(true) in most) / len(most), item)
+    table = np.full((len(items), width), np.nan)
+    for place, row in enumerate(said):
+        table[place, : len(row)] = [code[text] for text in row]
+    vote = majority_vote(table, categories=list(code.values()))
+    for item, row, right in zip(items, said, expected_correct(vote, [code[text] for text in true]), strict=True):
+        if len(row) >= 2:
+            tally.add(_MAJORITY, float(right), item)
 
 
 def _add_objects(
@@ -190,6 +214,18 @@ def _add_match(tally: _Tally, own: Mark, true: Mark, item: int) -> None:
     if pair is not None:
         tally.add(_DICE, pair.dice, item)
         tally.add(_SIZE, pair.volume_difference, item)
+    offset = _offset(own, true)
+    if offset is not None:
+        tally.add(_OFFSET[offset[1]], offset[0], item)
+
+
+def _offset(own: Mark, true: Mark) -> tuple[float, str] | None:
+    """How far the outline lies outside gold's on average, and the unit; None where distances have none, or no area."""
+    grid, first, second = true.grid, own.extent.mask, true.extent.mask
+    if grid is None or first is None or second is None or (grid.spacing_mm is None and grid.size[0] > 1):
+        return None
+    pair = placed_pair(first, second, grid.size, grid.spacing_mm)
+    return float(surface_offsets(pair).mean()), pair.unit
 
 
 def _numbers(bench: Bench, tally: _Tally, prefix: str) -> tuple[Measured, ...]:

@@ -15,8 +15,9 @@ from labelhub.formats.shapes import Measure
 from labelhub.numerics.bootstrap import Resampling
 from labelhub.numerics.results import Estimate
 from labelhub.scoring.gather import Gathered, IntArray, ReadTally
+from labelhub.scoring.panel_plain_rows import CopyRow, TruthRow
 
-VERSION = "1"
+VERSION = "2"
 # An interval of a reader's share wider than this says too little about a person, whatever n is.
 GREY_WIDTH = 0.2
 
@@ -130,6 +131,27 @@ class QuestionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ShapeRow:
+    """Agreement of a label's shapes beyond the mean: alpha with D_o and D_e under ``baseline``, sigma, KS, human ceiling.
+
+    ``sigma`` is the share of pairs within objects closer than all but 5 % of ``n_chance_pairs`` chance pairs. Of very many
+    objects ``n_left_out`` were not looked at.
+    """
+
+    label: str
+    alpha: Measured
+    observed: float
+    expected: float
+    baseline: str
+    n_chance_pairs: int
+    sigma: float
+    ks: float
+    n_pairs: int
+    ceiling: Measured
+    n_left_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClassRow:
     """How far readers agree on which class an object has, objects being matched whatever their class.
 
@@ -207,25 +229,6 @@ class WorkRow:
     action: str
     whom: str
     expected_gain: float
-
-
-@dataclass(frozen=True, slots=True)
-class CopyRow:
-    """Two readers with hand-drawn outlines that are the same to the last vertex.
-
-    Readers that cannot be told apart across items are not named.
-    """
-
-    first: str
-    second: str
-    n_identical: int
-    n_compared: int
-    items: tuple[str, ...]
-
-    @property
-    def is_suspicious(self) -> bool:
-        """Whether it is more than a coincidence or two: small outlines on whole pixels do coincide now and then."""
-        return self.n_identical >= 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +319,8 @@ class Panel:
     planning: Planning
     alarms: tuple[AlarmRow, ...] = ()
     object_scores: tuple[ObjectScore, ...] = ()
+    shapes: tuple[ShapeRow, ...] = ()
+    truth: tuple[TruthRow, ...] = ()
 
     @property
     def disputed(self) -> tuple[ItemRow, ...]:

@@ -13,10 +13,10 @@ import numpy as np
 
 from labelhub.numerics.proportions import units_for_proportion
 from labelhub.scoring.gather import Gathered, plural
+from labelhub.scoring.panel_plain_rows import CopyRow
 from labelhub.scoring.panel_questions import HALF_WIDTH
 from labelhub.scoring.panel_rows import (
     AlarmRow,
-    CopyRow,
     DetectionRow,
     GoldRow,
     ItemRow,

@@ -136,14 +136,16 @@ def renew(
     raters = [submission.assignment.labeler_id for submission in submissions]
     documents = [unit.to_document(raters) for unit in judged.units]
     found = summarised(documents, judged.beliefs, judged.fits, policy)
-    Posterior.objects.update_or_create(
-        item=item,
-        defaults={
-            "value": found.value, "reason": found.reason, "worst": found.worst_cluster[:120],
-            "is_calibrated": found.is_calibrated, "n_known": found.n_calibration, "units": documents,
-            "fingerprint": fingerprint, "method": METHOD, "method_version": VERSION, "computed_at": timezone.now(),
-        },
-    )  # fmt: skip
+    values = {
+        "value": found.value, "reason": found.reason, "worst": found.worst_cluster[:120],
+        "is_calibrated": found.is_calibrated, "n_known": found.n_calibration, "units": documents,
+        "fingerprint": fingerprint, "method": METHOD, "method_version": VERSION, "computed_at": timezone.now(),
+    }  # fmt: skip
+    # The item is locked, so nobody else makes its row meanwhile.
+    if row is None:
+        Posterior.objects.create(item=item, **values)
+    else:
+        Posterior.objects.filter(pk=row.pk).update(**values)
     ask_for_fit(item.project_id)
     return judged
 

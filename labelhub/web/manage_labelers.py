@@ -51,6 +51,10 @@ class Cell:
     shade: int
 
 
+# Least sure labels shown of each question; the report has more.
+MOST_DOUBTS = 10
+
+
 @project_page(Role.ADMIN)
 def labelers(request: HttpRequest, project: Project) -> HttpResponseBase:
     """List labelers by name: gold after shrinkage, agreement, reviews, work, and how their gate stands."""
@@ -137,6 +141,7 @@ def pairs(request: HttpRequest, project: Project) -> HttpResponse:
         "about": about,
         "matrix": _matrix([row for row in rows if row.about == about], _by_key(project)),
         "confusion": _confusion(panel) if panel is not None else [],
+        "most_doubts": f":{MOST_DOUBTS}",
     }
     return render(request, "manage/pairs.html", context)
 
@@ -161,11 +166,13 @@ def _table(entries: Sequence[LabelerStanding], part: str) -> dict[str, Any]:
 
 def _matrix(rows: Sequence[PairRow], people: dict[str, Labeler]) -> dict[str, Any]:
     keys = sorted({key for row in rows for key in (row.first, row.second)}, key=lambda key: _shown(key, people))
-    numbers = {frozenset((row.first, row.second)): row.measured for row in rows}
+    # Most numbers are of two people in either order; a probability that the first is better has one for each.
+    numbers = {(row.second, row.first): row.measured for row in rows}
+    numbers |= {(row.first, row.second): row.measured for row in rows}
     sure = sorted(m.estimate.value for m in numbers.values() if m.estimate.is_defined and not m.is_grey)
 
     def cell(first: str, second: str) -> Cell:
-        measured = numbers.get(frozenset((first, second))) if first != second else None
+        measured = numbers.get((first, second))
         return Cell(measured, people.get(first), people.get(second), _shade(measured, sure))
 
     return {
