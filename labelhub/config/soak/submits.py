@@ -55,7 +55,9 @@ def _one(
     assignment = lifecycle.hand_out(labeler=world.labeler(user))
     assert assignment is not None, "there are as many items as submits"
     draw_square(assignment, user, float(rng.integers(2, 20)))
-    body = orjson.dumps({"request_id": str(uuid.UUID(bytes=rng.bytes(16))), "extent": {"media": []}})
+    body = orjson.dumps(
+        {"request_id": str(uuid.UUID(bytes=rng.bytes(16))), "extent": {"media": [{"medium": 0, "whole": True}]}}
+    )
     retries = int(rng.integers(1, MOST_RETRIES + 1)) if rng.random() < 0.5 else 0
     if retries and is_concurrent and rng.random() < 0.5:
         sent = at_once(*[lambda: _post(_client(user), assignment, body)] * (retries + 1))
