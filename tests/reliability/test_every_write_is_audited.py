@@ -1,8 +1,8 @@
 """R9: every endpoint that writes leaves exactly one event of its own, in the transaction of what it records.
 
 The routes are enumerated from the URLconf: one that is neither told here how to work nor declared silent fails. An endpoint
-may set other things going (a submit is routed); their events are others. Planted once and seen to fail: cancelling a job without its
-event (second test), a skip that writes its event after its transaction (third test: the skip stood).
+may set other things going (a submit is routed); their events are others. Planted once and seen to fail: cancelling a job
+without its event (second test), a skip that writes its event after its transaction (third test: the skip stood).
 """
 
 from __future__ import annotations
