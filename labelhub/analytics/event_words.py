@@ -40,6 +40,7 @@ WHAT: Mapping[str, str] = {
     "submission.recalled": "took a submission back",
     "item.ambiguous": "found the item truly ambiguous",
     "edit.refused": "changed a {what} that somebody else had changed since",
+    "job.cancel_asked": "cancelled a job",
     "release.started": "started a release",
     "release.finished": "finished a release",
     "gate.test_started": "started test {test} on gold",

@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from labelhub.audit import services as audit
 from labelhub.jobs import dispatch
 from labelhub.jobs.models import Job
 
@@ -141,6 +142,13 @@ def ask_cancel(job_id: int) -> None:
     unfinished = Job.objects.filter(pk=job_id, state__in=[Job.State.QUEUED, Job.State.RUNNING])
     unfinished.update(cancel_asked=True)
     Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(state=Job.State.CANCELLED, finished_at=timezone.now())
+
+
+def cancel_by(*, job: Job, actor: str) -> None:
+    """Cancel a job as somebody asked. Writes ``job.cancel_asked``."""
+    with transaction.atomic():
+        ask_cancel(job.pk)
+        audit.append(project_id=job.project_id, kind="job.cancel_asked", actor=actor, subject=f"job:{job.pk}")
 
 
 def _free(now: datetime) -> QuerySet[Job]:

@@ -13,7 +13,7 @@ from labelhub.jobs.models import Job
 from labelhub.jobs.selectors import job_of, progress_of
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
-from labelhub.web.access import person, project_page
+from labelhub.web.access import actor, person, project_page
 from labelhub.workflow.backfilling import newest_backfill, start_backfill
 
 
@@ -26,7 +26,7 @@ def job(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @project_page(Role.ADMIN, methods=("POST",))
 def cancel(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Ask a job to stop where its work is whole."""
-    services.ask_cancel(_job(project, pk).pk)
+    services.cancel_by(job=_job(project, pk), actor=actor(request))
     return render(request, "components/job.html", {"row": job_row(_job(project, pk))})
 
 

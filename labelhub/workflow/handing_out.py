@@ -62,6 +62,14 @@ def person_of(labeler: Labeler) -> User:
     return labeler.user
 
 
+def hold(labeler: Labeler) -> None:
+    """Keep other hand-outs to this labeler waiting until the transaction ends, so that nobody is given two items at once.
+
+    Taken before any item, and without the key: a step that holds an item and writes work for the labeler never waits for it.
+    """
+    Labeler.objects.select_for_update(of=("self",), no_key=True).get(pk=labeler.pk)
+
+
 def choose(labeler: Labeler, policy: Policy) -> Choice | None:
     """Return what the labeler reads next, its item locked, or None where there is nothing for them."""
     n_had = Assignment.objects.filter(labeler=labeler).exclude(read_kind="rework").count()

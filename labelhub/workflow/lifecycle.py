@@ -85,10 +85,9 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
     expire_leases(project=labeler.project, now=at)
     _, policy = current_policy(labeler.project)
     with transaction.atomic():
-        begun = assigned.open_of(labeler).first()
+        begun = _begun(labeler, policy, at)
         if begun is not None:
-            lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else policy.lease_s
-            return assignments.take_over(assignment=begun, lease_s=lease_s, now=at)
+            return begun
         parked = assigned.comes_back(labeler, now=at)
         if parked is not None:
             return resume(assignment=parked, by=handing_out.person_of(labeler), now=at)
@@ -99,6 +98,9 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
     # "nothing" does not ask again. One lock a transaction, so that two who wait never wait for each other.
     for key in handing_out.wanting(labeler, policy):
         with transaction.atomic():
+            begun = _begun(labeler, policy, at)
+            if begun is not None:
+                return begun
             choice = handing_out.choose_held(locked(key), labeler, policy)
             if choice is not None:
                 return _give(choice, labeler, policy, at)
@@ -309,6 +311,16 @@ def release(*, project: Project, formats: Sequence[str], note: str, by: User) ->
     """Start a release of the labels that are settled now, as a job. Writes ``release.started``. Admins only."""
     require(by, Action.MANAGE, project)
     return exports.start_release(project=project, formats=formats, note=note, by=by)
+
+
+def _begun(labeler: Labeler, policy: Policy, at: datetime) -> Assignment | None:
+    """Return what the labeler has begun, under a new lease. Two requests of one labeler at once are one after the other."""
+    handing_out.hold(labeler)
+    begun = assigned.open_of(labeler).first()
+    if begun is None:
+        return None
+    lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else policy.lease_s
+    return assignments.take_over(assignment=begun, lease_s=lease_s, now=at)
 
 
 def _give(choice: handing_out.Choice, labeler: Labeler, policy: Policy, at: datetime) -> Assignment:

@@ -44,9 +44,13 @@ class World:
         assert found is not None
         return found
 
+    def add(self) -> Item:
+        """One more item that nobody has read."""
+        return add_item(self.cast, source_id=f"task-{uuid.uuid4().hex[:6]}")
+
     def work_of_ann(self) -> Assignment:
         """Open work of Ann on an item of its own."""
-        add_item(self.cast, source_id=f"task-{uuid.uuid4().hex[:6]}")
+        self.add()
         given = lifecycle.hand_out(labeler=Labeler.objects.get(project=self.cast.project, user=self.cast.ann))
         assert given is not None
         return given

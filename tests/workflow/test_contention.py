@@ -133,3 +133,15 @@ def test_one_request_sent_by_several_windows_is_one_submission():
     assert at_once(*[send] * 6) == []
     assert len(set(replies)) == 1
     assert (Submission.objects.count(), Route.objects.count()) == (1, 1)
+
+
+@pytest.mark.usefixtures("_several_connections")
+def test_a_labeler_who_asks_twice_at_once_is_given_one_item():
+    cast = make_cast()
+    set_policy(cast, readers=1)
+    for number in range(ITEMS):
+        add_item(cast.project, seed=number)
+    given = []
+    for _ in range(3):
+        assert at_once(*[lambda: given.append(next_for(cast, cast.ann))] * 4) == []
+    assert len({assignment.pk for assignment in given}) == 1

@@ -32,6 +32,9 @@ def try_submits(*, n: int, seed: int, is_concurrent: bool, progress: Progress = 
     world = make_world(n_annotators=2, readers=1, use_model=False)
     clients = {user.pk: _client(user) for user in world.annotators}
     n_sent = 0
+    for _ in world.annotators:
+        # A submit hands out the next: each of them may hold one.
+        add_item(world, rng)
     for start in range(0, n, BATCH):
         for _ in range(min(BATCH, n - start)):
             add_item(world, rng)
@@ -55,7 +58,8 @@ def _one(
     assignment = lifecycle.hand_out(labeler=world.labeler(user))
     assert assignment is not None, "there are as many items as submits"
     draw_square(assignment, user, float(rng.integers(2, 20)))
-    body = orjson.dumps({"request_id": str(uuid.UUID(bytes=rng.bytes(16))), "extent": {"media": []}})
+    request = {"request_id": str(uuid.UUID(bytes=rng.bytes(16))), "extent": {"media": [{"medium": 0, "whole": True}]}}
+    body = orjson.dumps(request)
     retries = int(rng.integers(1, MOST_RETRIES + 1)) if rng.random() < 0.5 else 0
     if retries and is_concurrent and rng.random() < 0.5:
         sent = at_once(*[lambda: _post(_client(user), assignment, body)] * (retries + 1))
