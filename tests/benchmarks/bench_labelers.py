@@ -63,17 +63,29 @@ def measure(options: argparse.Namespace) -> None:
     for place in ("labelers/", "labelers/?format=csv", "gate/"):
         address = f"/manage/{cast.project.slug}/{place}"
         first = timed(client, address)
-        asked: list[str] = []
-        with connection.execute_wrapper(lambda run, sql, *rest: (asked.append(sql), run(sql, *rest))[1]):
-            timed(client, address)
+        n_queries = queries_of(client, address)
         busy = time.process_time()
         times = [timed(client, address) for _ in range(options.rounds)]
         busy = (time.process_time() - busy) / options.rounds * 1000
         print(
-            f"{connection.vendor} {place}: {Submission.objects.count()} submissions, {len(asked)} queries, median "
+            f"{connection.vendor} {place}: {Submission.objects.count()} submissions, {n_queries} queries, median "
             f"{statistics.median(times):.0f} ms, best {min(times):.0f}, worst {max(times):.0f}, first {first:.0f}; "
             f"{busy:.0f} ms of CPU"
         )
+
+
+def queries_of(client, address: str) -> int:
+    from django.db import connection
+
+    asked: list[str] = []
+
+    def heard(run, sql, *rest):
+        asked.append(sql)
+        return run(sql, *rest)
+
+    with connection.execute_wrapper(heard):
+        timed(client, address)
+    return len(asked)
 
 
 def profiled(client, address: str) -> None:
