@@ -7,7 +7,7 @@ others, which comes from the kept panel (``selectors``), the gate's facts (``rou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
@@ -200,6 +200,8 @@ def _review(key: str, judged: Sequence[_Judged], policy: Policy) -> Measured:
         [float(entry.score or 0) for entry in scored], [entry.group for entry in scored], unit="reviews with a score",
         method="mean of the reviewers' scores, 0 to 10",
     )  # fmt: skip
+    # A mean of scores lies where scores lie, and so does its interval.
+    estimate = replace(estimate, low=max(estimate.low, 0.0), high=min(estimate.high, 10.0))
     codes = tuple(dict.fromkeys(entry.code for entry in scored))
     return Measured(f"{key}.review", "reviewers' mean score", estimate, codes, is_grey=estimate.n < policy.min_items)
 

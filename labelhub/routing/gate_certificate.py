@@ -25,7 +25,7 @@ from labelhub.numerics.results import Estimate
 from labelhub.projects.models import Project, Role
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy, members
-from labelhub.routing.gate_plan import Reference, plan_from, reference_of
+from labelhub.routing.gate_plan import Reference, plan_from, reference_among, reference_readers
 from labelhub.routing.gate_trace import GatePlan
 from labelhub.scoring.gold_answers import gold_answers, planned_gold
 
@@ -107,7 +107,8 @@ class Certificate:
 def certificate_of(project: Project) -> Certificate:
     """Return what the project's gate promises under its current policy and gold."""
     _, policy = current_policy(project)
-    reference = reference_of(project, gold_answers(project), policy)
+    readers = reference_readers(project)
+    reference = reference_among(readers, gold_answers(project, labeler_ids=readers), policy)
     n_items, n_units = planned_gold(project)
     n_labelers = members(project).filter(role=Role.ANNOTATOR).count()
     supply = Supply(n_items, n_units, max(n_labelers, 1), policy.gold_max_exposures)

@@ -6,7 +6,7 @@ anybody: gold that is hard for experts is no reason to pause a labeler. Not here
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from labelhub.numerics.proportions import proportion
@@ -30,19 +30,16 @@ class Reference:
     unused_because: str
 
 
-def reference_of(
-    project: Project, answers: Mapping[int, Sequence[GoldAnswer]], policy: Policy, *, judged: Labeler | None = None
-) -> Reference:
-    """Return what the reviewers reach on the gold; the ``judged`` labeler is left out. One query."""
+def reference_readers(project: Project) -> frozenset[int]:
+    """Return the ids of the labelers who are reviewers of the project now; one query."""
     reviewers = Membership.objects.filter(project=project, role=Role.REVIEWER, removed_at=None).values("user_id")
-    keys = Labeler.objects.filter(project=project, user__in=reviewers).values_list("pk", flat=True)
-    return reference_among(set(keys), answers, policy, judged_id=None if judged is None else judged.pk)
+    return frozenset(Labeler.objects.filter(project=project, user__in=reviewers).values_list("pk", flat=True))
 
 
 def reference_among(
-    keys: set[int], answers: Mapping[int, Sequence[GoldAnswer]], policy: Policy, *, judged_id: int | None = None
+    keys: Collection[int], answers: Mapping[int, Sequence[GoldAnswer]], policy: Policy, *, judged_id: int | None = None
 ) -> Reference:
-    """As :func:`reference_of`, where the ids of the reference readers are known; reads nothing."""
+    """Return what the labelers ``keys`` reach on the gold; the one who is judged is left out. Reads nothing."""
     used = tuple(sorted(key for key in keys if key != judged_id and answers.get(key)))
     given = [answer for key in used for answer in answers[key]]
     right = sum(answer.is_right for answer in given)

@@ -19,7 +19,7 @@ from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler, PolicyVersion, Project
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
-from labelhub.routing.gate_plan import plan_from, reference_of
+from labelhub.routing.gate_plan import plan_from, reference_among, reference_readers
 from labelhub.routing.gate_trace import METHOD_VERSION, GateEvent, GatePlan, Trace, plan_of_document, trace_of
 from labelhub.routing.models import Gate
 from labelhub.scoring.gold_answers import GoldAnswer, gold_answers
@@ -97,8 +97,9 @@ def ground_of(labeler: Labeler) -> Ground:
     """Return the labeler's facts, course and next plan as they are now."""
     project = labeler.project
     version, policy = current_policy(project)
-    answers = gold_answers(project)
-    plan = plan_from(policy, reference_of(project, answers, policy, judged=labeler))
+    readers = reference_readers(project)
+    answers = gold_answers(project, labeler_ids={labeler.pk, *readers})
+    plan = plan_from(policy, reference_among(readers, answers, policy, judged_id=labeler.pk))
     facts = tuple(facts_of(labeler))
     return Ground(version, policy, facts, course_of(answers.get(labeler.pk, ()), facts, plan), plan)
 

@@ -7,11 +7,12 @@ labeler's first counts alone, because the others would not be independent of it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from labelhub.catalog.models import Item
-from labelhub.projects.models import Labeler, Project
+from labelhub.projects.models import Project
 from labelhub.scoring.models import GoldReference, Score
 from labelhub.scoring.rows import RIGHT
 
@@ -31,15 +32,15 @@ class GoldAnswer:
     is_right: bool
 
 
-def gold_answers(project: Project, *, labeler: Labeler | None = None) -> dict[int, tuple[GoldAnswer, ...]]:
-    """Return each labeler's answers on gold by labeler id, oldest first; one query. With ``labeler`` theirs alone."""
+def gold_answers(project: Project, *, labeler_ids: Collection[int] | None = None) -> dict[int, tuple[GoldAnswer, ...]]:
+    """Return each labeler's answers on gold by labeler id, oldest first; one query. ``labeler_ids``: of these alone."""
     rows = Score.objects.filter(
         item__project=project, about=Score.About.GOLD, metric=RIGHT, label="", replaced_at=None, value__isnull=False,
         gold__retired_at=None, gold__kind__in=JUDGING, first__version=1, first__read_kind="independent",
         first__planned_blind=True,
     ).exclude(item__state=Item.State.EXCLUDED)  # fmt: skip
-    if labeler is not None:
-        rows = rows.filter(first__assignment__labeler=labeler)
+    if labeler_ids is not None:
+        rows = rows.filter(first__assignment__labeler__in=labeler_ids)
     found: dict[int, list[GoldAnswer]] = {}
     seen: set[tuple[int, str]] = set()
     for labeler_id, submission_id, item_id, code, group, at, value in rows.order_by(

@@ -23,11 +23,11 @@ EXACT = "exact, by counting paths"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of the certificate: what it says, and a cell for each kind of labeler."""
+    """One row of the certificate: what it says, and a cell for each kind of labeler of whom it is asked."""
 
     name: str
     note: str
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell | None, ...]
     is_naive: bool = False
 
 
@@ -82,9 +82,9 @@ def lines_of(certificate: Certificate) -> tuple[Line, ...]:
             _line(f"The whole gate pauses within the {over} planned gold items", "test, watch, new test on an alarm",
                   certificate, lambda b: _share(b.planned, b, wrong_for="good")),
             _line(f"At least one of all {m} labelers is paused", f"if all are such; {over} gold items each", certificate,
-                  lambda b: _share(b.any_paused, b, wrong_for="good")),
+                  lambda b: _mistake(b.any_paused, b, wrong_for="good")),
             _line(f"At least one of all {m} labelers is not paused", f"if all are such; {over} gold items each",
-                  certificate, lambda b: _share(b.any_missed, b, wrong_for="poor")),
+                  certificate, lambda b: _mistake(b.any_missed, b, wrong_for="poor")),
         ]  # fmt: skip
     lines += [
         _line(f"The whole gate pauses within {COMPARED_OVER} gold items", "for comparison with the rule below",
@@ -121,6 +121,11 @@ def _share(share: Estimate | None, behaviour: Behaviour, *, wrong_for: str) -> C
     )
 
 
+def _mistake(share: Estimate | None, behaviour: Behaviour, *, wrong_for: str) -> Cell | None:
+    """The share where it is one of wrong decisions; of the others nobody asks it."""
+    return _share(share, behaviour, wrong_for=wrong_for) if _is_wrong(behaviour, wrong_for) else None
+
+
 def _count(value: int, n: int | None = None) -> Cell:
     return Cell(value, None, None, n, "drawn tests", EXACT if n is None else "drawn", is_count=True)
 
@@ -132,6 +137,8 @@ def _is_wrong(behaviour: Behaviour, wrong_for: str) -> bool:
 def _csv_rows(certificate: Certificate, lines: tuple[Line, ...]) -> Iterator[tuple[Any, ...]]:
     for line in lines:
         for behaviour, cell in zip(certificate.behaviours, line.cells, strict=True):
+            if cell is None:
+                continue
             yield (
                 line.name, ROLES[behaviour.role], behaviour.accuracy, cell.value, cell.low, cell.high, cell.n, cell.unit,
                 cell.method,

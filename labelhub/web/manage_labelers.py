@@ -35,6 +35,12 @@ STEPS: Mapping[str, tuple[Callable[..., Any], str]] = {
     "propose": (pausing.propose, "A pause of {name} is proposed. Nothing changes for them until an admin decides."),
     "resume": (pausing.resume, "{name} gets work, and a new test starts with the next gold."),
 }
+# The tables of the page, one at a time: each is wide, and people look at one of them.
+VIEWS: Mapping[str, str] = {
+    "standing": "How each stands",
+    "agreement": "With the other readers",
+    "gold": "Against gold",
+}
 CSV_HEADER = (
     "labeler", "against", "number", "value", "low", "high", "n", "unit", "method", "is_grey", "undefined_because",
 )  # fmt: skip
@@ -62,17 +68,19 @@ def labelers(request: HttpRequest, project: Project) -> HttpResponseBase:
     if wants_csv(request):
         return csv_answer(f"{project.slug}-labelers", CSV_HEADER, _csv_rows(found.rows))
     standing = found.standing
+    view = request.GET.get("view", "")
+    view = view if view in VIEWS else "standing"
     context = {
         "found": found,
-        "lines": [_line(project, entry) for entry in found.rows],
+        "lines": [_line(project, entry) for entry in found.rows] if view == "standing" else [],
+        "has_labelers": bool(found.rows),
         "standing": standing,
         "policy": found.policy,
         "noticed": _noticed(found.rows, standing.panel) if standing is not None else frozenset(),
         "is_known": standing is None or standing.panel.source.are_raters_known,
-        "tables": [
-            ("With the other readers", _table(found.rows, "agreement")),
-            ("Against gold", _table(found.rows, "gold")),
-        ],
+        "views": VIEWS,
+        "view": view,
+        "table": _table(found.rows, view) if view != "standing" else None,
     }
     return render(request, "manage/labelers.html", context)
 

@@ -4,7 +4,7 @@ The planted faults are those of ``plan``; whether an answer is right on gold is 
 reach (right on .88 of 170 gold items without a planted error of class), times the planted chance of the right class at that
 place of the session. Gold is placed as the queue does, at random with its share, and each gold item is another patient.
 
-Run as a file it prints the table for 20,000 labelers each: ``python -m tests.demo.test_planted_gate``.
+``python -m tests.benchmarks.bench_planted_gate`` prints the table for 20,000 labelers each.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def test_a_good_labeler_is_proposed_as_rarely_as_the_whole_gate_promises():
     assert share <= 0.011 + 3 * (0.011 / n) ** 0.5
 
 
-def main(n: int = 20_000) -> None:
+def table(n: int) -> None:
+    """Print what happens to ``n`` labelers of each kind."""
     rows = [(f"{who.name}: {who.fault}", planted(who.username)) for who in plan.LABELERS]
     rows += [("decays from .90 to .60 after 300 tasks", decaying)]
     rows += [(f"always right on {accuracy}", always(accuracy)) for accuracy in (0.90, 0.825, 0.75)]
@@ -118,9 +119,6 @@ def main(n: int = 20_000) -> None:
         error = 1.96 * (found["proposed"] * (1 - found["proposed"]) / n) ** 0.5
         print(
             f"{name[:70]:70} proposed {found['proposed']:.4f} ± {error:.4f}; median gold {found['gold']:.0f}, "
-            f"tasks {found['tasks']:.0f}; tests {found['tests']:.2f}"
+            f"tasks {found['tasks']:.0f}; tests {found['tests']:.2f}",
+            flush=True,
         )
-
-
-if __name__ == "__main__":
-    main()

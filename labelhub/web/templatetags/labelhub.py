@@ -194,14 +194,18 @@ def sort_value(value: float | None) -> str:
 
 
 @register.filter
-def percent(value: float | None) -> str:
-    """A share in per cent: one decimal below 10 %, and never 0 or 100 where it is not."""
+def percent(value: float | None, places: int | None = None) -> str:
+    """A share in per cent: one decimal below 10 %, and never 0 or 100 where it is not; with ``places`` always so many."""
     if not _is_number(value) or value is None:
         return DASH
+    if places is not None:
+        return f"{value:.{places}%}"
     if 0 < value < 0.001:
-        return "under 0.1\u202f%"
+        return "<0.1%"
     if 0.999 < value < 1:
-        return "over 99.9\u202f%"
+        return ">99.9%"
+    if value in (0, 1):
+        return f"{value:.0%}"
     return f"{value:.1%}" if value < 0.0995 or value > 0.9 else f"{value:.0%}"
 
 
