@@ -11,7 +11,9 @@ class AssignmentsApp(AppConfig):
 
     def ready(self) -> None:
         """Declare who may see the rows."""
-        from labelhub.assignments.models import Assignment
+        from labelhub.assignments.models import Assignment, Batch, BatchItem
         from labelhub.projects.permissions import Secrecy, register
 
         register(Assignment, Secrecy.OWN, "item__project", "labeler__user")
+        register(Batch, Secrecy.ADMIN, "project")
+        register(BatchItem, Secrecy.ADMIN, "batch__project")

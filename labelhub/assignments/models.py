@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 
 from labelhub.catalog.models import Item
-from labelhub.projects.models import Labeler
+from labelhub.projects.models import Labeler, Project
 
 
 class Assignment(models.Model):
@@ -18,6 +19,10 @@ class Assignment(models.Model):
     label of the item was seen, null where the source of an imported reading does not say. ``reason`` says why this item to
     this person; it never reaches the annotator. ``fence`` goes up with each new lease, so that a write under an old lease is
     refused. ``follows`` is the assignment whose submission came back.
+
+    ``assigned_by`` names who gave it by hand, ``due_at`` until when; such work has no lease before it is begun.
+    ``continues`` is the work of somebody else whose draft was handed over. ``requeued_at`` says that an admin opened
+    skipped work to its labeler again.
     """
 
     class State(models.TextChoices):
@@ -41,6 +46,11 @@ class Assignment(models.Model):
     skip_reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True)
+    begun_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    assigned_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    continues = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="continued_by")
+    requeued_at = models.DateTimeField(null=True)
 
     class Meta:
         """One open assignment a labeler and item; one planned read unless it is a repeat or a rework."""
@@ -57,4 +67,43 @@ class Assignment(models.Model):
                 name="one_independent_read_a_labeler_and_item",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["labeler", "state", "created_at"], name="assignments_of_a_labeler")]
+        indexes: ClassVar = [
+            models.Index(fields=["labeler", "state", "created_at"], name="assignments_of_a_labeler"),
+            models.Index(fields=["labeler", "item"], name="what_a_labeler_met"),
+            models.Index(fields=["lease_until"], condition=models.Q(state="open"), name="leases_that_run"),
+            models.Index(fields=["-created_at", "-id"], name="assignments_newest_first"),
+        ]
+
+
+class Batch(models.Model):
+    """Items that are worked through together, under one priority, due date and required qualification.
+
+    Solo or shared is a property of the batch, never of one item: in a shared one people label together, and nothing made
+    there counts as an independent read.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=80)
+    is_shared = models.BooleanField(default=False)
+    priority = models.IntegerField(default=0)
+    due_at = models.DateTimeField(null=True)
+    qualification = models.CharField(max_length=60, blank=True)
+    created_by = models.CharField(max_length=80)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Names count within a project."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "name"], name="a_batch_name_is_used_once_a_project"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BatchItem(models.Model):
+    """An item lies in a batch; moving it to another is a change of this row."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="places")
+    item = models.OneToOneField(Item, on_delete=models.PROTECT, related_name="+")

@@ -14,11 +14,15 @@ class ProjectsApp(AppConfig):
         from labelhub.projects.models import (
             Acknowledgement,
             GuidelineVersion,
+            KeptApart,
             Labeler,
             Membership,
             OntologyVersion,
             PolicyVersion,
             Project,
+            Qualification,
+            Team,
+            TeamMember,
         )
         from labelhub.projects.permissions import Secrecy, register
 
@@ -29,3 +33,7 @@ class ProjectsApp(AppConfig):
         register(Membership, Secrecy.ADMIN, "project", "user")
         register(Labeler, Secrecy.HIDDEN, "project", "user")
         register(Acknowledgement, Secrecy.OWN, "labeler__project", "labeler__user")
+        register(Team, Secrecy.ADMIN, "project")
+        register(TeamMember, Secrecy.ADMIN, "team__project")
+        register(Qualification, Secrecy.ADMIN, "labeler__project")
+        register(KeptApart, Secrecy.ADMIN, "first__project")

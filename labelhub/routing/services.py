@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from labelhub.annotations.models import Submission
-from labelhub.assignments.selectors import rework_rounds
+from labelhub.assignments.selectors import rework_rounds, wanted_reads
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler
@@ -69,7 +69,7 @@ def situation_of(
     return Situation(
         readers=tuple(_reader(submission, current, scores.pairs, rounds) for submission in current),
         # A reading that was set aside filled one of the wanted reads, and no longer counts as one.
-        wanted_reads=max(1, max(item.wanted_reads, policy.readers) - scores.n_set_aside),
+        wanted_reads=max(1, wanted_reads(item, policy) - scores.n_set_aside),
         agreement=_mean(defined),
         best_pair=max(defined, default=None),
         has_tie=has_tie,

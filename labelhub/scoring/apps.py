@@ -12,7 +12,8 @@ class ScoringApp(AppConfig):
     def ready(self) -> None:
         """Declare who may see the rows."""
         from labelhub.projects.permissions import Secrecy, register
-        from labelhub.scoring.models import GoldReference, Score
+        from labelhub.scoring.models import ExamRuling, GoldReference, Score
 
         register(GoldReference, Secrecy.HIDDEN, "item__project")
         register(Score, Secrecy.HIDDEN, "item__project")
+        register(ExamRuling, Secrecy.ADMIN, "labeler__project")

@@ -34,12 +34,14 @@ from labelhub.exports.models import Release
 from labelhub.formats.shapes import Reading
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.permissions import Action, require
-from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
+from labelhub.projects.services import count_hand_out
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import has_read
+from labelhub.scoring import gold
 from labelhub.workflow import deciding, handing_out, steps
+from labelhub.workflow.desk import Desk, desk_of
 from labelhub.workflow.errors import CannotReturn, ItemExcluded, NoLongerWanted, StepRefused
 from labelhub.workflow.states import State, move
 
@@ -50,27 +52,28 @@ REWORK_LEASE_S = 7 * 24 * 3600
 def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | None:
     """Give the labeler what they read next, or None. Asking again returns what they have begun, under a new lease.
 
-    Writes ``item.handed_out``. Raises ``NotALabelerNow`` and ``GuidelineUnread``.
+    Writes ``item.handed_out``. Raises ``NotALabelerNow``, ``GuidelineUnread``, ``ExamFailed``, ``ExamTooShort`` and
+    ``EnoughForToday``.
     """
     at = now or timezone.now()
-    handing_out.require_may_label(labeler)
     expire_leases(project=labeler.project, now=at)
-    _, policy = current_policy(labeler.project)
     with transaction.atomic():
+        desk = desk_of(labeler, is_locked=True)
         begun = assigned.open_of(labeler).first()
         if begun is not None:
-            lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else policy.lease_s
+            lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else desk.policy.lease_s
             return assignments.take_over(assignment=begun, lease_s=lease_s, now=at)
-        choice = handing_out.choose(labeler, policy)
-        if choice is not None:
-            return _give(choice, labeler, policy, at)
+        chosen = handing_out.choose(desk, at)
+        if chosen.choice is not None:
+            return _give(chosen.choice, desk, at)
     # Items that others held were passed over. One may still want a reader once they let go of it, and whoever is told
-    # "nothing" does not ask again. One lock a transaction, so that two who wait never wait for each other.
-    for key in handing_out.wanting(labeler, policy):
+    # "nothing" does not ask again. One item's lock a transaction, so that two who wait never wait for each other.
+    for key in chosen.held:
         with transaction.atomic():
-            choice = handing_out.choose_held(locked(key), labeler, policy)
+            desk = desk_of(labeler, is_locked=True)
+            choice = handing_out.choose_held(locked(key), desk)
             if choice is not None:
-                return _give(choice, labeler, policy, at)
+                return _give(choice, desk, at)
     return None
 
 
@@ -290,14 +293,18 @@ def locked(item_id: int) -> Item:
     return Item.objects.select_for_update(of=("self",)).select_related("project").get(pk=item_id)
 
 
-def _give(choice: handing_out.Choice, labeler: Labeler, policy: Policy, at: datetime) -> Assignment:
+def _give(choice: handing_out.Choice, desk: Desk, at: datetime) -> Assignment:
+    labeler, item = desk.labeler, choice.item
     assignment = assignments.open_assignment(
-        item=choice.item, labeler=labeler, read_kind=choice.read_kind, planned_blind=choice.planned_blind,
-        reason=choice.reason, lease_s=policy.lease_s, now=at,
+        item=item, labeler=labeler, read_kind=choice.read_kind, planned_blind=choice.planned_blind,
+        reason=choice.reason, lease_s=desk.policy.lease_s, is_begun=True, now=at,
     )  # fmt: skip
-    if choice.item.state == State.WAITING:
-        move(item=choice.item, to=State.READING, now=at)
-    _event(choice.item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
+    if item.state == State.WAITING and choice.read_kind in assigned.FILLING:
+        move(item=item, to=State.READING, now=at)
+    count_hand_out(labeler=labeler)
+    if choice.gold is not None:
+        gold.expose_gold(gold=choice.gold, most=desk.policy.gold_max_exposures)
+    _event(item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
     return assignment
 
 
