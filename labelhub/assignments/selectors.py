@@ -126,8 +126,8 @@ def rework_rounds(item: Item) -> dict[int, int]:
     return {row["labeler"]: row["n"] for row in rows}
 
 
-def met_by(labeler: Labeler, *, is_skipped_forgiven: bool = False) -> QuerySet[Assignment]:
-    """Return the assignments for which an item (``OuterRef("pk")``) does not go to this labeler again.
+def met_by(labeler: int, *, is_skipped_forgiven: bool = False) -> QuerySet[Assignment]:
+    """Return the assignments for which an item (``OuterRef("pk")``) does not go to the labeler with this id again.
 
     Work whose time ended may be taken again, and skipped work that an admin opened again; with ``is_skipped_forgiven`` all
     skipped work.

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, IntegerField, QuerySet, Subquery, Value
+from django.db.models import Count, F, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -190,6 +190,5 @@ def _close_open(rows: QuerySet[Assignment], state: str, *, at: datetime, skip_re
 
 def _recount(item_id: int) -> None:
     """Count the item's reads again, so that handing out needs to count nothing: never a sum that could drift."""
-    taken = filling().filter(item_id=item_id).order_by().values("item")
-    count = taken.annotate(n=Count("labeler", distinct=True)).values("n")
-    Item.objects.filter(pk=item_id).update(reads_taken=Coalesce(Subquery(count, output_field=IntegerField()), Value(0)))
+    taken = filling().filter(item_id=item_id).order_by().aggregate(n=Count("labeler", distinct=True))["n"]
+    Item.objects.filter(pk=item_id).update(reads_taken=taken)

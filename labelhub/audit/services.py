@@ -51,8 +51,10 @@ def append(
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An audit event is written in the transaction of what it records.")
     chain = chain_of(project_id)
-    ChainHead.objects.get_or_create(chain=chain)
-    head = ChainHead.objects.select_for_update().get(chain=chain)
+    head = ChainHead.objects.select_for_update().filter(chain=chain).first()
+    if head is None:
+        ChainHead.objects.get_or_create(chain=chain)
+        head = ChainHead.objects.select_for_update().get(chain=chain)
     event = Event(
         chain=chain,
         seq=head.seq + 1,

@@ -6,10 +6,12 @@ the first lock of a hand-out; items come after it, the audit chain last.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from labelhub.assignments.models import Batch
 from labelhub.projects.models import (
@@ -25,6 +27,7 @@ from labelhub.projects.models import (
 from labelhub.projects.policy import Policy, read_policy
 from labelhub.scoring.models import GoldReference
 from labelhub.workflow.errors import GuidelineUnread, NotALabelerNow
+from labelhub.workflow.prepared import SLOTS, rows
 
 _ROLES = ["", *Role.values]
 
@@ -56,39 +59,64 @@ def desk_of(labeler: Labeler, *, is_locked: bool = False) -> Desk:
 
     Raises ``NotALabelerNow`` where their membership ended or the account is disabled, and ``GuidelineUnread``.
     """
-    rows = _annotated(labeler)
-    if is_locked:
-        # No key lock: rows that refer to the labeler may be written meanwhile, so steps that hold an item never wait here.
-        rows = rows.select_for_update(of=("self",), no_key=True)
-    row: Any = rows.first()
-    if row is None or row.user is None or not row.user.is_active:
+    found = rows(
+        ("desk", labeler.project_id, is_locked), lambda: _query(labeler.project_id, is_locked=is_locked), [labeler.pk]
+    )
+    if not found:
         raise NotALabelerNow
-    role = max(row.own_role or "", row.user.site_role, key=_ROLES.index)
-    if not role:
+    facts = Facts(*found[0])
+    role = max(facts.own_role or "", facts.site_role or "", key=_ROLES.index)
+    if not (role and facts.is_active):
         raise NotALabelerNow
-    if not (row.is_guideline_empty or row.is_guideline_read):
-        raise GuidelineUnread(guideline_id=row.guideline_id, number=row.guideline_number)
-    return Desk(row, role, read_policy(row.policy_content), row.is_kept_apart, row.has_batches, row.has_training)
+    if facts.guideline_text.strip() and not facts.is_guideline_read:
+        raise GuidelineUnread(guideline_id=facts.guideline_id, number=facts.guideline_number)
+    labeler.n_handed = facts.n_handed
+    flags = (facts.is_kept_apart, facts.has_batches, facts.has_training)
+    return Desk(labeler, role, _policy(facts.policy_content), *map(bool, flags))
 
 
-def _annotated(labeler: Labeler) -> Any:
-    project = labeler.project_id
+class Facts(NamedTuple):
+    """One row of the desk's query, in its order."""
+
+    n_handed: int
+    is_active: bool
+    site_role: str | None
+    own_role: str | None
+    policy_content: Any
+    guideline_id: int
+    guideline_number: int
+    guideline_text: str
+    is_guideline_read: bool
+    is_kept_apart: bool
+    has_batches: bool
+    has_training: bool
+
+
+@lru_cache(maxsize=64)
+def _policy_of(content: str) -> Policy:
+    return read_policy(json.loads(content))
+
+
+def _policy(content: Any) -> Policy:
+    return _policy_of(content) if isinstance(content, str) else read_policy(content)
+
+
+def _query(project: int, *, is_locked: bool) -> QuerySet[Any, Any]:
     guideline = GuidelineVersion.objects.filter(project=project).order_by("-number")
     apart = KeptApart.objects.filter(ended_at=None).filter(Q(first=OuterRef("pk")) | Q(second=OuterRef("pk")))
     training = GoldReference.objects.filter(
         kind=GoldReference.Kind.TRAINING, retired_at=None, rested_at=None, item__project=project
     )
     current = Membership.objects.filter(project=project, user=OuterRef("user"), removed_at=None)
-    return Labeler.objects.filter(pk=labeler.pk).select_related("user", "project").annotate(
-        own_role=Subquery(current.values("role")[:1]),
-        policy_content=Subquery(PolicyVersion.objects.filter(project=project).order_by("-number").values("content")[:1]),
-        guideline_id=Subquery(guideline.values("pk")[:1]),
-        guideline_number=Subquery(guideline.values("number")[:1]),
-        is_guideline_empty=Exists(GuidelineVersion.objects.filter(pk__in=guideline.values("pk")[:1], text__regex=r"^\s*$")),
-        is_guideline_read=Exists(
-            Acknowledgement.objects.filter(labeler=OuterRef("pk"), guideline__in=guideline.values("pk")[:1])
-        ),
-        is_kept_apart=Exists(apart),
-        has_batches=Exists(Batch.objects.filter(project=project)),
-        has_training=Exists(training),
+    read = Acknowledgement.objects.filter(labeler=OuterRef("pk"), guideline__in=guideline.values("pk")[:1])
+    labelers = Labeler.objects.filter(pk=SLOTS[0], user__isnull=False)
+    if is_locked:
+        # No key lock: rows that refer to the labeler may be written meanwhile, so steps that hold an item never wait here.
+        labelers = labelers.select_for_update(of=("self",), no_key=True)
+    return labelers.values_list(
+        "n_handed", "user__is_active", "user__site_role",
+        Subquery(current.values("role")[:1]),
+        Subquery(PolicyVersion.objects.filter(project=project).order_by("-number").values("content")[:1]),
+        Subquery(guideline.values("pk")[:1]), Subquery(guideline.values("number")[:1]), Subquery(guideline.values("text")[:1]),
+        Exists(read), Exists(apart), Exists(Batch.objects.filter(project=project)), Exists(training),
     )  # fmt: skip

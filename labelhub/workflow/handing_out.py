@@ -31,6 +31,7 @@ from labelhub.workflow import placement, queue
 from labelhub.workflow.desk import Desk, desk_of
 from labelhub.workflow.draws import draw
 from labelhub.workflow.errors import EnoughForToday, StepRefused
+from labelhub.workflow.prepared import SLOTS, rows
 
 ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 
@@ -139,6 +140,12 @@ def has_work(labeler: Labeler, policy: Policy) -> bool:
     return placement.gold_wanting(desk, queue.wanting(desk)) is not None
 
 
+def has_open(desk: Desk) -> bool:
+    """Whether the labeler holds work that is to be taken up before anything new."""
+    mine = Assignment.objects.filter(labeler=SLOTS[0], state=Assignment.State.OPEN)
+    return bool(rows(("open-of",), lambda: mine.values_list("pk")[:1], [desk.labeler.pk]))
+
+
 def require_room_today(desk: Desk, at: datetime) -> None:
     """Raise ``EnoughForToday`` where the labeler was given as many items today as the policy allows."""
     most = desk.policy.max_items_a_day
@@ -153,7 +160,7 @@ def require_room_today(desk: Desk, at: datetime) -> None:
 def lock(items: QuerySet[Item]) -> QuerySet[Item]:
     """Return ``items`` so that reading one locks it; where the database can, those that others hold are passed over."""
     can_skip = connection.features.has_select_for_update_skip_locked
-    return items.select_related("project").select_for_update(of=("self",), skip_locked=can_skip)
+    return items.select_for_update(of=("self",), skip_locked=can_skip)
 
 
 def _placed(desk: Desk, at: datetime) -> Choice | None:

@@ -59,7 +59,7 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
     expire_leases(project=labeler.project, now=at)
     with transaction.atomic():
         desk = desk_of(labeler, is_locked=True)
-        begun = assigned.open_of(labeler).first()
+        begun = assigned.open_of(labeler).first() if handing_out.has_open(desk) else None
         if begun is not None:
             lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else desk.policy.lease_s
             return assignments.take_over(assignment=begun, lease_s=lease_s, now=at)

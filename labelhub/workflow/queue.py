@@ -8,7 +8,7 @@ items that somebody began come first. Where the windows hold nothing for the lab
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any
 
 from django.db.models import (
@@ -37,6 +37,7 @@ from labelhub.reviews.models import Decision
 from labelhub.scoring.models import GoldReference
 from labelhub.workflow.desk import Desk
 from labelhub.workflow.draws import draw
+from labelhub.workflow.prepared import SLOTS, rows
 
 # How many items a labeler looks at on one level of priority, and how many levels before all are searched.
 WINDOW, MOST_LEVELS = 24, 3
@@ -47,17 +48,15 @@ WANTING = (Item.State.READING, Item.State.WAITING)
 
 def near(desk: Desk) -> Iterator[int]:
     """Yield candidates from the labeler's windows, the first wanted first; may miss some that lie elsewhere."""
-    items = _wanting(desk.labeler)
     start = draw(desk.project, "window", desk.labeler.pk, desk.labeler.n_handed)
-    priority: int | None = None
+    priority = _highest(desk)
     for _ in range(MOST_LEVELS):
-        below = items if priority is None else items.filter(priority__lt=priority)
-        priority = below.order_by("-priority").values_list("priority", flat=True).first()
         if priority is None:
             return
         for state in WANTING:
-            level = with_room(items.filter(priority=priority, state=state), desk.policy)
-            yield from _window(level.annotate(is_barred=barred(desk)), desk, start)
+            yield from _window(desk, state, priority, start)
+        below = _wanting(desk.project.pk).filter(priority__lt=priority)
+        priority = below.order_by("-priority").values_list("priority", flat=True).first()
 
 
 def everywhere(desk: Desk, *, is_skipped_forgiven: bool = False) -> list[int]:
@@ -65,9 +64,8 @@ def everywhere(desk: Desk, *, is_skipped_forgiven: bool = False) -> list[int]:
 
     With ``is_skipped_forgiven`` also items that they skipped.
     """
-    found = (
-        wanting(desk).annotate(is_barred=barred(desk, is_skipped_forgiven=is_skipped_forgiven)).filter(is_barred=False)
-    )
+    is_barred = barred(desk, desk.labeler.pk, is_skipped_forgiven=is_skipped_forgiven)
+    found = wanting(desk).annotate(is_barred=is_barred).filter(is_barred=False)
     order = found.order_by("-priority", "state", "place").values_list("pk", flat=True)
     return list(order[:MOST_CANDIDATES])
 
@@ -75,13 +73,16 @@ def everywhere(desk: Desk, *, is_skipped_forgiven: bool = False) -> list[int]:
 def at_random(desk: Desk) -> Iterator[int]:
     """Yield items that want no further reader and that this labeler could read, from a point drawn for this hand-out."""
     start = draw(desk.project, "extra-window", desk.labeler.pk, desk.labeler.n_handed)
-    items = Item.objects.filter(project=desk.project).exclude(state__in=[Item.State.EXCLUDED, *WANTING])
-    yield from _window(items.annotate(is_barred=barred(desk)), desk, start)
+    done = Item.objects.filter(project=desk.project).exclude(state__in=[Item.State.EXCLUDED, *WANTING])
+    items = done.annotate(is_barred=barred(desk, desk.labeler.pk)).order_by("place").values_list("pk", "is_barred")
+    seen = list(items.filter(place__gte=start)[:WINDOW])
+    seen += items.filter(place__lt=start)[: WINDOW - len(seen)]
+    yield from _free(seen, desk)
 
 
 def wanting(desk: Desk) -> QuerySet[Item]:
     """Return the items that want a reader, whoever it is."""
-    return with_room(_wanting(desk.labeler), desk.policy)
+    return with_room(_wanting(desk.project.pk), desk.policy)
 
 
 def with_room(items: QuerySet[Item], policy: Policy) -> QuerySet[Item]:
@@ -93,28 +94,28 @@ def with_room(items: QuerySet[Item], policy: Policy) -> QuerySet[Item]:
     return items.filter(reads_taken__lt=Greatest(F("wanted_reads"), planned))
 
 
-def barred(desk: Desk, *, is_skipped_forgiven: bool = False) -> ExpressionWrapper[Q]:
-    """Whether an item may not go to this labeler, and each reason in turn."""
-    labeler, policy = desk.labeler, desk.policy
+def barred(desk: Desk, labeler: int, *, is_skipped_forgiven: bool = False) -> ExpressionWrapper[Q]:
+    """Whether an item may not go to the desk's labeler, whose id is ``labeler`` (or a slot for it): each reason in turn."""
+    policy = desk.policy
     reasons = Q(Exists(met_by(labeler, is_skipped_forgiven=is_skipped_forgiven)))
     # Gold is placed by draws of its own.
     reasons |= Q(Exists(GoldReference.objects.filter(item=OuterRef("pk"), retired_at=None)))
     if desk.role != Role.ANNOTATOR:
-        reasons |= Q(Exists(Decision.objects.filter(item=OuterRef("pk"), reviewer=labeler.user_id)))
+        reasons |= Q(Exists(Decision.objects.filter(item=OuterRef("pk"), reviewer=desk.labeler.user_id)))
     if desk.is_kept_apart:
         reasons |= Q(Exists(_of_partners(labeler).filter(item=OuterRef("pk"))))
     if desk.has_batches:
         reasons |= Q(Exists(_closed_to(labeler)))
     if policy.same_subject == "different":
-        reasons |= ~Q(group_key="") & Q(Exists(_reads_of_the_group(labeler.project_id).filter(labeler=labeler)))
+        reasons |= ~Q(group_key="") & Q(Exists(_reads_of_the_group(desk.project.pk).filter(labeler=labeler)))
     if policy.same_subject == "same":
-        reasons |= _is_of_other_readers(labeler, policy)
+        reasons |= _is_of_other_readers(labeler, desk)
     return ExpressionWrapper(reasons, output_field=BooleanField())
 
 
 def is_with_partner(item: Item, labeler: Labeler) -> bool:
     """Whether somebody who is kept apart from the labeler reads or read the item."""
-    return _of_partners(labeler).filter(item=item).exists()
+    return _of_partners(labeler.pk).filter(item=item).exists()
 
 
 def is_shared(item: Item) -> bool:
@@ -122,21 +123,48 @@ def is_shared(item: Item) -> bool:
     return BatchItem.objects.filter(item=item, batch__is_shared=True).exists()
 
 
-def _wanting(labeler: Labeler) -> QuerySet[Item]:
-    return Item.objects.filter(project=labeler.project_id, state__in=WANTING)
+def _wanting(project: int) -> QuerySet[Item]:
+    return Item.objects.filter(project=project, state__in=WANTING)
 
 
-def _window(level: QuerySet[Any], desk: Desk, start: float) -> Iterator[int]:
+def _highest(desk: Desk) -> int | None:
+    """Return the highest priority of what is waiting or being read; None where there is nothing."""
+    project = desk.project.pk
+    found = rows(("highest",), lambda: _wanting(SLOTS[0]).order_by("-priority").values_list("priority")[:1], [project])
+    return int(found[0][0]) if found else None
+
+
+def _window(desk: Desk, state: str, priority: int, start: float) -> Iterator[int]:
     """Yield what the labeler may read of the ``WINDOW`` items from ``start`` on, around the circle."""
-    rows = list(level.filter(place__gte=start).order_by("place").values_list("pk", "is_barred")[:WINDOW])
-    if len(rows) < WINDOW:
-        rest = level.filter(place__lt=start).order_by("place").values_list("pk", "is_barred")
-        rows += rest[: WINDOW - len(rows)]
-    free = [pk for pk, is_barred in rows if not is_barred]
+    values = [desk.project.pk, priority, desk.labeler.pk, start]
+    seen = rows(("window", "gte", state, *_kind(desk)), lambda: _level(desk, state, "gte"), values)
+    if len(seen) < WINDOW:
+        rest = rows(("window", "lt", state, *_kind(desk)), lambda: _level(desk, state, "lt"), values)
+        seen += rest[: WINDOW - len(seen)]
+    yield from _free(seen, desk)
+
+
+def _level(desk: Desk, state: str, side: str) -> QuerySet[Any, Any]:
+    project, priority, labeler, start = SLOTS[:4]
+    level = with_room(Item.objects.filter(project=project, state=state, priority=priority), desk.policy)
+    found = level.annotate(is_barred=barred(desk, labeler)).filter(**{f"place__{side}": start})
+    return found.order_by("place").values_list("pk", "is_barred")[:WINDOW]
+
+
+def _kind(desk: Desk) -> tuple[Hashable, ...]:
+    """What changes the text of a labeler's query, or parameters that are theirs for long."""
+    policy = desk.policy
+    own = desk.labeler.user_id if desk.role != Role.ANNOTATOR else None
+    subject = policy.same_subject if policy.same_subject == "any" else f"{policy.same_subject} {desk.project.pk}"
+    return policy.readers, policy.overlap_share, subject, own, desk.is_kept_apart, desk.has_batches
+
+
+def _free(seen: Iterable[tuple[Any, ...]], desk: Desk) -> Iterator[int]:
+    free = [pk for pk, is_barred in seen if not is_barred]
     yield from sorted(free, key=lambda pk: draw(desk.project, "order", desk.labeler.pk, pk))
 
 
-def _of_partners(labeler: Labeler) -> QuerySet[Assignment]:
+def _of_partners(labeler: int) -> QuerySet[Assignment]:
     pairs = KeptApart.objects.filter(ended_at=None)
     return filling().filter(
         Q(labeler__in=pairs.filter(first=labeler).values("second"))
@@ -144,7 +172,7 @@ def _of_partners(labeler: Labeler) -> QuerySet[Assignment]:
     )
 
 
-def _closed_to(labeler: Labeler) -> QuerySet[BatchItem]:
+def _closed_to(labeler: int) -> QuerySet[BatchItem]:
     held = Qualification.objects.filter(labeler=labeler, ended_at=None).values("name")
     asking = BatchItem.objects.filter(item=OuterRef("pk")).exclude(batch__qualification="")
     return asking.exclude(batch__qualification__in=held)
@@ -154,14 +182,14 @@ def _reads_of_the_group(project_id: int) -> QuerySet[Assignment]:
     return filling().filter(item__project=project_id, item__group_key=OuterRef("group_key"))
 
 
-def _is_of_other_readers(labeler: Labeler, policy: Policy) -> Q:
+def _is_of_other_readers(labeler: int, desk: Desk) -> Q:
     """Whether the subject has as many readers as are wanted, who are still here, and this labeler is none of them."""
-    here = Membership.objects.filter(project=labeler.project_id, removed_at=None).values("user")
-    readers = _reads_of_the_group(labeler.project_id).filter(labeler__user__in=here).order_by()
+    here = Membership.objects.filter(project=desk.project.pk, removed_at=None).values("user")
+    readers = _reads_of_the_group(desk.project.pk).filter(labeler__user__in=here).order_by()
     count = readers.values("item__group_key").annotate(n=Count("labeler", distinct=True)).values("n")
     is_mine = Exists(readers.filter(labeler=labeler))
     is_full = Exists(
-        Item.objects.filter(pk=OuterRef("pk")).annotate(n=Value(policy.readers))
+        Item.objects.filter(pk=OuterRef("pk")).annotate(n=Value(desk.policy.readers))
         .filter(n__lte=Coalesce(Subquery(count, output_field=IntegerField()), Value(0)))
     )  # fmt: skip
     return ~Q(group_key="") & Q(is_full) & ~Q(is_mine)
