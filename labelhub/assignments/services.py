@@ -146,6 +146,12 @@ def requeue_skipped(*, assignment: Assignment, now: datetime | None = None) -> b
     return bool(rows.update(requeued_at=now or timezone.now()))
 
 
+def forgive_skips(*, item: Item, labeler: Labeler, now: datetime | None = None) -> None:
+    """Open an item to a labeler again who skipped it, because the policy lets it come back later."""
+    rows = Assignment.objects.filter(item=item, labeler=labeler, state=State.SKIPPED, requeued_at=None)
+    rows.update(requeued_at=now or timezone.now())
+
+
 def _bars(earlier: Assignment) -> bool:
     """Whether an earlier assignment means that its labeler does not get the item again."""
     if earlier.state == State.SKIPPED:

@@ -70,7 +70,11 @@ def queue(request: HttpRequest) -> HttpResponse:
 def take_next(request: HttpRequest) -> HttpResponse:
     """Hand out the next item and open it."""
     labeler = _labeler(request, request.POST.get("project", ""))
-    address = _next_address(labeler)
+    try:
+        address = _next_address(labeler, is_told=True)
+    except StepRefused as refusal:
+        messages.warning(request, str(refusal))
+        address = _queue_address(labeler)
     if address is None:
         messages.info(request, "Nothing waits for you in this project now. Come back later, or take another project.")
         return redirect(_queue_address(labeler))
@@ -157,6 +161,8 @@ def submit(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
         extent=extent if isinstance(extent, Mapping) else {},
     )
     reply = {"version": submission.version, "submitted_at": submission.submitted_at.isoformat()}
+    if own.read_kind == "training":
+        return JsonResponse({**reply, "next": reverse("label-feedback", args=[own.pk])})
     return JsonResponse({**reply, "next": _next_address(own.labeler) or _queue_address(own.labeler)})
 
 
@@ -217,11 +223,19 @@ def _labeler(request: HttpRequest, slug: str) -> Labeler:
     return next(begun, labelers[0])
 
 
-def _next_address(labeler: Labeler) -> str | None:
-    """Hand out the next item and return its page; None where there is none, or the instructions must be read first."""
+def _next_address(labeler: Labeler, *, is_told: bool = False) -> str | None:
+    """Hand out the next item and return its page; None where there is none.
+
+    The queue's page where the instructions must be read first, or where a refusal is told there: who asks again is told why
+    (``is_told``).
+    """
     try:
         assignment = lifecycle.hand_out(labeler=labeler)
     except GuidelineUnread:
+        return _queue_address(labeler)
+    except StepRefused:
+        if is_told:
+            raise
         return _queue_address(labeler)
     return None if assignment is None else reverse("label-workspace", args=[assignment.pk])
 

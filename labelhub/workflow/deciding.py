@@ -13,6 +13,7 @@ from labelhub.assignments import selectors as assigned
 from labelhub.catalog.models import Item
 from labelhub.consensus.merge import Merged
 from labelhub.consensus.services import merged_label
+from labelhub.projects.selectors import current_policy
 from labelhub.reviews.selectors import rejected
 from labelhub.routing.policy_rules import Verdict
 from labelhub.routing.services import may_be_accepted, route_item
@@ -49,8 +50,12 @@ def score_then_decide(item: Item) -> Decided | None:
 
 
 def want_reads(item: Item, wanted: int) -> None:
-    """Ask for more readers: the item shall have ``wanted`` reads, and stands in the queue again."""
-    if wanted > item.wanted_reads:
+    """Ask for more readers: the item shall have ``wanted`` reads, and stands in the queue again.
+
+    What the policy plans anyway is not written down, so that a changed share of overlap reaches items at once.
+    """
+    _, policy = current_policy(item.project)
+    if wanted > max(item.wanted_reads, assigned.planned_reads(item, policy)):
         Item.objects.filter(pk=item.pk).update(wanted_reads=wanted)
         item.wanted_reads = wanted
     move(item=item, to=State.READING)

@@ -25,11 +25,12 @@ from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler, Role
 from labelhub.projects.permissions import Action, require, role_in
 from labelhub.projects.policy import Policy
+from labelhub.projects.selectors import current_policy
 from labelhub.projects.teams import holds
 from labelhub.reviews.selectors import has_judged
 from labelhub.scoring.gold import current_gold
 from labelhub.workflow import deciding, lifecycle, queue
-from labelhub.workflow.errors import SkipForbidden, StepRefused
+from labelhub.workflow.errors import StepRefused
 from labelhub.workflow.states import State, move
 
 
@@ -60,7 +61,7 @@ def assign_by_hand(*, items: Sequence[Item], labeler: Labeler, by: User, due_at:
     require(by, Action.MANAGE, labeler)
 
     def give(item: Item) -> None:
-        policy = lifecycle.current_policy(item.project)[1]
+        policy = current_policy(item.project)[1]
         kind, is_planned = _reading_of(item, labeler, policy)
         given = assignments.open_assignment(
             item=item, labeler=labeler, read_kind=kind, planned_blind=is_planned, reason=f"Assigned to you by {by}.",
@@ -121,7 +122,7 @@ def hand_over(
             _event(item, "assignment.handed_over", by, **facts, rework=True)
             return
         has_draft = documents.has_operations(row)
-        policy = lifecycle.current_policy(item.project)[1]
+        policy = current_policy(item.project)[1]
         assignments.withdraw(assignment=row)
         item.refresh_from_db()
         kind, is_planned = _reading_of(item, to, policy)
@@ -140,12 +141,6 @@ def hand_over(
 def release_work_of(*, labeler: Labeler, by: User, reason: str) -> Outcome:
     """Put all open work of somebody back into the queue, as on their departure. Writes ``assignment.requeued``."""
     return requeue(chosen=list(assigned.open_of(labeler)), by=by, reason=reason)
-
-
-def require_skippable(policy: Policy) -> None:
-    """Raise ``SkipForbidden`` where the policy allows no skipping."""
-    if policy.skip_rule == "forbidden":
-        raise SkipForbidden
 
 
 def authors_of(assignment: Assignment) -> list[Labeler]:

@@ -109,10 +109,12 @@ def take_again(*, assignment: Assignment, by: User, now: datetime | None = None)
 def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) -> None:
     """Give an item back unread; the labeler does not get it again. Writes ``assignment.skipped``.
 
-    A rework that its author declines goes to a reviewer. Raises ``NotOpen`` where it was closed already.
+    A rework that its author declines goes to a reviewer. Raises ``NotOpen`` where it was closed already, and
+    ``SkipForbidden`` where the policy allows no skipping.
     """
     with transaction.atomic():
         item = locked(assignment.item_id)
+        steps.require_skippable(item)
         assignments.close(assignment=assignment, state=Assignment.State.SKIPPED, reason=reason.strip(), now=now)
         _event(item, "assignment.skipped", f"labeler:{assignment.labeler_id}", assignment=str(assignment.pk))
         deciding.after_reader_left(item)
@@ -295,6 +297,8 @@ def locked(item_id: int) -> Item:
 
 def _give(choice: handing_out.Choice, desk: Desk, at: datetime) -> Assignment:
     labeler, item = desk.labeler, choice.item
+    if desk.policy.skip_rule == "later":
+        assignments.forgive_skips(item=item, labeler=labeler, now=at)
     assignment = assignments.open_assignment(
         item=item, labeler=labeler, read_kind=choice.read_kind, planned_blind=choice.planned_blind,
         reason=choice.reason, lease_s=desk.policy.lease_s, is_begun=True, now=at,
