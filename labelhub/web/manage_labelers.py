@@ -16,10 +16,12 @@ from labelhub.annotations.plain import rater_key
 from labelhub.projects import selectors
 from labelhub.projects.models import Labeler, Project, Role
 from labelhub.projects.permissions import NotFound
+from labelhub.projects.teams import labelers_in, teams_of
 from labelhub.scoring.panel_rows import Measured, PairRow, Panel
 from labelhub.web.access import project_page
 from labelhub.web.case_pictures import GAP_BETWEEN_PX, SIDE_PX
 from labelhub.web.evidence import MOST_CODES, items_link
+from labelhub.web.manage_teams import team_asked_for
 from labelhub.web.tables import csv_answer, wants_csv
 
 CSV_HEADER = (
@@ -43,6 +45,10 @@ def labelers(request: HttpRequest, project: Project) -> HttpResponseBase:
     """List labelers by name with their numbers against the others and against gold."""
     standing = analytics.standing_of(project)
     entries = analytics.labeler_table(project)
+    team = team_asked_for(request, project)
+    if team is not None:
+        inside = set(labelers_in(team).values_list("pk", flat=True))
+        entries = tuple(entry for entry in entries if entry.labeler.pk in inside)
     if wants_csv(request):
         return csv_answer(f"{project.slug}-labelers", CSV_HEADER, _csv_rows(entries))
     rows = [entry.row for entry in entries if entry.row is not None]
@@ -56,6 +62,8 @@ def labelers(request: HttpRequest, project: Project) -> HttpResponseBase:
             ("Against gold", _table(entries, "gold")),
         ],
         "has_numbers": bool(rows),
+        "teams": teams_of(project),
+        "team": team,
     }
     return render(request, "manage/labelers.html", context)
 
