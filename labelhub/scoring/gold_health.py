@@ -67,17 +67,16 @@ def gold_rows(project: Project, *, kind: str = "", before: int | None = None) ->
 
 def gold_counts(project: Project) -> GoldCounts:
     """Return how much gold there is of each kind. One query."""
-    rows = GoldReference.objects.filter(item__project=project).values("kind", "retired_at__isnull", "rested_at__isnull")
-    in_use = dict.fromkeys(GoldReference.Kind.values, 0)
-    n_resting = n_retired = 0
-    for row in rows.annotate(n=Count("pk")).order_by():
-        if not row["retired_at__isnull"]:
-            n_retired += row["n"]
-        elif not row["rested_at__isnull"]:
-            n_resting += row["n"]
-        else:
-            in_use[row["kind"]] += row["n"]
-    return GoldCounts(in_use, n_resting, n_retired)
+    stands, rests = Q(retired_at=None), Q(rested_at__isnull=False)
+    rows = GoldReference.objects.filter(item__project=project).values("kind").annotate(
+        in_use=Count("pk", filter=stands & ~rests), resting=Count("pk", filter=stands & rests),
+        retired=Count("pk", filter=~stands),
+    ).order_by()  # fmt: skip
+    found = {row["kind"]: row for row in rows}
+    in_use = {kind: found[kind]["in_use"] if kind in found else 0 for kind in GoldReference.Kind.values}
+    return GoldCounts(
+        in_use, sum(row["resting"] for row in found.values()), sum(row["retired"] for row in found.values())
+    )
 
 
 def gold_audit(project: Project) -> tuple[AuditRow, ...]:
