@@ -26,11 +26,11 @@ from labelhub.assignments.selectors import own_assignment, own_queue
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import NotAllowed, NotFound
-from labelhub.projects.selectors import current_guideline, current_policy, has_acknowledged, labeler_of
+from labelhub.projects.selectors import current_guideline, has_acknowledged, labeler_of
 from labelhub.projects.services import acknowledge_guideline
 from labelhub.reviews.selectors import own_comments
 from labelhub.web.access import page, person
-from labelhub.web.context import homes_of
+from labelhub.web.context import Home, homes_of
 from labelhub.workflow import lifecycle
 from labelhub.workflow.errors import GuidelineUnread, StepRefused
 from labelhub.workflow.handing_out import has_work
@@ -46,7 +46,6 @@ def queue(request: HttpRequest) -> HttpResponse:
     request.project = labeler.project  # type: ignore[attr-defined]
     guideline = current_guideline(labeler.project)
     mine = own_queue(labeler, recent=12)
-    _, policy = current_policy(labeler.project)
     begun = has_draft([entry.id for entry in mine.open])
     return render(
         request,
@@ -59,9 +58,9 @@ def queue(request: HttpRequest) -> HttpResponse:
             "begun": [entry for entry in mine.open if not entry.is_rework],
             "with_draft": begun,
             "recent": mine.closed,
-            "has_work": has_work(labeler, policy),
+            "has_work": bool(mine.open) or has_work(labeler),
             "work": own_work(labeler),
-            "others": [home for home in homes_of(person(request)) if home.project != labeler.project],
+            "others": [home for home in _homes(request) if home.project != labeler.project],
         },
     )
 
@@ -211,16 +210,26 @@ def _bars(work: OwnWork) -> list[dict[str, Any]]:
 
 def _labeler(request: HttpRequest, slug: str) -> Labeler:
     """The labeler that this person is in the project named, else where work of theirs is begun, else in their first."""
-    projects = [home.project for home in homes_of(person(request))]
+    projects = [home.project for home in _homes(request)]
     labelers = []
     for project in projects:
         with suppress(NotFound):
             if not slug or project.slug == slug:
-                labelers.append(labeler_of(person(request), project))
+                labeler = labeler_of(person(request), project)
+                labeler.project = project
+                labelers.append(labeler)
     if not labelers:
         raise NotFound("You label in no such project. Ask an admin to add you.")
     begun = (labeler for labeler in labelers if not slug and own_queue(labeler, recent=1).open)
     return next(begun, labelers[0])
+
+
+def _homes(request: HttpRequest) -> list[Home]:
+    """The person's projects, read once a request; the page's frame finds them there too."""
+    known: list[Home] | None = getattr(request, "homes", None)
+    if known is None:
+        known = request.homes = homes_of(person(request))  # type: ignore[attr-defined]
+    return known
 
 
 def _next_address(labeler: Labeler, *, is_told: bool = False) -> str | None:

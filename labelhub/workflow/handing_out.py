@@ -124,10 +124,8 @@ def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice |
     return found if found.read_kind == assignment.read_kind else None
 
 
-def has_work(labeler: Labeler, policy: Policy) -> bool:
-    """Whether something can be handed out now. A declared disclosure: that there is work, never how much or why."""
-    if Assignment.objects.filter(labeler=labeler, state=Assignment.State.OPEN).exists():
-        return True
+def has_work(labeler: Labeler) -> bool:
+    """Whether something new can be handed out now. A declared disclosure: that there is work, never how much or why."""
     try:
         desk = desk_of(labeler)
         if placement.next_training(desk) is not None or placement.exam_of(desk) is not None:

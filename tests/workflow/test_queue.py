@@ -293,4 +293,4 @@ def test_the_near_window_and_the_search_of_everything_agree_on_what_may_be_read(
         read(cast, cast.ann, SQUARE)
     desk = desk_of(labeler(cast, cast.ann))
     assert set(queue.near(desk)) == set(queue.everywhere(desk))
-    assert handing_out.has_work(desk.labeler, desk.policy)
+    assert handing_out.has_work(desk.labeler)
