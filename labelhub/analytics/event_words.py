@@ -53,6 +53,20 @@ WHAT: Mapping[str, str] = {
     "gate.finding_withdrawn": "took a finding of the gate back",
     "gold.made": "made a reading gold",
     "gold.retired": "took gold out of use",
+    "gold.rested": "gold rests, because enough labelers had it",
+    "gold.doubted": "sent doubtful gold to the reviewers",
+    "exam.passed": "passed the entry exam",
+    "exam.ruled": "decided about an entry exam: {verdict}",
+    "item.assigned": "gave the item to a labeler by hand",
+    "assignment.requeued": "queued work again",
+    "assignment.handed_over": "handed work over",
+    "batch.made": "made a batch of {items} items",
+    "batch.changed": "changed a batch",
+    "team.made": "made a team",
+    "labeler.teams_changed": "changed a labeler's teams",
+    "labeler.qualifications_changed": "changed a labeler's qualifications",
+    "pair.kept_apart": "keeps two labelers apart",
+    "pair.let_together": "no longer keeps two labelers apart",
 }
 # What a route or a verdict did, in place of its key.
 DID: Mapping[str, str] = {

@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 from labelhub.assignments.models import Assignment
 from labelhub.catalog import selectors as catalog
 from labelhub.catalog.models import Item
-from labelhub.projects.models import Labeler, Project
+from labelhub.projects.models import Labeler, Project, TeamMember
 from labelhub.routing.models import Route
 from labelhub.scoring.models import GoldReference, Score
 from labelhub.scoring.reads import VOTING
@@ -52,6 +52,7 @@ class ItemFilter:
     label: str = ""
     agreement_below: float | None = None
     only_gold: bool = False
+    team: int | None = None
     codes: tuple[str, ...] | None = None
 
 
@@ -148,6 +149,10 @@ def _filtered(items: QuerySet[Item], wanted: ItemFilter) -> QuerySet[Item]:
         items = items.annotate(newest_outcome=Subquery(newest)).filter(newest_outcome=wanted.outcome)
     for labeler_id in wanted.labelers:
         read = Assignment.objects.filter(item=OuterRef("pk"), labeler_id=labeler_id, state=Assignment.State.SUBMITTED)
+        items = items.filter(Exists(read))
+    if wanted.team is not None:
+        members = TeamMember.objects.filter(team=wanted.team, ended_at=None).values("labeler")
+        read = Assignment.objects.filter(item=OuterRef("pk"), labeler__in=members, state=Assignment.State.SUBMITTED)
         items = items.filter(Exists(read))
     if wanted.label:
         items = items.filter(Exists(Score.objects.filter(item=OuterRef("pk"), label=wanted.label, replaced_at=None)))

@@ -132,6 +132,28 @@ def beat(*, document: Document, author: User) -> float:
         return _beat(locked, timezone.now())
 
 
+def has_operations(assignment: Assignment) -> bool:
+    """Whether something was done in the assignment's working copy."""
+    return Document.objects.filter(assignment=assignment, head_seq__gt=0).exists()
+
+
+def continue_document(*, former: Assignment, assignment: Assignment) -> Document:
+    """Start the assignment's working copy from the draft of another: every operation comes along, under its own author."""
+    with transaction.atomic():
+        draft = Document.objects.select_for_update().get(assignment=former)
+        copy = Document.objects.create(
+            assignment=assignment, ontology_id=draft.ontology_id, guideline_id=draft.guideline_id,
+            policy_id=draft.policy_id, base=draft.base, head_seq=draft.head_seq,
+        )  # fmt: skip
+        acts = list(Operation.objects.filter(document=draft).order_by("seq"))
+        for act in acts:
+            act.pk, act.document = None, copy
+        Operation.objects.bulk_create(acts)
+        masks = DocumentMask.objects.filter(document=draft).values_list("blob", flat=True)
+        DocumentMask.objects.bulk_create(DocumentMask(document=copy, blob_id=blob) for blob in masks)
+    return copy
+
+
 def renew_lease(*, assignment: Assignment, policy: PolicyVersion | None) -> None:
     """Extend the lease of somebody at work once half of it is over; a longer one (of work that came back) stays as it is."""
     lease_s = read_policy(policy.content if policy else {}).lease_s

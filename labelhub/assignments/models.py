@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 
 from labelhub.catalog.models import Item
-from labelhub.projects.models import Labeler
+from labelhub.projects.models import Labeler, Project
 
 
 class Assignment(models.Model):
@@ -19,6 +20,10 @@ class Assignment(models.Model):
     this person; it never reaches the annotator. ``fence`` goes up with each new lease, so that a write under an old lease is
     refused. ``follows`` is the assignment whose submission came back. Work that waits (parked, or for an answer) has no lease:
     it stays its labeler's, since ``waiting_since``.
+
+    ``assigned_by`` names who gave it by hand, ``due_at`` until when; such work has no lease before it is begun.
+    ``continues`` is the work of somebody else whose draft was handed over. ``requeued_at`` says that an admin opened
+    skipped work to its labeler again.
     """
 
     class State(models.TextChoices):
@@ -49,6 +54,11 @@ class Assignment(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True)
     waiting_since = models.DateTimeField(null=True)
+    begun_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    assigned_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    continues = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="continued_by")
+    requeued_at = models.DateTimeField(null=True)
 
     class Meta:
         """One held assignment a labeler and item; one planned read unless it is a repeat or a rework; known states only."""
@@ -80,7 +90,12 @@ class Assignment(models.Model):
                 name="work_that_is_held_was_not_closed",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["labeler", "state", "created_at"], name="assignments_of_a_labeler")]
+        indexes: ClassVar = [
+            models.Index(fields=["labeler", "state", "created_at"], name="assignments_of_a_labeler"),
+            models.Index(fields=["labeler", "item"], name="what_a_labeler_met"),
+            models.Index(fields=["lease_until"], condition=models.Q(state="open"), name="leases_that_run"),
+            models.Index(fields=["-created_at", "-id"], name="assignments_newest_first"),
+        ]
 
 
 # States in which the work is still its labeler's.
@@ -98,3 +113,37 @@ class Recall(models.Model):
     former = models.OneToOneField(Assignment, on_delete=models.PROTECT, related_name="recall")
     again = models.OneToOneField(Assignment, on_delete=models.PROTECT, related_name="recall_of")
     at = models.DateTimeField(auto_now_add=True)
+
+
+class Batch(models.Model):
+    """Items that are worked through together, under one priority, due date and required qualification.
+
+    Solo or shared is a property of the batch, never of one item: in a shared one people label together, and nothing made
+    there counts as an independent read.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=80)
+    is_shared = models.BooleanField(default=False)
+    priority = models.IntegerField(default=0)
+    due_at = models.DateTimeField(null=True)
+    qualification = models.CharField(max_length=60, blank=True)
+    created_by = models.CharField(max_length=80)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Names count within a project."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "name"], name="a_batch_name_is_used_once_a_project"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BatchItem(models.Model):
+    """An item lies in a batch; moving it to another is a change of this row."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="places")
+    item = models.OneToOneField(Item, on_delete=models.PROTECT, related_name="+")

@@ -10,13 +10,13 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, When
 
 from labelhub.assignments.models import HELD, PAUSED, Assignment
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.permissions import NotFound, Person, visible_to
+from labelhub.projects.policy import Policy
 
 State = Assignment.State
 # Kinds of reading that fill one of an item's wanted reads.
@@ -32,7 +32,8 @@ LONGEST_WAIT_S = 14 * 24 * 3600
 class OwnAssignment:
     """What a labeler may know of an assignment of theirs.
 
-    ``is_rework`` is a declared disclosure: their work came back, or they took it back themselves (``is_recalled``).
+    Declared disclosures: ``is_rework``, their work came back, or they took it back themselves (``is_recalled``); ``due_at``,
+    an admin gave it to them by hand with a date; ``is_training``, feedback follows.
     """
 
     id: uuid.UUID
@@ -40,6 +41,8 @@ class OwnAssignment:
     state: str
     is_rework: bool
     is_recalled: bool
+    is_training: bool
+    due_at: datetime | None
     fence: int
     lease_until: datetime | None
     created_at: datetime
@@ -75,6 +78,7 @@ def own_view(assignment: Assignment) -> OwnAssignment:
     return OwnAssignment(
         id=assignment.pk, item_code=assignment.item.code, state=assignment.state,
         is_rework=assignment.read_kind == "rework", is_recalled=is_recalled(assignment),
+        is_training=assignment.read_kind == "training", due_at=assignment.due_at,
         fence=assignment.fence, lease_until=assignment.lease_until,
         created_at=assignment.created_at, closed_at=assignment.closed_at,
     )  # fmt: skip
@@ -90,9 +94,14 @@ def own_assignment(user: Person, assignment_id: uuid.UUID) -> Assignment:
 
 
 def open_of(labeler: Labeler) -> QuerySet[Assignment]:
-    """Return the labeler's open assignments: begun ones first, then work that came back, then the oldest."""
-    rows = Assignment.objects.filter(labeler=labeler, state=State.OPEN).select_related("item", "labeler")
-    return rows.order_by(F("lease_until").desc(nulls_last=True), "created_at")
+    """Return the labeler's open assignments in the order in which they are taken up.
+
+    Begun ones first (the last begun before others), then work given by hand (the first due before others), then what came
+    back, oldest first.
+    """
+    rows = Assignment.objects.filter(labeler=labeler, state=State.OPEN).select_related("item__project", "labeler")
+    by_hand = Case(When(assigned_by__isnull=False, then=0), default=1)
+    return rows.order_by(F("begun_at").desc(nulls_last=True), by_hand, F("due_at").asc(nulls_last=True), "created_at")
 
 
 def of_item(item: Item) -> QuerySet[Assignment]:
@@ -134,8 +143,8 @@ def overdue(*, project: Project | None = None, now: datetime) -> QuerySet[Assign
 
 
 def n_filled(item: Item) -> int:
-    """Return how many of the item's wanted reads are in or being made."""
-    return _filling().filter(item=item).values("labeler").distinct().count()
+    """Return how many of the item's wanted reads are in or being made, counted now. ``Item.reads_taken`` keeps it."""
+    return filling().filter(item=item).values("labeler").distinct().count()
 
 
 def has_open(item: Item, *, read_kind: str | None = None) -> bool:
@@ -154,27 +163,15 @@ def rework_rounds(item: Item) -> dict[int, int]:
     return {row["labeler"]: row["n"] for row in rows}
 
 
-def items_for(labeler: Labeler, *, project: Project, overlap: int) -> QuerySet[Item]:
-    """Return items that want a further reader and were never with this labeler, in the order of hand-out.
+def met_by(labeler: int, *, is_skipped_forgiven: bool = False) -> QuerySet[Assignment]:
+    """Return the assignments for which an item (``OuterRef("pk")``) does not go to the labeler with this id again.
 
-    ``overlap`` is the policy's number of readers: it may be raised at any time, and items handed out before then follow.
-    Items already begun come first, so that labels are finished rather than started.
+    Work whose time ended may be taken again, and skipped work that an admin opened again; with ``is_skipped_forgiven`` all
+    skipped work.
     """
-    filled = (
-        _filling().filter(item=OuterRef("pk")).order_by().values("item")
-        .annotate(n=Count("labeler", distinct=True)).values("n")
-    )  # fmt: skip
-    met = Assignment.objects.filter(item=OuterRef("pk"), labeler=labeler).exclude(state=State.EXPIRED)
-    wanting = Item.objects.filter(project=project, state__in=[Item.State.WAITING, Item.State.READING])
-    return (
-        wanting.annotate(
-            n_filled=Coalesce(Subquery(filled, output_field=IntegerField()), Value(0)),
-            n_wanted=Greatest(F("wanted_reads"), Value(overlap)),
-        )
-        .filter(n_filled__lt=F("n_wanted"))
-        .exclude(Exists(met))
-        .order_by("-priority", "-n_filled", "id")
-    )
+    rows = Assignment.objects.filter(item=OuterRef("pk"), labeler=labeler).exclude(state=State.EXPIRED)
+    again = Q(state=State.SKIPPED) if is_skipped_forgiven else Q(state=State.SKIPPED, requeued_at__isnull=False)
+    return rows.exclude(again)
 
 
 def never_met(labeler: Labeler, items: QuerySet[Item]) -> QuerySet[Item]:
@@ -182,5 +179,20 @@ def never_met(labeler: Labeler, items: QuerySet[Item]) -> QuerySet[Item]:
     return items.exclude(Exists(Assignment.objects.filter(item=OuterRef("pk"), labeler=labeler)))
 
 
-def _filling() -> QuerySet[Assignment]:
+def wanted_reads(item: Item, policy: Policy) -> int:
+    """Return how many reads the item shall have: the policy's for its part of the items, or more where routing asked."""
+    return max(item.wanted_reads, planned_reads(item, policy))
+
+
+def planned_reads(item: Item, policy: Policy) -> int:
+    """Return how many readers the policy plans for the item, before any label is seen.
+
+    ``overlap_share`` of the items, by a secret draw that stays, get all readers, the others one; changing the share changes
+    it for items at once.
+    """
+    return policy.readers if item.overlap_draw < policy.overlap_share else 1
+
+
+def filling() -> QuerySet[Assignment]:
+    """Return the assignments that fill one of their item's wanted reads."""
     return Assignment.objects.filter(state__in=[*HELD, State.SUBMITTED], read_kind__in=FILLING)

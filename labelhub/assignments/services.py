@@ -6,15 +6,20 @@ one for all it does).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from labelhub.accounts.models import User
 from labelhub.assignments.errors import AlreadyRead, LeaseLost, NotOpen
 from labelhub.assignments.models import HELD, PAUSED, Assignment, Recall
-from labelhub.assignments.selectors import overdue_now
+from labelhub.assignments.selectors import filling, overdue_now
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler
 
@@ -23,28 +28,44 @@ State = Assignment.State
 REPEATABLE = frozenset({"rework", "repeat", "adjudication", "training"})
 
 
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """Who gave work by hand, and until when it is due."""
+
+    by: User
+    due_at: datetime | None = None
+
+
 def open_assignment(
     *, item: Item, labeler: Labeler, read_kind: str, planned_blind: bool, reason: str, lease_s: float | None,
-    follows: Assignment | None = None, now: datetime | None = None,
+    follows: Assignment | None = None, continues: Assignment | None = None, is_begun: bool = False,
+    by_hand: ByHand | None = None, now: datetime | None = None,
 ) -> Assignment:  # fmt: skip
     """Give ``item`` to ``labeler`` for ``lease_s`` seconds (None: no end). An expired one of the same kind is opened again.
 
-    Raises :class:`AlreadyRead` where the labeler has, read or skipped the item, except for a rework or a repeat read.
+    The caller holds the item. Raises :class:`AlreadyRead` where the labeler has, read or skipped the item, except for a
+    rework or a repeat read, or where an admin opened skipped work again.
     """
     at = now or timezone.now()
     lease_until = None if lease_s is None else at + timedelta(seconds=lease_s)
-    earlier = Assignment.objects.filter(item=item, labeler=labeler)
-    if read_kind not in REPEATABLE and earlier.exclude(state=State.EXPIRED).exists():
+    earlier = list(Assignment.objects.filter(item=item, labeler=labeler).order_by("-created_at"))
+    if read_kind not in REPEATABLE and any(_bars(row) for row in earlier):
         raise AlreadyRead
-    expired = earlier.filter(state=State.EXPIRED, read_kind=read_kind, follows=follows).order_by("-created_at").first()
+    values = {
+        "lease_until": lease_until, "reason": reason[:300], "begun_at": at if is_begun else None,
+        "assigned_by_id": by_hand and by_hand.by.pk, "due_at": by_hand and by_hand.due_at,
+    }  # fmt: skip
     try:
         with transaction.atomic():
+            expired = None if continues is not None else _expired_twin(earlier, read_kind, follows)
             if expired is not None:
-                return _open_again(expired, lease_until=lease_until, planned_blind=planned_blind, reason=reason)
-            return Assignment.objects.create(
-                item=item, labeler=labeler, read_kind=read_kind, planned_blind=planned_blind, reason=reason[:300],
-                lease_until=lease_until, follows=follows, created_at=at,
+                return _open_again(expired, planned_blind=planned_blind, **values)
+            opened = Assignment.objects.create(
+                item=item, labeler=labeler, read_kind=read_kind, planned_blind=planned_blind, follows=follows,
+                continues=continues, created_at=at, **values,
             )  # fmt: skip
+            _recount(item.pk)
+            return opened
     except IntegrityError as error:
         raise AlreadyRead from error
 
@@ -58,10 +79,12 @@ def record_closed(
     """
     try:
         with transaction.atomic():
-            return Assignment.objects.create(
+            closed = Assignment.objects.create(
                 item=item, labeler=labeler, read_kind=read_kind, planned_blind=planned_blind, reason=reason[:300],
-                state=State.SUBMITTED, closed_at=at or timezone.now(),
+                state=State.SUBMITTED, closed_at=at or timezone.now(), begun_at=at or timezone.now(),
             )  # fmt: skip
+            _recount(item.pk)
+            return closed
     except IntegrityError as error:
         raise AlreadyRead from error
 
@@ -78,11 +101,12 @@ def renew(*, assignment: Assignment, lease_s: float, fence: int, now: datetime |
 
 def take_over(*, assignment: Assignment, lease_s: float, now: datetime | None = None) -> Assignment:
     """Start a new lease on an open assignment (another window, a rework that is begun); older windows can no longer renew."""
-    until = (now or timezone.now()) + timedelta(seconds=lease_s)
+    at = now or timezone.now()
+    until = at + timedelta(seconds=lease_s)
     changed = Assignment.objects.filter(pk=assignment.pk, state=State.OPEN).update(
-        lease_until=until, fence=F("fence") + 1
+        lease_until=until, fence=F("fence") + 1, begun_at=Coalesce(F("begun_at"), at)
     )
-    assignment.refresh_from_db()
+    assignment.refresh_from_db(fields=["state", "lease_until", "fence", "begun_at"])
     if not changed:
         raise NotOpen(assignment.state)
     return assignment
@@ -91,9 +115,15 @@ def take_over(*, assignment: Assignment, lease_s: float, now: datetime | None = 
 def expire(*, assignment: Assignment, now: datetime | None = None) -> bool:
     """Close an assignment whose lease is over, or that waited too long; False where it was renewed or closed meanwhile.
 
-    The draft is kept; a late write meets the higher fence. The caller holds the item.
+    The draft is kept; a late write meets the higher fence. Work that an admin gave by hand stays its labeler's: it is laid
+    down, and False is returned. The caller holds the item.
     """
     at = now or timezone.now()
+    by_hand = Assignment.objects.filter(
+        pk=assignment.pk, state=State.OPEN, lease_until__lt=at, assigned_by__isnull=False
+    ).exclude(read_kind="rework")
+    if by_hand.update(lease_until=None, begun_at=None, fence=F("fence") + 1):
+        return False
     return _close_held(overdue_now(Assignment.objects.filter(pk=assignment.pk), at), State.EXPIRED, at=at)
 
 
@@ -142,22 +172,61 @@ def close(*, assignment: Assignment, state: str, reason: str = "", now: datetime
     assignment.state, assignment.closed_at, assignment.skip_reason = state, at, reason[:300]
 
 
-def _open_again(
-    assignment: Assignment, *, lease_until: datetime | None, planned_blind: bool, reason: str
-) -> Assignment:
+def requeue_skipped(*, assignment: Assignment, now: datetime | None = None) -> bool:
+    """Open skipped work to its labeler again; False where it was not skipped, or was opened again before."""
+    rows = Assignment.objects.filter(pk=assignment.pk, state=State.SKIPPED, requeued_at=None)
+    return bool(rows.update(requeued_at=now or timezone.now()))
+
+
+def forgive_skips(*, item: Item, labeler: Labeler, now: datetime | None = None) -> None:
+    """Open an item to a labeler again who skipped it, because the policy lets it come back later."""
+    rows = Assignment.objects.filter(item=item, labeler=labeler, state=State.SKIPPED, requeued_at=None)
+    rows.update(requeued_at=now or timezone.now())
+
+
+def _bars(earlier: Assignment) -> bool:
+    """Whether an earlier assignment means that its labeler does not get the item again."""
+    if earlier.state == State.SKIPPED:
+        return earlier.requeued_at is None
+    return earlier.state != State.EXPIRED
+
+
+def _expired_twin(earlier: Sequence[Assignment], read_kind: str, follows: Assignment | None) -> Assignment | None:
+    key = None if follows is None else follows.pk
+    return next(
+        (
+            row for row in earlier
+            if row.state == State.EXPIRED and row.read_kind == read_kind and row.follows_id == key
+        ),
+        None,
+    )  # fmt: skip
+
+
+def _open_again(assignment: Assignment, *, planned_blind: bool, **values: Any) -> Assignment:
     changed = Assignment.objects.filter(pk=assignment.pk, state=State.EXPIRED).update(
-        state=State.OPEN, lease_until=lease_until, fence=F("fence") + 1, closed_at=None,
+        state=State.OPEN, fence=F("fence") + 1, closed_at=None,
         # A read that was bought because others disagreed stays unplanned, whatever it is offered as now.
-        planned_blind=assignment.planned_blind and planned_blind, reason=reason[:300],
+        planned_blind=assignment.planned_blind and planned_blind, **values,
     )  # fmt: skip
     if not changed:
         raise AlreadyRead
+    _recount(assignment.item_id)
     assignment.refresh_from_db()
     return assignment
 
 
 def _close_held(rows: QuerySet[Assignment], state: str, *, at: datetime, skip_reason: str = "") -> bool:
+    items = list(rows.values_list("item_id", flat=True))
     closed = rows.filter(state__in=HELD).update(
         state=state, closed_at=at, fence=F("fence") + 1, lease_until=None, waiting_since=None, skip_reason=skip_reason
     )
+    if closed and state != State.SUBMITTED:
+        for item_id in items:
+            _recount(item_id)
     return bool(closed)
+
+
+def _recount(item_id: int) -> None:
+    """Count the item's reads again, so that handing out needs to count nothing: never a sum that could drift."""
+    taken = filling().filter(item_id=item_id).order_by().aggregate(n=Count("labeler", distinct=True))["n"]
+    Item.objects.filter(pk=item_id).update(reads_taken=taken)

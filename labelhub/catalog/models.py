@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import ClassVar
 
 from django.db import models
 
 from labelhub.projects.models import Project
+
+
+def secret_draw() -> float:
+    """A number from 0 to 1 (exclusive) that nobody can foretell."""
+    return secrets.randbits(53) / 2**53
 
 
 class Blob(models.Model):
@@ -55,6 +61,9 @@ class Item(models.Model):
 
     ``code`` is random and all an annotator sees of its name. ``group_key`` is the highest known unit above it (patient,
     else study, else parent image): the unit of every interval, split and gold draw; empty where nothing is known.
+
+    ``place`` is the item's secret place in the circle from which readers are given work, each from a point of their own;
+    ``overlap_draw`` decides whether it is among the share of items that all readers read. Neither ever changes.
     """
 
     class State(models.TextChoices):
@@ -79,8 +88,12 @@ class Item(models.Model):
     source_id = models.CharField(max_length=200, blank=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     priority = models.IntegerField(default=0)
-    # How many planned reads this item shall get; set by routing, starts at the policy's overlap.
+    # How many reads routing or an admin asked for; the policy plans as many or more (``assignments.selectors.wanted_reads``).
     wanted_reads = models.PositiveSmallIntegerField(default=1)
+    # How many of them are in or being made; counted again by ``assignments.services`` after each of its writes.
+    reads_taken = models.PositiveSmallIntegerField(default=0)
+    place = models.FloatField(default=secret_draw)
+    overlap_draw = models.FloatField(default=secret_draw)
     created_at = models.DateTimeField(auto_now_add=True)
     state_changed_at = models.DateTimeField(auto_now_add=True)
 
@@ -97,7 +110,14 @@ class Item(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["project", "state", "-priority", "id"], name="items_to_hand_out"),
+            models.Index(
+                fields=["project", "-priority", "state", "place"],
+                condition=models.Q(state__in=["waiting", "reading"]),
+                name="items_that_may_want_a_reader",
+            ),
+            models.Index(fields=["project", "state"], name="items_by_state"),
+            models.Index(fields=["project", "place"], name="items_by_place"),
+            models.Index(fields=["project", "group_key"], name="items_of_a_group"),
             models.Index(fields=["project", "source_id"], name="items_by_source_id"),
         ]
 

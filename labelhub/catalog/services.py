@@ -25,7 +25,6 @@ from labelhub.catalog.pseudonyms import pseudonym, random_code
 from labelhub.formats.pixel_blob import encode_pixels_to_file
 from labelhub.formats.shapes import Grid
 from labelhub.projects.models import Project
-from labelhub.projects.selectors import current_policy
 
 __all__ = [
     "ItemIdentity", "NewMedium", "NewOriginal", "add_photograph", "add_volume", "create_item", "open_blob", "read_blob",
@@ -89,7 +88,6 @@ def create_item(
         raise CatalogProblem("An item needs at least one picture or a known grid.", remedy="Add a medium to it.")
     for medium in media:
         _check_grid(medium.grid)
-    _, policy = current_policy(project)
     with transaction.atomic():
         subject, study = _identity_rows(project, identity)
         item = _new_item(
@@ -98,7 +96,6 @@ def create_item(
             study=study,
             source_id=source_id[:200],
             priority=priority,
-            wanted_reads=policy.readers,
         )
         for ordinal, medium in enumerate(media):
             _add_medium(item, ordinal, medium)

@@ -14,12 +14,16 @@ class ProjectsApp(AppConfig):
         from labelhub.projects.models import (
             Acknowledgement,
             GuidelineVersion,
+            KeptApart,
             Labeler,
             Membership,
             OntologyVersion,
             PolicyVersion,
             Project,
+            Qualification,
             StaleEdit,
+            Team,
+            TeamMember,
         )
         from labelhub.projects.permissions import Secrecy, register
 
@@ -31,3 +35,7 @@ class ProjectsApp(AppConfig):
         register(Labeler, Secrecy.HIDDEN, "project", "user")
         register(Acknowledgement, Secrecy.OWN, "labeler__project", "labeler__user")
         register(StaleEdit, Secrecy.ADMIN, "project", "by")
+        register(Team, Secrecy.ADMIN, "project")
+        register(TeamMember, Secrecy.ADMIN, "team__project")
+        register(Qualification, Secrecy.ADMIN, "labeler__project")
+        register(KeptApart, Secrecy.ADMIN, "first__project")

@@ -115,6 +115,8 @@ class Labeler(models.Model):
     source_key = models.CharField(max_length=120, blank=True)
     name = models.CharField(max_length=120)
     is_identifiable = models.BooleanField(default=True)
+    # How often they were given something: their place in the secret sequences of draws (gold, repeats, order).
+    n_handed = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -174,5 +176,91 @@ class StaleEdit(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=~models.Q(seen=models.F("newest")), name="a_stale_edit_saw_another_version"
+            ),
+        ]
+
+
+class Team(models.Model):
+    """A site, a vendor or another group of labelers: a filter of the admin's pages, without any right of its own."""
+
+    class Kind(models.TextChoices):
+        """What the team is."""
+
+        SITE = "site"
+        VENDOR = "vendor"
+        GROUP = "group"
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="teams")
+    name = models.CharField(max_length=80)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.GROUP)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Names count within a project."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "name"], name="a_team_name_is_used_once_a_project"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TeamMember(models.Model):
+    """A labeler belongs to a team, from a time until a time."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="members")
+    labeler = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="teams")
+    since = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """Belonging twice is one fact."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["team", "labeler"], condition=models.Q(ended_at=None), name="a_labeler_is_once_in_a_team"
+            ),
+        ]
+
+
+class Qualification(models.Model):
+    """An admin says that a labeler may do work that asks for this qualification, from a time until a time."""
+
+    labeler = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="qualifications")
+    name = models.CharField(max_length=60)
+    granted_by = models.CharField(max_length=80)
+    since = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """Holding it twice is one fact."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["labeler", "name"], condition=models.Q(ended_at=None), name="a_qualification_is_held_once"
+            ),
+        ]
+
+
+class KeptApart(models.Model):
+    """Two labelers never read the same item, because they were found to copy from one another. ``first`` has the lower id."""
+
+    first = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="+")
+    second = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=300)
+    decided_by = models.CharField(max_length=80)
+    since = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """A pair is one fact, whichever of the two is named first."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["first", "second"], condition=models.Q(ended_at=None), name="a_pair_is_kept_apart_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(first__lt=models.F("second")), name="a_pair_is_two_labelers_in_order"
             ),
         ]

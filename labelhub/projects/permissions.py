@@ -6,7 +6,7 @@ a project that somebody is no member of does not exist for them: :class:`NotFoun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -126,6 +126,20 @@ def may_vouch_for(user: Person, other: User) -> bool:
     managed = Membership.objects.filter(user_id=user.pk, role=Role.ADMIN, removed_at=None).values("project_id")
     theirs = Membership.objects.filter(user=other, removed_at=None)
     return theirs.exists() and not theirs.exclude(project_id__in=managed).exists()
+
+
+def vouched_for(user: User, others: Sequence[User]) -> frozenset[int]:
+    """Return the ids of those of ``others`` for whom :func:`may_vouch_for` holds. Two queries, however many they are."""
+    if not user.is_authenticated or not user.is_active:
+        return frozenset()
+    if getattr(user, "site_role", "") == Role.ADMIN:
+        return frozenset(other.pk for other in others)
+    current = Membership.objects.filter(removed_at=None)
+    managed = set(current.filter(user_id=user.pk, role=Role.ADMIN).values_list("project_id", flat=True))
+    theirs: dict[int, set[int]] = {}
+    for pk, project_id in current.filter(user__in=others).values_list("user_id", "project_id"):
+        theirs.setdefault(pk, set()).add(project_id)
+    return frozenset(other.pk for other in others if not other.site_role and theirs.get(other.pk, {0}) <= managed)
 
 
 def projects_of(user: Person) -> models.QuerySet[Project]:

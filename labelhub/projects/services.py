@@ -6,7 +6,7 @@ import secrets
 from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import Max, Model
+from django.db.models import F, Max, Model
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -127,6 +127,11 @@ def imported_labeler(*, project: Project, source_key: str, name: str, is_identif
         project=project, source_key=source_key[:120], defaults={"name": name[:120], "is_identifiable": is_identifiable}
     )
     return labeler
+
+
+def count_hand_out(*, labeler: Labeler) -> None:
+    """Count that something was given to the labeler, whose row the caller holds: their next draws are others."""
+    Labeler.objects.filter(pk=labeler.pk).update(n_handed=F("n_handed") + 1)
 
 
 def acknowledge_guideline(*, labeler: Labeler, guideline: GuidelineVersion) -> None:

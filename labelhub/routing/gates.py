@@ -32,7 +32,8 @@ STATES: dict[str, str] = {
     Kind.TEST_STARTED: "testing", Kind.CLEARED: "cleared", Kind.DRIFT_ALARM: "testing", Kind.PROPOSED: "proposed",
     Kind.PAUSED: "paused", Kind.RESUMED: "testing", Kind.KEPT: "testing", Kind.WITHDRAWN: "testing",
 }  # fmt: skip
-NO_GOLD_YET = "testing"
+# Also before the first gold.
+UNDECIDED = "testing"
 # What the course comes to, as a state.
 STATE_OF_STAGE = {"testing": "testing", "cleared": "cleared", "failed": "proposed"}
 HAPPENED: dict[str, str] = {
@@ -74,18 +75,18 @@ def facts_in(project: Project) -> dict[int, tuple[Gate, ...]]:
 
 def state_after(facts: Sequence[Gate]) -> str:
     """Return how a labeler stands after these facts: testing, cleared, proposed or paused."""
-    return STATES[facts[-1].kind] if facts else NO_GOLD_YET
+    return STATES[facts[-1].kind] if facts else UNDECIDED
 
 
 def state_of(labeler: Labeler) -> str:
     """Return how the labeler stands now: testing, cleared, proposed or paused."""
     newest = Gate.objects.filter(labeler=labeler).order_by("-pk").values_list("kind", flat=True).first()
-    return NO_GOLD_YET if newest is None else STATES[newest]
+    return UNDECIDED if newest is None else STATES[newest]
 
 
 def is_decided(labeler: Labeler) -> bool:
     """Whether the labeler's test came to an end, so that gold may become rarer."""
-    return state_of(labeler) != "testing"
+    return state_of(labeler) != UNDECIDED
 
 
 def is_paused(labeler: Labeler) -> bool:

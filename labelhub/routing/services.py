@@ -15,7 +15,7 @@ import numpy as np
 
 from labelhub.annotations.models import Submission
 from labelhub.assignments.models import Assignment
-from labelhub.assignments.selectors import of_item, rework_rounds
+from labelhub.assignments.selectors import of_item, rework_rounds, wanted_reads
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler
@@ -128,7 +128,7 @@ def situation_of(
     """Return the numbers that a decision about the item rests on."""
     posterior, is_calibrated = sureness_of(item)
     # A reading that was set aside filled one of the wanted reads, and no longer counts as one.
-    wanted = max(1, max(item.wanted_reads, policy.readers) - scores.n_set_aside)
+    wanted = max(1, wanted_reads(item, policy) - scores.n_set_aside)
     situation = situation_of_reads(scores.reads.current, scores, wanted_reads=wanted, rounds=rework_rounds(item))
     paused = (
         sum(is_paused(entry.assignment.labeler) for entry in scores.reads.current) if _asks_for_pauses(policy) else 0

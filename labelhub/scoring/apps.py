@@ -13,7 +13,7 @@ class ScoringApp(AppConfig):
         """Declare who may see the rows, and say who estimates raters."""
         from labelhub.jobs.registry import register as register_job
         from labelhub.projects.permissions import Secrecy, register
-        from labelhub.scoring.models import GoldReference, Posterior, Score, TruthFit
+        from labelhub.scoring.models import ExamRuling, GoldReference, Posterior, Score, TruthFit
         from labelhub.scoring.posteriors import FIT_KIND, run_fit
 
         register(GoldReference, Secrecy.HIDDEN, "item__project")
@@ -21,3 +21,4 @@ class ScoringApp(AppConfig):
         register(Posterior, Secrecy.HIDDEN, "item__project")
         register(TruthFit, Secrecy.HIDDEN, "project")
         register_job(FIT_KIND, run_fit)
+        register(ExamRuling, Secrecy.ADMIN, "labeler__project")

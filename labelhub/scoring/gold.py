@@ -7,7 +7,7 @@ Nothing about an item tells an annotator that it is gold: these rows are hidden.
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from labelhub.annotations.models import Submission
@@ -24,17 +24,24 @@ class GoldProblem(DomainError):
     code = "gold-problem"
 
 
-def make_gold(*, item: Item, submission: Submission, by: str, kind: str = GoldReference.Kind.HIDDEN) -> GoldReference:
-    """Make ``submission`` the item's gold; an earlier one is retired. Writes ``gold.made``. ``by`` is the actor."""
+def make_gold(
+    *, item: Item, submission: Submission, by: str, kind: str = GoldReference.Kind.HIDDEN, drawn: str = "hand"
+) -> GoldReference:
+    """Make ``submission`` the item's gold; an earlier one is retired. Writes ``gold.made``. ``by`` is the actor.
+
+    ``drawn`` says how the item was chosen: ``hand``, ``random``, ``stratified`` or ``settled``.
+    """
+    if kind not in GoldReference.Kind.values:
+        raise GoldProblem(f"{kind[:20]!r} is no kind of gold. Nothing was changed. Choose exam, hidden or training.")
     if submission.assignment.item_id != item.pk:
         raise GoldProblem("This reading is of another item. Nothing was changed. Choose a reading of this item.")
     with transaction.atomic():
         for earlier in GoldReference.objects.filter(item=item, retired_at=None):
             retire_gold(gold=earlier, reason="replaced by a newer gold", by=by)
-        gold = GoldReference.objects.create(item=item, submission=submission, kind=kind, made_by=by[:80])
+        gold = GoldReference.objects.create(item=item, submission=submission, kind=kind, drawn=drawn, made_by=by[:80])
         audit.append(
             project_id=item.project_id, kind="gold.made", actor=by, subject=f"item:{item.pk}",
-            facts={"gold": gold.pk, "submission": submission.pk, "kind": kind},
+            facts={"gold": gold.pk, "submission": submission.pk, "kind": kind, "drawn": drawn},
         )  # fmt: skip
     return gold
 
@@ -56,6 +63,20 @@ def retire_gold(*, gold: GoldReference, reason: str, by: str) -> None:
 def current_gold(item: Item) -> GoldReference | None:
     """Return the item's gold, if it has one now."""
     return GoldReference.objects.filter(item=item, retired_at=None).select_related("submission").first()
+
+
+def expose_gold(*, gold: GoldReference, most: int) -> None:
+    """Count that one more labeler is given this gold; at ``most`` it rests and is given to nobody else. Writes ``gold.rested``.
+
+    Unlike retiring it keeps what was measured: the answer is right, but too many people have seen the item.
+    """
+    rows = GoldReference.objects.filter(pk=gold.pk)
+    rows.update(n_exposures=F("n_exposures") + 1)
+    if rows.filter(n_exposures__gte=most, rested_at=None).update(rested_at=timezone.now()):
+        audit.append(
+            project_id=gold.item.project_id, kind="gold.rested", actor="system", subject=f"item:{gold.item_id}",
+            facts={"gold": gold.pk, "exposures": most},
+        )  # fmt: skip
 
 
 def gold_items(project: Project) -> QuerySet[Item]:

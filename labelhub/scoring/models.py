@@ -9,11 +9,15 @@ from django.db import models
 from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
 from labelhub.predictions.models import Prediction
-from labelhub.projects.models import Project
+from labelhub.projects.models import Labeler, Project
 
 
 class GoldReference(models.Model):
-    """An item's true answer, as far as anyone knows: a submission made by an expert or settled. Retired, never deleted."""
+    """An item's true answer, as far as anyone knows: a submission made by an expert or settled. Retired, never deleted.
+
+    ``n_exposures`` counts the labelers who were given it as gold; at the policy's most it rests (``rested_at``): nobody is
+    given it any more, and what was measured against it stands. ``drawn`` says how it was chosen.
+    """
 
     class Kind(models.TextChoices):
         """What the gold is for; only training gold gives feedback."""
@@ -25,6 +29,9 @@ class GoldReference(models.Model):
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.HIDDEN)
+    drawn = models.CharField(max_length=12, default="hand")
+    n_exposures = models.PositiveIntegerField(default=0)
+    rested_at = models.DateTimeField(null=True)
     made_by = models.CharField(max_length=80)
     made_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True)
@@ -38,6 +45,28 @@ class GoldReference(models.Model):
                 fields=["item"], condition=models.Q(retired_at=None), name="one_current_gold_an_item"
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["kind", "item"], condition=models.Q(retired_at=None, rested_at=None), name="gold_in_use"
+            ),
+        ]
+
+
+class ExamRuling(models.Model):
+    """An admin decides after a failed entry exam: the labeler may work, sits it again on other items, or stays out."""
+
+    class Verdict(models.TextChoices):
+        """What was decided."""
+
+        ADMITTED = "admitted"
+        AGAIN = "again"
+        REFUSED = "refused"
+
+    labeler = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    reason = models.CharField(max_length=300)
+    decided_by = models.CharField(max_length=80)
+    at = models.DateTimeField(auto_now_add=True)
 
 
 class Score(models.Model):

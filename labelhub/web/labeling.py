@@ -27,15 +27,15 @@ from labelhub.assignments.selectors import is_recalled, own_assignment, own_queu
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import NotAllowed, NotFound
-from labelhub.projects.selectors import current_guideline, current_policy, has_acknowledged, labeler_of
+from labelhub.projects.selectors import current_guideline, has_acknowledged, labeler_of
 from labelhub.projects.services import acknowledge_guideline
 from labelhub.reviews.questions import answered, own_questions
 from labelhub.reviews.selectors import own_comments
 from labelhub.routing.gates import is_paused
 from labelhub.web.access import page, person
-from labelhub.web.context import homes_of
+from labelhub.web.context import Home, homes_of
 from labelhub.workflow import lifecycle
-from labelhub.workflow.errors import GuidelineUnread, PausedNow, StepRefused
+from labelhub.workflow.errors import GuidelineUnread, StepRefused
 from labelhub.workflow.handing_out import has_work
 
 BODY_BYTES = 64 * 1024
@@ -49,7 +49,6 @@ def queue(request: HttpRequest) -> HttpResponse:
     request.project = labeler.project  # type: ignore[attr-defined]
     guideline = current_guideline(labeler.project)
     mine = own_queue(labeler, recent=12)
-    _, policy = current_policy(labeler.project)
     begun = has_draft([entry.id for entry in mine.open])
     return render(
         request,
@@ -64,10 +63,10 @@ def queue(request: HttpRequest) -> HttpResponse:
             "answered": answered([entry.id for entry in mine.open]),
             "with_draft": begun,
             "recent": mine.closed,
-            "has_work": has_work(labeler, policy),
+            "has_work": bool(mine.open) or has_work(labeler),
             "is_paused": is_paused(labeler),
             "work": own_work(labeler),
-            "others": [home for home in homes_of(person(request)) if home.project != labeler.project],
+            "others": [home for home in _homes(request) if home.project != labeler.project],
         },
     )
 
@@ -76,7 +75,11 @@ def queue(request: HttpRequest) -> HttpResponse:
 def take_next(request: HttpRequest) -> HttpResponse:
     """Hand out the next item and open it."""
     labeler = _labeler(request, request.POST.get("project", ""))
-    address = _next_address(labeler)
+    try:
+        address = _next_address(labeler, is_told=True)
+    except StepRefused as refusal:
+        messages.warning(request, str(refusal))
+        address = queue_address(labeler)
     if address is None:
         messages.info(request, "Nothing waits for you in this project now. Come back later, or take another project.")
         return redirect(queue_address(labeler))
@@ -167,7 +170,9 @@ def submit(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
 
     def answer() -> str:
         reply = {"version": submission.version, "submitted_at": submission.submitted_at.isoformat()}
-        return orjson.dumps(reply | {"next": onward(own.labeler)}).decode()
+        is_training = own.read_kind == "training"
+        after = reverse("label-feedback", args=[own.pk]) if is_training else onward(own.labeler)
+        return orjson.dumps(reply | {"next": after}).decode()
 
     kept = kept_reply(submission=submission, channel="page", make=answer)
     return HttpResponse(kept, content_type="application/json")
@@ -219,24 +224,42 @@ def _bars(work: OwnWork) -> list[dict[str, Any]]:
 
 def _labeler(request: HttpRequest, slug: str) -> Labeler:
     """The labeler that this person is in the project named, else where work of theirs is begun, else in their first."""
-    projects = [home.project for home in homes_of(person(request))]
+    projects = [home.project for home in _homes(request)]
     labelers = []
     for project in projects:
         with suppress(NotFound):
             if not slug or project.slug == slug:
-                labelers.append(labeler_of(person(request), project))
+                labeler = labeler_of(person(request), project)
+                labeler.project = project
+                labelers.append(labeler)
     if not labelers:
         raise NotFound("You label in no such project. Ask an admin to add you.")
     begun = (labeler for labeler in labelers if not slug and own_queue(labeler, recent=1).open)
     return next(begun, labelers[0])
 
 
-def _next_address(labeler: Labeler) -> str | None:
-    """Hand out the next item and return its page; None where there is none, or the instructions must be read first."""
+def _homes(request: HttpRequest) -> list[Home]:
+    """The person's projects, read once a request; the page's frame finds them there too."""
+    known: list[Home] | None = getattr(request, "homes", None)
+    if known is None:
+        known = request.homes = homes_of(person(request))  # type: ignore[attr-defined]
+    return known
+
+
+def _next_address(labeler: Labeler, *, is_told: bool = False) -> str | None:
+    """Hand out the next item and return its page; None where there is none.
+
+    The queue's page where the instructions must be read first, or where a refusal is told there: who asks again is told why
+    (``is_told``).
+    """
     try:
         assignment = lifecycle.hand_out(labeler=labeler)
-    except (GuidelineUnread, PausedNow):
-        # The queue says which; what was submitted before stands either way.
+    except GuidelineUnread:
+        return queue_address(labeler)
+    except StepRefused:
+        # Paused, or an exam that was not passed: the queue says which; what was submitted before stands either way.
+        if is_told:
+            raise
         return queue_address(labeler)
     return None if assignment is None else reverse("label-workspace", args=[assignment.pk])
 

@@ -27,6 +27,7 @@ from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import current_ontology, current_policy
+from labelhub.projects.teams import teams_of
 from labelhub.routing.models import Route
 from labelhub.scoring.gold import current_gold, make_gold, retire_gold
 from labelhub.scoring.panel_rows import Measured
@@ -37,6 +38,7 @@ from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.web.viewer import viewer_of
 from labelhub.workflow import gating, lifecycle
 
+GOLD_KIND = "hidden"
 CSV_HEADER = (
     "item",
     "source_id",
@@ -71,6 +73,7 @@ def items(request: HttpRequest, project: Project) -> HttpResponseBase:
         "wanted": wanted,
         "labelers": labelers_of(project),
         "states": Item.State.values,
+        "teams": teams_of(project),
         "outcomes": Route.Outcome.values,
         "labels": ontology.classes,
         "behind": behind,
@@ -112,10 +115,11 @@ def gold(request: HttpRequest, project: Project, code: str) -> HttpResponse:
         submission = next((one for one in reads_of(row).every if str(one.pk) == chosen), None)
         if submission is None:
             raise NotFound("This item has no such reading.")
-        make_gold(item=row, submission=submission, by=actor(request))
+        make_gold(item=row, submission=submission, by=actor(request), kind=request.POST.get("kind") or GOLD_KIND)
         messages.success(request, "This reading is the item's gold now. It votes no more.")
     elif (current := current_gold(row)) is not None:
-        retire_gold(gold=current, reason="taken out of use by an admin", by=actor(request))
+        given = request.POST.get("reason", "").strip()
+        retire_gold(gold=current, reason=given or "taken out of use by an admin", by=actor(request))
         messages.success(request, "The gold is out of use. Accuracy rests on it no more.")
     gating.gold_changed(row)
     return redirect("manage-item", project.slug, code)
@@ -148,6 +152,7 @@ def _filter_of(request: HttpRequest, behind: Measured | None) -> ItemFilter:
         label=get("label", "")[:80],
         agreement_below=_number(below) if below else None,
         only_gold=get("gold", "") == "1",
+        team=_whole(get("team", "")) if get("team") else None,
         codes=behind.items if behind is not None else tuple(codes.split(",")[:MOST_CODES]) if codes else None,
     )
 

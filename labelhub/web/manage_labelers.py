@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import messages
@@ -20,12 +20,14 @@ from labelhub.projects import selectors
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler, Project, Role
 from labelhub.projects.permissions import NotFound
+from labelhub.projects.teams import labelers_in, teams_of
 from labelhub.routing import gates
 from labelhub.scoring.panel_rows import Measured, PairRow, Panel
 from labelhub.web.access import person, project_page
 from labelhub.web.case_pictures import GAP_BETWEEN_PX, SIDE_PX
 from labelhub.web.evidence import MOST_CODES, items_link, number_link
 from labelhub.web.gate_chart import chart_of, rows_of
+from labelhub.web.manage_teams import team_asked_for
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.workflow import pausing
 
@@ -64,7 +66,11 @@ MOST_DOUBTS = 10
 @project_page(Role.ADMIN)
 def labelers(request: HttpRequest, project: Project) -> HttpResponseBase:
     """List labelers by name: gold after shrinkage, agreement, reviews, work, and how their gate stands."""
+    team = team_asked_for(request, project)
     found = standings_of(project)
+    if team is not None:
+        inside = set(labelers_in(team).values_list("pk", flat=True))
+        found = replace(found, rows=tuple(entry for entry in found.rows if entry.labeler.pk in inside))
     if wants_csv(request):
         return csv_answer(f"{project.slug}-labelers", CSV_HEADER, _csv_rows(found.rows))
     standing = found.standing
@@ -81,6 +87,8 @@ def labelers(request: HttpRequest, project: Project) -> HttpResponseBase:
         "views": VIEWS,
         "view": view,
         "table": _table(found.rows, view) if view != "standing" else None,
+        "teams": teams_of(project),
+        "team": team,
     }
     return render(request, "manage/labelers.html", context)
 

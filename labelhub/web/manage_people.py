@@ -14,9 +14,11 @@ from labelhub.accounts.models import User
 from labelhub.projects import selectors, services
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
-from labelhub.projects.permissions import NotAllowed, NotFound, may_vouch_for
+from labelhub.projects.permissions import NotAllowed, NotFound, may_vouch_for, vouched_for
+from labelhub.projects.teams import labelers_in, teams_of
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.invitations import InvitationRefused, invite
+from labelhub.web.manage_teams import team_asked_for
 
 
 @project_page(Role.ADMIN)
@@ -83,9 +85,23 @@ def new_link(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, project: Project, status: int = 200, **extra: object) -> HttpResponse:
-    rows = [(membership, may_vouch_for(person(request), membership.user)) for membership in selectors.members(project)]
-    imported = [labeler for labeler in selectors.labelers(project) if labeler.user_id is None]
-    context = {"rows": rows, "imported": imported, "roles": Role.choices, **extra}
+    team = team_asked_for(request, project)
+    members = list(selectors.members(project))
+    labelers = list(selectors.labelers(project))
+    if team is not None:
+        inside = set(labelers_in(team).values_list("pk", flat=True))
+        labelers = [labeler for labeler in labelers if labeler.pk in inside]
+        shown = {labeler.user_id for labeler in labelers}
+        members = [membership for membership in members if membership.user_id in shown]
+    vouched = vouched_for(person(request), [membership.user for membership in members])
+    context = {
+        "rows": [(membership, membership.user_id in vouched) for membership in members],
+        "imported": [labeler for labeler in labelers if labeler.user_id is None],
+        "roles": Role.choices,
+        "teams": teams_of(project),
+        "team": team,
+        **extra,
+    }
     return render(request, "manage/people.html", context, status=status)
 
 

@@ -13,6 +13,7 @@ from labelhub.assignments import selectors as assigned
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
 from labelhub.consensus.services import Label, merged_label
+from labelhub.projects.selectors import current_policy
 from labelhub.reviews.selectors import rejected
 from labelhub.routing.policy_rules import Verdict
 from labelhub.routing.selectors import was_routed_on
@@ -76,8 +77,12 @@ def _after_gold(item: Item, scores: ItemScores) -> Verdict | None:
 
 
 def want_reads(item: Item, wanted: int) -> None:
-    """Ask for more readers: the item shall have ``wanted`` reads, and stands in the queue again."""
-    if wanted > item.wanted_reads:
+    """Ask for more readers: the item shall have ``wanted`` reads, and stands in the queue again.
+
+    What the policy plans anyway is not written down, so that a changed share of overlap reaches items at once.
+    """
+    _, policy = current_policy(item.project)
+    if wanted > max(item.wanted_reads, assigned.planned_reads(item, policy)):
         Item.objects.filter(pk=item.pk).update(wanted_reads=wanted)
         item.wanted_reads = wanted
     move(item=item, to=State.READING)

@@ -107,6 +107,57 @@ class PausedNow(StepRefused):
         )
 
 
+class ExamFailed(StepRefused):
+    """The labeler did not pass the entry exam; an admin decides."""
+
+    code = "exam-failed"
+
+    def __init__(self, *, n_right: int, n_done: int) -> None:
+        super().__init__(
+            "You did not pass the entry exam of this project, so no work is given to you now. What you drew is kept. "
+            "An admin of the project decides whether you sit it again."
+        )
+        self.n_right, self.n_done = n_right, n_done
+
+
+class ExamTooShort(StepRefused):
+    """The project has fewer exam items than its policy asks for."""
+
+    code = "exam-too-short"
+
+    def __init__(self, *, n_asked: int, n_done: int) -> None:
+        super().__init__(
+            f"The entry exam of this project has {n_asked} images, and you have done {n_done}. There are no more to give you. "
+            "What you drew is kept. Ask an admin of the project to add exam images."
+        )
+        self.n_asked, self.n_done = n_asked, n_done
+
+
+class EnoughForToday(StepRefused):
+    """The labeler was given as many items today as the policy allows."""
+
+    code = "enough-for-today"
+
+    def __init__(self, *, most: int) -> None:
+        super().__init__(
+            f"You were given {most} images today, as many as this project gives anybody on one day. What you did is kept. "
+            "Come back tomorrow."
+        )
+        self.most = most
+
+
+class SkipForbidden(StepRefused):
+    """The policy allows no skipping."""
+
+    code = "skip-forbidden"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This project does not allow skipping. Nothing was changed and your draft is kept. Label the image as far as you "
+            "can, or ask a reviewer."
+        )
+
+
 class NoLongerWanted(StepRefused):
     """Work whose time ended cannot be taken again: the item has its readers, or is decided elsewhere."""
 

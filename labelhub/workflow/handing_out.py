@@ -1,58 +1,66 @@
 """Which item a labeler gets next, and as what kind of reading. Reads only; ``lifecycle.hand_out`` does it.
 
-Order: what they have begun, work that came back, gold where it is due, then items that want a further reader. Whether gold is
-due is a draw that depends on the project's secret and on how many items this labeler had, on nothing else: it has no fixed
-place and cannot be foretold.
+The order, each with its reason written to the assignment: what they have begun; what an admin gave them by hand, the first
+due before others; work that came back; what they parked; training; the entry exam; gold where it is due; a repeat where it
+is due; an audit where its turn is; then items that want a further reader, by priority. Not here: the draws of gold and
+repeats (``placement``), the search for items that want a reader (``queue``).
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
 from django.db.models import QuerySet
 
 from labelhub.accounts.models import User
 from labelhub.assignments.models import Assignment
-from labelhub.assignments.selectors import items_for, n_filled, never_met
+from labelhub.assignments.selectors import planned_reads, wanted_reads
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler, Role
 from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
-from labelhub.projects.selectors import current_guideline, has_acknowledged
 from labelhub.reviews.selectors import has_judged
-from labelhub.routing.gates import is_paused
-from labelhub.scoring.gold import gold_items
-from labelhub.workflow.auditing import REASON, items_to_audit
-from labelhub.workflow.errors import GuidelineUnread, NotALabelerNow, PausedNow
+from labelhub.routing.models import Route
+from labelhub.scoring import exams
+from labelhub.scoring.gold import current_gold
+from labelhub.scoring.models import GoldReference
+from labelhub.scoring.rows import CURRENT_AGREEMENT
+from labelhub.scoring.selectors import item_agreement
+from labelhub.workflow import placement, queue
+from labelhub.workflow.auditing import REASON as AUDIT
+from labelhub.workflow.auditing import items_to_audit
+from labelhub.workflow.desk import Desk, desk_of
+from labelhub.workflow.draws import draw
+from labelhub.workflow.errors import EnoughForToday, NotALabelerNow, StepRefused
+from labelhub.workflow.prepared import SLOTS, rows
 
-# How many candidates are looked at before a labeler is told that there is nothing: others may hold the first ones.
-MOST_CANDIDATES = 50
 # The share of hand-outs at which a drawn audit comes before other work; where there is no other work it comes anyway.
 AUDIT_TURN = 0.25
+ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An item to be handed out (locked), what kind of reading it will be, and why. The reason is for reviewers and admins."""
+    """An item to be handed out (locked), what kind of reading it will be, and why. The reason is for reviewers and admins.
+
+    ``gold`` is the reference that counts this hand-out as an exposure.
+    """
 
     item: Item
     read_kind: str
     planned_blind: bool
     reason: str
+    gold: GoldReference | None = None
 
 
-def require_may_label(labeler: Labeler) -> None:
-    """Raise where the labeler is nobody who labels here now, is paused, or has not confirmed the current instructions."""
-    if labeler.user is None or role_in(labeler.user, labeler.project) is None:
-        raise NotALabelerNow
-    if is_paused(labeler):
-        raise PausedNow
-    guideline = current_guideline(labeler.project)
-    if not has_acknowledged(labeler, guideline):
-        raise GuidelineUnread(guideline_id=guideline.pk, number=guideline.number)
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What was chosen, or nothing; ``held`` are items that want this labeler's read while others hold them."""
+
+    choice: Choice | None
+    held: tuple[int, ...] = ()
 
 
 def person_of(labeler: Labeler) -> User:
@@ -62,128 +70,200 @@ def person_of(labeler: Labeler) -> User:
     return labeler.user
 
 
-def hold(labeler: Labeler) -> None:
-    """Keep other hand-outs to this labeler waiting until the transaction ends, so that nobody is given two items at once.
-
-    Taken before any item, and without the key: a step that holds an item and writes work for the labeler never waits for it.
-    """
-    Labeler.objects.select_for_update(of=("self",), no_key=True).get(pk=labeler.pk)
+def require_may_label(labeler: Labeler) -> Desk:
+    """Return the labeler's desk. Raises where they do not label here now, are paused, or have unread instructions."""
+    return desk_of(labeler)
 
 
-def choose(labeler: Labeler, policy: Policy) -> Choice | None:
-    """Return what the labeler reads next, its item locked, or None where there is nothing for them."""
-    n_had = Assignment.objects.filter(labeler=labeler).exclude(read_kind="rework").count()
-    is_blind = _reads_blind(labeler)
-    if is_blind and is_gold_due(labeler, n_had, policy.gold_share):
-        gold = _next_gold(labeler, n_had)
-        if gold is not None:
-            return Choice(gold, "independent", planned_blind=True, reason="Gold was due.")
+def choose(desk: Desk, at: datetime) -> Chosen:
+    """Return what the labeler reads next, its item locked. Raises ``ExamFailed``, ``ExamTooShort``, ``EnoughForToday``."""
+    require_room_today(desk, at)
     # Audits come among other reads, so that neither their time nor their order tells them apart.
-    is_audit_due = is_blind and _draw(labeler, n_had, "audit") < AUDIT_TURN
-    choice = _next_audit(labeler, policy) if is_audit_due else None
-    choice = choice or _next_wanting(labeler, policy, is_blind=is_blind)
-    return choice or (_next_audit(labeler, policy) if is_blind else None)
+    is_audit_due = draw(desk.project, "audit", desk.labeler.pk, desk.labeler.n_handed) < AUDIT_TURN
+    placed = _placed(desk, at) or (_next_audit(desk) if is_audit_due else None)
+    if placed is not None:
+        return Chosen(placed)
+    for key in queue.near(desk):
+        choice = _try(key, desk)
+        if choice is not None:
+            return Chosen(_instead(choice, desk) or choice)
+    held = wanting(desk)
+    for key in held:
+        choice = _try(key, desk)
+        if choice is not None:
+            return Chosen(_instead(choice, desk) or choice)
+    gold = placement.gold_wanting(desk, queue.wanting(desk))
+    choice = None if gold is None else _gold(gold, "independent", "Gold that wants a reader; nothing else was left.")
+    return Chosen(choice or _next_audit(desk), tuple(held))
 
 
-def wanting(labeler: Labeler, policy: Policy) -> list[int]:
+def wanting(desk: Desk) -> list[int]:
     """Return the first items that want this labeler's read, also those that somebody holds at this moment."""
-    rows = items_for(labeler, project=labeler.project, overlap=policy.readers)
-    return list(rows.values_list("pk", flat=True)[:MOST_CANDIDATES])
+    keys = queue.everywhere(desk)
+    if desk.policy.skip_rule == "later":
+        keys += [key for key in queue.everywhere(desk, is_skipped_forgiven=True) if key not in keys]
+    return keys
 
 
-def choose_held(item: Item, labeler: Labeler, policy: Policy) -> Choice | None:
+def choose_held(item: Item, desk: Desk) -> Choice | None:
     """Return as what the labeler reads ``item`` (locked, perhaps after waiting for it); None where it wants no reader now."""
-    if item.state not in (Item.State.WAITING, Item.State.READING):
+    if item.state not in queue.WANTING:
         return None
-    return _choice_on(item, labeler, policy, is_blind=_reads_blind(labeler))
+    return _choice_on(item, desk)
 
 
 def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice | None:
     """Return as what the labeler reads ``item`` (locked) when they take expired work again; None where it wants no reader.
 
     Gold takes any number of readers. Work that came back went to a reviewer when its time ended. Who sees everybody's labels
-    since cannot go on with a blind read.
+    since cannot go on with a blind read. A continued draft goes on as what it was.
     """
     labeler = assignment.labeler
-    is_blind = _reads_blind(labeler)
-    if assignment.read_kind != ("independent" if is_blind else "unblinded") or item.state == Item.State.EXCLUDED:
+    role = role_in(labeler.user, labeler.project) if labeler.user is not None else None
+    if role is None or item.state == Item.State.EXCLUDED:
         return None
-    if is_blind and gold_items(labeler.project).filter(pk=item.pk).exists():
-        return Choice(item, "independent", planned_blind=True, reason="Gold was due.")
-    return choose_held(item, labeler, policy)
+    desk = Desk(labeler, role, policy, is_kept_apart=True, has_batches=True, has_training=False)
+    if assignment.read_kind in ("training", "repeat"):
+        return (
+            Choice(item, assignment.read_kind, planned_blind=False, reason=assignment.reason)
+            if desk.reads_blind
+            else None
+        )
+    gold = current_gold(item) if desk.reads_blind else None
+    if gold is not None and assignment.read_kind == "independent":
+        return Choice(item, "independent", planned_blind=True, reason=assignment.reason)
+    found = choose_held(item, desk)
+    if found is None or assignment.continues_id is not None:
+        return found and Choice(item, assignment.read_kind, planned_blind=False, reason=assignment.reason)
+    return found if found.read_kind == assignment.read_kind else None
 
 
-def is_gold_due(labeler: Labeler, n_had: int, share: float) -> bool:
-    """Whether a draw with probability ``share`` falls on gold; the same labeler and count draw the same."""
-    return _draw(labeler, n_had, "gold") < share
+def has_work(labeler: Labeler) -> bool:
+    """Whether something new can be handed out now. A declared disclosure: that there is work, never how much or why."""
+    try:
+        desk = desk_of(labeler)
+        if placement.next_training(desk) is not None or placement.exam_of(desk) is not None:
+            return True
+    except StepRefused:
+        # Who asks for work is answered with the reason.
+        return True
+    if next(queue.near(desk), None) is not None or wanting(desk):
+        return True
+    if placement.gold_wanting(desk, queue.wanting(desk)) is not None:
+        return True
+    return desk.reads_blind and bool(items_to_audit(labeler, desk.policy))
 
 
-def _next_gold(labeler: Labeler, n_had: int) -> Item | None:
-    """Return gold this labeler never had, and of a group whose gold they never had: such items are not independent."""
-    had = Assignment.objects.filter(labeler=labeler, item__in=gold_items(labeler.project))
-    groups = set(had.exclude(item__group_key="").values_list("item__group_key", flat=True))
-    fresh = never_met(labeler, gold_items(labeler.project)).exclude(group_key__in=groups).order_by("pk")
-    keys = list(fresh.values_list("pk", flat=True))
-    if not keys:
-        return None
-    chosen = keys[int(_draw(labeler, n_had, "which") * len(keys))]
-    return lock(Item.objects.filter(pk=chosen)).first()
+def has_open(desk: Desk) -> bool:
+    """Whether the labeler holds work that is to be taken up before anything new."""
+    mine = Assignment.objects.filter(labeler=SLOTS[0], state=Assignment.State.OPEN)
+    return bool(rows(("open-of",), lambda: mine.values_list("pk")[:1], [desk.labeler.pk]))
 
 
-def _next_audit(labeler: Labeler, policy: Policy) -> Choice | None:
-    """Return an accepted item that was drawn for the audit. Its read is bought afterwards, so it is not planned."""
-    for key in items_to_audit(labeler, policy):
-        item = lock(Item.objects.filter(pk=key, state=Item.State.SETTLED)).first()
-        if item is not None:
-            return Choice(item, "independent", planned_blind=False, reason=REASON)
-    return None
-
-
-def _next_wanting(labeler: Labeler, policy: Policy, *, is_blind: bool) -> Choice | None:
-    choices = (_choice_on(item, labeler, policy, is_blind=is_blind) for item in _free_items(labeler, policy))
-    return next((choice for choice in choices if choice is not None), None)
-
-
-def _choice_on(item: Item, labeler: Labeler, policy: Policy, *, is_blind: bool) -> Choice | None:
-    """Return as what the labeler reads the locked item; None where it has its readers, or where they judged it."""
-    # Counted again under the lock: a list of items was made before others who held the item let go of it.
-    filled = n_filled(item)
-    wanted = max(item.wanted_reads, policy.readers)
-    if filled >= wanted or (labeler.user is not None and has_judged(labeler.user, item)):
-        return None
-    reason = f"Reader {filled + 1} of {wanted}."
-    if not is_blind:
-        return Choice(item, "unblinded", planned_blind=False, reason=f"{reason[:-1]}; sees other labels.")
-    is_planned = filled < policy.readers
-    return Choice(item, "independent", is_planned, reason if is_planned else f"{reason} The readers before disagree.")
-
-
-def _reads_blind(labeler: Labeler) -> bool:
-    """Whether what the labeler reads is a blind read: admins see everybody's labels."""
-    return labeler.user is not None and role_in(labeler.user, labeler.project) != Role.ADMIN
-
-
-def _free_items(labeler: Labeler, policy: Policy) -> Iterator[Item]:
-    for key in wanting(labeler, policy):
-        item = lock(Item.objects.filter(pk=key, state__in=[Item.State.WAITING, Item.State.READING])).first()
-        if item is not None:
-            yield item
+def require_room_today(desk: Desk, at: datetime) -> None:
+    """Raise ``EnoughForToday`` where the labeler was given as many items today as the policy allows."""
+    most = desk.policy.max_items_a_day
+    if not most:
+        return
+    morning = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = Assignment.objects.filter(labeler=desk.labeler, created_at__gte=morning)
+    if today.exclude(read_kind="rework").filter(assigned_by=None).count() >= most:
+        raise EnoughForToday(most=most)
 
 
 def lock(items: QuerySet[Item]) -> QuerySet[Item]:
     """Return ``items`` so that reading one locks it; where the database can, those that others hold are passed over."""
     can_skip = connection.features.has_select_for_update_skip_locked
-    return items.select_related("project").select_for_update(of=("self",), skip_locked=can_skip)
+    return items.select_for_update(of=("self",), skip_locked=can_skip)
 
 
-def has_work(labeler: Labeler, policy: Policy) -> bool:
-    """Whether something can be handed out now. A declared disclosure: that there is work, never how much or why."""
-    own = Assignment.objects.filter(labeler=labeler, state__in=[Assignment.State.OPEN, Assignment.State.PARKED])
-    wants = items_for(labeler, project=labeler.project, overlap=policy.readers).exists()
-    return own.exists() or wants or (_reads_blind(labeler) and bool(items_to_audit(labeler, policy)))
+def _placed(desk: Desk, at: datetime) -> Choice | None:
+    """Return training, exam, gold or a repeat where one of them comes now."""
+    training = placement.next_training(desk)
+    if training is not None:
+        return _gold(training, "training", "Training; feedback follows.")
+    standing = placement.exam_of(desk)
+    if standing is not None and standing.standing != "passed":
+        return _gold(placement.next_exam(desk, standing), "independent", "Entry exam.")
+    if standing is not None:
+        exams.admit(standing=standing)
+    gold = placement.next_gold(desk)
+    if gold is not None:
+        return _gold(gold, "independent", "Gold was due.")
+    again = placement.next_repeat(desk, at)
+    item = None if again is None else lock(Item.objects.filter(pk=again.pk)).first()
+    if item is None:
+        return None
+    return Choice(item, "repeat", planned_blind=False, reason="Repeat read: they read it before.")
 
 
-def _draw(labeler: Labeler, n_had: int, purpose: str) -> float:
-    """A number from 0 to 1 that only who knows the project's secret can foretell."""
-    text = f"{labeler.project.pseudonym_salt}:{purpose}:{labeler.pk}:{n_had}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
+def _next_audit(desk: Desk) -> Choice | None:
+    """Return an accepted item that was drawn for the audit. Its read is bought afterwards, so it is not planned."""
+    for key in items_to_audit(desk.labeler, desk.policy) if desk.reads_blind else ():
+        item = lock(Item.objects.filter(pk=key, state=Item.State.SETTLED)).first()
+        if item is not None:
+            return Choice(item, "independent", planned_blind=False, reason=AUDIT)
+    return None
+
+
+def _gold(gold: GoldReference, read_kind: str, reason: str) -> Choice | None:
+    """Return gold with its item locked; None where somebody holds it at this moment: then other work comes first."""
+    item = lock(Item.objects.filter(pk=gold.item_id)).first()
+    return None if item is None else Choice(item, read_kind, read_kind == "independent", reason, gold)
+
+
+def _try(key: int, desk: Desk) -> Choice | None:
+    item = lock(Item.objects.filter(pk=key, state__in=queue.WANTING)).first()
+    return None if item is None else _choice_on(item, desk)
+
+
+def _choice_on(item: Item, desk: Desk) -> Choice | None:
+    """Return as what the labeler reads the locked item; None where it has its readers, or may not go to this one.
+
+    Looked at again under the lock: the list of candidates was made before others let go of the item.
+    """
+    policy, labeler = desk.policy, desk.labeler
+    planned, wanted, filled = planned_reads(item, policy), wanted_reads(item, policy), item.reads_taken
+    if filled >= wanted:
+        return None
+    if desk.role != Role.ANNOTATOR and labeler.user is not None and has_judged(labeler.user, item):
+        return None
+    if desk.is_kept_apart and queue.is_with_partner(item, labeler):
+        return None
+    reason = f"{_ordinal(filled)} reader of {wanted}"
+    if desk.has_batches and queue.is_shared(item):
+        return Choice(item, "co-edited", planned_blind=False, reason=f"{reason}, labeled together.")
+    if not desk.reads_blind:
+        return Choice(item, "unblinded", planned_blind=False, reason=f"{reason}; sees other labels.")
+    if filled < planned:
+        return Choice(item, "independent", planned_blind=True, reason=f"{reason}.")
+    return Choice(item, "independent", planned_blind=False, reason=f"{_ordinal(filled)} reader, {_dispute(item)}.")
+
+
+def _instead(choice: Choice, desk: Desk) -> Choice | None:
+    """Return an item drawn at random in place of an extra read that a dispute asked for, in the policy's share of them.
+
+    So being offered an item late says nothing about whether others dispute it. The dispute waits for its next reader.
+    """
+    is_extra = choice.read_kind == "independent" and not choice.planned_blind
+    share = desk.policy.random_extra_share
+    if not is_extra or draw(desk.project, "extra", desk.labeler.pk, desk.labeler.n_handed) >= share:
+        return None
+    for key in queue.at_random(desk):
+        item = lock(Item.objects.filter(pk=key).exclude(state=Item.State.EXCLUDED)).first()
+        if item is not None:
+            return Choice(item, "independent", planned_blind=True, reason="Random extra read.")
+    return None
+
+
+def _dispute(item: Item) -> str:
+    """Say why an item has more readers than were planned."""
+    score = item_agreement(item, metric=CURRENT_AGREEMENT)
+    if score is not None and score.value is not None:
+        return f"disagreement {1 - score.value:.2f}"
+    asked = Route.objects.filter(item=item).order_by("-pk").values_list("reason", flat=True).first()
+    return f"asked for: {asked[:200].rstrip('.')}" if asked else "asked for by an admin"
+
+
+def _ordinal(filled: int) -> str:
+    return ORDINALS[filled] if filled < len(ORDINALS) else f"{filled + 1}th"

@@ -31,12 +31,14 @@ from labelhub.exports.models import Release
 from labelhub.formats.shapes import Reading
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.permissions import Action, require
-from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
+from labelhub.projects.services import count_hand_out
 from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
+from labelhub.scoring import gold
 from labelhub.workflow import auditing, deciding, gating, handing_out, panel, settling, steps, unreadable
 from labelhub.workflow.ambiguity import declare_ambiguous
+from labelhub.workflow.desk import Desk, desk_of
 from labelhub.workflow.errors import CannotReturn, ItemExcluded, StepRefused
 from labelhub.workflow.questions import answer, ask, publish_guideline
 from labelhub.workflow.recalling import recall
@@ -47,29 +49,9 @@ from labelhub.workflow.waiting import park, resume, take_again
 
 # Steps of the loop that have a module of their own, so that this one reads from top to bottom.
 __all__ = [
-    "accept_readers",
-    "answer",
-    "ask",
-    "cannot_read",
-    "decide_claim",
-    "declare_ambiguous",
-    "exclude",
-    "expire_leases",
-    "hand_out",
-    "locked",
-    "park",
-    "publish_guideline",
-    "recall",
-    "record_reading",
-    "release",
-    "resume",
-    "review",
-    "score_and_route",
-    "settle",
-    "skip",
-    "start_rework",
-    "submit",
-    "take_again",
+    "accept_readers", "answer", "ask", "cannot_read", "decide_claim", "declare_ambiguous", "exclude", "expire_leases",
+    "hand_out", "locked", "park", "publish_guideline", "recall", "record_reading", "release", "resume", "review",
+    "score_and_route", "settle", "skip", "start_rework", "submit", "take_again",
 ]  # fmt: skip
 # Work that came back may wait for its author this long; then a reviewer takes it.
 REWORK_LEASE_S = 7 * 24 * 3600
@@ -78,32 +60,33 @@ REWORK_LEASE_S = 7 * 24 * 3600
 def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | None:
     """Give the labeler what they read next, or None. Asking again returns what they have begun, under a new lease.
 
-    Writes ``item.handed_out``. Raises ``NotALabelerNow`` and ``GuidelineUnread``.
+    Writes ``item.handed_out``. Raises ``NotALabelerNow``, ``GuidelineUnread``, ``ExamFailed``, ``ExamTooShort`` and
+    ``EnoughForToday``.
     """
     at = now or timezone.now()
-    handing_out.require_may_label(labeler)
     expire_leases(project=labeler.project, now=at)
-    _, policy = current_policy(labeler.project)
     with transaction.atomic():
-        begun = _begun(labeler, policy, at)
+        desk = desk_of(labeler, is_locked=True)
+        begun = _begun(desk, at)
         if begun is not None:
             return begun
         parked = assigned.comes_back(labeler, now=at)
         if parked is not None:
             return resume(assignment=parked, by=handing_out.person_of(labeler), now=at)
-        choice = handing_out.choose(labeler, policy)
-        if choice is not None:
-            return _give(choice, labeler, policy, at)
+        chosen = handing_out.choose(desk, at)
+        if chosen.choice is not None:
+            return _give(chosen.choice, desk, at)
     # Items that others held were passed over. One may still want a reader once they let go of it, and whoever is told
-    # "nothing" does not ask again. One lock a transaction, so that two who wait never wait for each other.
-    for key in handing_out.wanting(labeler, policy):
+    # "nothing" does not ask again. One item's lock a transaction, so that two who wait never wait for each other.
+    for key in chosen.held:
         with transaction.atomic():
-            begun = _begun(labeler, policy, at)
+            desk = desk_of(labeler, is_locked=True)
+            begun = _begun(desk, at)
             if begun is not None:
                 return begun
-            choice = handing_out.choose_held(locked(key), labeler, policy)
+            choice = handing_out.choose_held(locked(key), desk)
             if choice is not None:
-                return _give(choice, labeler, policy, at)
+                return _give(choice, desk, at)
     # Nothing new is there: what they parked themselves, however short ago.
     waits = assigned.paused_of(labeler).filter(state=Assignment.State.PARKED).first()
     return None if waits is None else resume(assignment=waits, by=handing_out.person_of(labeler), now=at)
@@ -112,14 +95,16 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
 def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) -> None:
     """Give an item back unread; the labeler does not get it again. Writes ``assignment.skipped``.
 
-    A rework that its author declines goes to a reviewer. Raises ``NotOpen`` where it was closed already.
+    A rework that its author declines goes to a reviewer. Raises ``NotOpen`` where it was closed already, and
+    ``SkipForbidden`` where the policy allows no skipping.
     """
     with transaction.atomic():
         item = locked(assignment.item_id)
         require_step("skip", assigned.of_item(item).get(pk=assignment.pk))
+        steps.require_skippable(item)
         assignments.close(assignment=assignment, state=Assignment.State.SKIPPED, reason=reason.strip(), now=now)
         event(item, "assignment.skipped", f"labeler:{assignment.labeler_id}", assignment=str(assignment.pk))
-        _reader_left(item, assignment)
+        reader_left(item, assignment)
 
 
 def cannot_read(*, assignment: Assignment, by: User, reason: str) -> Assignment:
@@ -136,7 +121,7 @@ def cannot_read(*, assignment: Assignment, by: User, reason: str) -> Assignment:
             return work
         work = unreadable.claim(item, work, reason)
         if item.state != State.EXCLUDED:
-            _reader_left(item, work)
+            reader_left(item, work)
     return work
 
 
@@ -150,7 +135,7 @@ def expire_leases(*, project: Project | None = None, now: datetime | None = None
             if assignments.expire(assignment=assignment, now=at):
                 count += 1
                 event(item, "assignment.expired", "system", assignment=str(assignment.pk))
-                _reader_left(item, assignment)
+                reader_left(item, assignment)
     return count
 
 
@@ -313,28 +298,33 @@ def release(*, project: Project, formats: Sequence[str], note: str, by: User) ->
     return exports.start_release(project=project, formats=formats, note=note, by=by)
 
 
-def _begun(labeler: Labeler, policy: Policy, at: datetime) -> Assignment | None:
-    """Return what the labeler has begun, under a new lease. Two requests of one labeler at once are one after the other."""
-    handing_out.hold(labeler)
-    begun = assigned.open_of(labeler).first()
+def _begun(desk: Desk, at: datetime) -> Assignment | None:
+    """Return what the labeler has begun, under a new lease; their desk is locked."""
+    begun = assigned.open_of(desk.labeler).first() if handing_out.has_open(desk) else None
     if begun is None:
         return None
-    lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else policy.lease_s
+    lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else desk.policy.lease_s
     return assignments.take_over(assignment=begun, lease_s=lease_s, now=at)
 
 
-def _give(choice: handing_out.Choice, labeler: Labeler, policy: Policy, at: datetime) -> Assignment:
+def _give(choice: handing_out.Choice, desk: Desk, at: datetime) -> Assignment:
+    labeler, item = desk.labeler, choice.item
+    if desk.policy.skip_rule == "later":
+        assignments.forgive_skips(item=item, labeler=labeler, now=at)
     assignment = assignments.open_assignment(
-        item=choice.item, labeler=labeler, read_kind=choice.read_kind, planned_blind=choice.planned_blind,
-        reason=choice.reason, lease_s=policy.lease_s, now=at,
+        item=item, labeler=labeler, read_kind=choice.read_kind, planned_blind=choice.planned_blind,
+        reason=choice.reason, lease_s=desk.policy.lease_s, is_begun=True, now=at,
     )  # fmt: skip
-    if choice.item.state == State.WAITING:
-        move(item=choice.item, to=State.READING, now=at)
-    event(choice.item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
+    if item.state == State.WAITING and choice.read_kind in assigned.FILLING:
+        move(item=item, to=State.READING, now=at)
+    count_hand_out(labeler=labeler)
+    if choice.gold is not None:
+        gold.expose_gold(gold=choice.gold, most=desk.policy.gold_max_exposures)
+    event(item, "item.handed_out", f"labeler:{labeler.pk}", assignment=str(assignment.pk))
     return assignment
 
 
-def _reader_left(item: Item, left: Assignment) -> None:
+def reader_left(item: Item, left: Assignment) -> None:
     if deciding.after_reader_left(item, left):
         _score_and_route(item)
 

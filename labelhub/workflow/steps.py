@@ -30,7 +30,7 @@ from labelhub.reviews.selectors import rejected
 from labelhub.routing.services import can_rework
 from labelhub.scoring.gold import make_gold
 from labelhub.scoring.reads import reads_of
-from labelhub.workflow.errors import CannotReturn, NewerVersion, StaleJudgement
+from labelhub.workflow.errors import CannotReturn, NewerVersion, SkipForbidden, StaleJudgement
 
 # What a gold reading is called where its source does not say.
 GOLD_KIND = "adjudication"
@@ -70,6 +70,12 @@ def store(
     if is_gold:
         make_gold(item=item, submission=submission, by=f"labeler:{labeler.pk}")
     return submission
+
+
+def require_skippable(item: Item) -> None:
+    """Raise ``SkipForbidden`` where the project's policy allows no skipping."""
+    if current_policy(item.project)[1].skip_rule == "forbidden":
+        raise SkipForbidden
 
 
 def require_returnable(submission: Submission, policy: Policy) -> None:

@@ -76,19 +76,16 @@ def test_who_asks_while_somebody_holds_the_last_item_waits_for_it_and_gets_it(mo
     set_policy(cast, readers=1)
     item = add_item(cast.project)
     waits = threading.Event()
-    real, got, looked = handing_out.wanting, [], []
+    real, got = lifecycle.locked, []
 
-    def wanting(*given):
-        keys = real(*given)
-        # Looked at for the second time: the first time the item was passed over, because it is held.
-        looked.append(keys)
-        if len(looked) == 2:
-            waits.set()
-        return keys
+    def waiting_lock(key):
+        # Asked for by a lock that waits: before, the item was passed over, because it is held.
+        waits.set()
+        return real(key)
 
-    monkeypatch.setattr(handing_out, "wanting", wanting)
     with transaction.atomic():
-        lifecycle.locked(item.pk)
+        real(item.pk)
+        monkeypatch.setattr(lifecycle, "locked", waiting_lock)
         asking = threading.Thread(target=lambda: (got.append(next_for(cast, cast.ann)), connections.close_all()))
         asking.start()
         assert waits.wait(timeout=20)

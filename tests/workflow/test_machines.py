@@ -28,7 +28,8 @@ def test_a_machine_takes_submits_and_is_told_when_there_is_nothing(cast: Cast):
     client = machine(cast.ann)
     given = client.post(f"/api/v1/projects/{cast.project.slug}/next/").json()
     assert set(given) == {
-        "id", "item_code", "state", "is_rework", "is_recalled", "fence", "lease_until", "created_at", "closed_at",
+        "id", "item_code", "state", "is_rework", "is_recalled", "is_training", "due_at", "fence", "lease_until", "created_at",
+        "closed_at",
     }  # fmt: skip
     draw(take(cast, cast.ann), cast.ann, (10, 10, 20))
     body = {"request_id": str(uuid.uuid4())}

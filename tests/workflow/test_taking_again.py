@@ -17,7 +17,7 @@ from labelhub.projects.models import Role
 from labelhub.projects.permissions import NotAllowed, NotFound
 from labelhub.projects.selectors import current_guideline
 from labelhub.projects.services import add_member, publish_guideline
-from labelhub.workflow import handing_out, lifecycle
+from labelhub.workflow import lifecycle, placement
 from labelhub.workflow.errors import GuidelineUnread, StepRefused
 from tests.cast import Cast
 from tests.workflow.walking import add_item, draw, new_annotator, read, review, set_policy, state, store, submit, take
@@ -107,7 +107,7 @@ def test_a_read_that_is_taken_again_after_others_disagreed_is_no_longer_a_planne
 def test_gold_is_taken_again_whatever_others_said_of_it(cast: Cast, monkeypatch):
     item = add_item(cast.project)
     store(cast, item, cast.ada, SQUARE, is_gold=True)
-    monkeypatch.setattr(handing_out, "is_gold_due", lambda *_: True)
+    monkeypatch.setattr(placement, "is_gold_due", lambda *_: True)
     late = expired(cast)
     read(cast, cast.ben, SQUARE)
     assert lifecycle.take_again(assignment=late, by=cast.ann).planned_blind

@@ -25,6 +25,8 @@ from labelhub.workflow import lifecycle
 from tests.cast import Cast
 
 SIZE = 64
+# Nothing is placed by a secret draw unless a test asks for it: a test says what comes next.
+UNPLACED = {"gold_share": 0.0, "repeat_share": 0.0, "random_extra_share": 0.0}
 _numbers = count(1)
 
 
@@ -43,7 +45,7 @@ def add_item(project: Project, *, subject: str | None = None, seed: int = 0, **r
 
 
 def set_policy(cast: Cast, **values: Any) -> None:
-    publish_policy(project=cast.project, policy=Policy(**({"gold_share": 0.0} | values)), by=cast.ada)
+    publish_policy(project=cast.project, policy=Policy(**(UNPLACED | values)), by=cast.ada)
 
 
 def new_annotator(cast: Cast, name: str) -> User:

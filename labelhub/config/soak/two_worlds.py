@@ -321,15 +321,14 @@ _NAMES: Mapping[str, str] = {
 def _handed_out(item: Item) -> Iterator[None]:
     """Let the next hand-out be this item: that it is handed out is a declared disclosure, which the script holds equal."""
     choice = handing_out.Choice(item, "independent", planned_blind=True, reason=f"{CANARY}reason")
-    with mock.patch.object(handing_out, "choose", return_value=choice):
+    with mock.patch.object(handing_out, "choose", return_value=handing_out.Chosen(choice)):
         yield
 
 
 @contextmanager
 def _nothing_next() -> Iterator[None]:
     with (
-        mock.patch.object(handing_out, "choose", return_value=None),
-        mock.patch.object(handing_out, "wanting", return_value=[]),
+        mock.patch.object(handing_out, "choose", return_value=handing_out.Chosen(None)),
         mock.patch("labelhub.web.labeling.has_work", return_value=False),
     ):
         yield

@@ -1,0 +1,142 @@
+"""Making gold of what reviewers decided, taking bad gold out, and sending doubtful gold to experts.
+
+Only an item whose label a person decided may be promoted: what labelers voted would measure them by themselves. The decided
+label is stored as a reading of its own, of the person who decided, and votes on nothing. Not here: which gold is given to
+whom (``placement``), how gold fares (``scoring.gold_health``).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from django.db import transaction
+
+from labelhub.accounts.models import User
+from labelhub.audit import services as audit
+from labelhub.consensus.models import Settlement
+from labelhub.consensus.selectors import readings_of_settlements, standing_settlements
+from labelhub.projects.models import Project
+from labelhub.projects.permissions import Action, require
+from labelhub.projects.selectors import labeler_of
+from labelhub.scoring.gold import GoldProblem, make_gold, retire_gold
+from labelhub.scoring.gold_health import groups_with_gold, items_with_gold
+from labelhub.scoring.models import GoldReference, Score
+from labelhub.scoring.rows import CURRENT_AGREEMENT
+from labelhub.scoring.services import score_item
+from labelhub.workflow import lifecycle, steps
+from labelhub.workflow.states import State, move
+
+# How an item's readers agreed, cut into three strata of difficulty; items with one reader are a stratum of their own.
+EASY_FROM, HARD_BELOW = 0.9, 0.7
+MOST_DRAWN = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Promotable:
+    """An item that may become gold: its settlement, its classes, and how hard its readers found it."""
+
+    settlement: Settlement
+    classes: tuple[str, ...]
+    difficulty: str
+
+
+def promotable(project: Project) -> list[Promotable]:
+    """Return the settled items that a person decided and that are no gold, at most one a patient. Three queries."""
+    decided = list(standing_settlements(project).filter(decided_by__isnull=False))
+    keys = [row.item_id for row in decided]
+    taken, groups = items_with_gold(keys), groups_with_gold(project)
+    agreed = Score.objects.filter(
+        item__in=keys, about=Score.About.ITEM, metric=CURRENT_AGREEMENT, label="", replaced_at=None
+    )
+    agreement = dict(agreed.values_list("item", "value"))
+    labels: dict[int, set[str]] = {}
+    for pk, label in Settlement.objects.filter(pk__in=[row.pk for row in decided]).values_list("pk", "shapes__label"):
+        labels.setdefault(pk, set()).add(label or "no finding")
+    found = []
+    for row in decided:
+        if row.item_id in taken or row.item.group_key in groups:
+            continue
+        groups |= {row.item.group_key} - {""}
+        found.append(Promotable(row, tuple(sorted(labels.get(row.pk, ()))), _difficulty(agreement.get(row.item_id))))
+    return found
+
+
+def promote(*, settlement: Settlement, kind: str, by: User, drawn: str = "settled") -> GoldReference:
+    """Make the decided label of an item its gold. Writes ``submission.stored`` and ``gold.made``. Admins only.
+
+    Raises ``GoldProblem`` where no person decided the label, or where the item is no longer settled.
+    """
+    require(by, Action.MANAGE, settlement.item)
+    with transaction.atomic():
+        item = lifecycle.locked(settlement.item_id)
+        if settlement.decided_by is None or item.state != State.SETTLED:
+            raise GoldProblem("Only a settled label that a person decided becomes gold. Nothing was changed.")
+        reading = replace(readings_of_settlements([settlement])[0], version=1, planned_blind=False)
+        author = labeler_of(settlement.decided_by, item.project)
+        submission = steps.store(item, author, reading, at=None, is_gold=False, active_s=None)
+        gold = make_gold(item=item, submission=submission, by=f"user:{by.pk}", kind=kind, drawn=drawn)
+        score_item(item)
+    return gold
+
+
+def draw_gold(
+    *, project: Project, n: int, kind: str, by: User, is_stratified: bool, rng: np.random.Generator | None = None
+) -> list[GoldReference]:
+    """Promote ``n`` items drawn at random, or in turn from strata of class and difficulty. Fewer where there are fewer."""
+    if not 1 <= n <= MOST_DRAWN:
+        raise GoldProblem(f"Draw from 1 to {MOST_DRAWN} items. Nothing was changed.", status=400)
+    source = np.random.default_rng(secrets.randbits(128)) if rng is None else rng
+    order = _stratified if is_stratified else _shuffled
+    chosen = order(promotable(project), source)[:n]
+    drawn = "stratified" if is_stratified else "random"
+    return [promote(settlement=entry.settlement, kind=kind, by=by, drawn=drawn) for entry in chosen]
+
+
+def exclude_gold(*, gold: GoldReference, reason: str, by: User) -> None:
+    """Take bad gold out of use, with a reason; the item's scores are computed again. Writes ``gold.retired``. Admins only."""
+    require(by, Action.MANAGE, gold)
+    if not reason.strip():
+        raise GoldProblem("Say what is wrong with this gold. Nothing was changed.", code="reason-missing", status=400)
+    with transaction.atomic():
+        item = lifecycle.locked(gold.item_id)
+        retire_gold(gold=gold, reason=reason.strip(), by=f"user:{by.pk}")
+        score_item(item)
+
+
+def send_to_experts(*, gold: GoldReference, by: User, reason: str) -> None:
+    """Put the item of doubtful gold on the reviewers' table. Writes ``gold.doubted``. Admins only.
+
+    The gold stays in use until somebody decides: excluding it is a decision of its own.
+    """
+    require(by, Action.MANAGE, gold)
+    with transaction.atomic():
+        item = lifecycle.locked(gold.item_id)
+        if item.state == State.WAITING:
+            raise GoldProblem("Nobody has read this item yet, so there is nothing to review. Nothing was changed.")
+        move(item=item, to=State.REVIEW)
+        audit.append(
+            project_id=item.project_id, kind="gold.doubted", actor=f"user:{by.pk}", subject=f"item:{item.pk}",
+            facts={"gold": gold.pk, "reason": reason.strip()[:300]},
+        )  # fmt: skip
+
+
+def _difficulty(agreement: float | None) -> str:
+    if agreement is None:
+        return "unknown"
+    return "hard" if agreement < HARD_BELOW else "easy" if agreement >= EASY_FROM else "middling"
+
+
+def _shuffled(found: Sequence[Promotable], rng: np.random.Generator) -> list[Promotable]:
+    return [found[place] for place in rng.permutation(len(found))]
+
+
+def _stratified(found: Sequence[Promotable], rng: np.random.Generator) -> list[Promotable]:
+    """One of each stratum in turn, at random within it, until all are drawn."""
+    strata: dict[tuple[tuple[str, ...], str], list[Promotable]] = {}
+    for entry in _shuffled(found, rng):
+        strata.setdefault((entry.classes, entry.difficulty), []).append(entry)
+    turns = max((len(stratum) for stratum in strata.values()), default=0)
+    return [stratum[turn] for turn in range(turns) for stratum in strata.values() if turn < len(stratum)]
