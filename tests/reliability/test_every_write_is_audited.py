@@ -266,8 +266,8 @@ def world(db) -> World:
 
 
 def writing_routes() -> set[str]:
-    pages = {entry.name for entry in PAGES if (access := access_of(entry)) is not None and "POST" in access.methods}
-    return pages | {entry.name for entry in API if hasattr(entry.callback.cls, "post")}
+    pages = {str(entry.name) for entry in PAGES if (access := access_of(entry)) is not None and "POST" in access.methods}
+    return pages | {str(entry.name) for entry in API if hasattr(entry.callback.cls, "post")}
 
 
 def test_each_writing_route_is_tried_here_or_says_why_it_leaves_no_event():
