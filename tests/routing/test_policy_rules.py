@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labelhub.projects.policy import Policy
@@ -93,6 +93,7 @@ situations = st.builds(
 )  # fmt: skip
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(situations)
 def test_every_decision_says_why_and_why_nothing_else(situation):
     verdict = decide(situation, POLICY)
@@ -103,6 +104,7 @@ def test_every_decision_says_why_and_why_nothing_else(situation):
     assert verdict == decide(situation, POLICY)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(situations)
 def test_nothing_is_accepted_too_early_tied_or_against_the_threshold(situation):
     verdict = decide(situation, POLICY)
@@ -114,6 +116,7 @@ def test_nothing_is_accepted_too_early_tied_or_against_the_threshold(situation):
         assert situation.model_similarity is None or situation.model_similarity >= POLICY.model_agreement
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(situations)
 def test_readers_are_never_asked_beyond_the_most_nor_an_author_beyond_the_rounds(situation):
     verdict = decide(situation, POLICY)

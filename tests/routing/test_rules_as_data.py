@@ -1,7 +1,4 @@
-"""Rules are data in a closed vocabulary: what is unsound is refused by the rule's name, and what is read is what was written.
-
-Planted once: a check that took "at least" for "above", which called a reachable rule unreachable; the twin below found it.
-"""
+"""Rules are data in a closed vocabulary: what is unsound is refused by its name, and what is read is what was written."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The policy page keeps what it shows and what it does not, refuses what is unsound, and never overwrites a newer version.
-
-Planted once: a page whose form dropped the rules (every publication reset them to the defaults), and a publication that did
-not compare versions; both were found here.
-"""
+"""The policy page keeps what it shows and what it does not, refuses what is unsound, and never overwrites a newer version."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Accepted labels are drawn at random and read again blind; what an auditor finds is the residual error, by who accepted.
-
-Planted once: an audit that was offered to a reviewer who had judged the item, and a late reading taken for an audit; both were
-found here.
-"""
+"""Accepted labels are drawn at random and read again blind; what an auditor finds is the residual error, by who accepted."""
 
 from __future__ import annotations
 

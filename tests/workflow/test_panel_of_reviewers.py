@@ -1,7 +1,4 @@
-"""A panel: each reviewer votes once and blind, more than half settle the item, and without a majority an admin decides.
-
-Planted once: a tally that took two of four for a majority; it was found here.
-"""
+"""A panel: each reviewer votes once and blind, more than half settle the item, and without a majority an admin decides."""
 
 from __future__ import annotations
 

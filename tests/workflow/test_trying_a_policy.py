@@ -2,8 +2,7 @@
 
 The proof: a project's readings, made by a seeded crowd, are recorded once under the present policy. The trial predicts every
 decision of another policy; then a copy of the project under that policy gets the same readings in the same order through the
-steps of the life of an item, and its stored routes are compared one by one. Planted once: a replay that forgot how many reads
-were asked for, and one that heard readings while the item was back with its author; both were found here.
+steps of the life of an item, and its stored routes are compared one by one.
 """
 
 from __future__ import annotations
