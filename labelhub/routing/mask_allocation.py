@@ -121,7 +121,12 @@ def expected_distance(spreads: Sequence[float]) -> float:
 
 
 def worth_of_reading(
-    precision: FloatArray, factor: FloatArray, spread: FloatArray, *, may_ask: BoolArray, costs: FloatArray | None = None
+    precision: FloatArray,
+    factor: FloatArray,
+    spread: FloatArray,
+    *,
+    may_ask: BoolArray,
+    costs: FloatArray | None = None,
 ) -> FloatArray:
     """How far one more reader lowers the expected mean distance to the truth, per cost: shape (unit, rater).
 
@@ -296,4 +301,3 @@ def may_read(has_read: BoolArray, is_active: BoolArray, n_reads: IntArray, polic
 
 def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if len(values) else None
-

@@ -101,4 +101,3 @@ def _error_rows(scenario: LabelScenario, rng: np.random.Generator) -> FloatArray
                 rng.dirichlet(np.full(q - 1, _ERROR_SPREAD)) if scenario.uneven_errors else even
             )
     return rows
-

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelhub.config.simulation.label_crowd import LabelCrowd
-from labelhub.config.simulation.run import ROUTING, Pause, Run, balanced_asks, capacity_of
+from labelhub.config.simulation.run import ROUTING, Pause, Run, balanced_asks, capacity_of, planted_share
 from labelhub.numerics.answers import Answers, answers_from_rows
 from labelhub.numerics.class_posterior import ClassPosterior
 from labelhub.numerics.consensus import MAXIMUM_LIKELIHOOD, dawid_skene, expected_correct, majority_vote, one_coin
@@ -31,8 +31,12 @@ BASELINES = (DAWID_SKENE, DAWID_SKENE_ML, ONE_COIN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How the router works: asks a round (share of the budget), and the growth of the answers after which it is fitted anew."""
+    """How the router works: gold for everybody first, asks a round (share of the budget), and when it is fitted anew.
 
+    ``refit_growth`` is the growth of the answers after which all is fitted anew, in ``fit_rounds`` rounds.
+    """
+
+    first_gold: int = 5
     asks_a_round: float = 0.02
     refit_growth: float = 0.05
     fit_rounds: int = 12
@@ -92,6 +96,9 @@ class _Routing:
         self.beliefs: allocation.Beliefs
 
     def run(self) -> Run:
+        for _ in range(self.pace.first_gold):
+            for rater in range(self.crowd.n_raters):
+                self._ask_gold(rater)
         self._fit(max_rounds=self.pace.fit_rounds)
         while self.spent < self.budget and self._round():
             pass
@@ -102,6 +109,7 @@ class _Routing:
             method=ROUTING, error=float(1 - _right(posterior, truth).mean()), n_labels=self.spent - self.n_gold,
             n_gold=self.n_gold, budget=self.budget, capacity=self.capacity,
             most_by_one=int(self.crowd.n_given.max()), pauses=self._pauses(), notes=self._notes(),
+            share_by_planted=planted_share(self.crowd.n_given, [has_fault(self.crowd, k) for k in range(self.crowd.n_raters)]),
         )  # fmt: skip
 
     def _round(self) -> bool:
@@ -135,13 +143,16 @@ class _Routing:
         share = allocation.gold_share(self.states[rater], self.policy)
         if not self.gold_left[rater] or self.rng.random() >= share:
             return False
+        self._ask_gold(rater)
+        return True
+
+    def _ask_gold(self, rater: int) -> None:
         unit = self.gold_left[rater].pop()
         given = self.crowd.ask(np.array([unit]), np.array([rater]))
         self.gold_right[rater].append(bool(given[0] == self.crowd.truth[unit]))
         self.states[rater] = allocation.gate_state(self.gold_right[rater], self.policy)
         self.spent += 1
         self.n_gold += 1
-        return True
 
     def _worth(self) -> FloatArray:
         items = slice(0, self.crowd.n_items)
@@ -182,7 +193,9 @@ class _Routing:
 def has_fault(crowd: LabelCrowd, rater: int) -> bool:
     """Whether the scenario planted a fault in this labeler: one that is named, or less right than the gate's poor level."""
     giver = crowd.scenario.labelers[rater]
-    is_named = giver.copies is not None or bool(giver.spams) or giver.tires_to is not None or giver.overlooks is not None
+    is_named = (
+        giver.copies is not None or bool(giver.spams) or giver.tires_to is not None or giver.overlooks is not None
+    )
     return is_named or giver.accuracy < crowd.scenario.policy.gate_poor
 
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from labelhub.config.simulation.mask_crowd import MaskCrowd
-from labelhub.config.simulation.run import ROUTING, Pause, Run, balanced_asks, capacity_of
+from labelhub.config.simulation.run import ROUTING, Pause, Run, balanced_asks, capacity_of, planted_share
 from labelhub.numerics.fusion_calibration import GoldCase, decide_calibration
 from labelhub.numerics.mask_pair import mask_pair
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
@@ -79,13 +79,12 @@ class _Routing:
         self._read_gold()
         while self._left() > 0 and self._round():
             pass
-        errors = [
-            distance_to_truth(self._settled(unit), self.crowd.truth[unit]) for unit in range(self.crowd.n_items)
-        ]
+        errors = [distance_to_truth(self._settled(unit), self.crowd.truth[unit]) for unit in range(self.crowd.n_items)]
         return Run(
             method=ROUTING, error=float(np.mean(errors)), n_labels=self.n_labels, n_gold=self.n_gold,
             n_again=self.n_again, budget=self.budget, capacity=self.capacity, most_by_one=int(self.n_given.max()),
             pauses=self._pauses(), notes=self._notes(),
+            share_by_planted=planted_share(self.n_given, [has_fault(self.crowd, k) for k in range(self.crowd.n_raters)]),
         )  # fmt: skip
 
     def _left(self) -> int:
@@ -207,4 +206,3 @@ def has_fault(crowd: MaskCrowd, rater: int) -> bool:
     usual = float(np.median([giver.noise_px for giver in givers]))
     giver = givers[rater]
     return giver.offset_px != 0 or giver.missing_share > 0 or giver.noise_px > 2 * usual
-

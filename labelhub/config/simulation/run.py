@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from labelhub.numerics.results import IntArray
+from labelhub.numerics.results import NAN, IntArray
 
 ROUTING = "LabelHub's routing"
 
@@ -24,7 +25,8 @@ class Pause:
 class Run:
     """What one way of working did with one budget: its error, what it spent on items and on gold, who was paused.
 
-    ``error`` is the scenario's measure. ``n_again`` counts second looks of authors, which cost a label each. ``most_by_one``
+    ``error`` is the scenario's measure. ``n_again`` counts second looks of authors, which cost a label each. ``share_by_planted`` is
+    the share of all answers that came from labelers with a planted fault. ``most_by_one``
     is the largest number of answers that one labeler gave, gold included; ``capacity`` what one may give.
     """
 
@@ -36,6 +38,7 @@ class Run:
     capacity: int
     most_by_one: int
     n_again: int = 0
+    share_by_planted: float = NAN
     pauses: tuple[Pause, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -47,15 +50,19 @@ class Run:
     def __post_init__(self) -> None:
         """Refuse a run that spent more than it had: its error would prove nothing."""
         if self.spent > self.budget or self.most_by_one > self.capacity:
-            message = (
-                f"{self.method} spent {self.spent} of {self.budget}, one labeler gave {self.most_by_one} of {self.capacity}"
-            )
+            message = f"{self.method} spent {self.spent} of {self.budget}, one labeler gave {self.most_by_one} of {self.capacity}"
             raise ValueError(message)
 
 
 def capacity_of(n_raters: int, budget: int, factor: float) -> int:
     """How many answers one labeler may give: so many times the fair share, rounded down."""
     return int(factor * budget / n_raters + 1e-9)
+
+
+def planted_share(n_given: IntArray, is_planted: Sequence[bool]) -> float:
+    """The share of all answers that labelers with a planted fault gave; NaN without any answer."""
+    total = int(n_given.sum())
+    return float(n_given[np.asarray(is_planted, dtype=bool)].sum()) / total if total else NAN
 
 
 def balanced_asks(n_items: int, n_raters: int, overlap: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
