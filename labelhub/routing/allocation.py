@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from labelhub.numerics.answers import Answers
+from labelhub.numerics.class_posterior import ClassPosterior
 from labelhub.numerics.copying import shared_errors
 from labelhub.numerics.hierarchical import hierarchical_dawid_skene
 from labelhub.numerics.label_value import StoppingRule, next_steps, settling_loss, value_of_answers
@@ -75,6 +76,19 @@ def class_beliefs(answers: Answers, known: ArrayLike | None = None, *, max_round
     found = hierarchical_dawid_skene(answers, known=known, max_iterations=max_rounds)
     posterior = np.where(np.isnan(found.posterior), found.prevalence, found.posterior)
     return Beliefs(posterior, found.confusion, found.prevalence)
+
+
+def chance_right(beliefs: Beliefs, truth: FloatArray) -> FloatArray:
+    """The chance that each unit is right where it is settled now, ties broken at random: shape (unit,); NaN without truth."""
+    found = ClassPosterior(
+        posterior=beliefs.posterior,
+        categories=np.arange(beliefs.posterior.shape[1], dtype=np.float64),
+        log_likelihood=np.nan,
+        n_iterations=0,
+        is_converged=True,
+        method=METHOD,
+    )
+    return found.expected_correct(truth)
 
 
 def stopping_rule(policy: Policy) -> StoppingRule:
@@ -155,7 +169,9 @@ def choose_asks(worth: FloatArray, room: IntArray, n: int) -> Asks:
     >>> list(zip(asks.unit.tolist(), asks.rater.tolist()))
     [(0, 0), (1, 1)]
     """
-    left, units, raters = room.copy(), [], []
+    left = room.copy()
+    units: list[int] = []
+    raters: list[int] = []
     taken = np.zeros(len(worth), dtype=bool)
     flat = worth.ravel()
     candidates = np.flatnonzero(np.isfinite(flat))
@@ -205,7 +221,7 @@ def paced_room(n_given: IntArray, capacity: IntArray, progress: float) -> IntArr
     [6, 0, 0]
     """
     due = np.ceil(capacity * min(progress, 1.0) - 1e-9).astype(np.int64)
-    return np.maximum(np.minimum(due, capacity) - n_given, 0)
+    return np.asarray(np.maximum(np.minimum(due, capacity) - n_given, 0), dtype=np.int64)
 
 
 def gate_state(is_right: ArrayLike, policy: Policy) -> GateState:

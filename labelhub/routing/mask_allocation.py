@@ -1,7 +1,7 @@
 """Whom to ask next about which mask, who is poor, which reading is its author's slip, and how the mask is settled.
 
-A reader's outline is taken to lie around the truth with the spread that gold showed; an item on which readers differ more than
-their gold foretells is harder by that factor. One more reader is then worth the fall in the expected mean distance to the truth.
+A reader's outline is taken to lie around the truth with the spread that gold showed; an item on which readers differ more
+than their gold foretells is harder by that factor. One more reader is worth the fall in the expected distance to the truth.
 Pure: arrays in, arrays out. Not here: class answers (``allocation``), what the rules decide (``policy_rules``).
 
 References
@@ -245,7 +245,7 @@ class FusionChoice:
 
     name: FusionName
     reason: str
-    dice: Mapping[str, float]
+    dice: Mapping[FusionName, float]
     offsets: tuple[RaterOffset, ...]
 
 
@@ -255,7 +255,8 @@ def choose_fusion(
     """Calibrated fusion where its rule switched it on; else what is closest to gold when few raters are drawn.
 
     An item has few readings and a gold case those of all raters, so ``readers`` of them are drawn at random, eight times a
-    case, among those whom the decision knows. STAPLE stays the choice where nothing beats it. A weighted mean takes each rater's wobble from the other cases.
+    case, among those whom the decision knows. STAPLE stays the choice where nothing beats it. A weighted mean takes each
+    rater's wobble from the other cases.
     """
     if decision.is_on:
         return FusionChoice(CALIBRATED, decision.reason, {}, decision.offsets)

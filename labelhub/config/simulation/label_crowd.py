@@ -70,14 +70,14 @@ class LabelCrowd:
         if giver.spams == "favourite":
             return np.full(len(units), giver.favourite, dtype=np.int64)
         if giver.spams == "random":
-            return (self.draws[units, rater] * q).astype(np.int64)
+            return np.asarray(self.draws[units, rater] * q, dtype=np.int64)
         right = self._right(giver, units, self.n_given[rater] + np.arange(len(units)))
         rows = self.errors[rater][truth] * (1 - right)[:, None]
         shared = self.is_shared[units]
         rows[shared] = np.eye(q)[self.shared_class[units[shared]]] * (1 - right[shared])[:, None]
         rows[np.arange(len(units)), truth] = right
         steps = np.cumsum(rows, axis=1)
-        return np.minimum((steps <= self.draws[units, rater][:, None]).sum(axis=1), q - 1).astype(np.int64)
+        return np.asarray(np.minimum((steps <= self.draws[units, rater][:, None]).sum(axis=1), q - 1), dtype=np.int64)
 
     def _right(self, giver: LabelGiver, units: IntArray, position: IntArray) -> FloatArray:
         accuracy = np.full(len(units), giver.accuracy)

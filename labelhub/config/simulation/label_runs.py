@@ -12,7 +12,6 @@ import numpy as np
 from labelhub.config.simulation.label_crowd import LabelCrowd
 from labelhub.config.simulation.run import ROUTING, Pause, Run, balanced_asks, capacity_of, planted_share
 from labelhub.numerics.answers import Answers, answers_from_rows
-from labelhub.numerics.class_posterior import ClassPosterior
 from labelhub.numerics.consensus import MAXIMUM_LIKELIHOOD, dawid_skene, expected_correct, majority_vote, one_coin
 from labelhub.numerics.hierarchical import hierarchical_dawid_skene
 from labelhub.numerics.label_value import StoppingRule
@@ -92,7 +91,7 @@ class _Routing:
         self.gold_right: list[list[bool]] = [[] for _ in range(crowd.n_raters)]
         self.states: list[allocation.GateState] = ["testing"] * crowd.n_raters
         self.pairs: tuple[tuple[int, int], ...] = ()
-        self.spent = self.n_gold = self.n_fitted = 0
+        self.spent = self.n_fitted = 0
         self.beliefs: allocation.Beliefs
 
     def run(self) -> Run:
@@ -103,11 +102,11 @@ class _Routing:
         while self.spent < self.budget and self._round():
             pass
         self._fit(max_rounds=200)
-        posterior = self.beliefs.posterior[: self.crowd.n_items]
-        truth = self.crowd.truth[: self.crowd.n_items]
+        right = allocation.chance_right(self.beliefs, self.crowd.truth.astype(np.float64))[: self.crowd.n_items]
+        # Counted from what was answered, not from the router's own books: gold that it forgot would show.
         return Run(
-            method=ROUTING, error=float(1 - _right(posterior, truth).mean()), n_labels=self.spent - self.n_gold,
-            n_gold=self.n_gold, budget=self.budget, capacity=self.capacity,
+            method=ROUTING, error=float(1 - right.mean()), n_labels=int((self.crowd.given[: self.crowd.n_items] >= 0).sum()),
+            n_gold=int((self.crowd.given[self.crowd.n_items :] >= 0).sum()), budget=self.budget, capacity=self.capacity,
             most_by_one=int(self.crowd.n_given.max()), pauses=self._pauses(), notes=self._notes(),
             share_by_planted=planted_share(self.crowd.n_given, [has_fault(self.crowd, k) for k in range(self.crowd.n_raters)]),
         )  # fmt: skip
@@ -152,7 +151,6 @@ class _Routing:
         self.gold_right[rater].append(bool(given[0] == self.crowd.truth[unit]))
         self.states[rater] = allocation.gate_state(self.gold_right[rater], self.policy)
         self.spent += 1
-        self.n_gold += 1
 
     def _worth(self) -> FloatArray:
         items = slice(0, self.crowd.n_items)
@@ -197,11 +195,3 @@ def has_fault(crowd: LabelCrowd, rater: int) -> bool:
         giver.copies is not None or bool(giver.spams) or giver.tires_to is not None or giver.overlooks is not None
     )
     return is_named or giver.accuracy < crowd.scenario.policy.gate_poor
-
-
-def _right(posterior: FloatArray, truth: IntArray) -> FloatArray:
-    found = ClassPosterior(
-        posterior=posterior, categories=np.arange(posterior.shape[1], dtype=np.float64), log_likelihood=np.nan,
-        n_iterations=0, is_converged=True, method=ROUTING,
-    )  # fmt: skip
-    return found.expected_correct(truth.astype(np.float64))

@@ -64,6 +64,8 @@ class _Routing:
         self.crowd, self.policy = crowd, crowd.scenario.policy
         self.budget = overlap * crowd.n_items
         self.capacity = capacity_of(crowd.n_raters, self.budget, crowd.scenario.capacity)
+        # A small project cannot pay for all of it: half of the budget is left for the items.
+        self.gold_each = max(1, min(crowd.scenario.gold_each, self.budget // (2 * crowd.n_raters)))
         self.n_given: IntArray = np.zeros(crowd.n_raters, dtype=np.int64)
         self.n_gold = self.n_labels = self.n_again = self.n_reviews = 0
         self.states: list[GateState] = ["testing"] * crowd.n_raters
@@ -93,12 +95,12 @@ class _Routing:
     def _read_gold(self) -> None:
         """Everybody's gold first: it tells the offsets, whether to correct them, and who is poor even then."""
         crowd, everybody = self.crowd, list(range(self.crowd.n_raters))
-        self.n_gold = crowd.scenario.gold_each * crowd.n_raters
-        self.n_given += crowd.scenario.gold_each
+        self.n_gold = self.gold_each * crowd.n_raters
+        self.n_given += self.gold_each
         cases = self._cases(everybody)
         shift = allocation.shifts_of(decide_calibration(cases)[0], crowd.n_raters)
         dice = np.array([[allocation.mask_dice(allocation.moved(crowd.read(unit, rater), shift[rater]), crowd.truth[unit])
-                          for unit in range(crowd.n_items, crowd.n_units)] for rater in everybody])  # fmt: skip
+                          for unit in self._gold_units()] for rater in everybody])  # fmt: skip
         for rater in everybody:
             others = np.delete(dice, rater, axis=0).T.tolist()
             self.states[rater] = allocation.mask_gate_state(dice[rater].tolist(), others, self.policy)
@@ -109,11 +111,14 @@ class _Routing:
         self.spread = allocation.reader_spreads(decision, crowd.n_raters)
         self.shift = allocation.shifts_of(decision, crowd.n_raters)
 
+    def _gold_units(self) -> range:
+        return range(self.crowd.n_items, self.crowd.n_items + self.gold_each)
+
     def _cases(self, raters: list[int]) -> list[GoldCase]:
         crowd = self.crowd
         return [
             GoldCase(crowd.truth[unit], [crowd.read(unit, rater) for rater in raters], patient=f"gold {unit}")
-            for unit in range(crowd.n_items, crowd.n_units)
+            for unit in self._gold_units()
         ]
 
     def _round(self) -> bool:
@@ -188,7 +193,7 @@ class _Routing:
 
     def _pauses(self) -> tuple[Pause, ...]:
         return tuple(
-            Pause(rater=rater, after_gold=self.crowd.scenario.gold_each, is_planted=has_fault(self.crowd, rater))
+            Pause(rater=rater, after_gold=self.gold_each, is_planted=has_fault(self.crowd, rater))
             for rater, state in enumerate(self.states)
             if state == "paused"
         )

@@ -78,8 +78,8 @@ def cost_of(compared: Compared) -> str:
     )
     by_planted = float(np.mean([run.share_by_planted for run in runs]))
     return (
-        f"{labels:.0f} labels of items, {gold:.0f} of gold, {again:.0f} second looks of {runs[0].budget}; {unspent:.0f} unspent; "
-        f"{by_planted:.0%} of all came from labelers with a planted fault"
+        f"{labels:.0f} labels of items, {gold:.0f} of gold, {again:.0f} second looks of {runs[0].budget}; "
+        f"{unspent:.0f} unspent; {by_planted:.0%} of all came from labelers with a planted fault"
     )
 
 
@@ -94,7 +94,7 @@ def _verdicts(found: Sequence[Compared]) -> SafeString:
     ]  # fmt: skip
     head = ["scenario", "labels an item", "better fixed", "routing", "lower by", "", "target met", "in words"]
     n_met = sum(one.is_met for one in found)
-    text = f"{n_met} of {len(found)} scenarios and budgets meet their target in every seed; all are listed, those that miss it too."
+    text = f"{n_met} of {len(found)} scenarios and budgets meet their target in every seed; those that miss it are listed too."
     return section(
         "verdicts", "What came of it", paragraph(text), table("Scenarios", head, rows, (1, 2, 3, 4, 6), (7,))
     )
@@ -115,9 +115,7 @@ def _scenario(compared: Compared) -> SafeString:
     return section(
         _anchor(compared),
         f"{scenario.name}, {compared.budget} labels an item",
-        paragraph(
-            f"{scenario.says} {scenario.items} items, {len(scenario.labelers)} labelers, capacity {scenario.capacity:g}."
-        ),
+        paragraph(f"{scenario.says} {scenario.items} items, {len(scenario.labelers)} labelers."),
         paragraph(f"Error: {scenario.measure}."),
         table(
             "Mean error over seeds", ["way of working", "error", "least to most", "counts for the target"], rows, (1, 2)
@@ -144,13 +142,13 @@ def _how() -> SafeString:
         "how",
         "How it is compared",
         paragraph(
-            "Within a seed all ways share items, truth, labelers and faults, and have the same budget; gold is paid from it."
+            "Within a seed all ways share items, truth, labelers, faults and budget; gold is paid from the budget."
         ),
         paragraph(
             "The better fixed way is chosen seed by seed. Intervals are t intervals over the paired seeds, at 95 %."
         ),
         paragraph(
-            "Who is paused is decided by the sequential test of the scenario's policy on the gold that the budget paid for."
+            "The sequential test of the scenario's policy decides who is paused, on gold that the budget paid for."
         ),
         paragraph(
             "Where labelers share errors no routing can see them: their answers agree. Only gold or a reviewer does."

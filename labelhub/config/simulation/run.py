@@ -25,9 +25,9 @@ class Pause:
 class Run:
     """What one way of working did with one budget: its error, what it spent on items and on gold, who was paused.
 
-    ``error`` is the scenario's measure. ``n_again`` counts second looks of authors, which cost a label each. ``share_by_planted`` is
-    the share of all answers that came from labelers with a planted fault. ``most_by_one``
-    is the largest number of answers that one labeler gave, gold included; ``capacity`` what one may give.
+    ``error`` is the scenario's measure. ``n_again`` counts second looks of authors, which cost a label each. ``most_by_one`` is
+    the largest number of answers that one labeler gave, gold included; ``capacity`` what one may give. ``share_by_planted``
+    is the share of all answers that came from labelers with a planted fault.
     """
 
     method: str
@@ -50,7 +50,10 @@ class Run:
     def __post_init__(self) -> None:
         """Refuse a run that spent more than it had: its error would prove nothing."""
         if self.spent > self.budget or self.most_by_one > self.capacity:
-            message = f"{self.method} spent {self.spent} of {self.budget}, one labeler gave {self.most_by_one} of {self.capacity}"
+            message = (
+                f"{self.method} spent {self.spent} of {self.budget}, "
+                f"one labeler gave {self.most_by_one} of {self.capacity}"
+            )
             raise ValueError(message)
 
 

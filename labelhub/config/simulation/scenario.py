@@ -101,7 +101,7 @@ def read_scenario(path: Path) -> LabelScenario | MaskScenario:
 
 
 def _scenario(document: Mapping[str, Any]) -> LabelScenario | MaskScenario:
-    shared = {
+    shared: dict[str, Any] = {
         "name": str(document["name"]),
         "says": str(document["says"]),
         "items": int(document["items"]),
