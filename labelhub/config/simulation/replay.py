@@ -23,9 +23,12 @@ from labelhub.routing import allocation
 MAJORITY = "majority vote, fixed overlap"
 DAWID_SKENE = "Dawid-Skene, fixed overlap"
 ONE_COIN = "one-coin, fixed overlap"
+HIERARCHICAL = "hierarchical, fixed overlap"
 WHOM_TOO = "adaptive, whom too"
 NEXT_IN_LINE = "adaptive, next in line"
-WAYS = (MAJORITY, DAWID_SKENE, ONE_COIN, NEXT_IN_LINE, WHOM_TOO)
+# Adaptive asking settles by the hierarchical model too: only against that one is a gain routing's and not the model's.
+FIXED = (MAJORITY, DAWID_SKENE, ONE_COIN, HIERARCHICAL)
+WAYS = (*FIXED, NEXT_IN_LINE, WHOM_TOO)
 SHARE = 3.0
 _ROUNDS_A_LABEL = 8
 _RULE = StoppingRule(confidence=0.95, least=2, most=50)
@@ -46,7 +49,7 @@ class Replay:
 
     def gain(self, way: str, place: int) -> Estimate:
         """By how much a way is more accurate than the best fixed one, paired over orders."""
-        best = np.max([self.accuracy[name][:, place] for name in (MAJORITY, DAWID_SKENE, ONE_COIN)], axis=0)
+        best = np.max([self.accuracy[name][:, place] for name in FIXED], axis=0)
         return mean_over_seeds(self.accuracy[way][:, place] - best, f"{way} minus the best fixed overlap, over orders")
 
 
@@ -82,6 +85,7 @@ def _fixed(crowd: RecordedCrowd, asked: BoolArray) -> dict[str, float]:
         MAJORITY: float(np.nanmean(vote)),
         DAWID_SKENE: float(np.nanmean(dawid_skene(answers).expected_correct(crowd.truth))),
         ONE_COIN: float(np.nanmean(one_coin(answers).expected_correct(crowd.truth))),
+        HIERARCHICAL: float(np.nanmean(_right(answers, crowd))),
     }
 
 
@@ -110,10 +114,13 @@ def _adaptive(
                 break
             asked[asks.unit, asks.rater] = True
             beliefs = allocation.class_beliefs(_answers(crowd, asked), max_rounds=12)
-        final = allocation.class_beliefs(_answers(crowd, asked), max_rounds=200)
-        accuracy[place] = float(np.nanmean(allocation.chance_right(final, crowd.truth)))
+        accuracy[place] = float(np.nanmean(_right(_answers(crowd, asked), crowd)))
         spent[place] = asked.sum() / n_items
     return accuracy, spent
+
+
+def _right(answers: Answers, crowd: RecordedCrowd) -> FloatArray:
+    return allocation.chance_right(allocation.class_beliefs(answers, max_rounds=200), crowd.truth)
 
 
 def _answers(crowd: RecordedCrowd, asked: BoolArray) -> Answers:
