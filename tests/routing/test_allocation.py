@@ -1,7 +1,7 @@
 """Whom to ask next about what: the worth of an answer, the choice under capacity, the gate, copiers, and masks.
 
-Planted once and seen to fail: a unit offered again to a rater who answered it; gold left out of what a rater may still give;
-the offset of a rater left out of ``outline_difference``.
+Planted once and seen to fail: a unit offered again to a rater who answered it; capacity not looked at in ``choose_asks``;
+the offset left out of ``outline_difference``.
 """
 
 from __future__ import annotations
