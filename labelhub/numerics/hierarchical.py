@@ -33,7 +33,8 @@ from scipy.special import expit, gammaln, logit, zeta
 from labelhub.numerics.answers import Answers, answers_of
 from labelhub.numerics.class_posterior import checked_answers, softmax_rows, vote_shares, without_unanswered
 from labelhub.numerics.dawid_skene import DawidSkene, answers_log_likelihood, doubts
-from labelhub.numerics.results import FloatArray, IntArray
+from labelhub.numerics.ratings import category_codes
+from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 
 METHOD = "hierarchical Dawid–Skene"
 VERSION = "1"
@@ -66,6 +67,7 @@ def hierarchical_dawid_skene(
     *,
     categories: Sequence[float] | None = None,
     raters: ArrayLike | None = None,
+    known: ArrayLike | None = None,
     tolerance: float = 1e-3,
     max_iterations: int = 200,
 ) -> HierarchicalDawidSkene:
@@ -75,6 +77,8 @@ def hierarchical_dawid_skene(
     ----------
     ratings, categories, raters
         As for :func:`labelhub.numerics.dawid_skene.dawid_skene`.
+    known : array of float, shape (unit,), optional
+        The true category of gold units, else NaN: their posterior is fixed, so that they teach the raters' confusions.
     tolerance, max_iterations : float, int
         Stop when no posterior moves by more than this, or after so many rounds (with a warning).
 
@@ -99,6 +103,8 @@ def hierarchical_dawid_skene(
     votes = answers.votes()
     has_votes = answers.n_of_unit > 0
     posterior = vote_shares(votes) * has_votes[:, None]
+    gold, certain = _known_rows(known, answers, has_votes)
+    posterior[gold] = certain
     strength, n_iterations, is_converged = _FIRST_STRENGTH, 0, False
     prior = tables.prior(posterior)
     rounds_before_fit = min(_ROUNDS_BEFORE_FIT, max_iterations)
@@ -108,6 +114,7 @@ def hierarchical_dawid_skene(
             strength = tables.fitted_strength(posterior, prior.mean)
         n_iterations += 1
         change, log_predictive = tables.refresh(posterior, prior, strength)
+        posterior[gold] = certain
         is_converged = change <= tolerance and n_iterations > rounds_before_fit
     confusion, prevalence = tables.confusion(posterior, prior, strength)
     return HierarchicalDawidSkene(
@@ -235,6 +242,22 @@ class _Tables:
         weight = counts + strength * prior.mean
         prevalence = posterior.sum(axis=0) + 1.0
         return weight / weight.sum(axis=2, keepdims=True), prevalence / prevalence.sum()
+
+
+def _known_rows(known: ArrayLike | None, answers: Answers, has_votes: BoolArray) -> tuple[IntArray, FloatArray]:
+    """Which answered units have a known truth, and their certain posteriors."""
+    if known is None:
+        return np.empty(0, dtype=np.int64), np.empty((0, answers.n_categories))
+    truth = np.asarray(known, dtype=np.float64)
+    if truth.shape != (answers.n_units,):
+        message = f"known has shape {truth.shape}; one value for each of the {answers.n_units} units is needed"
+        raise ValueError(message)
+    rows = np.flatnonzero(~np.isnan(truth) & has_votes)
+    if not np.isin(truth[rows], answers.categories).all():
+        message = f"known holds a category outside {answers.categories.tolist()}"
+        raise ValueError(message)
+    codes = category_codes(truth[rows], answers.categories)
+    return rows, np.eye(answers.n_categories)[codes]
 
 
 def _blocks(first: IntArray, size: int) -> list[tuple[slice, slice]]:

@@ -1,0 +1,1 @@
+"""The simulation that compares routing with fixed overlap, and the replay of recorded crowds."""
