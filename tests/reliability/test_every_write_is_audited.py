@@ -266,7 +266,9 @@ def world(db) -> World:
 
 
 def writing_routes() -> set[str]:
-    pages = {str(entry.name) for entry in PAGES if (access := access_of(entry)) is not None and "POST" in access.methods}
+    pages = {
+        str(entry.name) for entry in PAGES if (access := access_of(entry)) is not None and "POST" in access.methods
+    }
     return pages | {str(entry.name) for entry in API if hasattr(entry.callback.cls, "post")}
 
 
