@@ -11,6 +11,9 @@ if "LABELHUB_VAR" not in os.environ:
     folder = tempfile.mkdtemp(prefix="labelhub-test-")
     os.environ["LABELHUB_VAR"] = folder
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+# Processes that run tests side by side have rows of the same numbers, after which folders are named.
+if side := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["LABELHUB_VAR"] = os.path.join(os.environ["LABELHUB_VAR"], side)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labelhub.config.settings")
 # Playwright's event loop runs in the test thread; the ORM calls of fixtures beside it are meant.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

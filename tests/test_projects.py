@@ -93,7 +93,7 @@ def test_an_ontology_survives_its_document(cast):
 
 
 @pytest.mark.parametrize(
-    "document", [{"readers": 0}, {"gold_share": 2}, {"readers": 7}, {"nonsense": 1}, {"use_model": 1}]
+    "document", [{"readers": 0}, {"gold_share": 2}, {"readers": 8}, {"nonsense": 1}, {"use_model": 1}]
 )
 def test_a_wrong_policy_is_refused(document):
     with pytest.raises(PolicyProblem):
