@@ -104,6 +104,12 @@ def open_of(labeler: Labeler) -> QuerySet[Assignment]:
     return rows.order_by(F("begun_at").desc(nulls_last=True), by_hand, F("due_at").asc(nulls_last=True), "created_at")
 
 
+def held_by(labeler: Labeler) -> QuerySet[Assignment]:
+    """Return all that is still the labeler's, oldest first: at work, parked, waiting for an answer."""
+    rows = Assignment.objects.filter(labeler=labeler, state__in=HELD).select_related("item__project", "labeler")
+    return rows.order_by("created_at", "pk")
+
+
 def of_item(item: Item) -> QuerySet[Assignment]:
     """Return all assignments of an item, oldest first. For reviewers and admins."""
     return (
