@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 
 from labelhub.accounts.models import User
 from labelhub.annotations import documents
@@ -23,7 +22,7 @@ from labelhub.assignments.models import HELD, Assignment
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.projects.errors import DomainError
-from labelhub.projects.models import Labeler, Project, Role
+from labelhub.projects.models import Labeler, Role
 from labelhub.projects.permissions import Action, require, role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
@@ -143,21 +142,6 @@ def hand_over(
 def release_work_of(*, labeler: Labeler, by: User, reason: str) -> Outcome:
     """Put all that somebody holds back into the queue, parked work too, as on departure. Writes ``assignment.requeued``."""
     return requeue(chosen=list(assigned.held_by(labeler)), by=by, reason=reason)
-
-
-def decide_satisfied(*, project: Project, most: int = 500) -> int:
-    """Score and route the items that have all the reads that they want now, after the policy asks for fewer; return how many.
-
-    Without it they would wait for a reader whom nobody sends. Items that somebody holds are decided when that is in.
-    """
-    policy = current_policy(project)[1]
-    reading = Item.objects.filter(project=project, state=State.READING)
-    at_it = Assignment.objects.filter(item=OuterRef("pk"), state__in=HELD)
-    satisfied = reading.exclude(pk__in=queue.with_room(reading, policy).values("pk")).exclude(Exists(at_it))
-    items = list(satisfied.order_by("pk")[:most])
-    for item in items:
-        lifecycle.score_and_route(item=item)
-    return len(items)
 
 
 def authors_of(assignment: Assignment) -> list[Labeler]:

@@ -1,7 +1,8 @@
 """Work given by hand, queued again and handed over: what changes, what stays and why, and who may do it.
 
 Planted once and seen to fail: ``continue_document`` without the operations' authors, ``withdraw`` left out of ``hand_over``,
-``reads_taken`` not counted again in ``_close_open``; held work taken for closed where it is parked (re-queue, hand-over, departure).
+``reads_taken`` not counted again in ``_close_open``; parked work taken
+for closed in ``requeue`` and ``hand_over``, left out of ``held_by``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from labelhub.audit.models import Event
 from labelhub.catalog.models import Item
 from labelhub.projects.permissions import NotAllowed, NotFound
 from labelhub.projects.services import remove_member
-from labelhub.workflow import distribution, lifecycle
+from labelhub.workflow import distribution, lifecycle, satisfied
 from labelhub.workflow.errors import StepRefused
 from tests.cast import Cast
 from tests.workflow.walking import (
@@ -199,10 +200,10 @@ def test_items_with_all_their_reads_wait_for_whoever_parked_one(cast: Cast):
     parked = _parked(cast)
     read(cast, cast.ben, SQUARE)
     set_policy(cast, readers=1, max_readers=2)
-    assert distribution.decide_satisfied(project=cast.project) == 0
+    assert satisfied.decide_satisfied(project=cast.project) == 0
     assert state(item) == "reading"
     distribution.requeue(chosen=[parked], by=cast.ada, reason="ill")
-    assert state(item) == "settled" or distribution.decide_satisfied(project=cast.project) == 1
+    assert state(item) == "settled" or satisfied.decide_satisfied(project=cast.project) == 1
     assert state(item) == "settled"
 
 
