@@ -160,7 +160,7 @@ def test_known_offsets_correct_what_no_vote_can():
     """Two good and three who paint 4 px too much: the vote follows the three (methods.md section 3.2)."""
     masks = [disc(12), disc(12), disc(16), disc(16), disc(16)]
     offsets = {
-        place: RaterOffset(place, 1, offset, *[math.nan] * 2, 0.5, *[math.nan] * 2, 6, 6, 0, 0.95)
+        place: RaterOffset(place, 1, offset, math.nan, math.nan, 0.5, math.nan, math.nan, 6, 6, 0, 0.95)
         for place, offset in enumerate((0.0, 0.0, 4.0, 4.0, 4.0))
     }
     found = area(*masks, offsets=offsets)

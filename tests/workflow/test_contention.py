@@ -83,10 +83,16 @@ def test_who_asks_while_somebody_holds_the_last_item_waits_for_it_and_gets_it(mo
         waits.set()
         return real(key)
 
+    def ask():
+        try:
+            got.append(next_for(cast, cast.ann))
+        finally:
+            connections.close_all()
+
     with transaction.atomic():
         real(item.pk)
         monkeypatch.setattr(lifecycle, "locked", waiting_lock)
-        asking = threading.Thread(target=lambda: (got.append(next_for(cast, cast.ann)), connections.close_all()))
+        asking = threading.Thread(target=ask)
         asking.start()
         assert waits.wait(timeout=20)
     asking.join(timeout=20)

@@ -67,7 +67,8 @@ def test_work_given_by_hand_stays_its_labelers_when_a_lease_ends(cast: Cast):
     assert mine.lease_until is not None
     assert lifecycle.expire_leases(now=timezone.now() + timedelta(hours=2)) == 0
     mine.refresh_from_db()
-    assert (mine.state, mine.lease_until, mine.begun_at) == ("open", None, None)
+    assert mine.state == "open"
+    assert [mine.lease_until, mine.begun_at] == [None, None]
     assert own_queue(labeler(cast, cast.ann)).open[0].id == mine.pk
 
 

@@ -17,6 +17,8 @@ from labelhub.assignments.errors import AssignmentProblem
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
 from labelhub.projects import teams
+from labelhub.projects.selectors import current_policy
+from labelhub.routing.models import Gate
 from labelhub.scoring import exams
 from labelhub.scoring.gold import make_gold, retire_gold
 from labelhub.scoring.models import ExamRuling, GoldReference
@@ -178,7 +180,7 @@ def test_what_is_labeled_together_is_no_independent_read(cast: Cast):
 # Gold ----------------------------------------------------------------------------------------------------------------
 
 
-def test_gold_comes_more_often_until_the_gate_decided(cast: Cast, monkeypatch):
+def test_gold_comes_more_often_until_the_gate_decided(cast: Cast):
     set_policy(cast, gold_share=0.05, gold_share_undecided=0.2)
     desk = desk_of(labeler(cast, cast.ann))
     due = []
@@ -189,8 +191,11 @@ def test_gold_comes_more_often_until_the_gate_decided(cast: Cast, monkeypatch):
     assert abs(sum(due) / len(due) - 0.2) < 0.032
     gaps = Counter(len(run) for run in "".join("1" if each else "0" for each in due).split("1"))
     assert len(gaps) > 10, "no fixed distance"
-    monkeypatch.setattr(placement, "is_gate_decided", lambda _: True)
-    assert placement.gold_share(desk) == 0.05
+    Gate.objects.create(
+        labeler=desk.labeler, kind=Gate.Kind.CLEARED, test=1, reason="Cleared.", by="system",
+        policy=current_policy(cast.project)[0], method_version="1",
+    )  # fmt: skip
+    assert placement.gold_share(desk_of(desk.labeler)) == 0.05
 
 
 def test_gold_rests_after_so_many_labelers_and_its_scores_stay(cast: Cast, monkeypatch):

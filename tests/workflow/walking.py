@@ -25,8 +25,10 @@ from labelhub.workflow import lifecycle
 from tests.cast import Cast
 
 SIZE = 64
-# Nothing is placed by a secret draw unless a test asks for it: a test says what comes next.
-UNPLACED = {"gold_share": 0.0, "repeat_share": 0.0, "random_extra_share": 0.0}
+# What secret draws place among the work, or add to it, is left out unless a test asks for it.
+UNPLACED = {
+    "gold_share": 0.0, "repeat_share": 0.0, "random_extra_share": 0.0, "audit_share": 0.0, "audit_least": 0,
+}  # fmt: skip
 _numbers = count(1)
 
 
