@@ -13,6 +13,7 @@ from datetime import datetime
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from labelhub.accounts.models import User
 from labelhub.assignments.models import Assignment
@@ -83,11 +84,11 @@ def choose(desk: Desk, at: datetime) -> Chosen:
     placed = _placed(desk, at) or (_next_audit(desk) if is_audit_due else None)
     if placed is not None:
         return Chosen(placed)
-    for key in queue.near(desk):
+    for key in queue.near(desk, at):
         choice = _try(key, desk)
         if choice is not None:
             return Chosen(_instead(choice, desk) or choice)
-    held = wanting(desk)
+    held = wanting(desk, at)
     for key in held:
         choice = _try(key, desk)
         if choice is not None:
@@ -97,11 +98,11 @@ def choose(desk: Desk, at: datetime) -> Chosen:
     return Chosen(choice or _next_audit(desk), tuple(held))
 
 
-def wanting(desk: Desk) -> list[int]:
+def wanting(desk: Desk, at: datetime) -> list[int]:
     """Return the first items that want this labeler's read, also those that somebody holds at this moment."""
-    keys = queue.everywhere(desk)
+    keys = queue.everywhere(desk, at)
     if desk.policy.skip_rule == "later":
-        keys += [key for key in queue.everywhere(desk, is_skipped_forgiven=True) if key not in keys]
+        keys += [key for key in queue.everywhere(desk, at, is_skipped_forgiven=True) if key not in keys]
     return keys
 
 
@@ -147,7 +148,8 @@ def has_work(labeler: Labeler) -> bool:
     except StepRefused:
         # Who asks for work is answered with the reason.
         return True
-    if next(queue.near(desk), None) is not None or wanting(desk):
+    at = timezone.now()
+    if next(queue.near(desk, at), None) is not None or wanting(desk, at):
         return True
     if placement.gold_wanting(desk, queue.wanting(desk)) is not None:
         return True

@@ -297,5 +297,5 @@ def test_the_near_window_and_the_search_of_everything_agree_on_what_may_be_read(
     for _ in range(3):
         read(cast, cast.ann, SQUARE)
     desk = desk_of(labeler(cast, cast.ann))
-    assert set(queue.near(desk)) == set(queue.everywhere(desk))
+    assert set(queue.near(desk, timezone.now())) == set(queue.everywhere(desk, timezone.now()))
     assert handing_out.has_work(desk.labeler)
