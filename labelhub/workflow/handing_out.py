@@ -64,6 +64,14 @@ class Chosen:
     held: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Whether there is something to do, and how many images of the entry exam the labeler has before them."""
+
+    has_work: bool
+    exam_left: int = 0
+
+
 def person_of(labeler: Labeler) -> User:
     """Return the person that a labeler with an account is. Raises ``NotALabelerNow`` for an imported one."""
     if labeler.user is None:
@@ -141,19 +149,30 @@ def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice |
 
 def has_work(labeler: Labeler) -> bool:
     """Whether something new can be handed out now. A declared disclosure: that there is work, never how much or why."""
+    return outlook(labeler).has_work
+
+
+def outlook(labeler: Labeler) -> Outlook:
+    """Return what the labeler is told before they ask for work; both parts are declared disclosures."""
     try:
         desk = desk_of(labeler)
-        if placement.next_training(desk) is not None or placement.exam_of(desk) is not None:
-            return True
+        standing = placement.exam_of(desk)
     except StepRefused:
         # Who asks for work is answered with the reason.
-        return True
+        return Outlook(has_work=True)
+    if standing is not None:
+        left = max(0, standing.n_asked - standing.n_done) if standing.standing == "open" else 0
+        return Outlook(has_work=True, exam_left=left)
+    return Outlook(has_work=placement.next_training(desk) is not None or _has_reads(desk))
+
+
+def _has_reads(desk: Desk) -> bool:
     at = timezone.now()
     if next(queue.near(desk, at), None) is not None or wanting(desk, at):
         return True
     if placement.gold_wanting(desk, queue.wanting(desk)) is not None:
         return True
-    return desk.reads_blind and bool(items_to_audit(labeler, desk.policy))
+    return desk.reads_blind and bool(items_to_audit(desk.labeler, desk.policy))
 
 
 def has_open(desk: Desk) -> bool:
