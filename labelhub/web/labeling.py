@@ -49,7 +49,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     request.project = labeler.project  # type: ignore[attr-defined]
     guideline = current_guideline(labeler.project)
     mine = own_queue(labeler, recent=12)
-    before = outlook(labeler)
+    before = outlook(labeler, holds_work=bool(mine.open))
     begun = has_draft([entry.id for entry in mine.open])
     return render(
         request,
@@ -64,9 +64,9 @@ def queue(request: HttpRequest) -> HttpResponse:
             "answered": answered([entry.id for entry in mine.open]),
             "with_draft": begun,
             "recent": mine.closed,
-            "has_work": bool(mine.open) or before.has_work,
+            "has_work": before.has_work,
             "exam_left": before.exam_left,
-            "is_paused": is_paused(labeler),
+            "is_paused": before.is_paused,
             "work": own_work(labeler),
             "others": [home for home in _homes(request) if home.project != labeler.project],
         },

@@ -34,7 +34,7 @@ from labelhub.workflow.auditing import REASON as AUDIT
 from labelhub.workflow.auditing import items_to_audit
 from labelhub.workflow.desk import Desk, desk_of
 from labelhub.workflow.draws import draw
-from labelhub.workflow.errors import EnoughForToday, NotALabelerNow, StepRefused
+from labelhub.workflow.errors import EnoughForToday, NotALabelerNow, PausedNow, StepRefused
 from labelhub.workflow.prepared import SLOTS, rows
 
 # The share of hand-outs at which a drawn audit comes before other work; where there is no other work it comes anyway.
@@ -66,10 +66,11 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Whether there is something to do, and how many images of the entry exam the labeler has before them."""
+    """Whether there is something to do, whether the labeler is paused, and how much of the entry exam is left to them."""
 
     has_work: bool
     exam_left: int = 0
+    is_paused: bool = False
 
 
 def person_of(labeler: Labeler) -> User:
@@ -152,23 +153,28 @@ def has_work(labeler: Labeler) -> bool:
     return outlook(labeler).has_work
 
 
-def outlook(labeler: Labeler) -> Outlook:
-    """Return what the labeler is told before they ask for work; both parts are declared disclosures."""
+def outlook(labeler: Labeler, *, holds_work: bool = False) -> Outlook:
+    """Return what the labeler is told before they ask for work; each part is a declared disclosure.
+
+    Who ``holds_work`` has something to do, so nothing is searched for them.
+    """
     try:
         desk = desk_of(labeler)
         standing = placement.exam_of(desk)
+    except PausedNow:
+        return Outlook(has_work=True, is_paused=True)
     except StepRefused:
         # Who asks for work is answered with the reason.
         return Outlook(has_work=True)
     if standing is not None:
         left = max(0, standing.n_asked - standing.n_done) if standing.standing == "open" else 0
         return Outlook(has_work=True, exam_left=left)
-    return Outlook(has_work=placement.next_training(desk) is not None or _has_reads(desk))
+    return Outlook(has_work=holds_work or placement.next_training(desk) is not None or _has_reads(desk))
 
 
 def _has_reads(desk: Desk) -> bool:
     at = timezone.now()
-    if next(queue.near(desk, at), None) is not None or wanting(desk, at):
+    if queue.has_near(desk, at) or wanting(desk, at):
         return True
     if placement.gold_wanting(desk, queue.wanting(desk)) is not None:
         return True

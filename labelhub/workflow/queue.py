@@ -54,7 +54,15 @@ WANTING = (Item.State.READING, Item.State.WAITING)
 
 def near(desk: Desk, at: datetime) -> Iterator[int]:
     """Yield candidates from the labeler's windows, the first wanted first; may miss some that lie elsewhere."""
-    start = draw(desk.project, "window", desk.labeler.pk, desk.labeler.n_handed)
+    yield from _from(draw(desk.project, "window", desk.labeler.pk, desk.labeler.n_handed), desk, at)
+
+
+def has_near(desk: Desk, at: datetime) -> bool:
+    """Whether the first windows of the circle hold anything for the labeler; where they do not, some may lie elsewhere."""
+    return next(_from(0.0, desk, at), None) is not None
+
+
+def _from(start: float, desk: Desk, at: datetime) -> Iterator[int]:
     priority = _highest(desk)
     for _ in range(MOST_LEVELS):
         if priority is None:
@@ -147,7 +155,7 @@ def _window(desk: Desk, state: str, priority: int, start: float, at: datetime) -
     """Yield what the labeler may read of the ``WINDOW`` items from ``start`` on, what asks for them first."""
     values = [desk.project.pk, priority, desk.labeler.pk, start]
     seen = rows(("window", "gte", state, *_kind(desk)), lambda: _level(desk, state, "gte"), values)
-    if len(seen) < WINDOW:
+    if start and len(seen) < WINDOW:
         rest = rows(("window", "lt", state, *_kind(desk)), lambda: _level(desk, state, "lt"), values)
         seen += rest[: WINDOW - len(seen)]
     free = [Candidate(*row) for *row, is_barred in seen if not is_barred]
