@@ -30,6 +30,8 @@ from labelhub.projects.ontology import read_ontology
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_guideline, labeler_of
 from labelhub.projects.services import acknowledge_guideline, add_member, create_project
+from labelhub.reviews.models import Question
+from labelhub.scoring.gold import make_gold
 from labelhub.workflow import handing_out, lifecycle
 
 SIZE = 64
@@ -40,6 +42,10 @@ SEEN = {"media": [{"medium": 0, "whole": True}]}
 RETURN_EVERY = 5
 GOLD_EVERY = 3
 SKIP_EVERY = 7
+# In each round of ``RETURN_EVERY`` sittings: which puts an image aside, takes one back, trains.
+ASIDE_AT, RECALL_AT, TRAINING_AT = 0, 1, 2
+# Training items get numbers that no other item has.
+TRAINING_ITEMS = 1_000_000
 ONTOLOGY: dict[str, Any] = {
     "classes": [{"key": "nucleus", "name": "Nucleus", "colour": "#e4572e", "tool": "polygon", "shortcut": "1"}],
     "questions": [
@@ -160,13 +166,62 @@ class Script:
         with _handed_out(item):
             self._post("/label/next/", {"project": self.project.slug})
         assignment = Assignment.objects.get(item=item, labeler=self.me)
+        if number % RETURN_EVERY == ASIDE_AT:
+            self._put_aside(assignment)
         self._work(assignment, is_skipped=number % SKIP_EVERY == SKIP_EVERY - 1)
+        if number % RETURN_EVERY == RECALL_AT:
+            self._take_back(assignment)
+        if number % RETURN_EVERY == TRAINING_AT:
+            self._train(number)
         self._step()
         self._hidden_after(number, item)
         if number % RETURN_EVERY == RETURN_EVERY - 1:
             self._come_back(number)
         self._look_around(item)
         self._look_back(assignment)
+
+    def _put_aside(self, assignment: Assignment) -> None:
+        """Ann parks the image, goes on with it, asks about it, and reads Rita's answer: the same in both worlds."""
+        page, queue = f"/label/{assignment.pk}", f"/label/?project={self.project.slug}"
+        with _nothing_next():
+            self._done(self._send(f"{page}/park/", {}))
+            self._get(queue)
+            self._done(self._post(f"{page}/resume/", {}))
+            self._done(self._send(f"{page}/ask/", {"text": "Is the rim part of it?", "waits": True}))
+            self._get(queue)
+        self._step()
+        question = Question.objects.get(assignment=assignment)
+        lifecycle.answer(question=question, by=self.rita, text="Yes, up to the bright line.", is_general=False)
+        with _nothing_next():
+            self._get(queue)
+
+    def _take_back(self, assignment: Assignment) -> None:
+        """Ann takes back what nobody else went on with, and hands it in again; then it cannot be taken back twice."""
+        self._done(self._post(f"/label/{assignment.pk}/recall/", {}))
+        again = Assignment.objects.filter(follows=assignment).order_by("created_at").last()
+        if again is None:
+            raise RuntimeError("The submission was not taken back, so nothing is compared.")
+        self._work(again, is_skipped=False)
+        with _nothing_next():
+            self._post(f"/label/{assignment.pk}/recall/", {})
+            self._get(f"/label/?project={self.project.slug}")
+
+    def _train(self, number: int) -> None:
+        """Training and its feedback: a declared disclosure, whose gold is the same in both worlds."""
+        item = self._item(TRAINING_ITEMS + number)
+        reading = Reading(
+            item.code, "", (Shape("s1", "nucleus", (Region("polygon", np.array(_corners(OWN))),)),), {},
+            read_kind="adjudication", planned_blind=False,
+        )  # fmt: skip
+        gold = lifecycle.record_reading(
+            item=item, labeler=labeler_of(self.ada, self.project), is_gold=True, reading=reading
+        )
+        make_gold(item=item, submission=gold, by="soak", kind="training")
+        with _handed_out(item, read_kind="training"):
+            self._post("/label/next/", {"project": self.project.slug})
+        assignment = Assignment.objects.get(item=item, labeler=self.me)
+        self._work(assignment, is_skipped=False)
+        self._done(self._get(f"/label/{assignment.pk}/feedback/"))
 
     def _come_back(self, number: int) -> None:
         """A declared disclosure, the same in both worlds: Rita returns what Ann did last, with a comment."""
@@ -274,9 +329,9 @@ NAMES: Mapping[str, str] = {
 
 
 @contextmanager
-def _handed_out(item: Item) -> Iterator[None]:
+def _handed_out(item: Item, *, read_kind: str = "independent") -> Iterator[None]:
     """Let the next hand-out be this item: that it is handed out is a declared disclosure, which the script holds equal."""
-    choice = handing_out.Choice(item, "independent", planned_blind=True, reason=f"{CANARY}reason")
+    choice = handing_out.Choice(item, read_kind, planned_blind=read_kind == "independent", reason=f"{CANARY}reason")
     with mock.patch.object(handing_out, "choose", return_value=handing_out.Chosen(choice)):
         yield
 
