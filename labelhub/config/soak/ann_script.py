@@ -168,8 +168,9 @@ class Script:
         assignment = Assignment.objects.get(item=item, labeler=self.me)
         if number % RETURN_EVERY == ASIDE_AT:
             self._put_aside(assignment)
-        self._work(assignment, is_skipped=number % SKIP_EVERY == SKIP_EVERY - 1)
-        if number % RETURN_EVERY == RECALL_AT:
+        is_skipped = number % SKIP_EVERY == SKIP_EVERY - 1
+        self._work(assignment, is_skipped=is_skipped)
+        if number % RETURN_EVERY == RECALL_AT and not is_skipped:
             self._take_back(assignment)
         if number % RETURN_EVERY == TRAINING_AT:
             self._train(number)
