@@ -12,7 +12,7 @@ import binascii
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -21,12 +21,11 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labelhub.annotations.models import Document
-from labelhub.assignments.models import Assignment, BatchItem
+from labelhub.assignments.models import HELD, NOT_YET, Assignment, BatchItem
 from labelhub.projects.models import Labeler, Project, Team, TeamMember
 from labelhub.projects.teams import team_names
 
 PAGE, MOST_COUNTED = 50, 10_000
-LATE = datetime(9999, 1, 1, tzinfo=UTC)
 # What may be sorted by: the key in the address -> the column. A leading minus turns the order.
 SORTS: Mapping[str, str] = {"given": "created_at", "closed": "closed_key", "due": "due_key"}
 DEFAULT_SORT = "-given"
@@ -117,7 +116,7 @@ def matching(project: Project, *, wanted: ActivityFilter, most: int) -> list[Ass
 
 def _filtered(project: Project, wanted: ActivityFilter) -> QuerySet[Assignment]:
     rows = Assignment.objects.filter(item__project=project).annotate(
-        closed_key=Coalesce(F("closed_at"), Value(LATE)), due_key=Coalesce(F("due_at"), Value(LATE))
+        closed_key=Coalesce(F("closed_at"), Value(NOT_YET)), due_key=Coalesce(F("due_at"), Value(NOT_YET))
     )
     rows = rows.select_related("item", "labeler", "continues__labeler", "assigned_by")
     if wanted.labeler is not None:
@@ -136,7 +135,7 @@ def _filtered(project: Project, wanted: ActivityFilter) -> QuerySet[Assignment]:
     if wanted.by_hand:
         rows = rows.filter(assigned_by__isnull=False)
     if wanted.only_late:
-        rows = rows.filter(state=Assignment.State.OPEN, due_at__lt=timezone.now())
+        rows = rows.filter(state__in=HELD, due_at__lt=timezone.now())
     return rows
 
 
@@ -152,7 +151,7 @@ def _rows(found: Sequence[Assignment]) -> list[ActivityRow]:
             teams=tuple(teams.get(row.labeler_id, ())),
             has_draft=row.pk in with_draft,
             former=row.continues.labeler if row.continues is not None else None,
-            is_late=row.state == Assignment.State.OPEN and row.due_at is not None and row.due_at < now,
+            is_late=row.state in HELD and row.due_at is not None and row.due_at < now,
         )
         for row in found
     ]

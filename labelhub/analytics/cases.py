@@ -77,6 +77,28 @@ def concerns_of(project: Project, labeler: Labeler, panel: Panel) -> tuple[Conce
     return (*alarms, *copies)
 
 
+@dataclass(frozen=True, slots=True)
+class CopyingPair:
+    """Two labelers whose outlines are the same to the last vertex more often than chance has it, and the items."""
+
+    first: Labeler
+    second: Labeler
+    evidence: str
+    items: tuple[str, ...]
+
+
+def copying_pairs(project: Project, panel: Panel) -> tuple[CopyingPair, ...]:
+    """Return the pairs found copying, those with most identical outlines first; imported raters, who get no work, left out."""
+    people = {rater_key(labeler): labeler for labeler in labelers(project) if labeler.user_id is not None}
+    return tuple(
+        CopyingPair(
+            people[row.first], people[row.second],
+            f"{row.n_identical} of {row.n_compared} outlines on {len(row.items)} items the same to the last vertex", row.items,
+        )
+        for row in panel.copies if row.is_suspicious and row.first in people and row.second in people
+    )  # fmt: skip
+
+
 def _of_alarm(project: Project, labeler: Labeler, row: AlarmRow, panel: Panel, ontology: Ontology) -> Concern:
     measured = row.measured
     is_late, is_size = is_tiring(measured), measured.name.startswith("size against")

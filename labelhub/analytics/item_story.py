@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from labelhub.analytics.event_words import EventLine, lines_of
 from labelhub.annotations.models import Annotation, Submission
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import HELD, Assignment
 from labelhub.assignments.selectors import of_item
 from labelhub.audit.models import Event
 from labelhub.audit.selectors import events_of_project
@@ -100,7 +100,7 @@ def story_of(item: Item) -> ItemStory:
         item=item,
         media=tuple(media_of(item)),
         readers=readers,
-        open_assignments=tuple(row for row in of_item(item) if row.state == Assignment.State.OPEN),
+        open_assignments=tuple(row for row in of_item(item) if row.state in HELD),
         pairs=_pairs(readers, scores),
         agreement=agreement[-1] if agreement else None,
         routes=tuple(routes),

@@ -15,7 +15,7 @@ import orjson
 from django.db.models import Count, Exists, FloatField, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import HELD, Assignment
 from labelhub.catalog import selectors as catalog
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler, Project, TeamMember
@@ -168,7 +168,7 @@ def _rows(items: list[Item]) -> list[ItemRow]:
     keys = [item.pk for item in items]
     readers: dict[int, list[Reader]] = {}
     for row in Assignment.objects.filter(item__in=keys).select_related("labeler").order_by("created_at", "pk"):
-        if row.state in {Assignment.State.OPEN, Assignment.State.SUBMITTED}:
+        if row.state in {*HELD, Assignment.State.SUBMITTED}:
             reader = Reader(row.labeler_id, row.labeler.name, row.state, row.read_kind)
             readers.setdefault(row.item_id, []).append(reader)
     whole = Score.objects.filter(item__in=keys, about=Score.About.ITEM, metric=AGREEMENT, label="", replaced_at=None)

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from labelhub.analytics.selectors import Standing, kept_standing
 from labelhub.annotations.models import Submission
 from labelhub.annotations.plain import rater_key
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import HELD, Assignment
 from labelhub.assignments.selectors import FILLING
 from labelhub.catalog.models import Item
 from labelhub.numerics.means import clustered_mean
@@ -38,7 +38,7 @@ GREY_WIDTH = 0.2
 # Of the panel's numbers about a labeler and the others, the one that heads the table, the first that there is.
 HEADLINES = ("Dice with others", "equal answers with others", "marks shared with others")
 # The counts of assignments that a labeler's row shows.
-_COUNTED = ("open", "skipped", "expired")
+_COUNTED: Mapping[str, Sequence[str]] = {"open": HELD, "skipped": ("skipped",), "expired": ("expired",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ def _review(key: str, judged: Sequence[_Judged], policy: Policy) -> Measured:
 def _labelers_with_counts(project: Project) -> QuerySet[Labeler]:
     own = Assignment.objects.filter(labeler=OuterRef("pk"))
     back = own.filter(read_kind="rework", follows__read_kind__in=FILLING)
-    counts = {f"n_{state}": _count(own.filter(state=state)) for state in _COUNTED}
+    counts = {f"n_{name}": _count(own.filter(state__in=states)) for name, states in _COUNTED.items()}
     return (
         Labeler.objects.filter(project=project)
         .select_related("user")

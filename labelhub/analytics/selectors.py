@@ -20,7 +20,7 @@ from labelhub.analytics.sentences import Sentence, sentences_of
 from labelhub.analytics.services import ask_for_measure, fingerprint_of, kept_and_current, measure_project
 from labelhub.annotations.models import Submission
 from labelhub.annotations.plain import rater_key
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import HELD, Assignment
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Project
 from labelhub.projects.selectors import labelers
@@ -115,7 +115,7 @@ def project_overview(project: Project) -> Overview:
         n_items=sum(funnel.values()),
         n_submissions=submissions.count(),
         n_labelers=submissions.values("assignment__labeler").distinct().count(),
-        n_open_assignments=Assignment.objects.filter(item__project=project, state=Assignment.State.OPEN).count(),
+        n_open_assignments=Assignment.objects.filter(item__project=project, state__in=HELD).count(),
         agreement=headline_numbers(panel) if panel is not None else (),
         gold=panel.gold if panel is not None else None,
         standing=standing,

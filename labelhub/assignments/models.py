@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler, Project
+
+# Stands for a time that has not come, where rows are sorted by it.
+NOT_YET = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Assignment(models.Model):
@@ -94,6 +99,14 @@ class Assignment(models.Model):
             models.Index(fields=["labeler", "state", "created_at"], name="assignments_of_a_labeler"),
             models.Index(fields=["labeler", "item"], name="what_a_labeler_met"),
             models.Index(fields=["lease_until"], condition=models.Q(state="open"), name="leases_that_run"),
+            models.Index(
+                fields=["waiting_since"], condition=models.Q(state__in=["parked", "asked"]), name="waits_that_may_end"
+            ),
+            models.Index(
+                Coalesce(models.F("closed_at"), models.Value(NOT_YET)).desc(),
+                models.F("id").desc(),
+                name="assignments_last_closed_first",
+            ),
             models.Index(fields=["-created_at", "-id"], name="assignments_newest_first"),
         ]
 

@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, When, Window
 
 from labelhub.assignments.models import HELD, PAUSED, Assignment
 from labelhub.catalog.models import Item
@@ -60,16 +60,20 @@ class OwnQueue:
 
 
 def own_queue(labeler: Labeler, *, recent: int = 20) -> OwnQueue:
-    """Return the labeler's queue; nothing in it depends on what others did or on scores."""
+    """Return the labeler's queue in two queries; nothing in it depends on what others did or on scores."""
     rows = Assignment.objects.filter(labeler=labeler).select_related("item", "recall_of")
-    opened = rows.filter(state=State.OPEN).order_by("created_at")
-    paused = rows.filter(state__in=PAUSED).order_by("waiting_since")
-    closed = rows.filter(state__in=[State.SUBMITTED, State.SKIPPED, State.UNREADABLE]).order_by("-closed_at")
+    held = list(rows.filter(state__in=HELD).order_by("waiting_since", "created_at"))
+    n_submitted = Window(Count("pk", filter=Q(state=State.SUBMITTED)))
+    closed = list(
+        rows.filter(state__in=[State.SUBMITTED, State.SKIPPED, State.UNREADABLE])
+        .annotate(n_submitted=n_submitted)
+        .order_by("-closed_at")[:recent]
+    )
     return OwnQueue(
-        tuple(own_view(row) for row in opened),
-        tuple(own_view(row) for row in paused),
-        tuple(own_view(row) for row in closed[:recent]),
-        rows.filter(state=State.SUBMITTED).count(),
+        tuple(own_view(row) for row in held if row.state == State.OPEN),
+        tuple(own_view(row) for row in held if row.state in PAUSED),
+        tuple(own_view(row) for row in closed),
+        closed[0].n_submitted if closed else 0,
     )
 
 
@@ -102,6 +106,12 @@ def open_of(labeler: Labeler) -> QuerySet[Assignment]:
     rows = Assignment.objects.filter(labeler=labeler, state=State.OPEN).select_related("item__project", "labeler")
     by_hand = Case(When(assigned_by__isnull=False, then=0), default=1)
     return rows.order_by(F("begun_at").desc(nulls_last=True), by_hand, F("due_at").asc(nulls_last=True), "created_at")
+
+
+def held_by(labeler: Labeler) -> QuerySet[Assignment]:
+    """Return all that is still the labeler's, oldest first: at work, parked, waiting for an answer."""
+    rows = Assignment.objects.filter(labeler=labeler, state__in=HELD).select_related("item__project", "labeler")
+    return rows.order_by("created_at", "pk")
 
 
 def of_item(item: Item) -> QuerySet[Assignment]:

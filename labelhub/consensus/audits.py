@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from numpy import isnan
 
 from labelhub.annotations.models import Submission
@@ -129,13 +129,15 @@ def keep_audit(lot: AuditLot, submission: Submission) -> AuditReading:
 def residuals(project: Project) -> tuple[Residual, ...]:
     """Return the error left among accepted labels, against an auditor, for each stratum that had an acceptance."""
     lots = AuditLot.objects.filter(item__project=project).exclude(item__state=Item.State.EXCLUDED)
-    rows = list(lots.select_related("item", "reading").order_by("pk"))
+    accepted = dict(lots.order_by().values_list("stratum").annotate(n=Count("pk")))
+    rows = list(lots.filter(is_drawn=True).select_related("item", "reading").order_by("pk"))
     by_stratum = {stratum: [lot for lot in rows if lot.stratum == stratum] for stratum in Stratum.values}
-    return tuple(_residual(stratum, found) for stratum, found in by_stratum.items() if found)
+    return tuple(
+        _residual(stratum, found, accepted[stratum]) for stratum, found in by_stratum.items() if stratum in accepted
+    )
 
 
-def _residual(stratum: str, lots: Sequence[AuditLot]) -> Residual:
-    drawn = [lot for lot in lots if lot.is_drawn]
+def _residual(stratum: str, drawn: Sequence[AuditLot], n_accepted: int) -> Residual:
     read = [(lot, lot.reading) for lot in drawn if hasattr(lot, "reading")]
     known = [(lot, reading) for lot, reading in read if reading.is_wrong is not None]
     wrong = [lot for lot, reading in known if reading.is_wrong]
@@ -144,7 +146,7 @@ def _residual(stratum: str, lots: Sequence[AuditLot]) -> Residual:
         groups=[lot.item.group_key or f"item:{lot.item_id}" for lot, _ in known], group_unit="patients or items",
     )  # fmt: skip
     return Residual(
-        stratum, error, n_accepted=len(lots), n_drawn=len(drawn), n_read=len(read), n_wrong=len(wrong),
+        stratum, error, n_accepted=n_accepted, n_drawn=len(drawn), n_read=len(read), n_wrong=len(wrong),
         n_undefined=len(read) - len(known), wrong_items=tuple(lot.item.code for lot in wrong),
     )  # fmt: skip
 

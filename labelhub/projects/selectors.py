@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from labelhub.accounts.models import User
 from labelhub.projects.models import (
@@ -41,11 +41,11 @@ def project_named(slug: str) -> Project:
 
 
 def projects_with_roles(user: User) -> list[tuple[Project, str]]:
-    """Return the projects that exist for ``user``, by name, each with their highest role there. Two queries."""
-    own = dict(Membership.objects.filter(user_id=user.pk, removed_at=None).values_list("project_id", "role"))
+    """Return the projects that exist for ``user``, by name, each with their highest role there. One query."""
+    own = Membership.objects.filter(project=OuterRef("pk"), user_id=user.pk, removed_at=None).values("role")[:1]
     order = ["", *Role.values]
-    projects = projects_of(user).order_by("name", "pk")
-    return [(project, max(own.get(project.pk, ""), user.site_role, key=order.index)) for project in projects]
+    projects = projects_of(user).annotate(own_role=Subquery(own)).order_by("name", "pk")
+    return [(project, max(project.own_role or "", user.site_role, key=order.index)) for project in projects]
 
 
 def stale_edits(project: Project, whats: Sequence[str], *, most: int = 20) -> list[StaleEdit]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from labelhub.annotations.models import Submission
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import HELD
 from labelhub.assignments.selectors import of_item, rework_rounds, wanted_reads
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
@@ -47,7 +47,7 @@ def route_item(
     situation = situation_of(item, scores, policy, trigger=trigger, has_tie=has_tie, is_fixed_work=is_fixed_work)
     if rejected is not None:
         view = _reader(rejected, (), {}, rework_rounds(item))
-        is_at_work = of_item(item).filter(labeler=rejected.assignment.labeler, state=Assignment.State.OPEN).exists()
+        is_at_work = of_item(item).filter(labeler=rejected.assignment.labeler, state__in=HELD).exists()
         situation = replace(situation, rejected=replace(view, can_rework=view.can_rework and not is_at_work))
     situation = replace(situation, audit_similarity=audit_similarity)
     verdict = decide(situation, policy)

@@ -100,6 +100,12 @@ class _Memory:
         return kept
 
 
+def forget_all() -> None:
+    """Forget every remembered reading: for trials that empty the database and draw the same ids again."""
+    global _MEMORY  # noqa: PLW0603 - the memory is the process's own
+    _MEMORY = _Memory()
+
+
 def _n_voxels(shape: Shape) -> int:
     """At most so many voxels does a shape hold once it is filled."""
     own = 0 if shape.mask is None else shape.mask.voxels.size

@@ -19,7 +19,7 @@ from django.urls import reverse
 from labelhub.accounts.models import User
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Role
-from labelhub.projects.permissions import NotAllowed, NotFound, highest_role
+from labelhub.projects.permissions import NotAllowed, NotFound
 from labelhub.web.context import homes_of
 
 View = Callable[..., HttpResponseBase]
@@ -47,13 +47,21 @@ def page(audience: Audience, methods: tuple[str, ...] = ("GET",)) -> Callable[[V
             if (refusal := _refusal(request, audience, methods)) is not None:
                 return refusal
             if audience in ROLE_ORDER:
-                _require_role(audience, highest_role(person(request)))
+                _require_role(audience, _highest_role(request))
             return view(request, *args, **kwargs)
 
         guarded.access = Access(audience, in_project=False, methods=methods)  # type: ignore[attr-defined]
         return guarded
 
     return declare
+
+
+def _highest_role(request: HttpRequest) -> str | None:
+    """The person's highest role in any project or on the site; their projects are kept for the page's frame."""
+    user = person(request)
+    homes = request.homes = homes_of(user)  # type: ignore[attr-defined]
+    held = {user.site_role, *(home.role for home in homes)}
+    return next((role for role in reversed(ROLE_ORDER) if role in held), None)
 
 
 def project_page(role: str, methods: tuple[str, ...] = ("GET",)) -> Callable[[View], View]:

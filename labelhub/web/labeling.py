@@ -36,7 +36,7 @@ from labelhub.web.access import page, person
 from labelhub.web.context import Home, homes_of
 from labelhub.workflow import lifecycle
 from labelhub.workflow.errors import GuidelineUnread, StepRefused
-from labelhub.workflow.handing_out import has_work
+from labelhub.workflow.handing_out import outlook
 
 BODY_BYTES = 64 * 1024
 BAR_STEP = 20
@@ -49,6 +49,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     request.project = labeler.project  # type: ignore[attr-defined]
     guideline = current_guideline(labeler.project)
     mine = own_queue(labeler, recent=12)
+    before = outlook(labeler, holds_work=bool(mine.open))
     begun = has_draft([entry.id for entry in mine.open])
     return render(
         request,
@@ -63,8 +64,9 @@ def queue(request: HttpRequest) -> HttpResponse:
             "answered": answered([entry.id for entry in mine.open]),
             "with_draft": begun,
             "recent": mine.closed,
-            "has_work": bool(mine.open) or has_work(labeler),
-            "is_paused": is_paused(labeler),
+            "has_work": before.has_work,
+            "exam_left": before.exam_left,
+            "is_paused": before.is_paused,
             "work": own_work(labeler),
             "others": [home for home in _homes(request) if home.project != labeler.project],
         },

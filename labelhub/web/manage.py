@@ -7,6 +7,7 @@ from django.shortcuts import render
 
 from labelhub.analytics import selectors as analytics
 from labelhub.analytics.item_table import state_counts
+from labelhub.consensus.audits import residuals
 from labelhub.predictions.runtime import read_state
 from labelhub.projects.models import Project, Role
 from labelhub.projects.selectors import current_policy
@@ -45,6 +46,7 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
         "cautions": [
             named(caution, display_names(project)) for caution in (panel.cautions if panel is not None else ())
         ],
+        "residuals": residuals(project),
         "policy": policy,
         "without_networks": WITHOUT_NETWORKS.get(read_state(), ""),
     }

@@ -22,7 +22,7 @@ from labelhub.web import policy_words, rule_form
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.manage_jobs import job_row
 from labelhub.web.manage_rules import kept_edits, version_seen
-from labelhub.workflow import trying
+from labelhub.workflow import satisfied, trying
 
 ENDINGS: dict[str, str] = {
     "accept": "Accepted without a reviewer",
@@ -73,12 +73,23 @@ def _publish(
         messages.info(request, "Nothing differs from the current version, so no new one was made.")
         return redirect("manage-policy", project.slug)
     try:
-        made = services.publish_policy(project=project, policy=asked, by=person(request), seen=seen)
+        made = satisfied.publish_policy(project=project, policy=asked, by=person(request), seen=seen)
     except services.StaleVersion as stale:
         differs = policy_words.changes_between(selectors.current_policy(project)[1].to_document(), asked.to_document())
         return _page(request, project, asked, {"stale": stale, "differs": differs}, status=409)
-    messages.success(request, f"Policy version {made.number} holds from now on. Earlier decisions stand.")
+    messages.success(
+        request,
+        f"Policy version {made.version.number} holds from now on. Earlier decisions stand. {_decided(made)}".strip(),
+    )
     return redirect("manage-policy", project.slug)
+
+
+def _decided(made: satisfied.Published) -> str:
+    if made.job is not None:
+        return f"{made.job.total_units} items have all the reads they want now; a job decides them (see Jobs)."
+    if made.n_decided:
+        return f"{made.n_decided} {'item' if made.n_decided == 1 else 'items'} had all the reads wanted now and were decided."
+    return ""
 
 
 def _try(request: HttpRequest, project: Project, asked: Policy) -> HttpResponse:

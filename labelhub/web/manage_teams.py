@@ -6,12 +6,15 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from labelhub.analytics.cases import CopyingPair, copying_pairs
+from labelhub.analytics.selectors import kept_standing
 from labelhub.projects import teams
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler, Project, Role, Team
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import labelers
 from labelhub.web.access import actor, project_page
+from labelhub.web.evidence import MOST_CODES, items_link
 
 
 @project_page(Role.ADMIN)
@@ -25,13 +28,15 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
         (labeler, [one.pk for one in members.get(labeler.pk, ())], ", ".join(held.get(labeler.pk, ())))
         for labeler in shown
     ]
+    apart = list(teams.pairs_apart(project))
     context = {
         "teams": teams.teams_of(project),
         "kinds": Team.Kind.values,
         "team": team,
         "rows": rows,
         "everybody": everybody,
-        "pairs": teams.pairs_apart(project),
+        "pairs": apart,
+        "proposed": _proposed(project, {frozenset((pair.first_id, pair.second_id)) for pair in apart}),
     }
     return render(request, "manage/teams.html", context)
 
@@ -80,6 +85,17 @@ def let_together(request: HttpRequest, project: Project, pk: int) -> HttpRespons
     teams.let_together(pair=pair, by=actor(request))
     messages.success(request, f"{pair.first} and {pair.second} may read the same items again.")
     return redirect("manage-teams", project.slug)
+
+
+def _proposed(project: Project, apart: set[frozenset[int]]) -> list[tuple[CopyingPair, str]]:
+    """The pairs that the newest panel found copying and that may still read the same items, each with its items."""
+    standing = kept_standing(project)
+    found = () if standing is None else copying_pairs(project, standing.panel)
+    return [
+        (pair, items_link(project, codes=",".join(pair.items[:MOST_CODES])))
+        for pair in found
+        if frozenset((pair.first.pk, pair.second.pk)) not in apart
+    ]
 
 
 def team_asked_for(request: HttpRequest, project: Project) -> Team | None:

@@ -10,12 +10,13 @@ class WorkflowApp(AppConfig):
     label = "workflow"
 
     def ready(self) -> None:
-        """Say who runs jobs on whole projects: models that look, scores anew, policies tried, items of the paused sent on."""
+        """Say who runs jobs on whole projects: models, scores anew, policies tried and published, work of the paused."""
         from labelhub.jobs.registry import register as register_job
-        from labelhub.workflow import backfilling, gating, pausing, trying
+        from labelhub.workflow import backfilling, gating, pausing, satisfied, trying
         from labelhub.workflow.predicting import JOB_KIND, run_predictions
 
         register_job(JOB_KIND, run_predictions)
         register_job(backfilling.JOB_KIND, backfilling.run_backfill)
         register_job(trying.JOB_KIND, trying.run_trial)
+        register_job(satisfied.JOB_KIND, satisfied.run_decide_satisfied)
         register_job(gating.JOB_KIND, pausing.run_send_on)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """One thing an annotator learns, when, and why it is told."""
+    """One thing an annotator learns, when, and why it is told; ``refusals`` are the codes of refusals that tell it."""
 
     key: str
     what: str
     why: str
+    refusals: tuple[str, ...] = ()
 
 
 DISCLOSURES: tuple[Disclosure, ...] = (
@@ -35,6 +36,7 @@ DISCLOSURES: tuple[Disclosure, ...] = (
         "no-longer-wanted",
         "That work whose time ended cannot be taken again, because the image has its readers by now.",
         "The draft would otherwise be finished for nothing.",
+        ("no-longer-wanted",),
     ),
     Disclosure(
         "returned",
@@ -45,5 +47,40 @@ DISCLOSURES: tuple[Disclosure, ...] = (
         "review",
         "The verdict, score and comment of a reviewer on own work.",
         "A judgement of somebody's work belongs to them.",
+    ),
+    Disclosure(
+        "excluded",
+        "That an image one works on was taken out of the project; never by whom, or on whose word.",
+        "Work on it would be for nothing.",
+        ("item-excluded",),
+    ),
+    Disclosure(
+        "recalled",
+        "Whether own submitted work can still be taken back: once anybody went on with the image it cannot; never who, or how.",
+        "A label that others read, judged or used must not change under them.",
+        ("cannot-recall",),
+    ),
+    Disclosure(
+        "answered",
+        "A reviewer's answer to an own question. What is general in it reaches everybody as instructions, without the image.",
+        "Nobody can label well what they may not ask about.",
+    ),
+    Disclosure(
+        "paused",
+        "That one is paused: no more work is handed out, and returned work goes to others; nothing of why.",
+        "Somebody who waits for work has to know that none comes, and whom to ask.",
+        ("labeler-paused",),
+    ),
+    Disclosure(
+        "exam",
+        "Where one stands in the entry exam: that it is being sat, how many images are left, that it was not passed, or that "
+        "there are too few images for it; never which answers were right.",
+        "Whoever sits an exam has to know how long it is and how it ended.",
+        ("exam-failed", "exam-too-short"),
+    ),
+    Disclosure(
+        "training",
+        "That an image is for training and, once it was submitted, how near the answer came to the reference.",
+        "Training without feedback teaches nothing. Such images are never used to measure anybody.",
     ),
 )

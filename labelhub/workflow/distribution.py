@@ -12,18 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 
 from labelhub.accounts.models import User
 from labelhub.annotations import documents
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments import services as assignments
 from labelhub.assignments.batches import qualification_of
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import HELD, Assignment
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.projects.errors import DomainError
-from labelhub.projects.models import Labeler, Project, Role
+from labelhub.projects.models import Labeler, Role
 from labelhub.projects.permissions import Action, require, role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
@@ -78,14 +77,15 @@ def assign_by_hand(*, items: Sequence[Item], labeler: Labeler, by: User, due_at:
 def requeue(*, chosen: Sequence[Assignment], by: User, reason: str) -> Outcome:
     """Put work back into the queue. Admins only. Writes ``assignment.requeued``.
 
-    Open work is taken from its labeler (the draft is kept); skipped work goes to anybody again, also to who skipped it; an
-    item whose reading was submitted gets one more reader, and a settled one goes to a reviewer's table for that.
+    Held work, also what is parked or waits for an answer, is taken from its labeler (the draft is kept); skipped work goes
+    to anybody again, also to who skipped it; an item whose reading was submitted gets one more reader, and a settled one
+    goes to a reviewer's table for that.
     """
     _require_reason(reason)
 
     def put_back(item: Item, row: Assignment) -> None:
         require(by, Action.MANAGE, item)
-        if row.state == Assignment.State.OPEN:
+        if row.state in HELD:
             assignments.withdraw(assignment=row)
             lifecycle.reader_left(item, row)
         elif row.state == Assignment.State.SKIPPED:
@@ -103,7 +103,7 @@ def requeue(*, chosen: Sequence[Assignment], by: User, reason: str) -> Outcome:
 def hand_over(
     *, chosen: Sequence[Assignment], to: Labeler, by: User, reason: str, due_at: datetime | None = None
 ) -> Outcome:
-    """Give open work to somebody else: on absence, on departure. Admins only. Writes ``assignment.handed_over``.
+    """Give held work to somebody else: on absence, on departure. Admins only. Writes ``assignment.handed_over``.
 
     A draft goes along: then the reading is the work of both, names both, and counts as co-edited, never as independent.
     Without a draft the new labeler reads like everybody. Rework goes to a reviewer, because nobody mends another's reading.
@@ -112,7 +112,7 @@ def hand_over(
 
     def pass_on(item: Item, row: Assignment) -> None:
         require(by, Action.MANAGE, item)
-        if row.state != Assignment.State.OPEN:
+        if row.state not in HELD:
             raise CannotGive("It is closed already, so there is nothing to hand over.")
         if row.labeler_id == to.pk:
             raise CannotGive("It is with this labeler already.")
@@ -140,23 +140,8 @@ def hand_over(
 
 
 def release_work_of(*, labeler: Labeler, by: User, reason: str) -> Outcome:
-    """Put all open work of somebody back into the queue, as on their departure. Writes ``assignment.requeued``."""
-    return requeue(chosen=list(assigned.open_of(labeler)), by=by, reason=reason)
-
-
-def decide_satisfied(*, project: Project, most: int = 500) -> int:
-    """Score and route the items that have all the reads that they want now, after the policy asks for fewer; return how many.
-
-    Without it they would wait for a reader whom nobody sends. Items that somebody works on are decided when that is in.
-    """
-    policy = current_policy(project)[1]
-    reading = Item.objects.filter(project=project, state=State.READING)
-    at_it = Assignment.objects.filter(item=OuterRef("pk"), state=Assignment.State.OPEN)
-    satisfied = reading.exclude(pk__in=queue.with_room(reading, policy).values("pk")).exclude(Exists(at_it))
-    items = list(satisfied.order_by("pk")[:most])
-    for item in items:
-        lifecycle.score_and_route(item=item)
-    return len(items)
+    """Put all that somebody holds back into the queue, parked work too, as on departure. Writes ``assignment.requeued``."""
+    return requeue(chosen=list(assigned.held_by(labeler)), by=by, reason=reason)
 
 
 def authors_of(assignment: Assignment) -> list[Labeler]:

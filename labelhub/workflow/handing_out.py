@@ -13,6 +13,7 @@ from datetime import datetime
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from labelhub.accounts.models import User
 from labelhub.assignments.models import Assignment
@@ -33,7 +34,7 @@ from labelhub.workflow.auditing import REASON as AUDIT
 from labelhub.workflow.auditing import items_to_audit
 from labelhub.workflow.desk import Desk, desk_of
 from labelhub.workflow.draws import draw
-from labelhub.workflow.errors import EnoughForToday, NotALabelerNow, StepRefused
+from labelhub.workflow.errors import EnoughForToday, NotALabelerNow, PausedNow, StepRefused
 from labelhub.workflow.prepared import SLOTS, rows
 
 # The share of hand-outs at which a drawn audit comes before other work; where there is no other work it comes anyway.
@@ -63,6 +64,15 @@ class Chosen:
     held: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Whether there is something to do, whether the labeler is paused, and how much of the entry exam is left to them."""
+
+    has_work: bool
+    exam_left: int = 0
+    is_paused: bool = False
+
+
 def person_of(labeler: Labeler) -> User:
     """Return the person that a labeler with an account is. Raises ``NotALabelerNow`` for an imported one."""
     if labeler.user is None:
@@ -83,11 +93,11 @@ def choose(desk: Desk, at: datetime) -> Chosen:
     placed = _placed(desk, at) or (_next_audit(desk) if is_audit_due else None)
     if placed is not None:
         return Chosen(placed)
-    for key in queue.near(desk):
+    for key in queue.near(desk, at):
         choice = _try(key, desk)
         if choice is not None:
             return Chosen(_instead(choice, desk) or choice)
-    held = wanting(desk)
+    held = wanting(desk, at)
     for key in held:
         choice = _try(key, desk)
         if choice is not None:
@@ -97,11 +107,11 @@ def choose(desk: Desk, at: datetime) -> Chosen:
     return Chosen(choice or _next_audit(desk), tuple(held))
 
 
-def wanting(desk: Desk) -> list[int]:
+def wanting(desk: Desk, at: datetime) -> list[int]:
     """Return the first items that want this labeler's read, also those that somebody holds at this moment."""
-    keys = queue.everywhere(desk)
+    keys = queue.everywhere(desk, at)
     if desk.policy.skip_rule == "later":
-        keys += [key for key in queue.everywhere(desk, is_skipped_forgiven=True) if key not in keys]
+        keys += [key for key in queue.everywhere(desk, at, is_skipped_forgiven=True) if key not in keys]
     return keys
 
 
@@ -140,18 +150,35 @@ def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice |
 
 def has_work(labeler: Labeler) -> bool:
     """Whether something new can be handed out now. A declared disclosure: that there is work, never how much or why."""
+    return outlook(labeler).has_work
+
+
+def outlook(labeler: Labeler, *, holds_work: bool = False) -> Outlook:
+    """Return what the labeler is told before they ask for work; each part is a declared disclosure.
+
+    Who ``holds_work`` has something to do, so nothing is searched for them.
+    """
     try:
         desk = desk_of(labeler)
-        if placement.next_training(desk) is not None or placement.exam_of(desk) is not None:
-            return True
+        standing = placement.exam_of(desk)
+    except PausedNow:
+        return Outlook(has_work=True, is_paused=True)
     except StepRefused:
         # Who asks for work is answered with the reason.
-        return True
-    if next(queue.near(desk), None) is not None or wanting(desk):
+        return Outlook(has_work=True)
+    if standing is not None:
+        left = max(0, standing.n_asked - standing.n_done) if standing.standing == "open" else 0
+        return Outlook(has_work=True, exam_left=left)
+    return Outlook(has_work=holds_work or placement.next_training(desk) is not None or _has_reads(desk))
+
+
+def _has_reads(desk: Desk) -> bool:
+    at = timezone.now()
+    if queue.has_near(desk, at) or wanting(desk, at):
         return True
     if placement.gold_wanting(desk, queue.wanting(desk)) is not None:
         return True
-    return desk.reads_blind and bool(items_to_audit(labeler, desk.policy))
+    return desk.reads_blind and bool(items_to_audit(desk.labeler, desk.policy))
 
 
 def has_open(desk: Desk) -> bool:

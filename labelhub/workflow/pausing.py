@@ -16,7 +16,7 @@ from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments import services as assignments
-from labelhub.assignments.models import Assignment
+from labelhub.assignments.models import HELD
 from labelhub.catalog.models import Item
 from labelhub.jobs.registry import Running
 from labelhub.projects.models import Labeler
@@ -75,7 +75,7 @@ def send_on(*, item_id: int, fact: Gate) -> bool:
         item = Item.objects.select_for_update(of=("self",)).select_related("project").get(pk=item_id)
         if item.state in (State.SETTLED, State.EXCLUDED) or was_sent_past(item, fact):
             return False
-        own = assigned.of_item(item).filter(labeler=fact.labeler, state=Assignment.State.OPEN, read_kind="rework")
+        own = assigned.of_item(item).filter(labeler=fact.labeler, state__in=HELD, read_kind="rework")
         for assignment in own:
             assignments.withdraw(assignment=assignment)
         if assigned.has_open(item, read_kind="rework"):

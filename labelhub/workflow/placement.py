@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from labelhub.annotations.models import Submission
-from labelhub.assignments.models import Assignment, BatchItem
+from labelhub.assignments.models import HELD, Assignment, BatchItem
 from labelhub.catalog.models import Item
 from labelhub.reviews.models import Decision
 from labelhub.routing.gates import UNDECIDED
@@ -95,7 +95,7 @@ def next_repeat(desk: Desk, at: datetime) -> Item | None:
     rows = Submission.objects.filter(
         assignment__labeler=labeler, read_kind="independent", planned_blind=True, version=1, submitted_at__lte=before
     ).exclude(assignment__item__state=Item.State.EXCLUDED)
-    rows = rows.exclude(Exists(own.filter(Q(read_kind__in=["repeat", "rework"]) | Q(state=Assignment.State.OPEN))))
+    rows = rows.exclude(Exists(own.filter(Q(read_kind__in=["repeat", "rework"]) | Q(state__in=HELD))))
     rows = rows.exclude(Exists(told.filter(Q(submission__assignment__labeler=labeler) | Q(reviewer=labeler.user_id))))
     rows = rows.exclude(
         Exists(GoldReference.objects.filter(item=OuterRef("assignment__item"), retired_at=None))

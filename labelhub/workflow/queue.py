@@ -3,12 +3,14 @@
 Items stand in a circle, each at a secret place. A labeler looks at a window of it that starts at a point drawn for them
 and this hand-out, and takes from it by a draw for them and the item: each reads in an order of their own, two who ask at
 once rarely want the same row, and a claim looks at a few dozen rows however many items there are. Within one priority,
-items that somebody began come first. Where the windows hold nothing for the labeler, everything is searched once.
+items that somebody began come first, and of each window those that ask for this labeler (``preferred``). Where the windows
+hold nothing for the labeler, everything is searched once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from django.db.models import (
@@ -35,39 +37,53 @@ from labelhub.projects.models import KeptApart, Labeler, Membership, Qualificati
 from labelhub.projects.policy import Policy
 from labelhub.reviews.models import Decision
 from labelhub.scoring.models import GoldReference
+from labelhub.workflow import preferred
 from labelhub.workflow.desk import Desk
 from labelhub.workflow.draws import draw
+from labelhub.workflow.preferred import Candidate
 from labelhub.workflow.prepared import SLOTS, rows
 
 # How many items a labeler looks at on one level of priority, and how many levels before all are searched.
 WINDOW, MOST_LEVELS = 24, 3
 # How many candidates are looked at before a labeler is told that there is nothing: others may hold the first ones.
 MOST_CANDIDATES = 50
+# What is read of each candidate: a ``Candidate``.
+SEEN = ("pk", "reads_taken", "overlap_draw")
 WANTING = (Item.State.READING, Item.State.WAITING)
 
 
-def near(desk: Desk) -> Iterator[int]:
+def near(desk: Desk, at: datetime) -> Iterator[int]:
     """Yield candidates from the labeler's windows, the first wanted first; may miss some that lie elsewhere."""
-    start = draw(desk.project, "window", desk.labeler.pk, desk.labeler.n_handed)
+    yield from _from(draw(desk.project, "window", desk.labeler.pk, desk.labeler.n_handed), desk, at)
+
+
+def has_near(desk: Desk, at: datetime) -> bool:
+    """Whether the first windows of the circle hold anything for the labeler; where they do not, some may lie elsewhere."""
+    return next(_from(0.0, desk, at), None) is not None
+
+
+def _from(start: float, desk: Desk, at: datetime) -> Iterator[int]:
     priority = _highest(desk)
     for _ in range(MOST_LEVELS):
         if priority is None:
             return
         for state in WANTING:
-            yield from _window(desk, state, priority, start)
+            yield from _window(desk, state, priority, start, at)
         below = _wanting(desk.project.pk).filter(priority__lt=priority)
         priority = below.order_by("-priority").values_list("priority", flat=True).first()
 
 
-def everywhere(desk: Desk, *, is_skipped_forgiven: bool = False) -> list[int]:
+def everywhere(desk: Desk, at: datetime, *, is_skipped_forgiven: bool = False) -> list[int]:
     """Return the first candidates of all items that want this labeler's read, also those that somebody holds now.
 
     With ``is_skipped_forgiven`` also items that they skipped.
     """
     is_barred = barred(desk, desk.labeler.pk, is_skipped_forgiven=is_skipped_forgiven)
     found = wanting(desk).annotate(is_barred=is_barred).filter(is_barred=False)
-    order = found.order_by("-priority", "state", "place").values_list("pk", flat=True)
-    return list(order[:MOST_CANDIDATES])
+    order = found.order_by("-priority", "state", "place").values_list(*SEEN)
+    keys = _unkept(order[:MOST_CANDIDATES], desk, at)
+    # All of the first ones may be kept for others.
+    return keys or _unkept(order[MOST_CANDIDATES : 20 * MOST_CANDIDATES], desk, at)[:MOST_CANDIDATES]
 
 
 def at_random(desk: Desk) -> Iterator[int]:
@@ -77,7 +93,8 @@ def at_random(desk: Desk) -> Iterator[int]:
     items = done.annotate(is_barred=barred(desk, desk.labeler.pk)).order_by("place").values_list("pk", "is_barred")
     seen = list(items.filter(place__gte=start)[:WINDOW])
     seen += items.filter(place__lt=start)[: WINDOW - len(seen)]
-    yield from _free(seen, desk)
+    free = [pk for pk, is_barred in seen if not is_barred]
+    yield from _shuffled(free, desk)
 
 
 def wanting(desk: Desk) -> QuerySet[Item]:
@@ -134,21 +151,23 @@ def _highest(desk: Desk) -> int | None:
     return int(found[0][0]) if found else None
 
 
-def _window(desk: Desk, state: str, priority: int, start: float) -> Iterator[int]:
-    """Yield what the labeler may read of the ``WINDOW`` items from ``start`` on, around the circle."""
+def _window(desk: Desk, state: str, priority: int, start: float, at: datetime) -> Iterator[int]:
+    """Yield what the labeler may read of the ``WINDOW`` items from ``start`` on, what asks for them first."""
     values = [desk.project.pk, priority, desk.labeler.pk, start]
     seen = rows(("window", "gte", state, *_kind(desk)), lambda: _level(desk, state, "gte"), values)
-    if len(seen) < WINDOW:
+    if start and len(seen) < WINDOW:
         rest = rows(("window", "lt", state, *_kind(desk)), lambda: _level(desk, state, "lt"), values)
         seen += rest[: WINDOW - len(seen)]
-    yield from _free(seen, desk)
+    free = [Candidate(*row) for *row, is_barred in seen if not is_barred]
+    for keys in preferred.for_labeler(free, desk, at):
+        yield from _shuffled(keys, desk)
 
 
 def _level(desk: Desk, state: str, side: str) -> QuerySet[Any, Any]:
     project, priority, labeler, start = SLOTS[:4]
     level = with_room(Item.objects.filter(project=project, state=state, priority=priority), desk.policy)
     found = level.annotate(is_barred=barred(desk, labeler)).filter(**{f"place__{side}": start})
-    return found.order_by("place").values_list("pk", "is_barred")[:WINDOW]
+    return found.order_by("place").values_list(*SEEN, "is_barred")[:WINDOW]
 
 
 def _kind(desk: Desk) -> tuple[Hashable, ...]:
@@ -159,9 +178,13 @@ def _kind(desk: Desk) -> tuple[Hashable, ...]:
     return policy.readers, policy.overlap_share, subject, own, desk.is_kept_apart, desk.has_batches
 
 
-def _free(seen: Iterable[tuple[Any, ...]], desk: Desk) -> Iterator[int]:
-    free = [pk for pk, is_barred in seen if not is_barred]
-    yield from sorted(free, key=lambda pk: draw(desk.project, "order", desk.labeler.pk, pk))
+def _unkept(seen: Iterable[tuple[Any, ...]], desk: Desk, at: datetime) -> list[int]:
+    first, rest = preferred.for_labeler([Candidate(*row) for row in seen], desk, at)
+    return first + rest
+
+
+def _shuffled(keys: Iterable[int], desk: Desk) -> Iterator[int]:
+    yield from sorted(keys, key=lambda pk: draw(desk.project, "order", desk.labeler.pk, pk))
 
 
 def _of_partners(labeler: int) -> QuerySet[Assignment]:

@@ -145,3 +145,19 @@ def test_the_residual_error_counts_patients_and_keeps_who_accepted_apart(cast: C
     twin = residual_error([0, 0, 1, 1, 0], [1.0] * 5, groups=[0, 1, 2, 3, 3])
     assert (one.error.value, one.error.low, one.error.high) == pytest.approx((twin.value, twin.low, twin.high))
     assert one.error.n_groups == 4
+
+
+def test_the_overview_shows_the_residual_error_with_its_interval_and_leads_to_its_items(cast: Cast, client):
+    client.force_login(cast.ada)
+    place = f"/manage/{cast.project.slug}/"
+    assert "the error left among them is not known" in client.get(place).content.decode()
+    set_policy(cast, **ALL)
+    for n, mark in enumerate([SQUARE, SQUARE, OTHER]):
+        settled_item(cast, subject=f"patient {n}")
+        read(cast, cast.rita, mark)
+    [found] = residuals(cast.project)
+    page = client.get(place).content.decode()
+    panel = page[page.index("Error left among accepted labels") :]
+    panel = panel[: panel.index("</section>")]
+    for shown in ("against an auditor", "3 read again of 3 accepted", *found.wrong_items, "#audit"):
+        assert shown in panel

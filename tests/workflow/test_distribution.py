@@ -1,7 +1,8 @@
 """Work given by hand, queued again and handed over: what changes, what stays and why, and who may do it.
 
 Planted once and seen to fail: ``continue_document`` without the operations' authors, ``withdraw`` left out of ``hand_over``,
-``reads_taken`` not counted again in ``_close_open``.
+``reads_taken`` not counted again in ``_close_open``; parked work taken
+for closed in ``requeue`` and ``hand_over``, left out of ``held_by``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from labelhub.audit.models import Event
 from labelhub.catalog.models import Item
 from labelhub.projects.permissions import NotAllowed, NotFound
 from labelhub.projects.services import remove_member
-from labelhub.workflow import distribution, lifecycle
+from labelhub.workflow import distribution, lifecycle, satisfied
 from labelhub.workflow.errors import StepRefused
 from tests.cast import Cast
 from tests.workflow.walking import (
@@ -166,3 +167,54 @@ def test_all_work_of_somebody_who_leaves_goes_back(cast: Cast):
     outcome = distribution.release_work_of(labeler=labeler(cast, cast.ann), by=cast.ada, reason="left")
     assert outcome.n_done == 2
     assert set(Item.objects.values_list("state", "reads_taken")) == {("waiting", 0)}
+
+
+def test_parked_and_asked_work_is_handed_over_and_queued_again_like_open_work(cast: Cast):
+    for number in range(3):
+        add_item(cast.project, seed=number)
+    parked, asked, third = (_parked(cast), _asked(cast), _parked(cast))
+    draw(third_open := lifecycle.resume(assignment=third, by=cast.ann), cast.ann, SQUARE)
+    lifecycle.park(assignment=third_open, by=cast.ann)
+    outcome = distribution.requeue(chosen=[parked], by=cast.ada, reason="ill")
+    assert (outcome.n_done, outcome.kept) == (1, {})
+    cleo = labeler(cast, new_annotator(cast, "Cleo"))
+    outcome = distribution.hand_over(chosen=[asked, third], to=cleo, by=cast.ada, reason="ill")
+    assert (outcome.n_done, outcome.kept) == (2, {})
+    for row in (parked, asked, third):
+        row.refresh_from_db()
+    assert {parked.state, asked.state, third.state} == {"expired"}
+    now = Assignment.objects.filter(labeler=cleo).order_by("created_at")
+    assert [(row.read_kind, row.continues_id) for row in now] == [("independent", None), ("co-edited", third.pk)]
+
+
+def test_departure_takes_parked_and_asked_work_back_too(cast: Cast):
+    for number in range(2):
+        add_item(cast.project, seed=number)
+    _parked(cast)
+    _asked(cast)
+    assert distribution.release_work_of(labeler=labeler(cast, cast.ann), by=cast.ada, reason="left").n_done == 2
+    assert set(Item.objects.values_list("state", "reads_taken")) == {("waiting", 0)}
+
+
+def test_items_with_all_their_reads_wait_for_whoever_parked_one(cast: Cast):
+    item = add_item(cast.project)
+    parked = _parked(cast)
+    read(cast, cast.ben, SQUARE)
+    set_policy(cast, readers=1, max_readers=2)
+    assert satisfied.decide_satisfied(project=cast.project) == 0
+    assert state(item) == "reading"
+    distribution.requeue(chosen=[parked], by=cast.ada, reason="ill")
+    assert state(item) == "settled" or satisfied.decide_satisfied(project=cast.project) == 1
+    assert state(item) == "settled"
+
+
+def _parked(cast: Cast) -> Assignment:
+    mine = take(cast, cast.ann)
+    return lifecycle.park(assignment=mine, by=cast.ann)
+
+
+def _asked(cast: Cast) -> Assignment:
+    mine = take(cast, cast.ann)
+    lifecycle.ask(assignment=mine, by=cast.ann, text="Is the rim part of it?", is_waiting=True)
+    mine.refresh_from_db()
+    return mine

@@ -22,7 +22,7 @@ from labelhub.routing.models import Gate
 from labelhub.scoring import exams
 from labelhub.scoring.gold import make_gold, retire_gold
 from labelhub.scoring.models import ExamRuling, GoldReference
-from labelhub.workflow import distribution, handing_out, lifecycle, placement, queue
+from labelhub.workflow import handing_out, lifecycle, placement, queue, satisfied
 from labelhub.workflow.desk import desk_of
 from labelhub.workflow.errors import EnoughForToday, ExamFailed, ExamTooShort, SkipForbidden
 from tests.cast import Cast
@@ -85,7 +85,7 @@ def test_overlap_on_a_share_of_the_items_may_change_at_any_time(cast: Cast):
     set_policy(cast, readers=2, overlap_share=0.25)
     assert take(cast, cast.ben).item == items[0]
     assert next_for(cast, new_annotator(cast, "Cleo")) is None, "the second item no longer wants a second reader"
-    assert distribution.decide_satisfied(project=cast.project) == 1
+    assert satisfied.decide_satisfied(project=cast.project) == 1
     assert [state(item) for item in items[:2]] == ["reading", "settled"]
     set_policy(cast, readers=2, overlap_share=1.0)
     assert next_for(cast, new_annotator(cast, "Dan")) is None, "what is settled stays settled"
@@ -297,5 +297,5 @@ def test_the_near_window_and_the_search_of_everything_agree_on_what_may_be_read(
     for _ in range(3):
         read(cast, cast.ann, SQUARE)
     desk = desk_of(labeler(cast, cast.ann))
-    assert set(queue.near(desk)) == set(queue.everywhere(desk))
+    assert set(queue.near(desk, timezone.now())) == set(queue.everywhere(desk, timezone.now()))
     assert handing_out.has_work(desk.labeler)

@@ -13,7 +13,7 @@ import numpy as np
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from labelhub.config.soak import lives, pairs, submits, tampering
+from labelhub.config.soak import lives, pairs, submits, tampering, two_worlds
 from labelhub.config.soak.report import Trial
 from labelhub.config.soak.scratch import scratch_database
 
@@ -24,6 +24,7 @@ TRIALS: Mapping[str, tuple[int, Run]] = {
     "pairs": (5_000, pairs.try_pairs),
     "table": (1_000_000, lives.walk_the_table),
     "lives": (20_000, lives.try_lives),
+    "two-worlds": (1_000, two_worlds.try_two_worlds),
     "tampering": (10_000, tampering.try_tampering),
     "audit-speed": (1_000_000, tampering.time_verification),
 }
