@@ -1,4 +1,9 @@
-"""Borders of masks: filled again they give the mask. Planted once and seen to fail: turning away from the pixel at a touch."""
+"""Borders of masks: filled again they give the mask.
+
+Planted once and seen to fail: rings that are not parted where they meet themselves; the first point kept where a ring closes
+in a straight line; going straight on before turning towards the pixel. (Turning away first gives the same rings: they are
+parted afterwards.)
+"""
 
 from __future__ import annotations
 
