@@ -1,8 +1,7 @@
 """Borders of masks: filled again they give the mask.
 
-Planted once and seen to fail: rings that are not parted where they meet themselves; the first point kept where a ring closes
-in a straight line; going straight on before turning towards the pixel. (Turning away first gives the same rings: they are
-parted afterwards.)
+Planted once and seen to fail: rings that are not parted where they meet themselves. (Turning away from the pixel at a touch
+was planted too and gives the same rings, because they are parted afterwards.)
 """
 
 from __future__ import annotations
