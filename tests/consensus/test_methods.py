@@ -1,7 +1,7 @@
 """Which method settles what, what it is told of the vote, and how painted areas of several readers are fused.
 
 Planted once and seen to fail: truth inference with two readers; a tied vote broken by an uncalibrated belief; the vote's
-Dice left out; the voxel vote given out as STAPLE (it follows the two who paint too much).
+Dice left out; STAPLE over the whole grid, and the vote given out as STAPLE (both follow those who paint too much).
 """
 
 from __future__ import annotations
