@@ -1,4 +1,8 @@
-"""The rules of routing, one after the other, and what must hold of every decision."""
+"""The rules of routing, one after the other, and what must hold of every decision.
+
+Planted once and seen to fail: the order of the rules turned around; the first of two odd readers taken for the only one; a
+model heard that the policy does not use.
+"""
 
 from __future__ import annotations
 
