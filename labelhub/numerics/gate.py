@@ -206,7 +206,7 @@ def work_until_decision(
 
     Examples
     --------
-    >>> work_until_decision(0.75, np.random.default_rng(0), exam=0, share=1.0).tasks_median
+    >>> work_until_decision(0.75, np.random.default_rng(0), exam=0, share=1.0).gold_median
     38
     """
     if exam < 0 or not 0 < share <= 1:

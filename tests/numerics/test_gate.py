@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from labelhub.numerics.control_charts import drift_run_length, ewma, ewma_run_length
-from labelhub.numerics.gate import gate_behaviour, naive_rule_pauses, sprt_behaviour
+from labelhub.numerics.gate import gate_behaviour, naive_rule_pauses, sprt_behaviour, work_until_decision
 from labelhub.numerics.graded_sprt import ErrorRates, mask_credit, sprt_by_difficulty, sprt_of_scores
 from labelhub.numerics.sequential import SprtPlan, drift, sprt
 
@@ -244,3 +244,21 @@ def test_charts_refuse_what_they_cannot_watch_and_warn_of_a_short_baseline():
     ):
         with pytest.raises(ValueError, match="above 0"):
             call()
+
+
+def test_tasks_until_a_decision_are_the_gold_and_what_comes_between():
+    """Without an exam and with only gold a task is a gold item; a share of a fifth takes about five times as many."""
+    rng = np.random.default_rng(3)
+    only_gold = work_until_decision(0.75, rng, share=1.0)
+    assert abs(only_gold.tasks_median - only_gold.gold_median) <= 1
+    fifth = work_until_decision(0.75, rng, share=0.2)
+    assert fifth.gold_median == only_gold.gold_median == sprt_behaviour(0.75).median_n
+    assert fifth.tasks_median == pytest.approx(5 * fifth.gold_median, rel=0.1)
+    with_exam = work_until_decision(0.75, rng, exam=20, share=0.2)
+    assert with_exam.tasks_median < fifth.tasks_median - 60
+
+
+@pytest.mark.parametrize("given", [{"exam": -1}, {"share": 0.0}, {"share": 1.5}])
+def test_work_of_no_share_is_refused(given):
+    with pytest.raises(ValueError, match="at least 0, and above 0 up to 1"):
+        work_until_decision(0.75, np.random.default_rng(0), **given)

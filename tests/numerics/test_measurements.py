@@ -319,3 +319,9 @@ def test_repeatability_covers_and_counts_patients():
     grouped = repeatability(rng.normal(size=(20, 2)), resampling=again)
     assert grouped.coefficient.n_groups == 10
     assert grouped.coefficient.low == pytest.approx(1.96 * math.sqrt(2) * grouped.within.low)
+
+
+def test_repeatability_of_units_measured_once_has_a_reason():
+    found = repeatability([[1.0, math.nan], [2.0, math.nan]])
+    assert math.isnan(found.coefficient.value)
+    assert found.coefficient.reason == "no items measured twice"

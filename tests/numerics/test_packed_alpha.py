@@ -128,11 +128,12 @@ def test_large_tables_in_several_blocks_and_threads_equal_the_reference_package(
     assert alpha_value(ratings, measure).value == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("n_raters", [5, 61], ids=["compared", "packed"])
 @pytest.mark.parametrize("value", [2.5, 4096.0 + 2, -4096.0 + 2, 1e300, 60.0])
-def test_one_wrong_rating_deep_inside_is_noticed(value, monkeypatch):
-    monkeypatch.setattr(packed_alpha, "_BLOCK", 700)
+def test_one_wrong_rating_deep_inside_is_noticed(value, n_raters, monkeypatch):
+    monkeypatch.setattr(packed_alpha, "_BLOCK", 140 * n_raters)
     rng = np.random.default_rng(2)
-    ratings = rng.integers(1, 6, (2000, 5)).astype(float)
+    ratings = rng.integers(1, 6, (2000, n_raters)).astype(float)
     ratings[1500, 3] = value
     assert coincidences(ratings) is None
     assert distinct_units(ratings) is None

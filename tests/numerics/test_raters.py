@@ -132,3 +132,14 @@ def test_impossible_plans_and_answers_are_refused():
         shrunken_shares([3], [2])
     with pytest.raises(ValueError, match="above 0"):
         probability_greater(0, 1, 1, 1)
+
+
+def test_probability_above_a_target_is_the_posteriors_upper_tail():
+    found = shrunken_shares([45, 20, 0], [50, 40, 0])
+    above = found.probability_above(0.8)
+    for rater, (right, n) in enumerate([(45, 50), (20, 40), (0, 0)]):
+        a, b = found.prior_a + right, found.prior_b + n - right
+        assert above[rater] == pytest.approx(stats.beta(a, b).sf(0.8), rel=1e-9)
+    assert above[0] > above[2] > above[1], "a rater without answers lies where the others are"
+    with pytest.raises(ValueError, match=r"target is 1\.2"):
+        found.probability_above(1.2)

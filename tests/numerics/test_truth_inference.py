@@ -326,3 +326,24 @@ def test_gold_corrects_an_overconfident_posterior_and_changes_no_winner():
 def test_truth_of_another_length_is_refused():
     with pytest.raises(ValueError, match="truth has shape"):
         expected_correct(majority_vote([[0, 1]]), [0, 1])
+
+
+def test_known_truth_is_kept_and_teaches_what_raters_confuse():
+    """Two of three raters call every 1 a 0: no vote sees it, gold on some units does."""
+    rng = np.random.default_rng(8)
+    truth = rng.integers(0, 2, 300).astype(float)
+    ratings = np.column_stack(
+        [np.where(rng.random(300) < 0.7, 0.0, truth), np.where(rng.random(300) < 0.7, 0.0, truth), truth]
+    )
+    known = np.where(np.arange(300) < 80, truth, np.nan)
+    blind, taught = hierarchical_dawid_skene(ratings), hierarchical_dawid_skene(ratings, known=known)
+    assert (taught.winner[:80] == truth[:80]).all()
+    assert taught.posterior[np.arange(80), truth[:80].astype(int)] == pytest.approx(1.0)
+    assert (taught.winner[80:] == truth[80:]).mean() >= max((blind.winner[80:] == truth[80:]).mean(), 0.97)
+
+
+def test_known_truth_of_another_length_or_category_is_refused():
+    with pytest.raises(ValueError, match="one value for each of the 2 units"):
+        hierarchical_dawid_skene([[0, 1], [1, 1]], known=[0.0])
+    with pytest.raises(ValueError, match="known holds a category outside"):
+        hierarchical_dawid_skene([[0, 1], [1, 1]], known=[0.0, 5.0])
