@@ -100,6 +100,11 @@ def test_an_unknown_database_address_is_refused(tmp_path):
         database_settings("mysql://root@localhost/x", tmp_path)
 
 
+def test_a_process_on_postgresql_has_a_connection_for_each_of_its_threads(tmp_path):
+    """The pool's own default is 4; eight people at once then waited for half a minute and were refused."""
+    assert database_settings("postgres://u@h/x", tmp_path)["OPTIONS"]["pool"]["max_size"] >= 16
+
+
 def test_sqlite_keeps_acknowledged_commits_and_takes_the_write_lock_first(tmp_path):
     options = database_settings("", tmp_path)["OPTIONS"]
     assert options["transaction_mode"] == "IMMEDIATE"

@@ -102,7 +102,9 @@ def database_settings(url: str, var: Path) -> dict[str, object]:
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 0,
-        "OPTIONS": {"pool": True},
+        # The default of 4 is less than the threads that one server process answers with: the fifth would wait for a
+        # connection, and be refused after half a minute.
+        "OPTIONS": {"pool": {"min_size": 2, "max_size": 20}},
     }
 
 

@@ -76,14 +76,14 @@ def _walked(start: tuple[int, int, int], sides: dict[tuple[int, int, int], None]
             corners.append((x, y))
         dx, dy = _STEPS[direction]
         x, y, previous = x + dx, y + dy, direction
-        # Turning towards the pixel first keeps pixels that touch at a corner apart.
+        # Where pixels touch at a corner the ring goes on along its own pixel; holes that touch are parted afterwards.
         for turn in (1, 0, 3):
             following = (direction + turn) % 4
             if (x, y, following) in sides:
                 direction = following
                 break
-    # Where the ring closes in a straight line its first point is no corner.
-    return corners[1:] if previous == start[2] and len(corners) > 1 else corners
+    # The first side begins at the ring's topmost point, the leftmost of these: always a corner.
+    return corners
 
 
 def _parted(corners: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:

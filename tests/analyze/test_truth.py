@@ -13,6 +13,7 @@ from labelhub.analytics.panel_store import from_bytes, to_bytes
 from labelhub.analytics.report import render
 from labelhub.formats.shapes import QuestionSpec
 from labelhub.scoring.panel import measure
+from labelhub.scoring.panel_truth import MOST_DOUBTS
 from tests.analyze.making import box, make_set, outline, rated, reading
 
 KIND = QuestionSpec("kind", "nominal", ("a", "b"))
@@ -43,6 +44,9 @@ def test_a_skilled_reader_is_believed_against_two_careless_ones_and_the_vote_is_
     assert row.n_differs > 0
     assert row.doubts
     assert all(doubt.confidence < 0.95 or doubt.vote != doubt.says for doubt in row.doubts)
+    differing = [doubt for doubt in row.doubts if doubt.vote != doubt.says]
+    assert len(differing) == min(row.n_differs, MOST_DOUBTS), "also where truth inference is sure"
+    assert max(doubt.confidence for doubt in differing) > 0.95
 
 
 def test_without_gold_held_out_answers_judge_and_nothing_is_corrected() -> None:

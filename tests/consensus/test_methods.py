@@ -1,7 +1,7 @@
 """Which method settles what, what it is told of the vote, and how painted areas of several readers are fused.
 
 Planted once and seen to fail: truth inference with two readers; a tied vote broken by an uncalibrated belief; the vote's
-Dice left out; STAPLE over the whole grid (its prior then drowns a small structure).
+Dice left out; STAPLE over the whole grid, and the vote given out as STAPLE (both follow those who paint too much).
 """
 
 from __future__ import annotations

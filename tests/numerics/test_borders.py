@@ -1,4 +1,8 @@
-"""Borders of masks: filled again they give the mask. Planted once and seen to fail: turning away from the pixel at a touch."""
+"""Borders of masks: filled again they give the mask.
+
+Planted once and seen to fail: rings that are not parted where they meet themselves. (Turning away from the pixel at a touch
+was planted too and gives the same rings, because they are parted afterwards.)
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """R6 and R7, short: submits of which half are sent again, pairs of people who change one version. In full: `manage.py soak`.
 
-Planted once and seen to fail: the reply made anew at each retry, with the next item in it (first test: replies differ);
+Planted once and seen to fail: the reply made anew at each retry (first test: a late retry names another item);
 `seen` not passed on by ``publish_policy`` (second test: nobody refused); a stale judgement raised before it is kept (second
 test: nothing kept).
 """

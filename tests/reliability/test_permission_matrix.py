@@ -2,6 +2,9 @@
 
 A principal is nobody, an outsider, an annotator, another annotator, a reviewer or an admin. A *leak* is an answer with content,
 or a sign that the thing exists, where the route's declaration refuses that person.
+
+Planted once and seen to fail: somebody who is no member let into a project; a member's role not asked; work opened to others
+than its labeler; another job shown in place of one that is not there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The rules of routing, one after the other, and what must hold of every decision."""
+"""The rules of routing, one after the other, and what must hold of every decision.
+
+Planted once and seen to fail: the order of the rules turned around; the first of two odd readers taken for the only one; a
+model heard that the policy does not use.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +65,11 @@ def test_each_rule_sends_the_item_where_it_says(situation, outcome, rule):
 def test_the_odd_reader_is_named_and_two_readers_have_no_odd_one():
     assert decide(one_odd(), POLICY).author == 9
     assert decide(agreeing(agreement=0.1), POLICY).rule == "disagreement"
+    two_odd = Situation(
+        (*readers(2, to_others=0.55, without=0.2), *(ReaderView(n, to_others=0.2, without=0.9) for n in (8, 9))),
+        wanted_reads=2, agreement=0.43, best_pair=0.9,
+    )  # fmt: skip
+    assert decide(two_odd, POLICY).author is None
 
 
 def test_one_read_is_enough_where_the_policy_asks_for_one_but_not_against_the_model():

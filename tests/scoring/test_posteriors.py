@@ -1,7 +1,7 @@
 """The kept posterior of an item: renewed with each reading, judged anew by a project-wide fit, hidden from annotators.
 
 Planted once and seen to fail: the value taken over the mean of units; an uncalibrated value called calibrated; a fit
-that forgot items whose readings came in before it.
+that forgets items whose readings came in before the last fit (fourth test).
 """
 
 from __future__ import annotations
@@ -66,10 +66,11 @@ def test_a_fit_is_asked_for_once_and_replaces_what_stood(cast: Cast):
         store(cast, item, cast.ben, SQUARE)
     assert Job.objects.filter(kind=FIT_KIND).count() == 1
     fit_project(cast.project)
-    fit_project(cast.project)
+    assert fit_project(cast.project)["items"] == 2, "also those that were read before the last fit"
     standing = TruthFit.objects.filter(replaced_at=None)
     assert set(standing.values_list("topic", flat=True)) >= {"objects", "finding", "shapes"}
     assert standing.count() == len(set(standing.values_list("topic", flat=True)))
+    assert standing.get(topic="objects").n_units == 2
     assert TruthFit.objects.exclude(replaced_at=None).exists()
     Job.objects.all().delete()
     store(cast, add_item(cast.project, seed=5), cast.ann, SQUARE)

@@ -1,4 +1,8 @@
-"""Accepted labels are drawn at random and read again blind; what an auditor finds is the residual error, by who accepted."""
+"""Accepted labels are drawn at random and read again blind; what an auditor finds is the residual error, by who accepted.
+
+Planted once and seen to fail: a drawn item offered to who read it, and to who judged it; a reading begun before the draw
+taken for an audit; items counted in place of patients.
+"""
 
 from __future__ import annotations
 

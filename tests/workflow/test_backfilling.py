@@ -73,10 +73,14 @@ def test_it_is_stopped_where_an_item_is_whole_and_goes_on_later(cast: Cast, unsc
     run_pending(queues=["cpu"])
     job.refresh_from_db()
     assert job.state == "cancelled"
-    assert Posterior.objects.count() == 1
+    done = Posterior.objects.get()
+    scores = list(Score.objects.filter(item=done.item).order_by("pk").values_list("pk", "replaced_at"))
     start_backfill(project=cast.project, by=cast.ada)
     run_pending(queues=["cpu"])
     assert Posterior.objects.count() == 3
+    assert list(Score.objects.filter(item=done.item).order_by("pk").values_list("pk", "replaced_at")) == scores, (
+        "what was whole is not computed again"
+    )
     assert Score.objects.filter(about="pair", metric="similarity", label="").count() == 3, "none twice"
 
 

@@ -2,7 +2,7 @@
 
 The threads need a database that several of them reach at once; SQLite in memory has one connection and nothing to contend.
 Planted once and seen to fail: the count under the lock left out of ``handing_out`` (first test); no waiting for items that
-others hold (second and third test).
+others hold (second and third test); the labeler's row not locked (last test).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Work given by hand, queued again and handed over: what changes, what stays and why, and who may do it.
 
 Planted once and seen to fail: ``continue_document`` without the operations' authors, ``withdraw`` left out of ``hand_over``,
-``reads_taken`` not counted again in ``_close_open``; parked work taken
+``reads_taken`` not counted again in ``_close_held``; parked work taken
 for closed in ``requeue`` and ``hand_over``, left out of ``held_by``.
 """
 

@@ -1,4 +1,7 @@
-"""A panel: each reviewer votes once and blind, more than half settle the item, and without a majority an admin decides."""
+"""A panel: each reviewer votes once and blind, more than half settle the item, and without a majority an admin decides.
+
+Planted once and seen to fail: the last vote counted twice; a second vote of one reviewer; a reviewer who decides a tie.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Who is given what, in which order, and what is never given: the queue's rules one by one.
 
-Planted once and seen to fail: the labeler's row not locked (two windows), ``is_with_partner`` left out under the lock,
-``met_by`` without the skipped ones, the share of ``overlap_draw`` turned around.
+Planted once and seen to fail: ``is_with_partner`` left out under the lock, ``met_by`` without the skipped ones, the share of
+``overlap_draw`` turned around. (The labeler's row not locked is seen by ``test_contention``, in its last test.)
 """
 
 from __future__ import annotations
@@ -141,6 +141,23 @@ def test_a_pair_that_copies_never_reads_the_same_item(cast: Cast):
     assert take(cast, cast.ben).item == item
     with pytest.raises(teams.TeamProblem):
         teams.keep_apart(first=labeler(cast, cast.ben), second=labeler(cast, cast.ben), reason="x", by="test")
+
+
+def test_a_pair_stays_apart_where_the_partner_took_the_item_between_looking_and_locking(cast: Cast, monkeypatch):
+    set_policy(cast, readers=2)
+    item = add_item(cast.project)
+    teams.keep_apart(first=labeler(cast, cast.ben), second=labeler(cast, cast.ann), reason="same outlines", by="test")
+    real, taken = handing_out.lock, []
+
+    def slow_lock(items):
+        if not taken:
+            # Marked before, because the partner looks and locks too.
+            taken.append(True)
+            assert take(cast, cast.ben).item == item
+        return real(items)
+
+    monkeypatch.setattr(handing_out, "lock", slow_lock)
+    assert next_for(cast, cast.ann) is None
 
 
 @pytest.mark.parametrize("rule", ["same", "different"])

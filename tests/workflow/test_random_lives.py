@@ -1,8 +1,7 @@
 """R8, short: random lives of items, in memory against a second table and through the database. In full: `manage.py soak lives`.
 
 Planted once and seen to fail: a move "excluded → reading" added to the table (first test), the count of filled reads off by
-one (third test), the state of an item written without ``move`` (third test), and parked work that a sweep sets free while the
-item stays back with its author (third test).
+one (third test), and the state of an item written without ``move`` (third test).
 """
 
 from __future__ import annotations

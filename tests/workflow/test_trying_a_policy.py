@@ -3,6 +3,8 @@
 The proof: a project's readings, made by a seeded crowd, are recorded once under the present policy. The trial predicts every
 decision of another policy; then a copy of the project under that policy gets the same readings in the same order through the
 steps of the life of an item, and its stored routes are compared one by one.
+
+Planted once and seen to fail: readings replayed in another order than they came.
 """
 
 from __future__ import annotations

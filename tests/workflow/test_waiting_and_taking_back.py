@@ -1,6 +1,6 @@
 """Parking, asking, not being able to read, taking back, and true ambiguity: what each step does, refuses and shows to whom.
 
-Planted once and seen to fail: parked work left out of the reads that fill an item (second test: it was handed to others),
+Planted once and seen to fail: parked work left out of the reads that fill an item (second test: they are counted wrong),
 a recall that asks only for reviewers' decisions and not for other people's reads, and a claim that no read refutes.
 """
 
@@ -17,6 +17,7 @@ from labelhub.annotations import documents
 from labelhub.annotations.errors import AnnotationRefused
 from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.models import Assignment
+from labelhub.assignments.selectors import n_filled
 from labelhub.audit.models import Event
 from labelhub.catalog.models import Item
 from labelhub.consensus.ambiguity import IGNORE
@@ -83,6 +84,7 @@ def test_nobody_else_gets_what_is_parked_and_its_lease_lives(cast: Cast):
     item = add_item(cast.project)
     mine = take(cast, cast.ann)
     lifecycle.park(assignment=mine, by=cast.ann)
+    assert n_filled(item) == Item.objects.get(pk=item.pk).reads_taken == 1
     assert next_for(cast, cast.ben) is None
     assert lifecycle.expire_leases(now=timezone.now() + timedelta(days=13)) == 0
     assert state(item) == "reading"

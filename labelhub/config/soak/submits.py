@@ -21,6 +21,8 @@ from labelhub.workflow import lifecycle
 
 BATCH = 20
 MOST_RETRIES = 5
+# A retry that comes after so many other submits.
+LATE = 6
 
 
 def try_submits(*, n: int, seed: int, is_concurrent: bool, progress: Progress = silent) -> Trial:
@@ -32,6 +34,7 @@ def try_submits(*, n: int, seed: int, is_concurrent: bool, progress: Progress = 
     world = make_world(n_annotators=2, readers=1, use_model=False)
     clients = {user.pk: _client(user) for user in world.annotators}
     n_sent = 0
+    answered: list[tuple[Client, Assignment, bytes, object]] = []
     for _ in world.annotators:
         # A submit hands out the next: each of them may hold one.
         add_item(world, rng)
@@ -40,7 +43,12 @@ def try_submits(*, n: int, seed: int, is_concurrent: bool, progress: Progress = 
             add_item(world, rng)
         for _ in range(min(BATCH, n - start)):
             user = world.annotators[int(rng.integers(len(world.annotators)))]
-            n_sent += _one(trial, world, user, clients[user.pk], rng, is_concurrent=is_concurrent)
+            n_sent += _one(trial, world, user, clients[user.pk], rng, answered, is_concurrent=is_concurrent)
+            if len(answered) > LATE:
+                # By now its labeler is at another item, so that a reply made anew would name that one.
+                late, assignment, body, first = answered.pop(0)
+                trial.check(_post(late, assignment, body) == first, f"submit {trial.n}: a late retry is answered anew")
+                n_sent += 1
         progress(trial.n, n)
     rows = Submission.objects.filter(assignment__item__project=world.project)
     trial.check(rows.count() == n, f"{rows.count()} rows after {n} submits")
@@ -53,8 +61,9 @@ def try_submits(*, n: int, seed: int, is_concurrent: bool, progress: Progress = 
 
 
 def _one(
-    trial: Trial, world: SoakWorld, user: User, client: Client, rng: np.random.Generator, *, is_concurrent: bool
-) -> int:
+    trial: Trial, world: SoakWorld, user: User, client: Client, rng: np.random.Generator,
+    answered: list[tuple[Client, Assignment, bytes, object]], *, is_concurrent: bool,
+) -> int:  # fmt: skip
     assignment = lifecycle.hand_out(labeler=world.labeler(user))
     assert assignment is not None, "there are as many items as submits"
     draw_square(assignment, user, float(rng.integers(2, 20)))
@@ -70,6 +79,7 @@ def _one(
     trial.check(_is_well(sent), f"submit {trial.n}: {sent[0]!r}")
     n_rows = Submission.objects.filter(assignment=assignment).count()
     trial.check(n_rows == 1, f"submit {trial.n}: {n_rows} rows")
+    answered.append((client, assignment, body, sent[0]))
     return retries + 1
 
 
