@@ -18,16 +18,16 @@ from labelhub.scoring.models import GoldReference
 
 @pytest.fixture
 def small(db, monkeypatch) -> Project:
-    monkeypatch.setattr(plan, "ITEMS", 40)
-    monkeypatch.setattr(plan, "GOLD_ITEMS", 6)
-    monkeypatch.setattr(plan, "UNREAD_ITEMS", 5)
+    monkeypatch.setattr(plan, "ITEMS", 60)
+    monkeypatch.setattr(plan, "GOLD_ITEMS", 12)
+    monkeypatch.setattr(plan, "UNREAD_ITEMS", 14)
     return building.build_demo(lambda done, total, what: None)
 
 
 def test_the_demo_has_items_at_every_stage_and_a_release(small):
     states = set(Item.objects.filter(project=small).values_list("state", flat=True))
     assert {Item.State.WAITING, Item.State.REWORK, Item.State.REVIEW, Item.State.SETTLED} <= states
-    assert GoldReference.objects.count() == 6
+    assert GoldReference.objects.count() == 12
     run_pending(queues=["cpu"])
     release = Release.objects.get()
     assert release.finished_at is not None
