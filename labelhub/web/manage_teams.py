@@ -6,6 +6,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from labelhub.analytics import selectors as analytics
+from labelhub.annotations.plain import rater_key
 from labelhub.projects import teams
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler, Project, Role, Team
@@ -32,6 +34,7 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
         "rows": rows,
         "everybody": everybody,
         "pairs": teams.pairs_apart(project),
+        "alike": _alike(project, everybody),
     }
     return render(request, "manage/teams.html", context)
 
@@ -80,6 +83,22 @@ def let_together(request: HttpRequest, project: Project, pk: int) -> HttpRespons
     teams.let_together(pair=pair, by=actor(request))
     messages.success(request, f"{pair.first} and {pair.second} may read the same items again.")
     return redirect("manage-teams", project.slug)
+
+
+def _alike(project: Project, everybody: list[Labeler]) -> list[tuple[Labeler, Labeler, str]]:
+    """Return the pairs whose outlines are too alike to be drawn apart and who still meet items together, and how alike."""
+    standing = analytics.standing_of(project)
+    if standing is None:
+        return []
+    apart = {frozenset((pair.first_id, pair.second_id)) for pair in teams.pairs_apart(project)}
+    by_key = {rater_key(labeler): labeler for labeler in everybody}
+    found = []
+    for row in standing.panel.copies:
+        first, second = by_key.get(row.first), by_key.get(row.second)
+        if not row.is_suspicious or first is None or second is None or {first.pk, second.pk} in apart:
+            continue
+        found.append((first, second, f"{row.n_identical} of {row.n_compared} outlines identical"))
+    return found
 
 
 def team_asked_for(request: HttpRequest, project: Project) -> Team | None:
