@@ -5,6 +5,9 @@ reach (right on .88 of 170 gold items without a planted error of class), times t
 place of the session. In the demo gold counts once a parent picture, wherever in a labeler's order its first cut lies, under
 the demo's policy. Under the default policy gold is placed as the queue does, at random with its share, each of another patient.
 
+Over 2,000 demos Theo is proposed in .92, Carla in .81, Mira in .06, Elena in .02. Planted once and seen to fail: Theo's fatigue
+at .6 (.52 proposed).
+
 ``python -m tests.benchmarks.bench_planted_gate`` prints the table for 20,000 labelers each.
 """
 

@@ -6,8 +6,8 @@ visitors (`visitors`), the volumes (`volumes`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -16,10 +16,9 @@ from django.utils import timezone
 
 from labelhub.accounts.models import User
 from labelhub.accounts.services import create_person
-from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_photograph
 from labelhub.config.demo import plan
-from labelhub.config.demo.cutting import Cut, chosen_cuts
+from labelhub.config.demo.cutting import chosen_cuts
 from labelhub.config.demo.entries import ACTOR, DemoItem, Progress
 from labelhub.config.demo.pictures import parents
 from labelhub.config.demo.readings import SECONDS_AN_ITEM, simulated_readings, true_reading
@@ -146,7 +145,9 @@ def _gold_kind(number: int) -> str:
 def _make_gold(entry: DemoItem, expert: Labeler, at: datetime) -> None:
     """Store what is true of the item as the expert panel's reading, which votes on nothing, and make it gold."""
     truth = replace(
-        true_reading(entry.cut, item=entry.item.code, rater="expert-panel"), read_kind="adjudication", planned_blind=False
+        true_reading(entry.cut, item=entry.item.code, rater="expert-panel"),
+        read_kind="adjudication",
+        planned_blind=False,
     )
     submission = steps.store(entry.item, expert, truth, at=at, is_gold=False, active_s=None)
     make_gold(item=entry.item, submission=submission, by=ACTOR, kind=entry.gold, drawn="random")

@@ -32,7 +32,7 @@ AUDITOR = "elena"
 def set_visitors_work(
     project: Project, people: Mapping[str, User], entries: Sequence[DemoItem], progress: Progress
 ) -> None:
-    """Make what waits for annotator, reviewer and admin; items that nobody reads are used, the first for what is named first."""
+    """Make what waits for annotator, reviewer and admin, of items that nobody reads."""
     unread = [entry for entry in entries if not entry.readers]
     for entry in unread[:2]:
         _return_to_ann(project, people, entry)
@@ -64,7 +64,10 @@ def _return_to_ann(project: Project, people: Mapping[str, User], entry: DemoItem
     rng = np.random.default_rng([plan.SEED, entry.item.pk])
     reading = simulated_reading(entry.cut, sloppy, item=entry.item.code, place_in_session=0.0, rng=rng)
     submission = lifecycle.record_reading(
-        item=entry.item, labeler=labeler_of(people["ann"], project), reading=reading, at=timezone.now() - timedelta(hours=3)
+        item=entry.item,
+        labeler=labeler_of(people["ann"], project),
+        reading=reading,
+        at=timezone.now() - timedelta(hours=3),
     )
     lifecycle.review(
         submission=submission, reviewer=people["rita"], verdict="reject", score=4, request_id=uuid.uuid4(),
