@@ -6,28 +6,36 @@ import pytest
 
 from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
+from labelhub.assignments.batches import batch_rows
 from labelhub.assignments.models import Assignment
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.config.demo import building, plan, volumes
+from labelhub.consensus import audits
+from labelhub.consensus.models import AuditReading
 from labelhub.exports.models import Release
 from labelhub.jobs.worker import run_pending
 from labelhub.projects.models import Project
+from labelhub.projects.selectors import current_guideline, labeler_of
+from labelhub.projects.services import acknowledge_guideline
+from labelhub.reviews.models import Question, UnreadableClaim
+from labelhub.scoring.exams import exam_standing
 from labelhub.scoring.models import GoldReference
+from labelhub.workflow import lifecycle
 
 
 @pytest.fixture
 def small(db, monkeypatch) -> Project:
-    monkeypatch.setattr(plan, "ITEMS", 40)
-    monkeypatch.setattr(plan, "GOLD_ITEMS", 6)
-    monkeypatch.setattr(plan, "UNREAD_ITEMS", 5)
+    monkeypatch.setattr(plan, "ITEMS", 60)
+    monkeypatch.setattr(plan, "GOLD_ITEMS", 12)
+    monkeypatch.setattr(plan, "UNREAD_ITEMS", 14)
     return building.build_demo(lambda done, total, what: None)
 
 
 def test_the_demo_has_items_at_every_stage_and_a_release(small):
     states = set(Item.objects.filter(project=small).values_list("state", flat=True))
     assert {Item.State.WAITING, Item.State.REWORK, Item.State.REVIEW, Item.State.SETTLED} <= states
-    assert GoldReference.objects.count() == 6
+    assert GoldReference.objects.count() == 12
     run_pending(queues=["cpu"])
     release = Release.objects.get()
     assert release.finished_at is not None
@@ -39,6 +47,36 @@ def test_the_annotator_finds_two_items_that_came_back(small):
     ann = User.objects.get(username="ann")
     returned = Assignment.objects.filter(labeler__user=ann, read_kind="rework", state=Assignment.State.OPEN)
     assert returned.count() == 2
+
+
+def test_work_of_every_kind_waits_for_somebody(small):
+    states = Assignment.objects.filter(item__project=small).values_list("labeler__user__username", "state")
+    assert {("ann", "parked"), ("ann", "open"), ("sam", "asked"), ("mira", "unreadable")} <= set(states)
+    by_hand = Assignment.objects.get(item__project=small, labeler__user__username="ann", due_at__isnull=False)
+    assert by_hand.state == Assignment.State.OPEN
+    assert batch_rows(small)[0].batch.due_at is not None
+    assert Question.objects.filter(item__project=small).count() == UnreadableClaim.objects.count() == 1
+    assert audits.open_lots(small).exists()
+    assert AuditReading.objects.exists()
+
+
+def test_a_newcomer_sits_the_exam_and_the_others_are_admitted(small):
+    kinds = GoldReference.objects.filter(retired_at=None).values_list("kind", flat=True)
+    assert {kind: list(kinds).count(kind) for kind in set(kinds)} == {"exam": 6, "hidden": 4, "training": 2}
+    noa = labeler_of(User.objects.get(username="noa"), small)
+    assert exam_standing(noa, plan.POLICY).standing == "open"
+    assert exam_standing(labeler_of(User.objects.get(username="ann"), small), plan.POLICY).standing == "passed"
+    acknowledge_guideline(labeler=noa, guideline=current_guideline(small))
+    given = lifecycle.hand_out(labeler=noa)
+    assert given is not None
+    assert GoldReference.objects.get(item=given.item).kind == "training"
+
+
+def test_the_copying_pair_is_proposed_to_be_kept_apart(small, client):
+    client.force_login(User.objects.get(username="ada"))
+    page = client.get(f"/manage/{small.slug}/teams/")
+    assert [{first.name, second.name} for first, second, _ in page.context["alike"]] == [{"Mira Okafor", "Kofi Brandt"}]
+    assert "Keep these two apart" in page.content.decode()
 
 
 def test_nobody_reads_an_item_twice_and_expert_readings_vote_on_nothing(small):

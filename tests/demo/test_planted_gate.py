@@ -2,7 +2,11 @@
 
 The planted faults are those of ``plan``; whether an answer is right on gold is drawn with what the readers of the built demo
 reach (right on .88 of 170 gold items without a planted error of class), times the planted chance of the right class at that
-place of the session. Gold is placed as the queue does, at random with its share, and each gold item is another patient.
+place of the session. In the demo gold counts once a parent picture, wherever in a labeler's order its first cut lies, under
+the demo's policy. Under the default policy gold is placed as the queue does, at random with its share, each of another patient.
+
+Over 2,000 demos Theo is proposed in .92, Carla in .81, Mira in .06, Elena in .02. Planted once and seen to fail: Theo's fatigue
+at .6 (.52 proposed).
 
 ``python -m tests.benchmarks.bench_planted_gate`` prints the table for 20,000 labelers each.
 """
@@ -16,6 +20,9 @@ import numpy as np
 import pytest
 
 from labelhub.config.demo import plan
+from labelhub.config.demo.cutting import chosen_cuts
+from labelhub.config.demo.pictures import parents
+from labelhub.config.demo.readings import order_of_work
 from labelhub.projects.policy import Policy
 from labelhub.routing.gate_plan import plan_from, reference_among
 from labelhub.routing.gate_trace import trace_of
@@ -88,11 +95,46 @@ def one_labeler(chance: Callable[[np.ndarray], np.ndarray], rng: np.random.Gener
     return place, np.concatenate([right[:n_first], (rng.random(len(sparse)) < chance(sparse)).astype(int)])
 
 
-@pytest.mark.parametrize("username", ["theo"])
-def test_the_tiring_labeler_is_proposed_at_least_as_often_as_promised(username):
-    found = played(planted(username), 600, seed=1)
-    assert found["proposed"] >= 1 - POLICY.gate_miss
-    assert found["gold"] < 30
+@pytest.fixture(scope="module")
+def pictures() -> list[str]:
+    """The parent picture of each item of the demo, gold first."""
+    return [cut.parent for cut in chosen_cuts(parents(), plan.ITEMS, np.random.default_rng(plan.SEED))]
+
+
+def share_proposed(username: str, pictures: list[str], n: int, seed: int) -> float:
+    """The share of ``n`` demos in which the labeler is proposed for a pause."""
+    rng = np.random.default_rng(seed)
+    gate = plan_from(plan.POLICY, reference_among(set(), {}, plan.POLICY))
+    chance = planted(username)
+    others = np.arange(plan.GOLD_ITEMS, plan.ITEMS - plan.UNREAD_ITEMS)
+    n_others = round(len(others) * plan.READERS_AN_ITEM / len(plan.LABELERS))
+    n_proposed = 0
+    for _ in range(n):
+        items = np.concatenate([np.arange(plan.GOLD_ITEMS), rng.choice(others, n_others, replace=False)])
+        order = items[order_of_work([pictures[item] for item in items], rng)]
+        firsts: dict[str, int] = {}
+        for task, item in enumerate(order):
+            if item < plan.GOLD_ITEMS - plan.TRAINING_GOLD:
+                firsts.setdefault(pictures[item], task)
+        tasks = np.array(sorted(firsts.values()))
+        right = (rng.random(len(tasks)) < chance(tasks)).astype(int)
+        trace = trace_of([_ANSWERS[hit][number] for number, hit in enumerate(right)], lambda _: gate)
+        n_proposed += trace.stage == "failed"
+    return n_proposed / n
+
+
+def test_the_gold_of_the_demo_suffices_to_end_a_test(pictures):
+    gate = plan_from(plan.POLICY, reference_among(set(), {}, plan.POLICY))
+    assert len(set(pictures[: plan.GOLD_ITEMS])) >= gate.longest
+
+
+def test_the_tiring_labeler_is_proposed_as_often_as_promised(pictures):
+    assert share_proposed("theo", pictures, 600, seed=1) >= 1 - plan.POLICY.gate_miss - 3 * (0.09 / 600) ** 0.5
+
+
+@pytest.mark.parametrize(("username", "most"), [("elena", 0.03), ("mira", 0.08), ("sam", 0.08)])
+def test_who_has_no_fault_is_rarely_proposed(pictures, username, most):
+    assert share_proposed(username, pictures, 600, seed=2) <= most
 
 
 def test_a_labeler_who_decays_later_is_caught_by_the_watch_and_a_new_test():

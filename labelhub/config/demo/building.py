@@ -1,14 +1,14 @@
 """Builds the demo project through the same services that people's clicks go through: nothing is written past them.
 
-Not here: what is planted (`plan`), the pictures (`pictures`, `cutting`), the readings (`readings`), the volumes (`volumes`).
+Not here: what is planted (`plan`), the pictures (`pictures`, `cutting`), the readings (`readings`), what waits for the
+visitors (`visitors`), the volumes (`volumes`).
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 from django.db import transaction
@@ -16,34 +16,24 @@ from django.utils import timezone
 
 from labelhub.accounts.models import User
 from labelhub.accounts.services import create_person
-from labelhub.analytics.services import measure_project
-from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_photograph
 from labelhub.config.demo import plan
-from labelhub.config.demo.cutting import Cut, chosen_cuts
+from labelhub.config.demo.cutting import chosen_cuts
+from labelhub.config.demo.entries import ACTOR, DemoItem, Progress
 from labelhub.config.demo.pictures import parents
-from labelhub.config.demo.readings import SECONDS_AN_ITEM, simulated_reading, simulated_readings, true_reading
-from labelhub.projects.models import Project, Role
+from labelhub.config.demo.readings import SECONDS_AN_ITEM, simulated_readings, true_reading
+from labelhub.config.demo.visitors import set_visitors_work
+from labelhub.projects import teams
+from labelhub.projects.models import Labeler, Project, Role
 from labelhub.projects.ontology import read_ontology
-from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import labeler_of
 from labelhub.projects.services import add_member, create_project, imported_labeler
-from labelhub.workflow import gating, lifecycle
+from labelhub.scoring import exams
+from labelhub.scoring.gold import make_gold
+from labelhub.scoring.models import GoldReference
+from labelhub.workflow import gating, lifecycle, steps
 
-ACTOR = "demo"
 DAYS_OF_WORK = 18
-
-Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DemoItem:
-    """A stored item with the cut that it came from, and who shall read it."""
-
-    item: Item
-    cut: Cut
-    is_gold: bool
-    readers: tuple[plan.Simulated, ...]
 
 
 def demo_exists() -> bool:
@@ -58,14 +48,14 @@ def build_demo(progress: Progress) -> Project:
     project = _project(people)
     entries = _items(project, rng, progress)
     _readings(project, entries, people, rng, progress)
-    _work_of_visitors(project, people, entries, progress)
+    set_visitors_work(project, people, entries, progress)
     return project
 
 
 def _people() -> dict[str, User]:
     people = {
         username: create_person(username=username, display_name=name, actor=ACTOR)
-        for username, name, *_ in plan.VISITORS
+        for username, name, *_ in (*plan.VISITORS, plan.NEWCOMER)
     }
     for labeler in plan.LABELERS:
         people[labeler.username] = create_person(username=labeler.username, display_name=labeler.name, actor=ACTOR)
@@ -77,7 +67,7 @@ def _project(people: Mapping[str, User]) -> Project:
         name=plan.PROJECT_NAME,
         description="Small cuts of real pictures, labeled by simulated people whose faults are written down.",
         ontology=read_ontology(plan.ONTOLOGY),
-        policy=Policy(readers=plan.READERS_AN_ITEM, use_model=True),
+        policy=plan.POLICY,
         guideline=plan.GUIDELINE,
         created_by=people["ada"],
     )
@@ -85,6 +75,16 @@ def _project(people: Mapping[str, User]) -> Project:
         add_member(project=project, user=people[username], role=role, actor=ACTOR)
     for labeler in plan.LABELERS:
         add_member(project=project, user=people[labeler.username], role=Role.ANNOTATOR, actor=ACTOR)
+    add_member(project=project, user=people[plan.NEWCOMER[0]], role=Role.ANNOTATOR, actor=ACTOR)
+    for username in ("ann", *(labeler.username for labeler in plan.LABELERS)):
+        exams.rule(
+            labeler=labeler_of(people[username], project), verdict=exams.Verdict.ADMITTED, by=f"user:{people['ada'].pk}",
+            reason="Labeled here before the exam was introduced.",
+        )  # fmt: skip
+    for name, usernames in plan.TEAMS:
+        team = teams.make_team(project=project, name=name, kind="site", by=ACTOR)
+        for username in usernames:
+            teams.set_teams(labeler=labeler_of(people[username], project), teams=[team], by=ACTOR)
     return project
 
 
@@ -96,11 +96,11 @@ def _items(project: Project, rng: np.random.Generator, progress: Progress) -> li
         item = add_photograph(
             project=project, pixels=cut.pixels, identity=identity, source_id=f"cut-{number:03d}", actor=ACTOR
         )
-        is_gold = number < plan.GOLD_ITEMS
-        readers = plan.LABELERS if is_gold else tuple(_drawn(plan.LABELERS, plan.READERS_AN_ITEM, rng))
+        gold = _gold_kind(number)
+        readers = plan.LABELERS if gold else tuple(_drawn(plan.LABELERS, plan.READERS_AN_ITEM, rng))
         if number >= plan.ITEMS - plan.UNREAD_ITEMS:
             readers = ()
-        entries.append(DemoItem(item, cut, is_gold, readers))
+        entries.append(DemoItem(item, cut, gold, readers))
         progress(number + 1, len(cuts), "items cut from real pictures")
     return entries
 
@@ -120,11 +120,8 @@ def _readings(
     for number, entry in enumerate(entries):
         # One commit an item: a thousand small ones would wait for the disk longer than they compute.
         with transaction.atomic():
-            if entry.is_gold:
-                truth = true_reading(entry.cut, item=entry.item.code, rater="expert-panel")
-                lifecycle.record_reading(
-                    item=entry.item, labeler=expert, reading=truth, at=started_at, is_gold=True, is_routed=False
-                )
+            if entry.gold:
+                _make_gold(entry, expert, started_at)
             for username, reading, at in readings.get(entry.item.code, ()):
                 lifecycle.record_reading(
                     item=entry.item, labeler=labelers[username], reading=reading, at=at, active_s=SECONDS_AN_ITEM,
@@ -136,32 +133,24 @@ def _readings(
     gating.reconsider_project(project)
 
 
-def _work_of_visitors(
-    project: Project, people: Mapping[str, User], entries: Sequence[DemoItem], progress: Progress
-) -> None:
-    """Give the annotator two items that came back, and the admin a release to look at."""
-    ann = labeler_of(people["ann"], project)
-    unread = [entry for entry in entries if not entry.readers][:2]
-    sloppy = plan.Simulated("ann", "Ann Doyle", "outlines of two items are far too wide", offset_px=5.0)
-    rng = np.random.default_rng(plan.SEED + 1)
-    for entry in unread:
-        reading = simulated_reading(entry.cut, sloppy, item=entry.item.code, place_in_session=0.0, rng=rng)
-        submission = lifecycle.record_reading(
-            item=entry.item, labeler=ann, reading=reading, at=timezone.now() - timedelta(hours=3)
-        )
-        lifecycle.review(
-            submission=submission,
-            reviewer=people["rita"],
-            verdict="reject",
-            score=4,
-            comment="The outline lies well outside the edge all around. Please follow the half-way brightness.",
-            request_id=uuid.uuid4(),
-        )
-    lifecycle.release(
-        project=project, formats=["coco", "png", "csv"], note="First release of the demo", by=people["ada"]
+def _gold_kind(number: int) -> str:
+    """Which gold the item is: the first are of a picture each, so that exam and training gold take one picture each."""
+    if number >= plan.GOLD_ITEMS:
+        return ""
+    if number < plan.EXAM_GOLD:
+        return GoldReference.Kind.EXAM
+    return GoldReference.Kind.TRAINING if number >= plan.GOLD_ITEMS - plan.TRAINING_GOLD else GoldReference.Kind.HIDDEN
+
+
+def _make_gold(entry: DemoItem, expert: Labeler, at: datetime) -> None:
+    """Store what is true of the item as the expert panel's reading, which votes on nothing, and make it gold."""
+    truth = replace(
+        true_reading(entry.cut, item=entry.item.code, rater="expert-panel"),
+        read_kind="adjudication",
+        planned_blind=False,
     )
-    measure_project(project)
-    progress(1, 1, "two items returned to the annotator, first release started, project measured")
+    submission = steps.store(entry.item, expert, truth, at=at, is_gold=False, active_s=None)
+    make_gold(item=entry.item, submission=submission, by=ACTOR, kind=entry.gold, drawn="random")
 
 
 def _drawn(labelers: Sequence[plan.Simulated], count: int, rng: np.random.Generator) -> list[plan.Simulated]:

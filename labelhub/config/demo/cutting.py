@@ -39,12 +39,17 @@ class Cut:
 
 
 def chosen_cuts(pictures: Iterable[Picture], count: int, rng: np.random.Generator) -> list[Cut]:
-    """Return ``count`` cuts in random order, taken from every parent in turn; the clearest first."""
+    """Return ``count`` cuts, taken from every parent in turn, the clearest first: one of each parent, then the others.
+
+    Both parts are in random order, so that the first items, which become gold, come from all parents.
+    """
     by_parent = [cuts_of(picture, most=MOST_CUTS_A_PARENT) for picture in pictures]
     rounds = max(map(len, by_parent), default=0)
     in_turn = [cuts[place] for place in range(rounds) for cuts in by_parent if place < len(cuts)]
     chosen = in_turn[:count]
-    return [chosen[index] for index in rng.permutation(len(chosen))]
+    firsts = min(sum(map(bool, by_parent)), len(chosen))
+    order = [*rng.permutation(firsts), *(firsts + rng.permutation(len(chosen) - firsts))]
+    return [chosen[index] for index in order]
 
 
 def cuts_of(picture: Picture, *, most: int) -> list[Cut]:

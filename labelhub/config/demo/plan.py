@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labelhub.projects.policy import Policy
+
 ITEMS = 244
 GOLD_ITEMS = 170
 READERS_AN_ITEM = 3
-# Kept free for the visitor: items nobody has read, and items the visitor's own labeler finds returned.
-UNREAD_ITEMS = 14
+# Kept free for the visitor: items nobody has read, or that wait for somebody.
+UNREAD_ITEMS = 22
+BATCH_ITEMS = 6
+# Gold that is not hidden: of as many pictures each.
+EXAM_GOLD, TRAINING_GOLD = 6, 2
 SESSION_ITEMS = 30
 SEED = 20_240_501
+
+# Gold counts once a parent picture and there are 28, so this gate decides between rates that lie far apart: right on .85 or
+# on half. A test ends within 26 gold answers. The audit is small because the project is.
+POLICY = Policy(
+    readers=READERS_AN_ITEM, use_model=True, exam_items=4, exam_pass_share=0.75, gate_good=0.85, gate_poor=0.50,
+    gate_false_pause=0.05, gate_miss=0.10, audit_share=0.10, audit_least=6,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +52,19 @@ class Simulated:
 LABELERS = (
     Simulated("elena", "Elena Marsh", "none: the best of them", roughness_px=0.25, confusion=0.0),
     Simulated("omar", "Omar Reyes", "draws every outline 2.5 px too far out", offset_px=2.5),
-    Simulated("carla", "Carla Lind", "takes dark for bright, or bright for dark, in 27 % of the items", confusion=0.27),
+    Simulated("carla", "Carla Lind", "takes dark for bright, or bright for dark, in a third of the items", confusion=0.33),
     Simulated("mira", "Mira Okafor", "none: an average labeler", roughness_px=0.6, confusion=0.05),
     Simulated("kofi", "Kofi Brandt", "copies Mira's outline, to the last vertex, in half of the items both read",
               roughness_px=0.6, copies="mira", copy_share=0.5),
-    Simulated("theo", "Theo Vance", "tires: no mistake at the start of a session, three of four classes wrong at its end",
-              fatigue=0.75),
+    Simulated("theo", "Theo Vance", "tires: no mistake at the start of a session, nearly every class wrong at its end",
+              fatigue=0.95),
     Simulated("sam", "Sam Petit", "none: an average labeler", roughness_px=0.6, confusion=0.05),
 )  # fmt: skip
+
+# Who has just joined and sits the entry exam first.
+NEWCOMER = ("noa", "Noa Virtanen")
+# The sites, and who labels there.
+TEAMS = (("North clinic", ("ann", "elena", "mira", "kofi")), ("South clinic", ("omar", "carla", "theo", "sam", "noa")))
 
 # The people whose sign-in links the demo prints, and the page that each link opens.
 VISITORS = (

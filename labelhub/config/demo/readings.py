@@ -36,12 +36,14 @@ def simulated_readings(
 ) -> dict[str, tuple[Timed, ...]]:
     """Let each labeler work through their items in sessions; copiers come after those they copy.
 
+    A labeler meets one parent picture after the other, and its further cuts at any time from then on: gold counts once a
+    picture, so that the answers that count lie all over the work, as where the queue places them.
     ``work`` is (cut, item code, who reads it). Returns, by item code, (username, reading, time) in the order of the times.
     """
     done: dict[str, list[Timed]] = {code: [] for _, code, _ in work}
     for labeler in sorted(plan.LABELERS, key=lambda labeler: bool(labeler.copies)):
         mine = [(cut, code) for cut, code, readers in work if labeler in readers]
-        for number, index in enumerate(rng.permutation(len(mine))):
+        for number, index in enumerate(order_of_work([cut.parent for cut, _ in mine], rng)):
             cut, code = mine[index]
             session, place = divmod(number, plan.SESSION_ITEMS)
             at = started_at + timedelta(days=1 + 2 * session, hours=2, seconds=SECONDS_AN_ITEM * place)
@@ -55,6 +57,13 @@ def simulated_readings(
                 reading = simulated_reading(cut, labeler, item=code, place_in_session=through, rng=rng)
             done[code].append((labeler.username, reading, at))
     return {code: tuple(sorted(rows, key=lambda row: row[2])) for code, rows in done.items()}
+
+
+def order_of_work(parents: Sequence[str], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the places of a labeler's items in the order in which they come to them."""
+    names = rng.permutation(sorted(set(parents)))
+    first = {name: (place + rng.random()) / (len(names) + 1) for place, name in enumerate(names)}
+    return np.argsort([first[name] + (1 - first[name]) * rng.random() for name in parents])
 
 
 def true_reading(cut: Cut, *, item: str, rater: str) -> Reading:
