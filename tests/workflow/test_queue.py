@@ -147,7 +147,8 @@ def test_a_pair_stays_apart_where_the_partner_took_the_item_between_looking_and_
     set_policy(cast, readers=2)
     item = add_item(cast.project)
     teams.keep_apart(first=labeler(cast, cast.ben), second=labeler(cast, cast.ann), reason="same outlines", by="test")
-    real, taken = handing_out.lock, []
+    real = handing_out.lock
+    taken: list[Assignment | None] = []
 
     def slow_lock(items):
         if not taken:
