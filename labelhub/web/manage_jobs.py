@@ -14,6 +14,7 @@ from labelhub.jobs.selectors import job_of, progress_of
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.web.access import actor, person, project_page
+from labelhub.web.words import JOBS
 from labelhub.workflow.backfilling import newest_backfill, start_backfill
 
 
@@ -40,12 +41,12 @@ def renew_scores(request: HttpRequest, project: Project) -> HttpResponse:
     newest = newest_backfill(project)
     if newest is None or newest.state in (Job.State.DONE, Job.State.CANCELLED):
         return HttpResponse()
-    return render(request, "components/job.html", {"row": job_row(newest) | {"title": "Bringing scores up to date"}})
+    return render(request, "components/job.html", {"row": job_row(newest)})
 
 
 def job_row(row: Job) -> dict[str, Any]:
     """Return what ``components/job.html`` shows of a job."""
-    return {"job": row, "progress": progress_of(row), "name": row.kind.replace(".", " ")}
+    return {"job": row, "progress": progress_of(row), "name": JOBS.get(row.kind, row.kind)}
 
 
 def _job(project: Project, pk: int) -> Job:

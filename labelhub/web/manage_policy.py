@@ -105,9 +105,7 @@ def _with_trial(request: HttpRequest, project: Project) -> HttpResponse:
     job = job_of(project.pk, int(text)) if text.isascii() and text.isdigit() and len(text) < 18 else None
     if job is None or job.kind != trying.JOB_KIND:
         raise NotFound("There is no such trial in this project.")
-    found = (
-        {"trial": job.result} if job.state == "done" else {"trial_job": job_row(job) | {"title": "Trial on the past"}}
-    )
+    found = {"trial": job.result} if job.state == "done" else {"trial_job": job_row(job)}
     return _page(request, project, read_policy(job.arguments["policy"]), found)
 
 

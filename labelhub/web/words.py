@@ -130,6 +130,20 @@ WITHOUT_NETWORKS: Mapping[str, str] = {
 }
 
 
+# Long work by its kind, as it stands in a row with its progress.
+JOBS = {
+    "analytics.measure": "Measuring the project",
+    "catalog.ingest": "Reading files",
+    "exports.release": "Making a release",
+    "predictions.predict_project": "A model looks at the project",
+    "scoring.backfill": "Bringing scores up to date",
+    "scoring.fit_truth": "Estimating readers",
+    "workflow.decide_satisfied": "Deciding items that have their reads",
+    "workflow.send_on": "Sending a paused labeler's items on",
+    "workflow.try_policy": "Trial on the past",
+}
+
+
 def head_of(name: str) -> str:
     """Return the short word for a number of single labelers; its own name where it has none."""
     found = _labeler_number(name)

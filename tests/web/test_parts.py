@@ -10,12 +10,14 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelhub.jobs import registry
 from labelhub.numerics.results import Estimate, undefined
 from labelhub.projects.ontology import Question, read_ontology
 from labelhub.projects.policy import Policy
 from labelhub.web.ontology_text import lines_of_questions, questions_of_lines
 from labelhub.web.policy_words import WORDS, groups_of
 from labelhub.web.templatetags import labelhub as tags
+from labelhub.web.words import JOBS
 
 
 def made(value: float, n: int = 46, **fields) -> Estimate:
@@ -104,3 +106,9 @@ def test_every_rule_of_the_policy_has_its_sentence():
     told = {name for rules in WORDS.values() for name in rules}
     assert told == set(Policy().to_document()) - {"rules"}, "rules have sentences of their own"
     assert sum(len(rules) for rules in groups_of(Policy()).values()) == len(told)
+
+
+def test_every_kind_of_job_has_a_name_for_people():
+    # Kinds that other tests register are named after themselves.
+    shown = {kind for kind in registry._handlers if not kind.startswith("test")}
+    assert shown == set(JOBS)
