@@ -36,6 +36,13 @@ def make_team(*, project: Project, name: str, kind: str, by: str) -> Team:
     return team
 
 
+def place(*, labeler: Labeler, teams: Sequence[Team], qualifications: Sequence[str], by: str) -> None:
+    """Set both the teams and the qualifications of a labeler, or neither. Writes what the two write."""
+    with transaction.atomic():
+        set_teams(labeler=labeler, teams=teams, by=by)
+        set_qualifications(labeler=labeler, names=qualifications, by=by)
+
+
 def set_teams(*, labeler: Labeler, teams: Sequence[Team], by: str) -> None:
     """Make these the labeler's teams. Writes ``labeler.teams_changed`` where something changed."""
     if any(team.project_id != labeler.project_id for team in teams):

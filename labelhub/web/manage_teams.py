@@ -57,9 +57,8 @@ def place(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     labeler = _labeler(project, str(pk))
     chosen = set(request.POST.getlist("team"))
     mine = [team for team in teams.teams_of(project) if str(team.pk) in chosen]
-    teams.set_teams(labeler=labeler, teams=mine, by=actor(request))
     names = request.POST.get("qualifications", "").split(",")
-    teams.set_qualifications(labeler=labeler, names=names[:20], by=actor(request))
+    teams.place(labeler=labeler, teams=mine, qualifications=names[:20], by=actor(request))
     messages.success(request, f"Kept for {labeler}.")
     return redirect("manage-teams", project.slug)
 

@@ -75,7 +75,8 @@ def test_a_newcomer_sits_the_exam_and_the_others_are_admitted(small):
 def test_the_copying_pair_is_proposed_to_be_kept_apart(small, client):
     client.force_login(User.objects.get(username="ada"))
     page = client.get(f"/manage/{small.slug}/teams/")
-    assert [{first.name, second.name} for first, second, _ in page.context["alike"]] == [{"Mira Okafor", "Kofi Brandt"}]
+    proposed = [{pair.first.name, pair.second.name} for pair, _ in page.context["proposed"]]
+    assert proposed == [{"Mira Okafor", "Kofi Brandt"}]
     assert "Keep these two apart" in page.content.decode()
 
 

@@ -20,13 +20,16 @@ from django.test import Client
 from django.urls import reverse
 
 from labelhub.accounts.services import make_api_token, make_sign_in_link
+from labelhub.assignments.batches import make_batch
 from labelhub.assignments.models import Assignment
 from labelhub.audit import services as audit
 from labelhub.audit.models import Event
 from labelhub.jobs import services as jobs
-from labelhub.projects.models import GuidelineVersion
-from labelhub.projects.selectors import labeler_of
+from labelhub.projects import teams
+from labelhub.projects.models import GuidelineVersion, Labeler
+from labelhub.projects.selectors import current_policy, labeler_of
 from labelhub.projects.services import publish_guideline
+from labelhub.scoring.gold import make_gold
 from labelhub.workflow import lifecycle
 from tests.web.test_access import API, PAGES, access_of
 from tests.web.world import World, make_world
@@ -57,12 +60,12 @@ class Sent:
     query: dict[str, Any] | None = None
 
 
-def form(kind: str, by: str, route: str, *args: Any, **data: Any) -> Sent:
-    return Sent(kind, by, reverse(route, args=args), data)
+def form(event: str, by: str, route: str, *args: Any, **data: Any) -> Sent:
+    return Sent(event, by, reverse(route, args=args), data)
 
 
-def body(kind: str, by: str, route: str, *args: Any, **data: Any) -> Sent:
-    return Sent(kind, by, reverse(route, args=args), data, is_json=True)
+def body(event: str, by: str, route: str, *args: Any, **data: Any) -> Sent:
+    return Sent(event, by, reverse(route, args=args), data, is_json=True)
 
 
 def work(world: World) -> Assignment:
@@ -137,12 +140,37 @@ def token(world: World) -> int:
     return tokens_of(world.cast.ann).get().pk
 
 
-def policy_form(world: World) -> dict[str, str]:
-    from labelhub.projects.policy import RANGES
-    from labelhub.projects.selectors import current_policy
+def ann(world: World) -> Labeler:
+    return labeler_of(world.cast.ann, world.cast.project)
 
-    _, policy = current_policy(world.cast.project)
-    return {name: str(getattr(policy, name)) for name in RANGES} | {"lease_s": "777"}
+
+def gold(world: World) -> int:
+    return make_gold(item=world.item, submission=world.by_ann, by="test").pk
+
+
+def accepted(world: World) -> World:
+    lifecycle.review(
+        submission=world.by_ann,
+        reviewer=world.cast.rita,
+        verdict="accept",
+        score=None,
+        comment="",
+        request_id=uuid.uuid4(),
+    )
+    return world
+
+
+def pair(world: World) -> dict[str, int]:
+    return {"first": ann(world).pk, "second": labeler_of(world.cast.ben, world.cast.project).pk}
+
+
+def apart(world: World) -> int:
+    first, second = (Labeler.objects.get(pk=key) for key in pair(world).values())
+    return teams.keep_apart(first=first, second=second, reason="same outlines", by="test").pk
+
+
+def batch(world: World) -> int:
+    return make_batch(project=world.cast.project, name="Old", items=[world.item], by="test").pk
 
 
 CASES: dict[str, Callable[[World], Sent]] = {
@@ -208,7 +236,9 @@ CASES: dict[str, Callable[[World], Sent]] = {
     ),
     "manage-people-remove": lambda w: form("member.removed", "ada", "manage-people-remove", SLUG, w.cast.ben.pk),
     "manage-people-link": lambda w: form("sign_in_link.made", "ada", "manage-people-link", SLUG, w.cast.ben.pk),
-    "manage-policy": lambda w: form("policy.published", "ada", "manage-policy", SLUG, **policy_form(w)),
+    "manage-policy": lambda w: form(
+        "policy.published", "ada", "manage-policy", SLUG, version=current_policy(w.cast.project)[0].number, readers="1"
+    ),
     "manage-ontology": lambda w: form("ontology.published", "ada", "manage-ontology", SLUG, questions="Remark (text)"),
     "manage-guideline": lambda w: form("guideline.published", "ada", "manage-guideline", SLUG, text="Look twice."),
     "manage-releases": lambda w: (
@@ -221,6 +251,36 @@ CASES: dict[str, Callable[[World], Sent]] = {
     "manage-data-resume": lambda w: form("ingest.started", "ada", "manage-data-resume", SLUG, cancelled(w)),
     "manage-data-abandon": lambda w: form("ingest.abandoned", "ada", "manage-data-abandon", SLUG, upload(w)),
     "manage-job-cancel": lambda w: form("job.cancel_asked", "ada", "manage-job-cancel", SLUG, job(w)),
+    "manage-activity-act": lambda w: form(
+        "assignment.requeued", "ada", "manage-activity-act", SLUG, chosen=[str(work(w).pk)], act="requeue", reason="ill"
+    ),
+    "manage-activity-assign": lambda w: form(
+        "item.assigned", "ada", "manage-activity-assign", SLUG, codes=w.add().code, to=ann(w).pk
+    ),
+    "manage-batches-add": lambda w: form(
+        "batch.made", "ada", "manage-batches-add", SLUG, name="New", codes=w.item.code, priority="1"
+    ),
+    "manage-batch-edit": lambda w: form("batch.changed", "ada", "manage-batch-edit", SLUG, batch(w), priority="7"),
+    "manage-gold-draw": lambda w: form(
+        "gold.made", "ada", "manage-gold-draw", accepted(w).cast.project.slug, n="1", kind="hidden", how="random"
+    ),
+    "manage-gold-exclude": lambda w: form("gold.retired", "ada", "manage-gold-exclude", SLUG, gold(w), reason="wrong"),
+    "manage-gold-doubt": lambda w: form("gold.doubted", "ada", "manage-gold-doubt", SLUG, gold(w)),
+    "manage-exam-rule": lambda w: form(
+        "exam.ruled", "ada", "manage-exam-rule", SLUG, ann(w).pk, verdict="admitted", reason="known"
+    ),
+    "manage-labeler-gate": lambda w: form(
+        "gate.paused", "ada", "manage-labeler-gate", SLUG, ann(w).pk, step="pause", reason="talk first"
+    ),
+    "manage-scores-renew": lambda w: form("scores.renewal_asked", "ada", "manage-scores-renew", SLUG),
+    "manage-teams-add": lambda w: form("team.made", "ada", "manage-teams-add", SLUG, name="Vendor", kind="vendor"),
+    "manage-teams-place": lambda w: form(
+        "labeler.qualifications_changed", "ada", "manage-teams-place", SLUG, ann(w).pk, qualifications="MRI"
+    ),
+    "manage-teams-apart": lambda w: form(
+        "pair.kept_apart", "ada", "manage-teams-apart", SLUG, **pair(w), reason="same outlines"
+    ),
+    "manage-teams-together": lambda w: form("pair.let_together", "ada", "manage-teams-together", SLUG, apart(w)),
     "api-next": lambda w: (w.add(), body("item.handed_out", "ann", "api-next", SLUG))[1],
     "api-submit": lambda w: body(
         "submission.frozen", "ann", "api-submit", work(w).pk, request_id=str(uuid.uuid4()), no_finding=True
