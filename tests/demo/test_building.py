@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from django.db import transaction
 
 from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
@@ -24,12 +27,20 @@ from labelhub.scoring.models import GoldReference
 from labelhub.workflow import lifecycle
 
 
+@pytest.fixture(scope="module")
+def built(django_db_setup, django_db_blocker) -> Iterator[Project]:
+    """Built once, in a transaction around those of the tests: each test finds it as it was built."""
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, transaction.atomic():
+        patch.setattr(plan, "ITEMS", 60)
+        patch.setattr(plan, "GOLD_ITEMS", 12)
+        patch.setattr(plan, "UNREAD_ITEMS", 14)
+        yield building.build_demo(lambda done, total, what: None)
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def small(db, monkeypatch) -> Project:
-    monkeypatch.setattr(plan, "ITEMS", 60)
-    monkeypatch.setattr(plan, "GOLD_ITEMS", 12)
-    monkeypatch.setattr(plan, "UNREAD_ITEMS", 14)
-    return building.build_demo(lambda done, total, what: None)
+def small(built, db) -> Project:
+    return built
 
 
 def test_the_demo_has_items_at_every_stage_and_a_release(small):
