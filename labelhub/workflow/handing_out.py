@@ -37,6 +37,8 @@ from labelhub.workflow.draws import draw
 from labelhub.workflow.errors import EnoughForToday, NotALabelerNow, PausedNow, StepRefused
 from labelhub.workflow.prepared import SLOTS, rows
 
+# Why an item that wants no further reader is read once more, in place of one in dispute.
+RANDOM_EXTRA = "Random extra read."
 # The share of hand-outs at which a drawn audit comes before other work; where there is no other work it comes anyway.
 AUDIT_TURN = 0.25
 ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
@@ -279,7 +281,7 @@ def _instead(choice: Choice, desk: Desk) -> Choice | None:
     for key in queue.at_random(desk):
         item = lock(Item.objects.filter(pk=key).exclude(state=Item.State.EXCLUDED)).first()
         if item is not None:
-            return Choice(item, "independent", planned_blind=True, reason="Random extra read.")
+            return Choice(item, "independent", planned_blind=True, reason=RANDOM_EXTRA)
     return None
 
 
