@@ -12,6 +12,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from labelhub.scoring.extents import Extents, Known
 # A reading with its filled shapes is remembered up to these totals; the one used longest ago goes first.
 MOST_VOXELS = 64 << 20
 MOST_SHAPES = 20_000
+
+Key: TypeAlias = tuple[uuid.UUID, uuid.UUID]
 
 
 class Loaded:
@@ -49,13 +52,13 @@ class Loaded:
         missing = [entry for entry in dict.fromkeys(submissions) if entry.pk not in self._readings]
         unknown: list[Submission] = []
         for submission in missing:
-            found = _MEMORY.get(submission.request_id)
+            found = _MEMORY.get(_key(submission))
             if found is None:
                 unknown.append(submission)
             else:
                 self._take(submission, found)
         for submission, reading in zip(unknown, readings_of(unknown) if unknown else [], strict=True):
-            self._take(submission, _MEMORY.keep(submission.request_id, reading))
+            self._take(submission, _MEMORY.keep(_key(submission), reading))
         return [self._readings[entry.pk] for entry in submissions]
 
     def _take(self, submission: Submission, kept: _Kept) -> None:
@@ -71,26 +74,26 @@ class _Kept:
 
 
 class _Memory:
-    """The readings used last, by the request that made them, which no other submission ever has."""
+    """The readings used last, by :func:`_key`."""
 
     def __init__(self) -> None:
-        self._rows: OrderedDict[uuid.UUID, _Kept] = OrderedDict()
+        self._rows: OrderedDict[Key, _Kept] = OrderedDict()
         self._lock = threading.Lock()
         self._n_shapes = self._n_voxels = 0
 
-    def get(self, request_id: uuid.UUID) -> _Kept | None:
+    def get(self, key: Key) -> _Kept | None:
         with self._lock:
-            row = self._rows.get(request_id)
+            row = self._rows.get(key)
             if row is not None:
-                self._rows.move_to_end(request_id)
+                self._rows.move_to_end(key)
             return row
 
-    def keep(self, request_id: uuid.UUID, reading: Reading) -> _Kept:
+    def keep(self, key: Key, reading: Reading) -> _Kept:
         kept = _Kept(reading, sum(_n_voxels(shape) for shape in reading.shapes))
         with self._lock:
-            if request_id in self._rows or kept.n_voxels > MOST_VOXELS or len(reading.shapes) > MOST_SHAPES:
+            if key in self._rows or kept.n_voxels > MOST_VOXELS or len(reading.shapes) > MOST_SHAPES:
                 return kept
-            self._rows[request_id] = kept
+            self._rows[key] = kept
             self._n_shapes += len(reading.shapes)
             self._n_voxels += kept.n_voxels
             while self._n_shapes > MOST_SHAPES or self._n_voxels > MOST_VOXELS:
@@ -104,6 +107,14 @@ def forget_all() -> None:
     """Forget every remembered reading: for trials that empty the database and draw the same ids again."""
     global _MEMORY  # noqa: PLW0603 - the memory is the process's own
     _MEMORY = _Memory()
+
+
+def _key(submission: Submission) -> Key:
+    """The work and the request: a request's id alone is the client's, who may send it for several images.
+
+    A row's number would not do: after a rollback another submission gets it.
+    """
+    return submission.assignment_id, submission.request_id
 
 
 def _n_voxels(shape: Shape) -> int:
