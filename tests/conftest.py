@@ -6,19 +6,42 @@ from pathlib import Path
 
 import pytest
 
+from labelhub.workflow import beat
 from tests.cast import Cast, make_cast
+from tests.kept import storages
+
+# Whoever asks for one of these touches the database.
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--database-only``: a second database has nothing to say to a test that touches none."""
+    parser.addoption("--database-only", action="store_true", help="run only the tests that touch the database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what touches no database where that is asked for."""
+    if config.getoption("--database-only"):
+        left_out = [item for item in items if not _touches_database(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _touches_database(item)]
+
+
+def _touches_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return item.get_closest_marker("django_db") is not None or bool(DATABASE_FIXTURES & fixtures)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch) -> None:
+    """Answers do not wait for their beat: nobody holds a stopwatch."""
+    monkeypatch.setattr(beat, "wait", lambda seconds: None)
 
 
 @pytest.fixture(autouse=True)
 def _own_storage(tmp_path: Path, settings) -> None:
     """No test writes blobs into a shared folder, and pages need no collected static files."""
-    settings.STORAGES = {
-        "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(tmp_path / "blobs")},
-        },
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
+    settings.STORAGES = storages(tmp_path / "blobs")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 from pathlib import Path
@@ -110,3 +111,15 @@ def test_sqlite_keeps_acknowledged_commits_and_takes_the_write_lock_first(tmp_pa
     assert options["transaction_mode"] == "IMMEDIATE"
     assert "synchronous=FULL" in options["init_command"]
     assert "journal_mode=WAL" in options["init_command"]
+
+
+def test_what_python_compiles_is_kept_in_the_environment_where_it_may_not_stand_beside_the_sources(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    bootstrap._keep_what_python_compiles(tmp_path)
+    assert "PYTHONDONTWRITEBYTECODE" not in os.environ
+    assert os.environ.pop("PYTHONPYCACHEPREFIX") == str(tmp_path / "compiled")
+    bootstrap._keep_what_python_compiles(tmp_path)
+    assert "PYTHONPYCACHEPREFIX" not in os.environ

@@ -8,3 +8,10 @@ class AccountsApp(AppConfig):
 
     name = "labelhub.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Say who runs the mail digest."""
+        from labelhub.accounts.digests import JOB_KIND, run_digests
+        from labelhub.jobs.registry import register
+
+        register(JOB_KIND, run_digests)

@@ -68,3 +68,63 @@ class FailedSignIn(models.Model):
             models.Index(fields=["address_digest", "at"], name="failed_sign_ins_by_address"),
             models.Index(fields=["name_digest", "at"], name="failed_sign_ins_by_name"),
         ]
+
+
+class Notification(models.Model):
+    """Somebody was told something. ``about`` names what it leads to; ``key`` the fact, so that it is told once."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=24)
+    text = models.CharField(max_length=300)
+    about = models.CharField(max_length=200, blank=True)
+    project_id = models.BigIntegerField(null=True)
+    key = models.CharField(max_length=120)
+    in_app = models.BooleanField(default=True)
+    by_mail = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    read_at = models.DateTimeField(null=True)
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """A fact is told to somebody once."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "key"], name="a_fact_is_told_to_somebody_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["user", "-id"], name="notifications_of_somebody"),
+            models.Index(
+                fields=["user"], condition=models.Q(read_at=None, in_app=True), name="notifications_not_read_yet"
+            ),
+        ]
+
+
+class NotificationChoice(models.Model):
+    """Where somebody wants to be told of a kind of thing; without a row: in the app, and not by mail."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=24)
+    in_app = models.BooleanField(default=True)
+    by_mail = models.BooleanField(default=False)
+
+    class Meta:
+        """One choice a kind."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "kind"], name="one_choice_a_kind_of_notification"),
+        ]
+
+
+class MailDigest(models.Model):
+    """How often somebody gets what they were told by mail, and when they last did."""
+
+    class Every(models.TextChoices):
+        """The rhythm."""
+
+        OFF = "off"
+        HOURLY = "hourly"
+        DAILY = "daily"
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="+")
+    every = models.CharField(max_length=8, choices=Every.choices, default=Every.OFF)
+    sent_at = models.DateTimeField(null=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from labelhub.accounts.models import User
 from labelhub.accounts.selectors import names_of
+from labelhub.annotations.models import Submission
 from labelhub.audit.models import Event
-from labelhub.projects.models import Labeler
+from labelhub.projects.models import Labeler, Project
+from labelhub.reviews.selectors import sitting_without
 from labelhub.routing.models import Gate
 
 WHAT: Mapping[str, str] = {
@@ -25,12 +28,25 @@ WHAT: Mapping[str, str] = {
     "item.returned": "sent a reading back to its author",
     "item.settled": "settled the item",
     "item.excluded": "took the item out of the work",
+    "items.sending_again": "had {items} items sent back for a new read",
+    "item.seen": "looked at what others saw in the item, and reads it blind no more",
+    "item.sent_again": "sent the item back for a new read",
+    "story.exported": "exported the item's story",
+    "item.predicted": "looked at the item",
     "submission.frozen": "submitted",
     "submission.stored": "a reading was stored",
     "submission.reviewed": "{verdict}",
+    "panel.voted": "voted in a panel",
+    "matter.answered": "decided one thing in dispute",
+    "review.tested": "judged the item, whose outcome was known, blind",
+    "objects.judged": "named errors of single objects",
+    "reading.appraised": "said how good a reading is",
+    "vote.kept_back": "a vote is kept back until you have voted too, or its panel has decided",
     "assignment.skipped": "skipped the item",
     "assignment.expired": "ran out of time",
     "assignment.taken_again": "took the item again",
+    "companion.joined": "joined those who label the item together",
+    "companion.left": "left those who label the item together",
     "assignment.parked": "parked the item",
     "assignment.resumed": "went on with the item",
     "assignment.unreadable": "could not read the item",
@@ -38,6 +54,13 @@ WHAT: Mapping[str, str] = {
     "question.asked": "asked a question",
     "question.answered": "answered a question",
     "submission.recalled": "took a submission back",
+    "rework.disputed": "disputed the return of a reading",
+    "dispute.decided": "{outcome}",
+    "thread.opened": "opened a thread",
+    "comment.written": "wrote a comment",
+    "comment.edited": "edited a comment",
+    "thread.resolved": "resolved a thread",
+    "thread.reopened": "opened a thread again",
     "item.ambiguous": "found the item truly ambiguous",
     "edit.refused": "changed a {what} that somebody else had changed since",
     "job.cancel_asked": "cancelled a job",
@@ -68,6 +91,9 @@ WHAT: Mapping[str, str] = {
     "pair.kept_apart": "keeps two labelers apart",
     "pair.let_together": "no longer keeps two labelers apart",
 }
+# What tells how somebody voted in a panel.
+VOTING_EVENTS = ("panel.voted", "submission.reviewed", "objects.judged")
+KEPT_BACK = "vote.kept_back"
 # What a route or a verdict did, in place of its key.
 DID: Mapping[str, str] = {
     "accept": "accepted the readings",
@@ -76,6 +102,13 @@ DID: Mapping[str, str] = {
     "reviewer": "sent the item to a reviewer",
     "confirmed": "confirmed that it cannot be read",
     "refuted": "showed that it can be read",
+}
+# What became of a dispute.
+DISPUTED: Mapping[str, str] = {
+    "upheld": "upheld a dispute: the reading stands",
+    "refuted": "decided a dispute: the return stands",
+    "to-reviewer": "sent a disputed reading to a reviewer",
+    "moot": "closed a dispute: nothing is left to decide",
 }
 JUDGED: Mapping[str, str] = {"accept": "accepted a reading", "reject": "returned a reading"}
 
@@ -118,9 +151,40 @@ def lines_of(events: Iterable[Event]) -> tuple[EventLine, ...]:
     people = names_of(_keys(rows, "user"))
     labelers = dict(Labeler.objects.filter(pk__in=_keys(rows, "labeler")).values_list("pk", "name"))
     return tuple(
-        EventLine(row.seq, row.at, _name(row.actor, people, labelers), _what(row), row.subject, row.kind, row.facts)
+        EventLine(
+            row.seq,
+            row.at,
+            _name(row.actor, people, labelers),
+            words_of(row.kind, row.facts),
+            row.subject,
+            row.kind,
+            row.facts,
+        )
         for row in rows
     )
+
+
+def without_open_votes(
+    events: Iterable[Event], project: Project, user: User, *, is_chosen: bool = False
+) -> Iterator[Event]:
+    """Yield the events, each open vote that ``user`` must not see yet as a line that says only that it is kept back.
+
+    Its number, time and hash stay, so that the record has no hole; the rows themselves are not changed. Where events were
+    chosen (``is_chosen``) by who did them, to what or of which kind, such a line would tell that, and is left out.
+    """
+    since = {f"item:{key}": at for key, at in sitting_without(project, user).items()}
+    if since:
+        read = Submission.objects.filter(assignment__item__in=[int(key.partition(":")[2]) for key in since])
+        for pk, item_id in read.values_list("pk", "assignment__item_id"):
+            since[f"submission:{pk}"] = since[f"item:{item_id}"]
+    for event in events:
+        opened = since.get(event.subject)
+        is_kept = opened is not None and event.kind in VOTING_EVENTS and event.at >= opened
+        if is_kept and event.actor != f"user:{user.pk}":
+            if not is_chosen:
+                yield Event(seq=event.seq, at=event.at, kind=KEPT_BACK, actor="somebody", subject="", hash=event.hash)
+        else:
+            yield event
 
 
 def facts_in_words(facts: Sequence[Gate]) -> tuple[FactLine, ...]:
@@ -143,13 +207,14 @@ def _name(actor: str, people: Mapping[int, str], labelers: Mapping[int, str]) ->
     return known.get(int(key), actor) if key.isdigit() else actor.capitalize()
 
 
-def _what(row: Event) -> str:
-    template = WHAT.get(row.kind)
+def words_of(kind: str, facts: Mapping[str, object]) -> str:
+    """Return what an event of this kind did, in words."""
+    template = WHAT.get(kind)
     if template is None:
-        return row.kind.replace(".", " ").replace("_", " ")
+        return kind.replace(".", " ").replace("_", " ")
     try:
-        words = {"outcome": DID, "verdict": JUDGED}
-        facts = {name: words.get(name, {}).get(str(value), value) for name, value in row.facts.items()}
-        return template.format(**facts)
+        words = {"outcome": DISPUTED if kind == "dispute.decided" else DID, "verdict": JUDGED}
+        said = {name: words.get(name, {}).get(str(value), value) for name, value in facts.items()}
+        return template.format(**said)
     except (KeyError, IndexError):
-        return row.kind.replace(".", " ")
+        return kind.replace(".", " ")

@@ -15,6 +15,7 @@ import orjson
 from django.db.models import Count, Exists, FloatField, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
+from labelhub.annotations.models import Submission
 from labelhub.assignments.models import HELD, Assignment
 from labelhub.catalog import selectors as catalog
 from labelhub.catalog.models import Item
@@ -23,6 +24,7 @@ from labelhub.routing.models import Route
 from labelhub.scoring.models import GoldReference, Score
 from labelhub.scoring.reads import VOTING
 from labelhub.scoring.rows import AGREEMENT
+from labelhub.scoring.versions import mixed, under_of
 
 # Stands for "no agreement yet" in the order: such items come last when the worst come first.
 UNKNOWN = 2.0
@@ -76,6 +78,8 @@ class ItemRow:
     outcome: str
     reason: str
     has_picture: bool
+    # The versions of the rules whose readings stand together in the agreement; empty where it is one.
+    versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,15 @@ def _rows(items: list[Item]) -> list[ItemRow]:
     """Fill the lines of a page: three queries, however many lines."""
     keys = [item.pk for item in items]
     readers: dict[int, list[Reader]] = {}
-    for row in Assignment.objects.filter(item__in=keys).select_related("labeler").order_by("created_at", "pk"):
+    rules: dict[int, set[str]] = {}
+    first = Submission.objects.filter(assignment=OuterRef("pk"), version=1)
+    given = Assignment.objects.filter(item__in=keys).select_related("labeler").order_by("created_at", "pk")
+    for row in given.annotate(
+        ontology=Subquery(first.values("ontology__number")[:1]),
+        guideline=Subquery(first.values("guideline__number")[:1]),
+    ):
+        if row.read_kind == "independent" and row.planned_blind:
+            rules.setdefault(row.item_id, set()).add(under_of(row.ontology, row.guideline))
         if row.state in {*HELD, Assignment.State.SUBMITTED}:
             reader = Reader(row.labeler_id, row.labeler.name, row.state, row.read_kind)
             readers.setdefault(row.item_id, []).append(reader)
@@ -182,6 +194,7 @@ def _rows(items: list[Item]) -> list[ItemRow]:
             outcome=routes[item.pk].outcome if item.pk in routes else "",
             reason=routes[item.pk].reason if item.pk in routes else "",
             has_picture=any(medium.pixels_id is not None for medium in item.media.all()),
+            versions=mixed(rules.get(item.pk, ())),
         )
         for item in items
     ]

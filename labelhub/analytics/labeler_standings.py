@@ -8,9 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import (
+    BooleanField,
+    CharField,
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
 from django.db.models.functions import Coalesce
 
 from labelhub.analytics.selectors import Standing, kept_standing
@@ -26,13 +40,16 @@ from labelhub.numerics.results import NAN, Estimate, undefined
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
+from labelhub.reviews.error_models import Appraisal
 from labelhub.reviews.models import Decision
+from labelhub.reviews.selectors import counted
 from labelhub.routing.gate_plan import plan_from, reference_among
 from labelhub.routing.gate_trace import Trace
 from labelhub.routing.gates import course_of, facts_in, state_after
 from labelhub.routing.models import Gate
 from labelhub.scoring.gold_answers import GoldAnswer, gold_answers
 from labelhub.scoring.panel_rows import LabelerRow, Measured
+from labelhub.scoring.versions import mixed, under_of
 
 GREY_WIDTH = 0.2
 # Of the panel's numbers about a labeler and the others, the one that heads the table, the first that there is.
@@ -104,17 +121,31 @@ def standings_of(project: Project) -> Standings:
         )
         for place, labeler in enumerate(found)
     )  # fmt: skip
-    return Standings(rows, standing, policy, shrinkage)
+    marked = tuple(
+        _marked(row, answers.get(row.labeler.pk, ()), work.get(row.labeler.pk, _NO_WORK).under) for row in rows
+    )
+    return Standings(marked, standing, policy, shrinkage)
+
+
+def _marked(row: LabelerStanding, answers: Sequence[GoldAnswer], work: Sequence[str]) -> LabelerStanding:
+    """Mark the numbers in which work under several versions of the rules stands together."""
+    on_gold, of_work = mixed(answer.under for answer in answers), mixed(work)
+    return replace(
+        row, gold=replace(row.gold, versions=on_gold), shrunk=replace(row.shrunk, versions=on_gold),
+        better=replace(row.better, versions=on_gold), first_pass=replace(row.first_pass, versions=of_work),
+        review=replace(row.review, versions=of_work),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """Sums over a labeler's submissions."""
+    """Sums over a labeler's submissions, and the versions of the rules that they were made under."""
 
     n: int
     active_s: float
     n_timed: int
     n_first_settled: int
+    under: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +176,7 @@ def _standing(
     accuracy, above = shrunk
     if not codes:
         accuracy = undefined("no gold answers yet", n=0, unit="gold items", method=accuracy.method, version="1")
-    trace = course_of(answers, facts, plan_from(policy, reference_among(set(), {}, policy)))
+    trace = course_of(answers, facts, partial(plan_from, policy, reference_among(set(), {}, policy)))
     return LabelerStanding(
         labeler=labeler, n_submitted=work.n, n_open=labeler.n_open, n_skipped=labeler.n_skipped,  # type: ignore[attr-defined]
         n_expired=labeler.n_expired, row=row,  # type: ignore[attr-defined]
@@ -228,29 +259,42 @@ def _work(project: Project) -> Mapping[int, _Work]:
     rows = (
         Submission.objects.filter(assignment__item__project=project)
         .order_by()
-        .values_list("assignment__labeler_id")
+        .values_list("assignment__labeler_id", "ontology__number", "guideline__number")
         .annotate(n=Count("pk"), active=Sum("active_s"), timed=Count("active_s"), settled=Count("pk", filter=first))
     )
-    return {key: _Work(n, active or 0.0, timed, settled) for key, n, active, timed, settled in rows}
+    found: dict[int, _Work] = {}
+    for key, ontology, guideline, n, active, timed, settled in rows:
+        had = found.get(key, _NO_WORK)
+        found[key] = _Work(
+            had.n + n, had.active_s + (active or 0.0), had.n_timed + timed, had.n_first_settled + settled,
+            (*had.under, under_of(ontology, guideline)),
+        )  # fmt: skip
+    return found
 
 
 def _judged(project: Project) -> Mapping[int, tuple[_Judged, ...]]:
-    """Return the reviewers' judgements by the labeler whose work they are about, oldest first."""
+    """Return the reviewers' judgements by the labeler whose work they are about, oldest first.
+
+    A panel's votes count once it has decided: until then they are nobody's to see.
+    """
     returned = Assignment.objects.filter(follows=OuterRef("submission__assignment"), read_kind="rework")
-    rows = (
-        Decision.objects.filter(item__project=project)
-        .annotate(came_back=Exists(returned))
-        .order_by("pk")
-        .values_list(
-            "submission__assignment__labeler_id", "submission_id", "item__code", "item__group_key", "item__state",
-            "verdict", "submission__version", "submission__read_kind", "came_back", "score",
-        )
+    columns = (
+        "submission__assignment__labeler_id", "submission_id", "item__code", "item__group_key", "item__state",
+        "submission__version", "submission__read_kind", "score", "pk", "judged", "came_back",
     )  # fmt: skip
+    decided = counted(Decision.objects.filter(item__project=project)).annotate(
+        judged=F("verdict"), came_back=Exists(returned)
+    )
+    # Said of a reading that was neither accepted nor returned.
+    appraised = Appraisal.objects.filter(item__project=project).annotate(
+        judged=Value("", output_field=CharField()), came_back=Value(value=False, output_field=BooleanField())
+    )
+    rows = decided.values_list(*columns).union(appraised.values_list(*columns), all=True).order_by("pk")
     found: dict[int, list[_Judged]] = {}
-    for labeler_id, submission_id, code, group, state, verdict, version, kind, came_back, score in rows:
+    for labeler_id, submission_id, code, group, state, version, kind, score, _, verdict, came_back in rows:
         entry = _Judged(
             submission_id, code, group or code, state == Item.State.SETTLED, verdict == Decision.Verdict.REJECT,
-            version == 1 and kind in FILLING, came_back, score,
+            version == 1 and kind in FILLING, bool(came_back), score,
         )  # fmt: skip
         found.setdefault(labeler_id, []).append(entry)
     return {key: tuple(entries) for key, entries in found.items()}

@@ -6,18 +6,19 @@ Every layer is a plain ``Reading``. Hidden from annotators as a whole. Not here:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labelhub.annotations.plain import readings_of
 from labelhub.catalog.models import Item
 from labelhub.consensus.selectors import current_settlement, readings_of_settlements
 from labelhub.formats.shapes import Grid, Reading
-from labelhub.numerics.disagreement import DisagreementMap, disagreement_map
 from labelhub.numerics.geometry import PlacedMask
+from labelhub.numerics.object_merge import vote_map
 from labelhub.numerics.rasterise import union_of
+from labelhub.numerics.results import FloatArray
 from labelhub.predictions.plain import reading_of as reading_of_prediction
 from labelhub.predictions.selectors import newest_prediction
 from labelhub.projects.permissions import NotFound
@@ -74,18 +75,62 @@ def layer_named(item: Item, key: str) -> Layer:
     return layer
 
 
-def dispute_of(*, medium: int, grid: Grid, layers: tuple[Layer, ...]) -> DisagreementMap | None:
-    """Return how divided the current readers are at each voxel of a medium; None with fewer than two of them.
+@dataclass(frozen=True, slots=True, eq=False)
+class Dispute:
+    """How divided the current readers are at each voxel of a medium: of each class its ``votes`` and where these begin.
 
     Where one calls an object by another class than the rest, its voxels are disputed too: each class is asked alone, and
     the greatest disagreement counts.
     """
+
+    votes: tuple[tuple[NDArray[np.unsignedinteger], tuple[int, ...]], ...]
+    n_readers: int
+
+    @property
+    def divided(self) -> FloatArray:
+        """``4 p (1 - p)`` by how many voted for it: 0 where all are alike, 1 where half stand against half."""
+        share = np.arange(self.n_readers + 1) / self.n_readers
+        return 4 * share * (1 - share)
+
+    def by_plane(self) -> dict[int, float]:
+        """The disagreement on each plane that somebody marked, all classes added up, in voxels."""
+        found: dict[int, float] = {}
+        for votes, (first, *_) in self.votes:
+            for count in range(1, self.n_readers):
+                n_voxels = np.count_nonzero(votes == count, axis=(1, 2)) * self.divided[count]
+                for z, n in enumerate(n_voxels.tolist(), start=first):
+                    found[z] = found.get(z, 0.0) + n
+        return found
+
+    def worst(self) -> tuple[float, int]:
+        """The greatest disagreement of a plane, and the first plane that has it; 0 where all readers agree."""
+        most, z = max(((n, -z) for z, n in self.by_plane().items()), default=(0.0, 0))
+        return most, -z
+
+    def heat(self, z: int) -> tuple[FloatArray, tuple[int, int]] | None:
+        """The disagreement on plane ``z`` from 0 to 1, and its first row and column; None where nobody marked it."""
+        here = [(v[z - low[0]], low[1:]) for v, low in self.votes if 0 <= z - low[0] < len(v)]
+        if not here:
+            return None
+        top, left = np.min([low for _, low in here], axis=0).tolist()
+        bottom, right = np.max([np.add(low, votes.shape) for votes, low in here], axis=0).tolist()
+        # p (1 - p) in whole numbers until the end: those for plus those against, multiplied.
+        most = np.zeros((bottom - top, right - left), dtype=np.uint32)
+        for votes, (y, x) in here:
+            part = most[y - top : y - top + votes.shape[0], x - left : x - left + votes.shape[1]]
+            np.maximum(part, np.multiply(votes, self.n_readers - votes, dtype=np.uint32), out=part)
+        return most * (4 / self.n_readers**2), (top, left)
+
+
+def dispute_of(*, medium: int, grid: Grid, layers: tuple[Layer, ...]) -> Dispute | None:
+    """Return how divided the current readers are on a medium; None with fewer than two of them, or where nothing is marked."""
     readings = [layer.reading for layer in layers if layer.kind == "reader"]
     labels = sorted({shape.label for reading in readings for shape in reading.shapes if shape.medium == medium})
     if len(readings) < 2 or not labels:
         return None
-    maps = [disagreement_map([_area(reading, label, medium, grid) for reading in readings]) for label in labels]
-    return reduce(_greatest, [found for found in maps if found.disagreement.size], None)
+    found = [vote_map([_area(reading, label, medium, grid) for reading in readings]) for label in labels]
+    found = [(votes, origin) for votes, origin in found if votes.size]
+    return Dispute(tuple(found), len(readings)) if found else None
 
 
 def _area(reading: Reading, label: str, medium: int, grid: Grid) -> PlacedMask:
@@ -94,21 +139,3 @@ def _area(reading: Reading, label: str, medium: int, grid: Grid) -> PlacedMask:
         return PlacedMask(np.zeros((1, 1, 1), dtype=np.bool_), (0, 0, 0))
     extents = Extents()
     return union_of([extents.voxels_of(shape, grid.size) for shape in shapes])
-
-
-def _greatest(first: DisagreementMap | None, second: DisagreementMap) -> DisagreementMap:
-    """Return the greater disagreement of two maps at each voxel, in the box that holds both."""
-    if first is None:
-        return second
-    both = (first, second)
-    origin = np.min([one.origin for one in both], axis=0)
-    end = np.max([np.add(one.origin, one.disagreement.shape) for one in both], axis=0)
-    share, greatest = np.zeros(tuple(end - origin)), np.zeros(tuple(end - origin))
-    for one in both:
-        window = tuple(
-            slice(start - low, start - low + length)
-            for start, low, length in zip(one.origin, origin, one.disagreement.shape, strict=True)
-        )
-        share[window] = np.maximum(share[window], one.share)
-        greatest[window] = np.maximum(greatest[window], one.disagreement)
-    return DisagreementMap(share, greatest, tuple(int(low) for low in origin), second.n_raters)

@@ -23,7 +23,7 @@ MAX_BYTES = 1 << 30
 def to_bytes(panel: Panel) -> bytes:
     """The panel as compressed JSON."""
     kept = dataclasses.replace(panel, object_scores=())
-    return zstandard.ZstdCompressor(level=3).compress(orjson.dumps(_plain(kept)))
+    return zstandard.ZstdCompressor(level=3).compress(orjson.dumps(kept, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
 def from_bytes(content: bytes) -> Panel:
@@ -35,18 +35,6 @@ def from_bytes(content: bytes) -> Panel:
         raise ValueError("These bytes are no panel of this version.") from error
     assert isinstance(panel, Panel)
     return panel
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple | list):
-        return [_plain(part) for part in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if hasattr(value, "item"):
-        return _plain(value.item())
-    return value
 
 
 def _restored(kind: Any, value: Any) -> Any:

@@ -20,7 +20,8 @@ from labelhub.formats.outlines import outline_of
 from labelhub.formats.shapes import AnnotationSet, Shape
 from labelhub.scoring.extents import AREA_KINDS, Extent, extent_of, grid_at
 from labelhub.scoring.gather import Gathered, gather
-from labelhub.scoring.gather_objects import LabelObjects, Matching, Objects, gather_objects
+from labelhub.scoring.gather_objects import LabelObjects, Objects, gather_objects
+from labelhub.scoring.item_objects import Matching
 
 # Okabe & Ito's palette, told apart by people with any colour vision.
 COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7", "#0072b2", "#ffffff")

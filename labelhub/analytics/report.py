@@ -21,7 +21,7 @@ from labelhub.analytics.report_style import STYLE
 from labelhub.analytics.tables import csv_files
 from labelhub.formats.shapes import AnnotationSet
 from labelhub.scoring.extents import Reach
-from labelhub.scoring.gather_objects import Matching
+from labelhub.scoring.item_objects import Matching
 from labelhub.scoring.panel_rows import ItemRow, Panel
 
 PICTURED_ITEMS = 12

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from labelhub.numerics.results import Estimate
 from labelhub.scoring.panel_rows import Measured, figure, interval_in_words
+from labelhub.scoring.panel_words import claim_of
 
 Cell = SafeString | str | int
 
@@ -46,9 +47,24 @@ def number(evidence: Evidence, measured: Measured, places: int = 2) -> SafeStrin
     inner = format_html('<b>{}</b> <span class="rest">{}</span>', figure(estimate.value, places), rest)
     css = "est grey" if measured.is_grey else "est"
     href = evidence.anchor(measured)
+    word = claimed(estimate)
     if not href:
-        return format_html('<span class="{}" title="{}">{}</span>', css, title, inner)
-    return format_html('<a class="{}" href="{}" title="{}">{}</a>', css, href, title, inner)
+        return format_html('<span class="{}" title="{}">{}</span>{}', css, title, inner, word)
+    return format_html('<a class="{}" href="{}" title="{}">{}</a>{}', css, href, title, inner, word)
+
+
+def claimed(estimate: Estimate) -> SafeString:
+    """The word that may be claimed of a coefficient that is corrected for chance, on a line of its own; else nothing.
+
+    What it means shows on hover as a title, and on focus or touch below the word: the report holds no script.
+    """
+    claim = claim_of(estimate)
+    if claim is None:
+        return SafeString("")
+    return format_html(
+        '<span class="claim" tabindex="0" title="{0}">{1}<span class="claim-tip" role="note">{0}</span></span>',
+        claim.definition, claim.words,
+    )  # fmt: skip
 
 
 def method_of(estimate: Estimate) -> str:

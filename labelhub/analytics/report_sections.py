@@ -138,7 +138,8 @@ def questions(panel: Panel, evidence: Evidence) -> SafeString:
     note = (
         "Krippendorff's alpha: 1 is perfect, 0 is what chance gives, negative is systematic disagreement. Raw agreement is "
         "the share of equal answers. Gwet's AC stays high where one answer prevails; where it and alpha differ by more "
-        "than 0.2, look at both."
+        "than 0.2, look at both. The word below a coefficient is the best that can be claimed of it with probability .95; it "
+        "says what it means where you point at it or focus it."
     )
     head = ("Question", "Scale", "Alpha", "−0.2 … 1", "Raw agreement", "Gwet's AC", "Answers given")
     caption = f"Agreement on questions; intervals resample {panel.source.group_unit}"
@@ -242,15 +243,23 @@ def _card(row: ItemRow, views: tuple[View, ...]) -> SafeString:
     )
     return format_html(
         '<article class="card"><h3><a href="#{}">{}</a></h3><p class="small">disagreement {} among {} readers, '
-        'expected gain {} labels: {}</p><div class="views">{}</div></article>',
+        'expected gain {} labels: {}</p>{}<div class="views">{}</div></article>',
         item_anchor(row.item),
         row.source_id,
         f"{row.disagreement:.2f}",
         row.n_readers,
         f"{row.expected_gain:.1f}",
         row.reason,
+        _parts(row),
         figures,
     )
+
+
+def _parts(row: ItemRow) -> SafeString:
+    """In what the readers of an item differ, each line with its meaning."""
+    facts = row.parts.facts()
+    lines = format_html_join("", '<dt title="{}">{}</dt><dd>{}</dd>', ((f.definition, f.name, f.value) for f in facts))
+    return format_html('<dl class="parts">{}</dl>', lines) if facts else NOTHING
 
 
 def _detection_cells(evidence: Evidence, row: DetectionRow) -> list[Cell]:

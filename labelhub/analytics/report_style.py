@@ -32,6 +32,12 @@ td.wide { min-width: 220px; overflow-wrap: anywhere; }
 .est { white-space: nowrap; text-decoration: none; color: inherit; border-bottom: 1px dotted var(--muted); }
 .est b { font-weight: 650; }
 .est .rest { color: var(--muted); font-size: 12.5px; }
+.claim { display: block; width: fit-content; max-width: 34ch; color: var(--muted); font-size: 12.5px;
+  text-decoration: underline dotted 1px; text-underline-offset: 3px; cursor: help; }
+.claim-tip { display: none; }
+.claim:focus { text-decoration: none; }
+.claim:focus .claim-tip { display: block; white-space: pre-line; margin: 4px 0; padding: 6px 8px; background: var(--soft);
+  border-left: 3px solid var(--accent); color: var(--text); }
 .est.grey, .est.grey .rest { color: var(--grey); font-style: italic; }
 .plot { display: block; }
 .warn { color: var(--warn); font-size: 13px; }
@@ -45,6 +51,10 @@ figcaption { font-size: 12.5px; color: var(--muted); margin-top: 4px; overflow-w
 .key { display: inline-flex; align-items: center; gap: 6px; background: #0b0b0b; color: #fff; padding: 3px 8px;
   border-radius: 4px; font-size: 12.5px; margin: 0 6px 6px 0; }
 .matrix td { text-align: right; padding: 5px 8px; }
+.parts { display: grid; grid-template-columns: max-content 1fr; gap: 0 12px; margin: 4px 0; font-size: 13px; }
+.parts dt { margin: 0; font-weight: 400; color: var(--muted); text-decoration: underline dotted 1px;
+  text-underline-offset: 3px; }
+.parts dd { margin: 0; overflow-wrap: anywhere; }
 details { margin: 6px 0; }
 summary { cursor: pointer; }
 .behind { columns: 3; font-size: 13px; overflow-wrap: anywhere; }

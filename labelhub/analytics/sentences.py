@@ -14,8 +14,9 @@ from typing import Literal
 from labelhub.projects.models import Labeler
 from labelhub.scoring.panel_pace import is_tiring
 from labelhub.scoring.panel_plain_rows import CopyRow
-from labelhub.scoring.panel_rows import Panel, number_in_words
+from labelhub.scoring.panel_rows import Panel
 from labelhub.scoring.panel_verdict import HIGH, LOW
+from labelhub.scoring.panel_words import number_and_claim
 
 MOST = 4
 TargetKind = Literal["item", "items", "labeler", "labelers", "data", "people"]
@@ -117,13 +118,13 @@ def _agreement(panel: Panel) -> list[Sentence]:
         return [Sentence("Too few items have two readers to say how far they agree.", Target("items"))]
     name, low = min(known, key=lambda entry: entry[1].estimate.high)
     if low.estimate.high < LOW:
-        text = f"Readers do not agree on {name}: {number_in_words(low)}{independent}."
+        text = f"Readers do not agree on {name}: {number_and_claim(low)}{independent}."
         return [Sentence(text, Target("items", items=low.items), "warn")]
     name, least = min(known, key=lambda entry: entry[1].estimate.low)
     if least.estimate.low >= HIGH:
-        text = f"Readers agree on everything asked; least on {name}: {number_in_words(least)}{independent}."
+        text = f"Readers agree on everything asked; least on {name}: {number_and_claim(least)}{independent}."
         return [Sentence(text, Target("items", items=least.items), "good")]
-    text = f"Agreement is least on {name}: {number_in_words(least)}{independent}; too uncertain to call high or low."
+    text = f"Agreement is least on {name}: {number_and_claim(least)}{independent}; too uncertain to call high or low."
     return [Sentence(text, Target("items", items=least.items))]
 
 

@@ -5,11 +5,15 @@ Not here: the numbers (``scoring.panel``), and what a page says of them (``selec
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection, transaction
 from django.db.models import Aggregate, Count, IntegerField, Max, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -18,6 +22,7 @@ from labelhub.analytics.models import Rollup
 from labelhub.analytics.panel_store import to_bytes
 from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
+from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
 from labelhub.jobs.services import enqueue
 from labelhub.projects.models import Labeler, OntologyVersion, PolicyVersion, Project
@@ -26,10 +31,17 @@ from labelhub.scoring.extents import Reach
 from labelhub.scoring.models import GoldReference
 from labelhub.scoring.panel import measure
 from labelhub.scoring.panel_rows import VERSION, Panel
-from labelhub.scoring.stored import annotation_set_of, gold_set_of
+from labelhub.scoring.stored import Kept, annotation_set_of, gold_set_of
 
 JOB_KIND = "analytics.measure"
 SEED = 1
+# Before other work of its queue: numbers are to be seconds old, and a measure of what changed takes about one.
+PRIORITY = 10
+LONGEST_PAUSE = timedelta(minutes=1)
+# Of so many projects a process keeps what it has read and compared.
+MOST_PROJECTS = 4
+_kept: OrderedDict[int, Kept] = OrderedDict()
+_lock = threading.Lock()
 
 
 def fingerprint_of(project: Project) -> str:
@@ -70,12 +82,16 @@ def _aggregate(rows: QuerySet[Any], project: str, number: Aggregate) -> Coalesce
 
 
 def measure_project(project: Project) -> Panel:
-    """Measure the project as it stands and keep the panel in place of an earlier one."""
+    """Measure the project as it stands and keep the panel in place of an earlier one.
+
+    What this process has read and compared before is not read and compared again; the numbers are the same.
+    """
+    kept = _borrowed(project.pk)
     fingerprint = fingerprint_of(project)
     begun = time.monotonic()
     _, policy = current_policy(project)
-    gold = gold_set_of(project)
-    readings = annotation_set_of(project)
+    gold = gold_set_of(project, kept)
+    readings = annotation_set_of(project, kept)
     panel = measure(
         readings,
         gold=gold if gold.readings else None,
@@ -85,6 +101,7 @@ def measure_project(project: Project) -> Panel:
         min_items=policy.min_items,
         min_gold=policy.min_gold,
         gold_target=policy.gold_target,
+        memory=kept.memory,
     )
     Rollup.objects.update_or_create(
         project=project,
@@ -97,17 +114,63 @@ def measure_project(project: Project) -> Panel:
             "made_at": timezone.now(),
         },
     )
+    kept.keep_only([*gold.readings, *readings.readings], readings.items)
+    _give_back(project.pk, kept)
     return panel
 
 
+def _borrowed(project_id: int) -> Kept:
+    """What is kept of the project, taken out so that no other thread uses it meanwhile; something empty where there is none."""
+    with _lock:
+        return _kept.pop(project_id, None) or Kept()
+
+
+def _give_back(project_id: int, kept: Kept) -> None:
+    if kept.is_too_large:
+        return
+    with _lock:
+        _kept[project_id] = kept
+        while len(_kept) > MOST_PROJECTS:
+            _kept.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """Asks for the measure of a project; equal to another one of the same project."""
+
+    project: Project
+
+    def __call__(self) -> None:
+        ask_for_measure(self.project)
+
+
+def keep_fresh(project: Project) -> None:
+    """Have the project measured once the current transaction is committed; a second time in it changes nothing."""
+    ask = _Ask(project)
+    if not any(entry[1] == ask for entry in connection.run_on_commit):
+        transaction.on_commit(ask)
+
+
 def ask_for_measure(project: Project) -> None:
-    """Have a worker measure the project, unless one is about to."""
+    """Have a worker measure the project as it is now, unless one is about to. At most half of a worker's time goes there.
+
+    A measure under way may have missed what happened since it began, so that one more follows it.
+    """
+    unfinished = Job.objects.filter(
+        kind=JOB_KIND, project_id=project.pk, state__in=[Job.State.QUEUED, Job.State.RUNNING]
+    ).order_by("-pk")
+    found = list(unfinished.values_list("pk", "state"))
+    if any(state == Job.State.QUEUED for _, state in found):
+        return
+    earlier = Rollup.objects.filter(project=project).values_list("made_at", "took_s").first()
     enqueue(
         kind=JOB_KIND,
         arguments={"project": project.pk},
-        dedupe_key=f"{JOB_KIND}:{project.pk}",
+        dedupe_key=f"{JOB_KIND}:{project.pk}:{found[0][0] if found else 0}",
         project_id=project.pk,
         asked_by="system",
+        priority=PRIORITY,
+        not_before=None if earlier is None else earlier[0] + min(timedelta(seconds=earlier[1]), LONGEST_PAUSE),
     )
 
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 
 from labelhub.formats.scores_csv import write_rows
 from labelhub.scoring.panel_rows import Measured, Panel
+from labelhub.scoring.panel_words import claim_of
 
 Row = dict[str, object]
 
 _ESTIMATE = (
-    "value", "low", "high", "level", "n", "unit", "n_groups", "group_unit", "interval", "method", "version", "is_grey",
+    "value", "low", "high", "level", "n", "unit", "n_groups", "group_unit", "interval", "method", "version", "is_grey", "word",
     "undefined_because", "no_interval_because", "warnings",
 )  # fmt: skip
 
@@ -33,7 +34,11 @@ def csv_files(panel: Panel) -> Mapping[str, bytes]:
 
 _WORKLIST = ("item", "source_id", "reason", "action", "whom", "expected_gain")
 _LABELERS = ("rater", "n_readings", "n_shared", "against", "name", *_ESTIMATE, "notes", "confusions")
-_ITEMS = ("item", "source_id", "n_readers", "disagreement", "expected_gain", "reason", "odd_reader")
+_PARTS = (
+    "entropy", "entropy_of", "hd95", "hd95_unit", "hd95_of", "n_only_one", "size_variation", "size_of", "apart", "whole",
+    "without", "more_disputed_than",
+)  # fmt: skip
+_ITEMS = ("item", "source_id", "n_readers", "disagreement", "expected_gain", "reason", "odd_reader", *_PARTS)
 _SCORES = ("item", "about", "label", "object", "first", "second", "metric", "value", "unit")
 
 
@@ -64,7 +69,7 @@ def _pairs(panel: Panel) -> Iterator[Row]:
 
 def _items(panel: Panel) -> Iterator[Row]:
     for row in panel.items:
-        line: Row = {name: getattr(row, name) for name in _ITEMS}
+        line: Row = {name: getattr(row.parts if name in _PARTS else row, name) for name in _ITEMS}
         if row.n_readers < 2:
             line["disagreement"] = math.nan
         yield line
@@ -93,6 +98,7 @@ def _scores(panel: Panel) -> Iterator[Row]:
 
 def _estimate(measured: Measured) -> Row:
     estimate = measured.estimate
+    claim = claim_of(estimate)
     return {
         "value": estimate.value,
         "low": estimate.low,
@@ -106,6 +112,7 @@ def _estimate(measured: Measured) -> Row:
         "method": estimate.method,
         "version": estimate.version,
         "is_grey": measured.is_grey,
+        "word": claim.words if claim is not None else "",
         "undefined_because": estimate.reason or "",
         "no_interval_because": estimate.interval_reason or "",
         "warnings": estimate.warnings,

@@ -10,23 +10,28 @@ class AnnotationsApp(AppConfig):
     label = "annotations"
 
     def ready(self) -> None:
-        """Declare who may see the rows."""
+        """Declare who may see the rows, and who bakes long logs."""
+        from labelhub.annotations.baking import JOB_KIND, run_bake
         from labelhub.annotations.models import (
             Annotation,
             Answer,
             Document,
             DocumentMask,
             Operation,
+            Snapshot,
             Submission,
             SubmitReply,
         )
+        from labelhub.jobs.registry import register as register_job
         from labelhub.projects.permissions import Secrecy, register
 
-        register(Document, Secrecy.OWN, "assignment__item__project", "assignment__labeler__user")
+        register_job(JOB_KIND, run_bake)
+
         register(
-            DocumentMask, Secrecy.OWN, "document__assignment__item__project", "document__assignment__labeler__user"
+            Document, Secrecy.OWN, "assignment__item__project", "assignment__labeler__user", "assignment__companions"
         )
-        register(Operation, Secrecy.OWN, "document__assignment__item__project", "document__assignment__labeler__user")
+        for model in (DocumentMask, Operation, Snapshot):
+            register(model, Secrecy.OWN, "document__assignment__item__project", "document__assignment__labeler__user")
         register(Submission, Secrecy.OWN, "assignment__item__project", "assignment__labeler__user")
         register(
             SubmitReply, Secrecy.OWN, "submission__assignment__item__project", "submission__assignment__labeler__user"

@@ -21,6 +21,15 @@ class OperationRefused(AnnotationRefused):
         super().__init__(code, sentence, status=422)
 
 
+def told(value: object, most: int = 20) -> str:
+    """Return what was given, as a refusal may name it: short, and without writing out what is huge or deep."""
+    if isinstance(value, str):
+        return value[:most].encode("utf-8", "replace").decode()
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "a huge number"
+    return str(value)[:most] if value is None or isinstance(value, int | float) else f"a {type(value).__name__}"
+
+
 def lease_ended() -> AnnotationRefused:
     """The refusal of a write after the labeler's time on the image."""
     return AnnotationRefused("lease-ended", "Your time on this image ended. Your draft is kept. Take it again?")

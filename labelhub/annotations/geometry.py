@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from shapely.geometry import LinearRing, Polygon
 
-from labelhub.annotations.errors import OperationRefused
+from labelhub.annotations.errors import OperationRefused, told
 
 Size: TypeAlias = tuple[int, int, int]
 
@@ -50,7 +50,7 @@ def _region(region: Mapping[str, Any], size: Size, allowed: Set[str]) -> dict[st
     if kind not in allowed:
         raise _refused("tool-mismatch", f"This class is not drawn as {kind}")
     if type(z) is not int or not 0 <= z < size[0]:
-        raise _refused("slice-unknown", f"The shape is on slice {str(z)[:20]}; there are {size[0]}")
+        raise _refused("slice-unknown", f"The shape is on slice {told(z)}; there are {size[0]}")
     points = _points(region.get("points"), kind)
     _require_inside(kind, points, size)
     _require_body(kind, points)
@@ -131,7 +131,9 @@ def _crossing() -> OperationRefused:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) < 2**53
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _refused(code: str, what: str) -> OperationRefused:

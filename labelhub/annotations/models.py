@@ -20,7 +20,8 @@ class Document(models.Model):
     ``base`` is what the copy starts from (earlier shapes on rework, a model's draft on an assisted read), as a
     document. Ontology, guideline and policy are those of the day it was opened: a version published while somebody
     draws binds the next reader. ``epoch`` goes up when the log's past is replaced (a restore), so that clients of the
-    old past are refused. ``active_s`` is measured here, from heartbeats with an idle cut; a client's clock is never
+    old past are refused. ``baked_seq`` is the operation up to which strokes are painted into masks (a :class:`Snapshot`), 0 for
+    none. ``active_s`` is measured here, from heartbeats with an idle cut; a client's clock is never
     asked.
     """
 
@@ -32,6 +33,7 @@ class Document(models.Model):
     base = models.JSONField(default=dict)
     epoch = models.PositiveIntegerField(default=1)
     head_seq = models.PositiveBigIntegerField(default=0)
+    baked_seq = models.PositiveBigIntegerField(default=0)
     active_s = models.FloatField(default=0.0)
     beat_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -74,6 +76,23 @@ class Operation(models.Model):
             models.UniqueConstraint(
                 fields=["document", "client_id", "client_seq"], name="a_client_number_is_used_once_a_document"
             ),
+        ]
+
+
+class Snapshot(models.Model):
+    """What a document said after ``seq`` operations, its strokes painted into masks: where a fold may start. The log stays."""
+
+    document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="snapshots")
+    epoch = models.PositiveIntegerField()
+    seq = models.PositiveBigIntegerField()
+    state = models.JSONField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """One a place of the log."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["document", "epoch", "seq"], name="a_place_of_a_log_is_baked_once"),
         ]
 
 

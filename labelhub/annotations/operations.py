@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labelhub.annotations.errors import OperationRefused
+from labelhub.annotations.errors import OperationRefused, told
 from labelhub.annotations.fold import Folding, Mark, ShapeState
 from labelhub.annotations.geometry import Size, checked_regions
 from labelhub.numerics.strokes import MAX_RADIUS, MIN_RADIUS
@@ -66,7 +66,7 @@ def read_envelope(entry: Any) -> Envelope:
     if not isinstance(payload, Mapping):
         raise _malformed("payload is no object")
     if not isinstance(kind, str) or kind not in _CHECKS:
-        raise OperationRefused("kind-unknown", f"There is no operation of kind {str(kind)[:40]!r}. It was not stored.")
+        raise OperationRefused("kind-unknown", f"There is no operation of kind {told(kind, 40)!r}. It was not stored.")
     return Envelope(op_id, client_seq, kind, payload)
 
 
@@ -86,8 +86,9 @@ def _shape_add(payload: Mapping[str, Any], context: Context) -> dict[str, Any]:
         )
     for name, value in attributes.items():
         _require_answer(_attribute(label, name), value)
+    given = {name: value for name, value in attributes.items() if value is not None}
     return {
-        "shape_id": shape_id, "medium": medium, "label": label.key, "regions": regions, "attributes": dict(attributes),
+        "shape_id": shape_id, "medium": medium, "label": label.key, "regions": regions, "attributes": given,
     }  # fmt: skip
 
 
@@ -146,7 +147,7 @@ def _stroke_add(payload: Mapping[str, Any], context: Context) -> dict[str, Any]:
     stroke_id = _new_id(payload.get("stroke_id"), context.folding.marks, "stroke")
     medium, label = _medium(payload, context), _painted_class(payload, context)
     plane, mode, tip = payload.get("plane", "axial"), payload.get("mode"), payload.get("tip")
-    if plane not in {"axial", "coronal", "sagittal"} or mode not in {"add", "erase"} or tip not in {"round", "square"}:
+    if plane not in ("axial", "coronal", "sagittal") or mode not in ("add", "erase") or tip not in ("round", "square"):
         raise _malformed("plane, mode or tip is not one of those that exist")
     depth, rows, columns = context.sizes[medium]
     across, down, deep = {
@@ -155,7 +156,7 @@ def _stroke_add(payload: Mapping[str, Any], context: Context) -> dict[str, Any]:
     index, radius = payload.get("index"), payload.get("radius")
     if type(index) is not int or not 0 <= index < deep:
         raise OperationRefused(
-            "slice-unknown", f"The stroke is on slice {str(index)[:20]}; there are {deep}. It was not stored."
+            "slice-unknown", f"The stroke is on slice {told(index)}; there are {deep}. It was not stored."
         )
     if type(radius) is not int or not MIN_RADIUS <= radius <= MAX_RADIUS:
         raise OperationRefused(
@@ -193,7 +194,7 @@ def _patch_add(payload: Mapping[str, Any], context: Context) -> dict[str, Any]:
         raise OperationRefused(
             "mask-unknown", "The mask of this patch was not sent before it. It was not stored. Send the mask first."
         )
-    if mode not in {"add", "erase"} or not isinstance(origin, list) or [type(at) for at in origin] != [int] * 3:
+    if mode not in ("add", "erase") or not isinstance(origin, list) or [type(at) for at in origin] != [int] * 3:
         raise _malformed("mode or origin is not one of those that exist")
     size = context.masks[mask]
     if any(at < 0 or at + extent > most for at, extent, most in zip(origin, size, context.sizes[medium], strict=True)):
@@ -259,7 +260,7 @@ def _shape(payload: Mapping[str, Any], context: Context) -> ShapeState:
 def _medium(payload: Mapping[str, Any], context: Context) -> int:
     medium = payload.get("medium", 0)
     if type(medium) is not int or medium not in context.sizes:
-        raise OperationRefused("medium-unknown", f"This item has no picture {str(medium)[:20]}. Nothing was stored.")
+        raise OperationRefused("medium-unknown", f"This item has no picture {told(medium)}. Nothing was stored.")
     return medium
 
 
@@ -290,17 +291,22 @@ def _attribute(label: LabelClass, name: Any) -> Question:
     found = next((attribute for attribute in label.attributes if attribute.key == name), None)
     if found is None:
         raise OperationRefused(
-            "attribute-unknown", f"“{label.name}” has no attribute {str(name)[:40]!r}. Nothing was stored."
+            "attribute-unknown", f"“{label.name}” has no attribute {told(name, 40)!r}. Nothing was stored."
         )
     return found
 
 
 def _require_answer(question: Question, value: Any) -> None:
     refusal = None if value is None else question.refusal_of(value)
-    if isinstance(value, str) and "\x00" in value:
-        refusal = f"“{question.text}” takes a text without null characters."
+    if isinstance(value, str) and not _is_storable(value):
+        refusal = f"“{question.text}” takes a text without null characters and halves of characters."
     if refusal is not None:
         raise OperationRefused("answer-wrong", f"{refusal} The answer was not stored.")
+
+
+def _is_storable(text: str) -> bool:
+    """Whether every database and every client can read it: one that cannot would never open the document again."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _text(value: Any) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
+from django.db.models import F
 
 from labelhub.annotations.models import Annotation, Submission
 from labelhub.catalog.blobs import read_blob
@@ -32,6 +33,7 @@ def readings_of(submissions: Iterable[Submission]) -> list[Reading]:
     rows = (
         Submission.objects.filter(pk__in=wanted)
         .select_related("assignment__item", "assignment__labeler")
+        .annotate(ontology_number=F("ontology__number"), guideline_number=F("guideline__number"))
         .prefetch_related("annotations__medium", "annotations__mask", "answers")
     )
     by_key = {row.pk: _reading(row) for row in rows}
@@ -103,6 +105,8 @@ def _reading(submission: Submission) -> Reading:
         asked_questions=tuple(submission.asked_questions),
         locator=f"submission:{submission.pk}",
         submitted_at=submission.submitted_at,
+        ontology=submission.ontology_number,  # type: ignore[attr-defined]
+        guideline=submission.guideline_number,  # type: ignore[attr-defined]
     )
 
 

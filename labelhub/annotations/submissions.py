@@ -1,6 +1,6 @@
-"""Freezing a working copy into a submission, and storing a reading that was made elsewhere. Nothing here is ever
-changed later.
- A submission states its scope: classes and questions asked, the versions of ontology, guideline and policy, the
+"""Freezing a working copy into a submission, and storing a reading that was made elsewhere. Nothing here is ever changed later.
+
+A submission states its scope: classes and questions asked, the versions of ontology, guideline and policy, the
 extent looked at, and an explicit *no finding*. An empty one without *no finding* is refused. Not here: what happens
 next (``workflow.lifecycle``), and closing the assignment (``assignments``).
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from labelhub.annotations import documents
+from labelhub.annotations import documents, hints, history
 from labelhub.annotations.errors import AnnotationRefused, already_submitted, lease_ended, waits
 from labelhub.annotations.extent import checked_extent, whole_extent
 from labelhub.annotations.fold import DocumentState
@@ -46,8 +46,9 @@ def freeze(
     """Freeze the assignment's working copy. A retried request gets the first answer.
 
     ``active_s`` defaults to the time measured here. Writes ``submission.frozen``. Raises ``AnnotationRefused`` with
-    code ``assignment-closed``, ``lease-ended``, ``nothing-drawn``, ``no-finding-with-shapes``, ``answers-missing`` or
-    ``extent-wrong``; nothing is stored then, and the draft is kept.
+    code ``assignment-closed``, ``lease-ended``, ``nothing-drawn``, ``no-finding-with-shapes``, ``no-finding-with-answers``,
+    ``answers-missing`` or ``extent-wrong``; nothing is stored then, and the draft is kept. Where there is no finding,
+    questions that presuppose one are not asked: they are neither required nor in the submission's scope.
     """
     with transaction.atomic():
         document = Document.objects.select_for_update().get(pk=documents.document_of(assignment=assignment).pk)
@@ -57,9 +58,9 @@ def freeze(
         current = Assignment.objects.select_related("item").get(pk=assignment.pk)
         _require_open(current)
         ontology = read_ontology(document.ontology.content)
-        state = documents.state_of(document)
+        state = history.state_of(document)
         media = list(Medium.objects.filter(item=current.item).order_by("ordinal"))
-        rows = _annotations(state, ontology, media, documents.masks_of(document, state))
+        rows = _annotations(state, ontology, media, history.masks_of(document, state))
         _require_complete(state, ontology, rows, no_finding=no_finding)
         submission = _submission(
             current, request_id, document.ontology, document.guideline, document.policy,
@@ -70,6 +71,7 @@ def freeze(
             at=timezone.now(),
         )  # fmt: skip
         _store(submission, rows, {key: value for key, value in state.answers.items() if ontology.question(key)})
+        hints.tell_on_commit(document.pk, hints.closed(document.pk))
     return submission
 
 
@@ -87,7 +89,8 @@ def store_reading(
 ) -> Submission:
     """Store what somebody said elsewhere (an import, a simulated reader) as a submission of ``assignment``.
 
-    ``media`` are the item's, by ordinal. A scope of ``None`` becomes everything the ontology asks. Writes
+    ``media`` are the item's, by ordinal. A scope of ``None`` becomes everything the ontology asks (of an empty read, and
+    what it answers beside). Writes
     ``submission.stored``. Raises ``AnnotationRefused`` (``nothing-drawn``) for a reading that neither says anything
     nor states that nothing was found, and (``medium-unknown``) for a shape on a medium that the item has not.
     """
@@ -102,7 +105,7 @@ def store_reading(
             assignment, request_id or uuid.uuid4(), ontology_version, guideline, policy,
             extent=whole_extent(media), no_finding=reading.is_empty_read, head_seq=0, active_s=active_s,
             at=at or timezone.now(), asked_labels=reading.asked_labels, asked_questions=reading.asked_questions,
-            kind="submission.stored",
+            answered=reading.answers, kind="submission.stored",
         )  # fmt: skip
         by_ordinal = {medium.ordinal: medium for medium in media}
         _store(
@@ -179,7 +182,15 @@ def _require_complete(
             "Mark something, or say “No finding” if there is nothing.",
             status=422,
         )
-    missing = [question.text for question in ontology.questions if _is_missing(question, state.answers)]
+    if no_finding and (given := _presupposing_answers(state, ontology)):
+        raise AnnotationRefused(
+            "no-finding-with-answers",
+            f"You answered “{given[0].text}”, which is asked only where something is found, and also said that there is "
+            "nothing. Nothing was submitted. Take that answer back, or take “No finding” back.",
+            status=422,
+        )
+    asked = ontology.questions_asked(no_finding=no_finding)
+    missing = [question.text for question in asked if _is_missing(question, state.answers)]
     for row in rows:
         entry = ontology.label_class(row.label)
         missing += [
@@ -194,6 +205,14 @@ def _require_complete(
             f"Required answers are missing: {named}. Nothing was submitted. Answer them and submit again.",
             status=422,
         )
+
+
+def _presupposing_answers(state: DocumentState, ontology: Ontology) -> list[Question]:
+    return [
+        entry
+        for entry in ontology.questions
+        if entry.presupposes_finding and state.answers.get(entry.key) not in (None, "", [])
+    ]
 
 
 def _is_missing(question: Question, answers: Mapping[str, Any]) -> bool:
@@ -212,13 +231,15 @@ def _submission(
     assignment: Assignment, request_id: uuid.UUID, ontology: OntologyVersion, guideline: GuidelineVersion | None,
     policy: PolicyVersion | None, *, extent: Mapping[str, Any], no_finding: bool, head_seq: int,
     active_s: float | None, at: datetime, asked_labels: Sequence[str] | None = None,
-    asked_questions: Sequence[str] | None = None, kind: str = "submission.frozen",
+    asked_questions: Sequence[str] | None = None, answered: Collection[str] = (), kind: str = "submission.frozen",
 ) -> Submission:  # fmt: skip
     content = read_ontology(ontology.content)
+    asked = content.questions_asked(no_finding=no_finding)
+    beside = tuple(entry for entry in content.questions if entry not in asked and entry.key in answered)
     submission = Submission.objects.create(
         assignment=assignment, version=_next_version(assignment), request_id=request_id, ontology=ontology,
         guideline=guideline, policy=policy, read_kind=assignment.read_kind, planned_blind=assignment.planned_blind,
-        asked_labels=_asked(asked_labels, content.classes), asked_questions=_asked(asked_questions, content.questions),
+        asked_labels=_asked(asked_labels, content.classes), asked_questions=_asked(asked_questions, (*asked, *beside)),
         extent=dict(extent), no_finding=no_finding, head_seq=head_seq, active_s=active_s, submitted_at=at, day=at.date(),
     )  # fmt: skip
     audit.append(

@@ -21,12 +21,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labelhub.accounts.models import User
-from labelhub.annotations import documents
+from labelhub.annotations import documents, history, log
 from labelhub.annotations.fold import state_to_document
 from labelhub.annotations.models import Document
 from labelhub.api.media import facts_of
+from labelhub.assignments.batches import lies_in_shared_batch
 from labelhub.assignments.models import Assignment
-from labelhub.assignments.selectors import own_assignment, own_view
+from labelhub.assignments.selectors import drawn_by, own_view
 from labelhub.catalog.selectors import media_of
 from labelhub.projects.permissions import NotFound
 
@@ -53,26 +54,28 @@ class DocumentView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID) -> Response:
         """Return everything the workspace needs; with ``?after=`` only the later operations."""
-        own = own_assignment(request.user, assignment)
+        own = drawn_by(request.user, assignment)
         document = documents.document_of(assignment=own)
         after = request.query_params.get("after")
         if after is None:
             return Response(_workspace(own, document, request))
-        if not after.isascii() or not after.isdigit() or len(after) > 15:
-            raise ParseError("“after” is the number of an operation, from 0.")
-        acts = documents.operations_after(document, int(after))
+        acts = history.operations_after(document, _number(after))
         return Response(
-            {"operations": [_operation(act) for act in acts], "epoch": document.epoch, "head_seq": document.head_seq}
+            {
+                "operations": [history.act_to_document(act) for act in acts],
+                "epoch": document.epoch,
+                "head_seq": document.head_seq,
+            }
         )
 
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Take operations into the log and acknowledge what is stored for certain."""
-        document = documents.document_of(assignment=own_assignment(request.user, assignment))
+        document = documents.document_of(assignment=drawn_by(request.user, assignment))
         body = request.data if isinstance(request.data, Mapping) else {}
         operations = body.get("operations")
         if not isinstance(operations, list):
             raise ParseError("“operations” must be a list. Nothing was stored.")
-        result = documents.append_operations(
+        result = log.append_operations(
             document=document,
             author=_author(request),
             client_id=_client_id(body.get("client_id")),
@@ -80,15 +83,24 @@ class DocumentView(APIView):
             epoch=_whole(body, "epoch"),
             fence=_whole(body, "fence"),
         )
-        refused = result.refused
-        return Response(
-            {
-                "acknowledged": [{"op_id": op_id, "seq": seq} for op_id, seq in result.seq.items()],
-                "head_seq": result.head_seq,
-                "next_client_seq": result.next_client_seq,
-                "refused": refused and {"op_id": refused.op_id, "code": refused.code, "detail": refused.sentence},
+        return Response(log.acknowledgement(result))
+
+
+class HistoryView(APIView):
+    """How a working copy came to be: its base and its log from the first operation on, with who and when."""
+
+    def get(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Return the next part of the log after ``?after=``; the base and the names of who label together with the first."""
+        own = drawn_by(request.user, assignment)
+        document = documents.document_of(assignment=own)
+        after = _number(request.query_params.get("after", "0"))
+        answer: dict[str, Any] = {"operations": history.told_after(document, after), "head_seq": document.head_seq}
+        if not after:
+            answer |= {
+                "base": document.base,
+                "people": history.authors_of(document) if lies_in_shared_batch(own.item) else {},
             }
-        )
+        return Response(answer)
 
 
 class HeartbeatView(APIView):
@@ -96,7 +108,7 @@ class HeartbeatView(APIView):
 
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Count it and return the active seconds."""
-        document = documents.document_of(assignment=own_assignment(request.user, assignment))
+        document = documents.document_of(assignment=drawn_by(request.user, assignment))
         return Response({"active_s": round(documents.beat(document=document, author=_author(request)), 1)})
 
 
@@ -107,7 +119,7 @@ class MaskListView(APIView):
 
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Keep a mask of ``?size=z,y,x`` and return its name."""
-        document = documents.document_of(assignment=own_assignment(request.user, assignment))
+        document = documents.document_of(assignment=drawn_by(request.user, assignment))
         size = _size(request.query_params.get("size", ""))
         given: Any = request.data
         body = given if isinstance(given, bytes) else b""
@@ -126,7 +138,7 @@ class MaskView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID, sha256: str) -> HttpResponse:
         """Return its bits; 404 for every mask that is not this document's, whether it exists or not."""
-        document = documents.document_of(assignment=own_assignment(request.user, assignment))
+        document = documents.document_of(assignment=drawn_by(request.user, assignment))
         mask = documents.mask_for(document, sha256)
         if mask is None:
             raise NotFound("There is no such mask on this image.")
@@ -136,9 +148,12 @@ class MaskView(APIView):
 
 
 def _workspace(own: Assignment, document: Document, request: Request) -> dict[str, Any]:
-    view = own_view(own)
+    view, is_shared = own_view(own), lies_in_shared_batch(own.item)
     return {
         "code": view.item_code,
+        "is_shared": is_shared,
+        # Who drew what is told where all label together, and nowhere else.
+        **({"people": history.authors_of(document)} if is_shared else {}),
         "author": str(_author(request).public_id),
         "status": view.state,
         "is_rework": view.is_rework,
@@ -149,7 +164,7 @@ def _workspace(own: Assignment, document: Document, request: Request) -> dict[st
         "ontology": document.ontology.content,
         "instructions": document.guideline.text if document.guideline else "",
         "media": [facts_of(medium) for medium in media_of(own.item)],
-        "state": state_to_document(documents.state_of(document)),
+        "state": state_to_document(history.state_of(document)),
     }
 
 
@@ -159,15 +174,17 @@ def _author(request: Request) -> User:
     return request.user
 
 
-def _operation(act: Any) -> dict[str, Any]:
-    return {"seq": act.seq, "op_id": act.op_id, "author": act.author, "kind": act.kind, "payload": act.payload}
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise ParseError("“after” is the number of an operation, from 0.")
+    return int(text)
 
 
 def _client_id(value: Any) -> uuid.UUID:
-    try:
-        return uuid.UUID(value if isinstance(value, str) and len(value) <= 36 else "")
-    except ValueError as error:
-        raise ParseError("“client_id” must be a UUID. Nothing was stored.") from error
+    client_id = log.client_id_of(value)
+    if client_id is None:
+        raise ParseError("“client_id” must be a UUID. Nothing was stored.")
+    return client_id
 
 
 def _whole(body: Mapping[str, Any], name: str) -> int:

@@ -1,4 +1,4 @@
-"""Pixels for the canvas: raw slices, thumbnails, and the facts needed to draw them.
+"""Pixels for the canvas: raw slices, tiles of large pictures, thumbnails, and the facts needed to draw them.
 
 Reviewers and admins reach a medium by its number; a labeler only through an assignment of theirs, by the medium's place
 in it, so that nothing in an address or an answer tells which item, patient or file it is. A slice never changes under its
@@ -16,8 +16,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labelhub.assignments.selectors import own_assignment
-from labelhub.catalog import selectors
+from labelhub.assignments.selectors import drawn_by
+from labelhub.catalog import selectors, tiles
 from labelhub.catalog.models import Medium
 from labelhub.projects.permissions import NotFound
 
@@ -43,6 +43,14 @@ class SliceView(APIView):
         return _slice(request, selectors.medium_for(request.user, pk), plane, index)
 
 
+class TileView(APIView):
+    """One tile of a large picture by the medium's number, for reviewers and admins."""
+
+    def get(self, request: Request, pk: int, level: int, column: int, row: int) -> HttpResponse:
+        """Return the raw rows, or 304."""
+        return _tile(request, selectors.medium_for(request.user, pk), level, column, row)
+
+
 class ThumbnailView(APIView):
     """A small picture of a medium, for reviewers and admins."""
 
@@ -56,7 +64,7 @@ class OwnMediaView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID) -> Response:
         """Return the media in their order, without any number of theirs."""
-        item = own_assignment(request.user, assignment).item
+        item = drawn_by(request.user, assignment).item
         return Response({"media": [facts_of(medium) for medium in selectors.media_of(item)]})
 
 
@@ -65,8 +73,19 @@ class OwnSliceView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID, ordinal: int, plane: str, index: int) -> HttpResponse:
         """Return the raw rows, or 304."""
-        item = own_assignment(request.user, assignment).item
+        item = drawn_by(request.user, assignment).item
         return _slice(request, selectors.medium_of(item, ordinal), plane, index)
+
+
+class OwnTileView(APIView):
+    """One tile of an assignment's large picture, for its labeler."""
+
+    def get(
+        self, request: Request, assignment: uuid.UUID, ordinal: int, level: int, column: int, row: int
+    ) -> HttpResponse:
+        """Return the raw rows, or 304."""
+        item = drawn_by(request.user, assignment).item
+        return _tile(request, selectors.medium_of(item, ordinal), level, column, row)
 
 
 class OwnThumbnailView(APIView):
@@ -74,7 +93,7 @@ class OwnThumbnailView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID, ordinal: int) -> HttpResponse:
         """Return a PNG, or 304."""
-        item = own_assignment(request.user, assignment).item
+        item = drawn_by(request.user, assignment).item
         return _thumbnail(request, selectors.medium_of(item, ordinal))
 
 
@@ -94,6 +113,7 @@ def facts_of(medium: Medium) -> dict[str, Any]:
         "window": None if medium.window_width is None else [medium.window_center, medium.window_width],
         "metadata": medium.metadata,
         "has_pixels": medium.pixels_id is not None,
+        "tiles": {"size": tiles.TILE, "levels": levels} if (levels := tiles.level_count(medium)) else None,
         "planes": {
             plane: {"width": sides[plane][0], "height": sides[plane][1], "count": selectors.slice_count(medium, plane)}
             for plane in selectors.PLANES
@@ -107,9 +127,19 @@ def _slice(request: Request, medium: Medium, plane: str, index: int) -> HttpResp
     etag = f'"{selectors.slice_etag(medium, known, index)}"'
     if _has(request, etag):
         return _unchanged(etag, CACHE)
-    tile = selectors.read_slice(medium, known, index)
+    return _rows(selectors.read_slice(medium, known, index))
+
+
+def _tile(request: Request, medium: Medium, level: int, column: int, row: int) -> HttpResponse:
+    etag = f'"{tiles.tile_etag(medium, level, column, row)}"'
+    if _has(request, etag):
+        return _unchanged(etag, CACHE)
+    return _rows(tiles.read_tile(medium, level, column, row))
+
+
+def _rows(tile: selectors.SliceTile) -> HttpResponse:
     response = HttpResponse(tile.content, content_type="application/octet-stream")
-    response["ETag"] = etag
+    response["ETag"] = f'"{tile.etag}"'
     response["Cache-Control"] = CACHE
     response["X-Width"], response["X-Height"] = str(tile.width), str(tile.height)
     response["X-Channels"], response["X-Dtype"] = str(tile.channels), tile.dtype

@@ -1,7 +1,7 @@
 """Work for machines: take the next item, give it back, submit it. The same steps as the pages, with the same refusals.
 
-What comes back says nothing about why an item was handed out, nor about scores, gold or anybody else's labels. Not here:
-drawing (``documents``), and the rules of each step (``workflow.lifecycle``).
+What comes back says nothing about why an item was handed out, nor about scores, gold or anybody else's labels, and it comes
+on a beat (``workflow.beat``). Not here: drawing (``documents``), and the rules of each step (``workflow.lifecycle``).
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ from rest_framework.views import APIView
 from labelhub.accounts.models import User
 from labelhub.annotations.replies import kept_reply
 from labelhub.assignments.models import Assignment
-from labelhub.assignments.selectors import own_assignment, own_queue, own_view
-from labelhub.projects.selectors import labeler_of, project_for
+from labelhub.assignments.selectors import drawn_by, own_assignment, own_queue, own_view
+from labelhub.projects.permissions import NotFound
+from labelhub.projects.selectors import current_policy, labeler_of, project_for
 from labelhub.reviews.questions import own_questions
+from labelhub.reviews.tickets import own_ticket
+from labelhub.reviews.verdicts import errors_returned
 from labelhub.workflow import lifecycle
+from labelhub.workflow.beat import on_a_beat
 
 
 class QueueView(APIView):
@@ -45,6 +49,7 @@ class QueueView(APIView):
 class NextView(APIView):
     """The way to the next item."""
 
+    @on_a_beat
     def post(self, request: Request, slug: str) -> Response:
         """Hand out the next item, or the one that is begun; 204 where there is nothing now."""
         assignment = lifecycle.hand_out(labeler=labeler_of(_person(request), project_for(_person(request), slug)))
@@ -54,9 +59,10 @@ class NextView(APIView):
 class SubmitView(APIView):
     """Freezing what was drawn."""
 
+    @on_a_beat
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Submit; the same ``request_id`` again gets the same answer and does nothing."""
-        own = own_assignment(request.user, assignment)
+        own = drawn_by(request.user, assignment)
         body = _body(request)
         extent = body.get("extent")
         if not (extent is None or isinstance(extent, Mapping)):
@@ -76,6 +82,7 @@ class SubmitView(APIView):
 class SkipView(APIView):
     """Giving an item back."""
 
+    @on_a_beat
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Skip; the item is not handed to the same person again."""
         own = own_assignment(request.user, assignment)
@@ -87,6 +94,7 @@ class SkipView(APIView):
 class ParkView(APIView):
     """Putting an item aside."""
 
+    @on_a_beat
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Park the item with its draft; nobody else gets it meanwhile."""
         return Response(_own(lifecycle.park(assignment=own_assignment(request.user, assignment), by=_person(request))))
@@ -95,6 +103,7 @@ class ParkView(APIView):
 class ResumeView(APIView):
     """Going on with an item that waits."""
 
+    @on_a_beat
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Open the item again under a new lease."""
         return Response(
@@ -109,6 +118,7 @@ class QuestionView(APIView):
         """Return what the labeler asked about the item, with the answers."""
         return Response([asdict(entry) for entry in own_questions(own_assignment(request.user, assignment))])
 
+    @on_a_beat
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Ask; with ``waits`` the item waits for the answer."""
         own = own_assignment(request.user, assignment)
@@ -122,6 +132,7 @@ class QuestionView(APIView):
 class UnreadableView(APIView):
     """Items that cannot be read."""
 
+    @on_a_beat
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Say so, with a reason; a second person decides."""
         own = own_assignment(request.user, assignment)
@@ -129,9 +140,35 @@ class UnreadableView(APIView):
         return Response(_own(lifecycle.cannot_read(assignment=own, by=_person(request), reason=reason)))
 
 
+class TicketView(APIView):
+    """What comes with work that was sent back."""
+
+    def get(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Return the reviewer's words, the marks, and whether it can be disputed; 404 for work that did not come back."""
+        own = own_assignment(request.user, assignment)
+        _, policy = current_policy(own.labeler.project)
+        ticket = own_ticket(own, policy)
+        if ticket is None:
+            raise NotFound("This work did not come back, so there is no ticket.")
+        return Response(asdict(ticket) | {"errors": errors_returned(own, policy)})
+
+
+class DisputeView(APIView):
+    """Standing by a reading that came back."""
+
+    @on_a_beat
+    def post(self, request: Request, assignment: uuid.UUID) -> Response:
+        """Dispute the return with a ``reason``; the work is closed, and somebody else looks."""
+        own = own_assignment(request.user, assignment)
+        lifecycle.dispute(assignment=own, by=_person(request), reason=_text(_body(request), "reason", 2000))
+        own.refresh_from_db()
+        return Response(_own(own))
+
+
 class RecallView(APIView):
     """Taking a submission back."""
 
+    @on_a_beat
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Return the work that goes on with it; refused once anybody else acted on the item."""
         return Response(

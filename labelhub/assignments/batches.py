@@ -15,7 +15,7 @@ from django.db.models import Count, Q, QuerySet
 from labelhub.assignments.errors import AssignmentProblem
 from labelhub.assignments.models import Assignment, Batch, BatchItem
 from labelhub.audit import services as audit
-from labelhub.catalog.models import Item
+from labelhub.catalog.models import READ_ONCE, Item, secret_draw
 from labelhub.projects.models import Project
 
 A_TIME = 2000
@@ -58,6 +58,7 @@ def make_batch(
         BatchItem.objects.filter(item__in=keys).delete()
         BatchItem.objects.bulk_create((BatchItem(batch=batch, item_id=key) for key in keys), batch_size=A_TIME)
         Item.objects.filter(pk__in=keys).update(priority=priority)
+        _draw_overlap(keys, is_shared=is_shared)
         audit.append(
             project_id=project.pk, kind="batch.made", actor=by, subject=f"batch:{batch.pk}",
             facts={"items": len(keys), "priority": priority, "shared": is_shared},
@@ -78,6 +79,18 @@ def change_batch(*, batch: Batch, priority: int, due_at: datetime | None, qualif
     batch.refresh_from_db()
 
 
+def _draw_overlap(keys: Sequence[int], *, is_shared: bool) -> None:
+    """Have items of a shared batch read once, whatever share several people read; draw anew for those that left one."""
+    items = Item.objects.filter(pk__in=keys)
+    if is_shared:
+        items.update(overlap_draw=READ_ONCE)
+        return
+    left = list(items.filter(overlap_draw=READ_ONCE))
+    for item in left:
+        item.overlap_draw = secret_draw()
+    Item.objects.bulk_update(left, ["overlap_draw"], batch_size=A_TIME)
+
+
 def batches_of(project: Project) -> QuerySet[Batch]:
     """Return the project's batches: the first due first, then by name."""
     return Batch.objects.filter(project=project).order_by("due_at", "name")
@@ -88,6 +101,11 @@ def batch_rows(project: Project) -> list[BatchRow]:
     done = Count("places", filter=Q(places__item__state__in=["settled", "excluded"]))
     rows = batches_of(project).annotate(n=Count("places"), done=done)
     return [BatchRow(row, row.n, row.done) for row in rows]
+
+
+def lies_in_shared_batch(item: Item) -> bool:
+    """Whether people label the item together."""
+    return BatchItem.objects.filter(item=item, batch__is_shared=True).exists()
 
 
 def qualification_of(item: Item) -> str:

@@ -44,6 +44,8 @@ class Assignment(models.Model):
         EXPIRED = "expired"
         # Its labeler says that it cannot be read; a second person decides whether that is so.
         UNREADABLE = "unreadable"
+        # It came back, and its labeler stands by what they had submitted: somebody else decides.
+        DISPUTED = "disputed"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
@@ -81,7 +83,7 @@ class Assignment(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(
-                    state__in=["open", "parked", "asked", "submitted", "skipped", "expired", "unreadable"]
+                    state__in=["open", "parked", "asked", "submitted", "skipped", "expired", "unreadable", "disputed"]
                 ),
                 name="an_assignment_is_in_a_known_state",
             ),
@@ -115,6 +117,27 @@ class Assignment(models.Model):
 HELD = (Assignment.State.OPEN, Assignment.State.PARKED, Assignment.State.ASKED)
 # States in which it waits for its labeler, or for an answer.
 PAUSED = (Assignment.State.PARKED, Assignment.State.ASKED)
+
+
+class Companion(models.Model):
+    """Somebody labels an item together with the one it was given to: only in a shared batch. Leaving ends the row.
+
+    They draw in the same working copy; its submission is one, of all who took part.
+    """
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="companions")
+    labeler = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="+")
+    joined_at = models.DateTimeField(auto_now_add=True)
+    left_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """Nobody sits twice at one item."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["assignment", "labeler"], condition=models.Q(left_at=None), name="a_companion_sits_once"
+            ),
+        ]
 
 
 class Recall(models.Model):

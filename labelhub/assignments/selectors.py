@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, When, Window
 
-from labelhub.assignments.models import HELD, PAUSED, Assignment
+from labelhub.assignments.models import HELD, PAUSED, Assignment, Companion
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler, Project
-from labelhub.projects.permissions import NotFound, Person, visible_to
+from labelhub.projects.permissions import NotFound, Person, members_of, visible_to
 from labelhub.projects.policy import Policy
 
 State = Assignment.State
@@ -65,7 +65,7 @@ def own_queue(labeler: Labeler, *, recent: int = 20) -> OwnQueue:
     held = list(rows.filter(state__in=HELD).order_by("waiting_since", "created_at"))
     n_submitted = Window(Count("pk", filter=Q(state=State.SUBMITTED)))
     closed = list(
-        rows.filter(state__in=[State.SUBMITTED, State.SKIPPED, State.UNREADABLE])
+        rows.filter(state__in=[State.SUBMITTED, State.SKIPPED, State.UNREADABLE, State.DISPUTED])
         .annotate(n_submitted=n_submitted)
         .order_by("-closed_at")[:recent]
     )
@@ -95,6 +95,29 @@ def own_assignment(user: Person, assignment_id: uuid.UUID) -> Assignment:
     if row is None:
         raise NotFound("There is no such work, or it is not yours.")
     return row
+
+
+def drawn_by(user: Person, assignment_id: uuid.UUID) -> Assignment:
+    """Return the assignment if ``user`` is its labeler or labels it together with them. Raises ``NotFound``."""
+    seats = Companion.objects.filter(assignment=OuterRef("pk"), labeler__user_id=user.pk or 0, left_at=None)
+    rows = Assignment.objects.filter(Q(labeler__user_id=user.pk or 0) | Exists(seats), pk=assignment_id)
+    row = visible_to(user, rows).select_related("item__project", "labeler__user", "follows").first()
+    if row is None:
+        raise NotFound("There is no such work, or it is not yours.")
+    return row
+
+
+def drawers_of(assignment_ids: set[uuid.UUID]) -> dict[uuid.UUID, set[int]]:
+    """Return, for each assignment, the people who may draw in it now: its labeler and who joined, while members."""
+    rows = Assignment.objects.filter(pk__in=assignment_ids).values_list("pk", "item__project", "labeler__user")
+    seats = Companion.objects.filter(assignment__in=assignment_ids, left_at=None)
+    here = [*rows, *seats.values_list("assignment", "assignment__item__project", "labeler__user")]
+    members = members_of({project for _, project, _ in here})
+    found: dict[uuid.UUID, set[int]] = {}
+    for pk, project, user in here:
+        if user in members.get(project, ()):
+            found.setdefault(pk, set()).add(user)
+    return found
 
 
 def open_of(labeler: Labeler) -> QuerySet[Assignment]:
@@ -184,9 +207,15 @@ def met_by(labeler: int, *, is_skipped_forgiven: bool = False) -> QuerySet[Assig
     return rows.exclude(again)
 
 
+def accompanied_by(labeler: int) -> QuerySet[Companion]:
+    """Return the seats that the labeler with this id has or had at an item (``OuterRef("pk")``): they saw what others drew."""
+    return Companion.objects.filter(assignment__item=OuterRef("pk"), labeler=labeler)
+
+
 def never_met(labeler: Labeler, items: QuerySet[Item]) -> QuerySet[Item]:
-    """Return the part of ``items`` that this labeler never had."""
-    return items.exclude(Exists(Assignment.objects.filter(item=OuterRef("pk"), labeler=labeler)))
+    """Return the part of ``items`` that this labeler never had, alone or with others."""
+    had = Exists(Assignment.objects.filter(item=OuterRef("pk"), labeler=labeler))
+    return items.exclude(had).exclude(Exists(accompanied_by(labeler.pk)))
 
 
 def wanted_reads(item: Item, policy: Policy) -> int:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -20,6 +20,8 @@ from labelhub.accounts.models import User
 from labelhub.assignments.errors import AlreadyRead, LeaseLost, NotOpen
 from labelhub.assignments.models import HELD, PAUSED, Assignment, Recall
 from labelhub.assignments.selectors import filling, overdue_now
+from labelhub.audit import prepared
+from labelhub.audit.prepared import SLOTS
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler
 
@@ -48,26 +50,28 @@ def open_assignment(
     """
     at = now or timezone.now()
     lease_until = None if lease_s is None else at + timedelta(seconds=lease_s)
-    earlier = list(Assignment.objects.filter(item=item, labeler=labeler).order_by("-created_at"))
+    earlier = _earlier_of(item, labeler)
     if read_kind not in REPEATABLE and any(_bars(row) for row in earlier):
         raise AlreadyRead
     values = {
         "lease_until": lease_until, "reason": reason[:300], "begun_at": at if is_begun else None,
         "assigned_by_id": by_hand and by_hand.by.pk, "due_at": by_hand and by_hand.due_at,
     }  # fmt: skip
-    try:
-        with transaction.atomic():
-            expired = None if continues is not None else _expired_twin(earlier, read_kind, follows)
-            if expired is not None:
+    expired = None if continues is not None else _expired_twin(earlier, read_kind, follows)
+    if expired is not None:
+        try:
+            with transaction.atomic():
                 return _open_again(expired, planned_blind=planned_blind, **values)
-            opened = Assignment.objects.create(
-                item=item, labeler=labeler, read_kind=read_kind, planned_blind=planned_blind, follows=follows,
-                continues=continues, created_at=at, **values,
-            )  # fmt: skip
-            _recount(item.pk)
-            return opened
-    except IntegrityError as error:
-        raise AlreadyRead from error
+        except IntegrityError as error:
+            raise AlreadyRead from error
+    opened = Assignment(
+        item=item, labeler=labeler, read_kind=read_kind, planned_blind=planned_blind, follows=follows,
+        continues=continues, **values,
+    )  # fmt: skip
+    if not prepared.insert(opened, unless_taken=True):
+        raise AlreadyRead
+    _recount(item.pk)
+    return opened
 
 
 def record_closed(
@@ -77,16 +81,15 @@ def record_closed(
 
     Raises :class:`AlreadyRead` where the labeler has an independent read of the item.
     """
-    try:
-        with transaction.atomic():
-            closed = Assignment.objects.create(
-                item=item, labeler=labeler, read_kind=read_kind, planned_blind=planned_blind, reason=reason[:300],
-                state=State.SUBMITTED, closed_at=at or timezone.now(), begun_at=at or timezone.now(),
-            )  # fmt: skip
-            _recount(item.pk)
-            return closed
-    except IntegrityError as error:
-        raise AlreadyRead from error
+    closed = Assignment(
+        item=item, labeler=labeler, read_kind=read_kind, planned_blind=planned_blind, reason=reason[:300],
+        state=State.SUBMITTED, closed_at=at or timezone.now(), begun_at=at or timezone.now(),
+    )  # fmt: skip
+    with transaction.atomic():
+        if not prepared.insert(closed, unless_taken=True):
+            raise AlreadyRead
+        _recount(item.pk)
+    return closed
 
 
 def renew(*, assignment: Assignment, lease_s: float, fence: int, now: datetime | None = None) -> Assignment:
@@ -184,6 +187,15 @@ def forgive_skips(*, item: Item, labeler: Labeler, now: datetime | None = None) 
     rows.update(requeued_at=now or timezone.now())
 
 
+def _earlier_of(item: Item, labeler: Labeler) -> list[Assignment]:
+    """What the labeler had of the item, the newest first."""
+    return prepared.instances(
+        ("had-of-an-item",),
+        lambda: Assignment.objects.filter(item=SLOTS[0], labeler=SLOTS[1]).order_by("-created_at"),
+        [item.pk, labeler.pk],
+    )
+
+
 def _bars(earlier: Assignment) -> bool:
     """Whether an earlier assignment means that its labeler does not get the item again."""
     if earlier.state == State.SKIPPED:
@@ -228,5 +240,10 @@ def _close_held(rows: QuerySet[Assignment], state: str, *, at: datetime, skip_re
 
 def _recount(item_id: int) -> None:
     """Count the item's reads again, so that handing out needs to count nothing: never a sum that could drift."""
-    taken = filling().filter(item_id=item_id).order_by().aggregate(n=Count("labeler", distinct=True))["n"]
-    Item.objects.filter(pk=item_id).update(reads_taken=taken)
+
+    def counted() -> tuple[QuerySet[Item], dict[str, Any]]:
+        mine = filling().filter(item_id=SLOTS[0]).order_by().values("item_id")
+        taken = mine.annotate(n=Count("labeler", distinct=True)).values("n")
+        return Item.objects.filter(pk=SLOTS[0]), {"reads_taken": Coalesce(Subquery(taken), 0)}
+
+    prepared.change(("recount",), counted, [item_id])

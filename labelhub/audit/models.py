@@ -34,4 +34,7 @@ class Event(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["chain", "seq"], name="an_event_has_one_place_in_its_chain"),
         ]
-        indexes: ClassVar = [models.Index(fields=["chain", "subject", "seq"], name="audit_by_subject")]
+        indexes: ClassVar = [
+            models.Index(fields=["chain", "subject", "seq"], name="audit_by_subject"),
+            models.Index(fields=["chain", "actor", "at"], name="audit_by_actor"),
+        ]

@@ -7,22 +7,28 @@ found by the head row, and by a head exported earlier.
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from labelhub.audit import prepared
+from labelhub.audit.content import content_of, keyed_hash, time_text
 from labelhub.audit.heads import exported_head
 from labelhub.audit.models import ChainHead, Event
+from labelhub.audit.prepared import SLOTS
 
 SITE_CHAIN = "site"
 FIELDS = ("seq", "at", "kind", "actor", "subject", "facts", "previous_hash", "hash")
+# Events of the step under way that are written at its end.
+_waiting: ContextVar[list[Event] | None] = ContextVar("waiting events", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ def chain_of(project_id: int | None) -> str:
 
 def append(
     *, project_id: int | None, kind: str, actor: str, subject: str, facts: Mapping[str, Any] | None = None
-) -> Event:
+) -> None:
     """Write one event into the current transaction. ``kind`` is dotted and past tense: ``submission.frozen``.
 
     The write belongs to the transaction of what it records, so that neither exists without the other; outside one it is
@@ -51,25 +57,48 @@ def append(
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An audit event is written in the transaction of what it records.")
-    chain = chain_of(project_id)
-    head = ChainHead.objects.select_for_update().filter(chain=chain).first()
-    if head is None:
-        ChainHead.objects.get_or_create(chain=chain)
-        head = ChainHead.objects.select_for_update().get(chain=chain)
     event = Event(
-        chain=chain,
-        seq=head.seq + 1,
-        at=timezone.now(),
-        kind=kind,
-        actor=actor[:80],
-        subject=subject[:120],
+        chain=chain_of(project_id), at=timezone.now(), kind=kind, actor=actor[:80], subject=subject[:120],
         facts=dict(facts or {}),
-        previous_hash=head.hash,
-    )
-    event.hash = hash_of(event)
-    event.save(force_insert=True)
-    ChainHead.objects.filter(chain=chain).update(seq=event.seq, hash=event.hash)
-    return event
+    )  # fmt: skip
+    waiting = _waiting.get()
+    if waiting is None:
+        _write([event])
+    else:
+        waiting.append(event)
+
+
+@contextmanager
+def written_at_the_end() -> Iterator[None]:
+    """Write what is appended meanwhile together, at the end: a chain is held for as long as the writing takes.
+
+    Inside a transaction, and where nothing that writes events is undone without undoing it all: what is raised writes none.
+    Inside another one, the outer one writes.
+    """
+    if _waiting.get() is not None:
+        yield
+        return
+    events: list[Event] = []
+    token = _waiting.set(events)
+    try:
+        yield
+    finally:
+        _waiting.reset(token)
+    for chain in dict.fromkeys(event.chain for event in events):
+        _write([event for event in events if event.chain == chain])
+
+
+def _write(events: Sequence[Event]) -> None:
+    """Write the events, all of one chain, behind its last one."""
+    chain = events[0].chain
+    seq, previous = _locked_head(chain)
+    for event in events:
+        seq += 1
+        event.seq, event.previous_hash = seq, previous
+        event.hash = previous = hash_of(event)
+    prepared.insert_many(events)
+    heads = ChainHead.objects.filter(chain=SLOTS[0])
+    prepared.change(("audit.head-moves",), lambda: (heads, {"seq": SLOTS[1], "hash": SLOTS[2]}), [chain, seq, previous])
 
 
 def hold(project_id: int | None) -> None:
@@ -121,6 +150,20 @@ def chains() -> list[str]:
     return sorted(heads | set(Event.objects.values_list("chain", flat=True).distinct()))
 
 
+def _locked_head(chain: str) -> tuple[int, str]:
+    """Number and hash of the chain's last event; its head is locked until the transaction ends."""
+
+    def head() -> QuerySet[Any, Any]:
+        return ChainHead.objects.select_for_update().filter(chain=SLOTS[0]).values_list("seq", "hash")
+
+    found = prepared.rows(("audit.head",), head, [chain])
+    if not found:
+        ChainHead.objects.get_or_create(chain=chain)
+        found = prepared.rows(("audit.head",), head, [chain])
+    seq, digest = found[0]
+    return int(seq), str(digest)
+
+
 def _key() -> bytes:
     key: bytes = settings.ENVIRONMENT.audit_key
     return key
@@ -152,5 +195,4 @@ def _hash_of(
     facts: Mapping[str, Any],
     before: str,
 ) -> str:
-    content = [chain, seq, at.astimezone(UTC).isoformat(), kind, actor, subject, facts, before]
-    return hmac.digest(key, orjson.dumps(content, option=orjson.OPT_SORT_KEYS), "sha256").hex()
+    return keyed_hash(key, content_of(chain, seq, time_text(at), kind, actor, subject, facts, before))

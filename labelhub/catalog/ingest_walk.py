@@ -35,8 +35,8 @@ from labelhub.jobs.registry import Running
 
 _BATCH = 1000
 SORTED_TOGETHER = 5000
-# A slice is sent to the page whole, so its size is bounded: 89 million colour pixels.
-LARGEST_SLICE_BYTES = 256 << 20
+# A slice is decoded whole, for its tiles too, so its size is bounded: 100 million colour pixels and a little more.
+LARGEST_SLICE_BYTES = 320 << 20
 UNREADABLE = "The file could not be opened."
 TOO_LARGE = f"One picture or slice of it is larger than {LARGEST_SLICE_BYTES >> 20} MiB; nothing of it was stored."
 

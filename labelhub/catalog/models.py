@@ -56,6 +56,10 @@ class Study(models.Model):
         ]
 
 
+# An overlap draw that no share reaches: draws lie below it.
+READ_ONCE = 1.0
+
+
 class Item(models.Model):
     """One thing that is labelled as a whole: one or more media of one subject and study.
 
@@ -63,7 +67,8 @@ class Item(models.Model):
     else study, else parent image): the unit of every interval, split and gold draw; empty where nothing is known.
 
     ``place`` is the item's secret place in the circle from which readers are given work, each from a point of their own;
-    ``overlap_draw`` decides whether it is among the share of items that all readers read. Neither ever changes.
+    ``overlap_draw`` decides whether it is among the share of items that all readers read; neither ever changes, but that items
+    which people label together are ``READ_ONCE``.
     """
 
     class State(models.TextChoices):

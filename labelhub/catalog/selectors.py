@@ -159,7 +159,7 @@ def plane_named(name: str) -> Plane:
 
 def slice_etag(medium: Medium, plane: Plane, index: int) -> str:
     """Return the ETag (without quotes) of a slice; needs no pixels. Raises :class:`NoPixels`, ``NotFound``."""
-    blob = _pixels(medium)
+    blob = pixels_of(medium)
     count = slice_count(medium, plane)
     if not 0 <= index < count:
         raise NotFound(f"The {plane} plane has slices 0 to {count - 1}; {index} is outside.")
@@ -180,6 +180,21 @@ def read_slice(medium: Medium, plane: Plane, index: int) -> SliceTile:
     )
 
 
+def pixels_of(medium: Medium) -> Blob:
+    """Return the blob of the medium's pixels. Raises :class:`NoPixels`."""
+    if medium.pixels is None:
+        raise NoPixels(
+            "Only the grid of this item is known; its picture was never brought in.",
+            remedy="An admin can ingest it under Data.",
+        )
+    return medium.pixels
+
+
+def read_slice_rows(medium: Medium) -> NDArray[Any]:
+    """Return the only slice of a picture, ``[y, x]`` or ``[y, x, c]``. Raises :class:`NoPixels`."""
+    return _rows(medium, "axial", 0)
+
+
 def read_pixels(medium: Medium) -> NDArray[Any]:
     """Return the whole array ``[z, y, x]`` or ``[z, y, x, c]``. Raises :class:`NoPixels`."""
     with _opened(medium) as stream:
@@ -189,7 +204,7 @@ def read_pixels(medium: Medium) -> NDArray[Any]:
 def thumbnail_etag(medium: Medium, size: int) -> str:
     """Return the ETag (without quotes) of a thumbnail; needs no pixels. Raises :class:`NoPixels`."""
     window = f"{medium.window_center}:{medium.window_width}"
-    return hashlib.sha256(f"{TILE_VERSION}:{_pixels(medium).sha256}:thumbnail:{size}:{window}".encode()).hexdigest()
+    return hashlib.sha256(f"{TILE_VERSION}:{pixels_of(medium).sha256}:thumbnail:{size}:{window}".encode()).hexdigest()
 
 
 def thumbnail(medium: Medium, size: int = 160) -> Thumbnail:
@@ -233,7 +248,7 @@ def _rows(medium: Medium, plane: Plane, index: int) -> NDArray[Any]:
     """One plane; across the stored slices through the whole volume in memory, where it is not too large for that."""
     n_values = medium.size_z * medium.size_y * medium.size_x * medium.channels
     if plane != "axial" and n_values * np.dtype(medium.dtype).itemsize <= decoded.LARGEST_BYTES:
-        whole = decoded.volumes.get(_pixels(medium).sha256, lambda: read_pixels(medium))
+        whole = decoded.volumes.get(pixels_of(medium).sha256, lambda: read_pixels(medium))
         return whole[:, index] if plane == "coronal" else whole[:, :, index]
     with _opened(medium) as stream:
         return pixel_blob.read_slice(stream, plane, index)
@@ -245,16 +260,7 @@ def _window_of(medium: Medium) -> tuple[float, float] | None:
     return medium.window_center, medium.window_width
 
 
-def _pixels(medium: Medium) -> Blob:
-    if medium.pixels is None:
-        raise NoPixels(
-            "Only the grid of this item is known; its picture was never brought in.",
-            remedy="An admin can ingest it under Data.",
-        )
-    return medium.pixels
-
-
 @contextmanager
 def _opened(medium: Medium) -> Iterator[BinaryIO]:
-    with open_blob(_pixels(medium)) as stream:
+    with open_blob(pixels_of(medium)) as stream:
         yield stream

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 
+from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
 
@@ -13,6 +14,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labelhub.config.settings")
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 http = get_asgi_application()
 
-from labelhub.live.routing import websocket_urlpatterns  # noqa: E402 - needs the applications loaded above
+from labelhub.live.origins import OwnOrigin  # noqa: E402 - needs the applications loaded above
+from labelhub.live.routing import websocket_urlpatterns  # noqa: E402
 
-application = ProtocolTypeRouter({"http": http, "websocket": URLRouter(websocket_urlpatterns)})
+# A page of another site may not open a socket with the cookies of ours.
+sockets = OwnOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+application = ProtocolTypeRouter({"http": http, "websocket": sockets})

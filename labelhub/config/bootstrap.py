@@ -47,6 +47,7 @@ def ensure_dependencies(root: Path, argv: Sequence[str]) -> None:
             _install(python, requirements, argv)
             _mark_installed(venv, wanted)
     os.environ[INSIDE] = "1"
+    _keep_what_python_compiles(venv)
     os.execv(str(python), [str(python), *argv])  # noqa: S606 - our own interpreter, no shell
 
 
@@ -113,6 +114,8 @@ def _install(python: Path, requirements: Sequence[str], argv: Sequence[str]) -> 
         "install",
         "--disable-pip-version-check",
         "--no-input",
+        # Python compiles what is imported when it first is, which is less than half of what is installed.
+        "--no-compile",
         "--progress-bar",
         "off",
     ]
@@ -141,6 +144,15 @@ def _show(line: str, started: float) -> None:
     lead = "\r" if sys.stdout.isatty() else ""
     if sys.stdout.isatty() or match.group(1).startswith("Installing"):
         print(f"{lead}  {what:<98} {time.monotonic() - started:5.0f} s", end=end, flush=True)
+
+
+def _keep_what_python_compiles(venv: Path) -> None:
+    """Where Python was told to write no compiled files, have it write them into the environment, not beside the sources.
+
+    Nothing was compiled at installation, so that every start would compile all packages again: 10 s in place of 2.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(venv / "compiled"))
 
 
 def _fingerprint(requirements: Sequence[str]) -> str:

@@ -10,18 +10,19 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from labelhub.accounts.models import User
 from labelhub.annotations.models import Annotation, Submission
 from labelhub.catalog.models import Item, Medium
 from labelhub.catalog.selectors import media_of
+from labelhub.consensus.adjudicated import IGNORE
 from labelhub.consensus.models import SettledShape, Settlement
-from labelhub.consensus.services import new_settlement, write_event
+from labelhub.consensus.provenance import RegionProvenance
+from labelhub.consensus.services import ChoiceTerms, decided_whole, new_settlement, terms_of_choice, write_event
 
 AMBIGUOUS_METHOD, AMBIGUOUS_VERSION = "declared ambiguous by a reviewer", "1"
 REGION_METHOD = "reviewer's choice with ambiguous regions"
-# The class of what is ignored, in settlements and in the files of a release. No ontology has it.
-IGNORE = "ignore"
 
 
 def settle_as_ambiguous(*, item: Item, submissions: Sequence[Submission], by: User, reason: str) -> Settlement:
@@ -29,7 +30,7 @@ def settle_as_ambiguous(*, item: Item, submissions: Sequence[Submission], by: Us
     with transaction.atomic():
         settlement = new_settlement(
             item, submissions, AMBIGUOUS_METHOD, AMBIGUOUS_VERSION, by, reason, no_finding=False, answers={},
-            confidence=None,
+            confidence=None, provenance=decided_whole("ambiguous", by, reason),
         )  # fmt: skip
         # Nothing was asked that has an answer: outside the scope is never negative.
         Settlement.objects.filter(pk=settlement.pk).update(asked_labels=[])
@@ -55,16 +56,20 @@ def settle_with_ambiguous_shapes(
     inputs = [submission, *(other for other in others if other.pk != submission.pk)]
     rows = list(submission.annotations.order_by("pk"))
     answers = dict(submission.answers.values_list("question", "value"))
+    terms = terms_of_choice(item, submission)
     with transaction.atomic():
         settlement = new_settlement(
             item, inputs, REGION_METHOD, AMBIGUOUS_VERSION, by, reason, no_finding=submission.no_finding, answers=answers,
-            confidence=None,
+            confidence=None, ontology=terms.ontology,
+            provenance=decided_whole(
+                "reading", by, reason, submission=submission, parts=_ignored(rows, shapes, by, reason)
+            ),
         )  # fmt: skip
         SettledShape.objects.bulk_create(
             SettledShape(
                 settlement=settlement, medium=row.medium, shape_id=row.shape_id, regions=row.regions, mask=row.mask,
                 mask_origin=row.mask_origin, votes=1, readers=len(inputs),
-                merged_from=[{"submission": submission.pk, "shape": row.shape_id}], **_label(row, shapes),
+                merged_from=[{"submission": submission.pk, "shape": row.shape_id}], **_label(row, shapes, terms),
             )
             for row in rows
         )  # fmt: skip
@@ -72,10 +77,20 @@ def settle_with_ambiguous_shapes(
     return settlement
 
 
-def _label(row: Annotation, ignored: Collection[str]) -> dict[str, Any]:
+def _ignored(rows: Sequence[Annotation], shapes: Collection[str], by: User, reason: str) -> list[RegionProvenance]:
+    """A row for each shape that nobody can call right or wrong."""
+    at = timezone.now()
+    return [
+        RegionProvenance(f"shape:{row.shape_id}", "ambiguous", at, row.label, by.pk, row.submission_id, reason)
+        for row in rows
+        if row.shape_id in shapes
+    ]
+
+
+def _label(row: Annotation, ignored: Collection[str], terms: ChoiceTerms) -> dict[str, Any]:
     if row.shape_id in ignored:
         return {"label": IGNORE, "attributes": {"was": row.label}}
-    return {"label": row.label, "attributes": row.attributes}
+    return {"label": terms.labels.get(row.label, row.label), "attributes": row.attributes}
 
 
 def _whole(medium: Medium) -> Iterator[dict[str, Any]]:

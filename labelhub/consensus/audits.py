@@ -28,11 +28,19 @@ from labelhub.numerics.residual_error import residual_error
 from labelhub.numerics.results import Estimate
 from labelhub.projects.models import Project
 from labelhub.projects.policy import Policy
-from labelhub.projects.selectors import current_ontology, current_policy
+from labelhub.projects.selectors import current_policy, translations_of
+from labelhub.reviews.selectors import rejected
 from labelhub.routing.policy_rules import Situation, decide
+from labelhub.scoring.audited import keep_audited
 from labelhub.scoring.compare import METHOD, VERSION, compare
+from labelhub.scoring.evidence import VERSION as EVIDENCE_VERSION
+from labelhub.scoring.loaded import Loaded
+from labelhub.scoring.models import AuditedItem
+from labelhub.scoring.posteriors import judge
+from labelhub.scoring.reads import reads_of
 from labelhub.scoring.rows import method_of
-from labelhub.scoring.services import terms_of
+from labelhub.scoring.services import terms_now
+from labelhub.scoring.versions import translated
 
 Stratum = AuditLot.Stratum
 # The number drawn varies: that many standard deviations more are aimed at, so that it rarely falls below the least.
@@ -55,9 +63,7 @@ class Residual:
 
 def chance_of_audit(n_items: int, policy: Policy) -> float:
     """Return the chance with which an accepted item is drawn: the policy's share, or what the least number needs."""
-    least = policy.audit_least
-    needed = (least + SPARE_DEVIATIONS * math.sqrt(least)) / max(n_items, 1)
-    return min(1.0, max(policy.audit_share, needed))
+    return min(1.0, max(policy.audit_share, _aimed_at(policy) / max(n_items, 1)))
 
 
 def draw_lot(settlement: Settlement, situation: Situation, policy: Policy) -> AuditLot | None:
@@ -66,8 +72,7 @@ def draw_lot(settlement: Settlement, situation: Situation, policy: Policy) -> Au
     ``situation`` is that of the acceptance. Runs in the caller's transaction.
     """
     item = settlement.item
-    n_items = Item.objects.filter(project_id=item.project_id).exclude(state=Item.State.EXCLUDED).count()
-    share = chance_of_audit(n_items, policy)
+    share = chance_of_audit(_items_that_matter(item.project_id, policy), policy)
     is_lucky = _draw(item, settlement.number) < share
     orders = {
         drawn: decide(replace(situation, trigger="acceptance", audit_drawn=drawn), policy) for drawn in (True, False)
@@ -83,8 +88,11 @@ def draw_lot(settlement: Settlement, situation: Situation, policy: Policy) -> Au
     )  # fmt: skip
 
 
-def open_lots(project: Project) -> QuerySet[AuditLot]:
-    """Return drawn lots of labels that stand and that nobody has audited yet, in an order that tells nothing."""
+def open_lots(project: Project | int) -> QuerySet[AuditLot]:
+    """Return drawn lots of labels that stand and that nobody has audited yet, in an order that tells nothing.
+
+    ``project`` may be its id.
+    """
     newer = Settlement.objects.filter(item=OuterRef("item"), number__gt=OuterRef("settlement__number"))
     rows = AuditLot.objects.filter(
         item__project=project, is_drawn=True, reading=None, item__state=Item.State.SETTLED
@@ -109,14 +117,20 @@ def auditing_read(lot: AuditLot) -> Submission | None:
 
 
 def keep_audit(lot: AuditLot, submission: Submission) -> AuditReading:
-    """Compare the auditor's reading with the accepted label and keep what it says. Runs in the caller's transaction."""
+    """Compare the auditor's reading with the accepted label and keep what it says. Runs in the caller's transaction.
+
+    Beside gold it is a known answer by which posteriors are calibrated: against an auditor, by the chance of the draw.
+    """
     item = lot.settlement.item
-    _, ontology = current_ontology(item.project)
     _, policy = current_policy(item.project)
-    terms = terms_of(ontology, policy)
+    terms = terms_now(item.project, policy)
     grids = [grid_of(medium) for medium in media_of(item)]
-    accepted = readings_of_settlements([lot.settlement])[0]
-    found = compare(accepted, reading_of(submission), terms=terms, grids=grids)
+    _keep_known_answer(lot, submission)
+    translations = translations_of(item.project)
+    accepted = replace(readings_of_settlements([lot.settlement])[0], ontology=lot.settlement.ontology.number)
+    found = compare(
+        translated(accepted, translations), translated(reading_of(submission), translations), terms=terms, grids=grids
+    )
     is_defined = not isnan(found.similarity)
     return AuditReading.objects.create(
         lot=lot, submission=submission, similarity=float(found.similarity) if is_defined else None,
@@ -124,6 +138,33 @@ def keep_audit(lot: AuditLot, submission: Submission) -> AuditReading:
         reason="" if is_defined else (found.reason or "the two do not answer the same")[:200],
         method=method_of(METHOD, terms)[:80], method_version=VERSION,
     )  # fmt: skip
+
+
+def keep_known_answers(project: Project) -> int:
+    """Keep what audits told that came in before known answers were kept, or under another method; return how many."""
+    current = AuditedItem.objects.filter(submission=OuterRef("submission"), method_version=EVIDENCE_VERSION)
+    rows = AuditReading.objects.filter(lot__item__project=project).exclude(Exists(current)).order_by("pk")
+    found = list(rows.select_related("lot__settlement__item__project", "submission__assignment"))
+    for row in found:
+        _keep_known_answer(row.lot, row.submission)
+    return len(found)
+
+
+def _keep_known_answer(lot: AuditLot, submission: Submission) -> None:
+    """Keep what the readers before the draw said, unit by unit, with the auditor's reading as truth."""
+    item = lot.settlement.item
+    _, policy = current_policy(item.project)
+    before = [
+        entry for entry in reads_of(item, set_aside=rejected(item)).current
+        if entry.assignment_id != submission.assignment_id and entry.submitted_at <= lot.at
+    ]  # fmt: skip
+    if not before:
+        return
+    judged = judge(Loaded(item, terms_now(item.project, policy)), before, gold=submission)
+    raters = [entry.assignment.labeler_id for entry in before]
+    keep_audited(
+        item=item, submission=submission, chance=lot.chance, units=[unit.to_document(raters) for unit in judged.units]
+    )
 
 
 def residuals(project: Project) -> tuple[Residual, ...]:
@@ -149,6 +190,19 @@ def _residual(stratum: str, drawn: Sequence[AuditLot], n_accepted: int) -> Resid
         stratum, error, n_accepted=n_accepted, n_drawn=len(drawn), n_read=len(read), n_wrong=len(wrong),
         n_undefined=len(read) - len(known), wrong_items=tuple(lot.item.code for lot in wrong),
     )  # fmt: skip
+
+
+def _aimed_at(policy: Policy) -> float:
+    """How many audits are aimed at, so that there are rarely fewer than the policy's least."""
+    return policy.audit_least + SPARE_DEVIATIONS * math.sqrt(policy.audit_least)
+
+
+def _items_that_matter(project_id: int, policy: Policy) -> int:
+    """How many items the project has, counted no further than they move the chance: that of 100,000 takes long to count."""
+    rows = Item.objects.filter(project_id=project_id).exclude(state=Item.State.EXCLUDED)
+    if policy.audit_share > 0:
+        rows = rows[: math.ceil(_aimed_at(policy) / policy.audit_share) + 1]
+    return rows.count()
 
 
 def _draw(item: Item, number: int) -> float:

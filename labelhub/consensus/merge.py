@@ -2,7 +2,8 @@
 
 By vote an answer or object stands where more than half of those who were asked gave it; exactly half is a tie. Where
 ``weights`` hold a judgement of truth inference, that decides, the vote is counted beside it, and where the two differ is
-noted. A tied vote is settled only by a judgement that may break ties. An object's geometry is merged from those who marked
+noted. A tied vote is settled only by a judgement that may break ties. Where the vote settled and a judgement objects, that is
+a doubt, because the item's posterior speaks of another label. An object's geometry is merged from those who marked
 it (``merge_geometry``).
 
 Pure: plain shapes in, frozen results out. Not here: which method settles what (``methods``), keeping the result
@@ -34,7 +35,7 @@ from labelhub.consensus.methods import (
 from labelhub.formats.shapes import Grid, QuestionSpec, Reading, Shape, Value
 from labelhub.numerics.matching import cluster_objects
 from labelhub.scoring.compare import Terms
-from labelhub.scoring.evidence import category_of
+from labelhub.scoring.evidence import SOME, ShapeKey, category_of
 from labelhub.scoring.extents import Extents, Size, draws_area, grid_size_of, similarity_table
 
 
@@ -50,7 +51,7 @@ class Tie:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An answer, object or area of which the vote says otherwise than the method that settled it."""
+    """An answer, object or area of which the vote says otherwise than another method, with that method's confidence."""
 
     what: str
     label: str
@@ -71,9 +72,18 @@ class MergedShape:
     votes: int
     readers: int
     merged_from: tuple[tuple[int, str], ...]
-    confidence: float
+    confidence: float | None
     drawn_by: str
     vote_dice: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """An object that some readers marked and that does not stand: the shapes it was marked by (reading, shape id)."""
+
+    label: str
+    medium: int
+    marked: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +92,8 @@ class Merged:
 
     ``confidence`` is that of whatever is least sure (the share of readers where the vote settled it); None where one
     reading decided alone. ``differences`` are where the vote says otherwise; ``why`` tells why the method was taken.
+    ``doubts`` are where the vote settled although truth inference holds something else likelier.
+    ``absent`` are the objects that do not stand, those tied among them.
     """
 
     shapes: tuple[MergedShape, ...]
@@ -95,6 +107,19 @@ class Merged:
     why: str = ""
     answer_confidence: Mapping[str, float] = field(default_factory=dict)
     differences: tuple[Difference, ...] = ()
+    doubts: tuple[Difference, ...] = ()
+
+    @property
+    def doubt(self) -> str:
+        """What is settled here although something else is likelier, in words; empty where nothing is."""
+        said = [
+            f"{entry.what} {entry.label}".strip()
+            + f": {entry.by_vote}, but {entry.by_method} is likelier ({entry.confidence:.2f})"
+            for entry in self.doubts[:3]
+        ]
+        return "; ".join(said)
+
+    absent: tuple[Absent, ...] = ()
 
 
 @dataclass(slots=True)
@@ -108,6 +133,8 @@ class _Ballot:
     shares: list[float] = field(default_factory=list)
     ties: list[Tie] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
+    doubts: list[Difference] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
     answer_confidence: dict[str, float] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     is_inferred: bool = False
@@ -127,6 +154,32 @@ class _Ballot:
             says = "tied" if is_even else f"{votes} of {readers}"
             self.differences.append(Difference("object", label, says, _stands(is_there), judgement.confidence))
         return judgement.confidence if is_there else None
+
+    def doubt_object(self, label: str, sources: Sequence[ShapeKey], *, is_there: bool) -> None:
+        """Note whether truth inference says of these shapes' object otherwise than what was settled."""
+        for judgement in self.weights.objecting(sources):
+            if judgement.was_given and object_stands(judgement, label) != is_there:
+                by_method = _stands(not is_there)
+            elif not judgement.was_given:
+                by_method = judgement.winner or _stands(is_there=False)
+            else:
+                continue
+            self.doubts.append(Difference("object", label, _stands(is_there), by_method, judgement.confidence))
+
+    def doubt_answer(self, key: str, value: Value) -> None:
+        """Note whether truth inference holds another answer likelier than the settled one."""
+        judgement = self.weights.answers.get(key)
+        if judgement is None or not judgement.objects or judgement.winner in (None, category_of(value)):
+            return
+        likelier = str(judgement.winner).partition(":")[2]
+        self.doubts.append(Difference("answer", key, str(value), likelier, judgement.confidence))
+
+    def doubt_nothing(self) -> None:
+        """Note whether truth inference holds it likelier that there is something to mark where nothing was settled."""
+        judgement = self.weights.finding
+        if judgement is not None and judgement.objects and judgement.winner == SOME:
+            says = ("nothing to mark", "something to mark")
+            self.doubts.append(Difference("finding", "", *says, judgement.confidence))
 
     def note(self, judgement: Judgement) -> None:
         """Truth inference settled something, and why."""
@@ -154,6 +207,8 @@ def merge_readings(
             shapes += _merge_class(label, asked, readings, ballot)
     n_empty = sum(entry.is_empty_read for entry in readings)
     no_finding = not shapes and 2 * n_empty > len(readings)
+    if no_finding:
+        ballot.doubt_nothing()
     if not shapes and not no_finding and not ballot.ties and any(entry.shapes for entry in readings):
         ballot.ties.append(Tie("no object has a majority", "", 0, len(readings)))
     confidence = min(ballot.shares, default=1.0) if len(readings) > 1 else None
@@ -162,6 +217,7 @@ def merge_readings(
         method=INFERRED if ballot.is_inferred else VOTE,
         version=INFERRED_VERSION if ballot.is_inferred else VOTE_VERSION, why=_why(ballot),
         answer_confidence=ballot.answer_confidence, differences=tuple(ballot.differences),
+        doubts=tuple(ballot.doubts), absent=tuple(ballot.absent),
     )  # fmt: skip
 
 
@@ -184,6 +240,7 @@ def _answers(readings: Sequence[Reading], questions: Sequence[QuestionSpec], bal
         value = _settled_value(key, given, specs.get(key), ballot)
         if value is not None:
             settled[key] = value
+            ballot.doubt_answer(key, value)
     return settled
 
 
@@ -233,7 +290,9 @@ def _merge_class(label: str, asked: Sequence[int], readings: Sequence[Reading], 
             votes = len({i for i, _ in group})
             sources = tuple((i, shape.shape_id) for i, shape in group)
             confidence = ballot.stands(label, votes, len(asked), ballot.weights.of_object(sources))
+            ballot.doubt_object(label, sources, is_there=confidence is not None)
             if confidence is None:
+                ballot.absent.append(Absent(label, medium, sources))
                 continue
             drawn = merged_shape(
                 [shape for _, shape in group], [i for i, _ in group], Place(size, spacing, ballot.extents), ballot.terms,
@@ -242,6 +301,7 @@ def _merge_class(label: str, asked: Sequence[int], readings: Sequence[Reading], 
             shape = drawn.shape
             if shape is None:
                 ballot.ties.append(Tie("place of an object", label, votes, len(asked)))
+                ballot.absent.append(Absent(label, medium, sources))
                 continue
             if drawn.vote_dice is not None:
                 ballot.is_inferred = True
@@ -253,6 +313,8 @@ def _merge_class(label: str, asked: Sequence[int], readings: Sequence[Reading], 
                 shape, shape_id=f"{label[:40]}-{medium}-{number}", label=label, medium=medium, source="settled",
                 attributes=_attributes([shape for _, shape in group], label, ballot),
             )  # fmt: skip
+            if drawn.mask is not None:
+                ballot.extents.know(named, size, drawn.mask)
             merged.append(MergedShape(named, votes, len(asked), sources, confidence, drawn.method, drawn.vote_dice))
     return merged
 

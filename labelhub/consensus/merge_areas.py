@@ -19,16 +19,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from labelhub.consensus.methods import LEAST_READERS
 from labelhub.numerics.fusion_calibration import METHOD as CALIBRATED
-from labelhub.numerics.fusion_calibration import RaterOffset, calibrated_fusion
+from labelhub.numerics.fusion_calibration import RaterOffset, calibrated_mask
 from labelhub.numerics.geometry import PlacedMask
+from labelhub.numerics.mean_outline import ROUNDING
 from labelhub.numerics.object_merge import vote_map
 from labelhub.numerics.rasterise import on_grid
-from labelhub.numerics.results import BoolArray
+from labelhub.numerics.results import BoolArray, FloatArray
+from labelhub.numerics.signed_distances import signed_distances_at
 from labelhub.numerics.staple import METHOD as STAPLE
 from labelhub.numerics.staple import staple
 
@@ -67,11 +67,11 @@ def merged_area(
         reach = max(abs(offsets[reader].offset) for reader in masks)
         margin = _MARGIN + math.ceil(reach / min(spacing_mm or (1.0,)))
         window = _Window.around(list(masks.values()), size, margin)
-        fused = calibrated_fusion(
+        fused = calibrated_mask(
             [window.cut(mask) for mask in masks.values()], [offsets[reader] for reader in masks],
             spacing_mm=window.spacing(spacing_mm),
         )  # fmt: skip
-        return _beside(window.placed(fused.mask()), vote, CALIBRATED, "every reader's offset is known from gold")
+        return _beside(window.placed(fused), vote, CALIBRATED, "every reader's offset is known from gold")
     if len(masks) < LEAST_READERS:
         return Area(vote, BY_VOTE, f"{len(masks)} readers painted it; from {LEAST_READERS} on it is fused")
     window = _Window.around(list(masks.values()), size, _MARGIN)
@@ -130,24 +130,23 @@ def _vote(masks: Sequence[PlacedMask], spacing_mm: Spacing, *, is_flat: bool) ->
     inside = 2 * votes > len(masks)
     split = 2 * votes == len(masks)
     if split.any():
-        inside |= split & (_mean_signed_distance(masks, votes.shape, origin, spacing_mm, is_flat=is_flat) < 0)
+        inside[split] = _mean_signed_distance(masks, split, origin, spacing_mm, is_flat=is_flat) < -ROUNDING
     return PlacedMask(inside, tuple(origin))
 
 
 def _mean_signed_distance(
-    masks: Sequence[PlacedMask], shape: tuple[int, ...], origin: Sequence[int], spacing: Spacing, *, is_flat: bool
-) -> NDArray[np.float64]:
-    """Negative inside, positive outside, to the nearest voxel of the other side, averaged over the masks."""
-    # One ring of background, so that a mask that fills the box has an outside too; a single plane has none above it.
-    ring = ((0, 0) if is_flat else (1, 1), (1, 1), (1, 1))
-    within = tuple(slice(before, before + length) for (before, _), length in zip(ring, shape, strict=True))
-    total = np.zeros(shape)
-    for mask in masks:
-        own = np.zeros(shape, dtype=bool)
+    masks: Sequence[PlacedMask], points: BoolArray, origin: Sequence[int], spacing: Spacing, *, is_flat: bool
+) -> FloatArray:
+    """Negative inside, positive outside, averaged over the masks that hold anything; a single plane is compared in 2-D."""
+    filled = [mask for mask in masks if mask.voxels.any()]
+    total = np.zeros(int(np.count_nonzero(points)))
+    for mask in filled:
+        own = np.zeros(points.shape, dtype=bool)
         window = tuple(slice(a - b, a - b + n) for a, b, n in zip(mask.origin, origin, mask.voxels.shape, strict=True))
         own[window] = mask.voxels
-        padded = np.pad(own, ring)
-        inner = ndimage.distance_transform_edt(padded, sampling=spacing)
-        outer = ndimage.distance_transform_edt(~padded, sampling=spacing)
-        total += (outer - inner)[within]
-    return total / len(masks)
+        steps = spacing or (1.0, 1.0, 1.0)
+        if is_flat:
+            total += signed_distances_at(own[0], points[0], steps[1:])
+        else:
+            total += signed_distances_at(own, points, steps)
+    return total / len(filled)

@@ -17,6 +17,7 @@ from labelhub.consensus.merge_areas import merged_area
 from labelhub.formats.shapes import MaskRegion, Region, Shape
 from labelhub.numerics.borders import borders_of
 from labelhub.numerics.fusion_calibration import RaterOffset
+from labelhub.numerics.geometry import PlacedMask
 from labelhub.numerics.object_merge import merge_boxes, merge_keypoints
 from labelhub.numerics.rasterise import shape_mask, union_of
 from labelhub.scoring.compare import Terms
@@ -36,12 +37,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """One shape out of several (None where nothing is left), how it was merged, and Dice with the vote where that differs."""
+    """One shape out of several (None where nothing is left), how it was merged, and Dice with the vote where that differs.
+
+    ``mask`` are the voxels that its outlines were drawn around, where they were.
+    """
 
     shape: Shape | None
     method: str = "as drawn"
     why: str = ""
     vote_dice: float | None = None
+    mask: PlacedMask | None = None
 
 
 def merged_shape(
@@ -97,12 +102,10 @@ def _area_of(
     shapes: Sequence[Shape], owners: Sequence[int], place: Place, offsets: Mapping[int, RaterOffset] | None
 ) -> Drawn:
     """The area that the readers enclose together, as outlines where all drew outlines."""
-    by_owner = {
-        owner: union_of(
-            [place.extents.voxels_of(s, place.size) for s, o in zip(shapes, owners, strict=True) if o == owner]
-        )
-        for owner in owners
-    }
+    drawn: dict[int, list[PlacedMask]] = {}
+    for shape, owner in zip(shapes, owners, strict=True):
+        drawn.setdefault(owner, []).append(place.extents.voxels_of(shape, place.size))
+    by_owner = {owner: own[0] if len(own) == 1 else union_of(own) for owner, own in drawn.items()}
     area = merged_area(
         by_owner, size=place.size, spacing_mm=place.spacing_mm, offsets=offsets,
         is_painted=all(shape.mask is not None for shape in shapes),
@@ -115,7 +118,8 @@ def _area_of(
     merged = MaskRegion(np.ascontiguousarray(inside[box]), (z, y, x))
     outlines = outlines_of(merged) if all(shape.mask is None for shape in shapes) else None
     if outlines is not None:
-        return Drawn(replace(shapes[0], regions=outlines), area.method, area.why, area.vote_dice)
+        filled = PlacedMask(merged.voxels, merged.origin)
+        return Drawn(replace(shapes[0], regions=outlines), area.method, area.why, area.vote_dice, filled)
     return Drawn(replace(shapes[0], regions=(), mask=merged), area.method, area.why, area.vote_dice)
 
 

@@ -2,7 +2,8 @@
 
 Answers and objects are judged by the estimates that ``scoring`` keeps of the project's raters; the vote is counted beside
 them and where the two differ is kept. The vote alone settles where raters cannot be told apart: below three readings, on
-too few units, where the estimate looks degenerate, or where gold says that the vote is right more often. Painted areas of
+too few units, where the estimate looks degenerate, or where gold says that the vote is right more often. Where it settles
+what truth inference holds less likely that is a doubt, and no label is accepted in doubt without a reviewer. Painted areas of
 three or more readers are settled by STAPLE, by gold-calibrated fusion where the rule of ``numerics.fusion_calibration``
 holds for everyone who painted them; outlines, boxes and points by the merge of ``merge_geometry``.
 
@@ -12,12 +13,12 @@ Pure. Not here: estimating (``scoring.truth_fit``), merging (``merge``, ``merge_
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labelhub.formats.shapes import Value
 from labelhub.numerics.fusion_calibration import RaterOffset
 from labelhub.numerics.results import NAN
-from labelhub.scoring.evidence import NOTHING, OBJECTS, ShapeKey, category_of, question_topic
+from labelhub.scoring.evidence import FINDING, NOTHING, OBJECTS, ShapeKey, category_of, question_topic
 from labelhub.scoring.outline_offsets import Offsets
 from labelhub.scoring.posteriors import Judged
 from labelhub.scoring.truth_fit import BY_VOTE, Belief, TopicFit
@@ -36,7 +37,9 @@ class Judgement:
     """What truth inference says of one answer or object: its category (None at a tie) and how sure.
 
     ``decides`` is whether it settles, else the vote does; ``why`` says so in a sentence. ``breaks_ties``: a tied vote may
-    be settled by it, which needs a calibrated confidence of at least the policy's ``posterior``.
+    be settled by it, which needs a calibrated confidence of at least the policy's ``posterior``. ``objects``: where the vote
+    settles otherwise that is reason to ask a reviewer, because the item's posterior is that of the ``winner``.
+    ``was_given`` is whether anybody gave the winner.
     """
 
     winner: str | None
@@ -45,19 +48,23 @@ class Judgement:
     why: str
     method: str
     breaks_ties: bool = False
+    objects: bool = False
+    was_given: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """The judgements of one item by question and by shape (position of the reading, shape id); empty: the vote settles.
 
-    ``offsets[label]`` are those of the readers by position, where calibrated fusion is on for everybody.
+    ``finding`` is that of whether anything is to be marked, where nobody marked an object. ``offsets[label]`` are those of the
+    readers by position, where calibrated fusion is on for everybody.
     """
 
     answers: Mapping[str, Judgement] = field(default_factory=dict)
     objects: Mapping[ShapeKey, Judgement] = field(default_factory=dict)
     offsets: Mapping[str, Mapping[int, RaterOffset]] = field(default_factory=dict)
     why_areas: Mapping[str, str] = field(default_factory=dict)
+    finding: Judgement | None = None
 
     def of_answer(self, key: str) -> Judgement | None:
         """The judgement that settles the question, if one does."""
@@ -69,27 +76,36 @@ class Weights:
         found = next((self.objects[key] for key in shapes if key in self.objects), None)
         return found if found is not None and found.decides else None
 
+    def objecting(self, shapes: Sequence[ShapeKey]) -> list[Judgement]:
+        """The different judgements of these shapes that are reason to ask where something else is settled."""
+        found = dict.fromkeys(self.objects[key] for key in shapes if key in self.objects)
+        return [judgement for judgement in found if judgement.objects and judgement.winner is not None]
+
 
 def weigh(judged: Judged, labelers: Sequence[int], *, least_confidence: float, calibration_items: int) -> Weights:
     """Choose for each answer and object of one item whether truth inference settles it; ``labelers`` by reading."""
     answers: dict[str, Judgement] = {}
     objects: dict[ShapeKey, Judgement] = {}
+    finding: Judgement | None = None
     for unit, believed in zip(judged.units, judged.beliefs, strict=True):
         n_readers = sum(said is not None for said in unit.given)
         fit = judged.fits.topics.get(unit.topic)
         found = judgement_of(
             fit, believed, n_readers, least_confidence=least_confidence, calibration_items=calibration_items
         )
+        found = replace(found, was_given=found.winner in unit.given)
         if unit.topic == OBJECTS:
             objects |= dict.fromkeys(unit.shapes, found)
         elif unit.topic == question_topic(unit.name):
             answers[unit.name] = found
+        elif unit.topic == FINDING:
+            finding = found
     offsets, why_areas = {}, {}
     for label, entry in judged.fits.offsets.items():
         why_areas[label] = entry.why
         if entry.is_on:
             offsets[label] = _offsets_of(entry, labelers)
-    return Weights(answers, objects, offsets, why_areas)
+    return Weights(answers, objects, offsets, why_areas, None if objects else finding)
 
 
 def judgement_of(
@@ -98,11 +114,14 @@ def judgement_of(
     """Whether truth inference settles a unit of ``n_readers`` answers, and why."""
     why = _why_vote(fit, n_readers)
     if why or fit is None:
-        return Judgement(believed.winner, believed.confidence, decides=False, why=why, method=VOTE)
+        return Judgement(
+            believed.winner, believed.confidence, decides=False, why=why, method=VOTE,
+            objects=_is_relied_on(fit, calibration_items),
+        )  # fmt: skip
     is_calibrated = fit.n_known >= max(calibration_items, 1)
     return Judgement(
         believed.winner, believed.confidence, decides=True, why=f"{fit.n_units} units; {fit.why}", method=fit.chosen,
-        breaks_ties=is_calibrated and believed.confidence >= least_confidence,
+        breaks_ties=is_calibrated and believed.confidence >= least_confidence, objects=True,
     )  # fmt: skip
 
 
@@ -127,6 +146,12 @@ def _why_vote(fit: TopicFit | None, n_readers: int) -> str:
     if fit.n_units < LEAST_UNITS:
         return f"raters are known from {fit.n_units} of at least {LEAST_UNITS} units"
     return ""
+
+
+def _is_relied_on(fit: TopicFit | None, calibration_items: int) -> bool:
+    """Whether routing may accept by the item's posterior, or raters are known well enough to settle by."""
+    is_calibrated = (0 if fit is None else fit.n_known) >= calibration_items
+    return is_calibrated or (fit is not None and fit.is_estimated and fit.n_units >= LEAST_UNITS)
 
 
 def _offsets_of(entry: Offsets, labelers: Sequence[int]) -> dict[int, RaterOffset]:

@@ -35,6 +35,8 @@ class Settlement(models.Model):
     differences = models.JSONField(default=list)
     # The estimates of raters that it rests on.
     fits = models.JSONField(default=list)
+    # Who or what decided each region, out of which reading, when and why (``consensus.provenance``).
+    provenance = models.JSONField(default=list)
     reason = models.CharField(max_length=300)
     at = models.DateTimeField(auto_now_add=True)
 

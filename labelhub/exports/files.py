@@ -1,47 +1,52 @@
 """The files of a release, one after the other, written to disk; archives item by item, COCO and CSV whole in memory.
 
-Always the same bytes for the same settlements: items in order, fixed times inside archives, no clock. Not here: which
-settlements (the manifest says), file syntax (``formats``).
+Always the same bytes for the same manifest: items in order, fixed times inside archives, no clock. What is truly ambiguous
+is an ignore region in every format (:data:`IGNORED_AS`). Not here: which settlements and reads (the manifest says), turning
+them into plain sets (``contents``), file syntax (``formats``).
 """
 
 from __future__ import annotations
 
-import math
 import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.db.models import Q
 
-from labelhub.catalog.models import Medium
-from labelhub.catalog.selectors import grid_of
-from labelhub.consensus.ambiguity import IGNORE
-from labelhub.consensus.models import SettledShape, Settlement
-from labelhub.consensus.selectors import readings_of_settlements
+from labelhub.consensus.adjudicated import IGNORE
+from labelhub.exports.contents import Contents, settled_contents
+from labelhub.exports.provenance import provenance_lines
+from labelhub.exports.reads import read_contents
 from labelhub.formats.coco_writing import coco_losses, iter_coco
 from labelhub.formats.gathering import WrittenFiles
 from labelhub.formats.nifti_labels import write_nifti
 from labelhub.formats.png_masks import write_png_masks
 from labelhub.formats.scores_csv import write_rows
-from labelhub.formats.shapes import AnnotationSet, ItemRecord, Loss, QuestionSpec, Reading
+from labelhub.formats.shapes import AnnotationSet, Loss, Shape
 from labelhub.jobs.registry import Running
-from labelhub.projects.models import OntologyVersion, Project
-from labelhub.projects.ontology import read_ontology
+from labelhub.projects.models import Project
 from labelhub.scoring.models import Score
 
-# Settlements whose shapes are held in memory at a time: as many as together have so many voxels, at least one.
-MOST_AT_A_TIME = 50
-MOST_VOXELS = 1 << 26
+PROVENANCE = "provenance.json"
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 SCORE_COLUMNS = (
     "item", "about", "first", "second", "label", "metric", "value", "low", "high", "n", "unit", "reason", "edge_case",
     "method", "method_version",
 )  # fmt: skip
+
+
+# How an ignore region stands in each format, as the manifest says it to whoever reads the files.
+IGNORED_AS = {
+    "class": IGNORE,
+    "coco": "category “ignore” and iscrowd 1",
+    "nifti": "the value under “ignore” in labels.json, over every class and in every layer",
+    "png": "the index under “ignore” in palette/labels.json, over every class, and a picture of its own",
+}
+IGNORE_VALUE, WIDE_IGNORE_VALUE = 255, 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,126 +61,74 @@ class Made:
 def made_files(
     manifest: Mapping[str, Any], project: Project, formats: Sequence[str], running: Running | None
 ) -> Iterator[Made]:
-    """Write each file in turn; the caller takes it and removes it."""
-    source = _source_of(manifest, project)
+    """Write each file in turn; the caller takes it and removes it.
+
+    Asked for with every read, each format of shapes has a file of the reads beside that of the settled labels. A manifest
+    of an earlier version gives the files that it gave then.
+    """
+    settled = settled_contents(manifest, project)
     for done, name in enumerate(sorted(formats)):
         if running is not None:
             running.progress(done, len(formats), f"Writing {name}")
-        yield FORMATS[name](source)
+        yield FORMATS[name](settled, "")
+        if "reads" in manifest and name in SHAPE_FORMATS:
+            yield FORMATS[name](read_contents(manifest, project), "reads-")
+    if "ignore" in manifest:
+        yield _provenance(settled)
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """What a release is written from. ``labels`` are the classes of all its settlements: the same numbers in every file."""
+def class_values(labels: Sequence[str], *, is_first_version: bool = False) -> dict[str, int]:
+    """Return the number of each class in label maps: from 1 in order, and a fixed one for what is ignored.
 
-    project: Project
-    settlements: Sequence[int]
-    as_of: datetime
-    labels: tuple[str, ...]
-    questions: tuple[QuestionSpec, ...]
-
-    def batches(self) -> Iterator[AnnotationSet]:
-        """Yield the settled labels in the order of the manifest, one item or medium at a time; few are held at once."""
-        for start in range(0, len(self.settlements), MOST_AT_A_TIME):
-            for keys in _light(self.settlements[start : start + MOST_AT_A_TIME]):
-                yield from _singly(self._set(keys))
-
-    def whole(self) -> AnnotationSet:
-        """Return all settled labels as one set."""
-        return self._set(self.settlements)
-
-    def _set(self, keys: Sequence[int]) -> AnnotationSet:
-        rows = Settlement.objects.select_related("item").in_bulk(list(keys))
-        settlements = [rows[key] for key in keys]
-        media: dict[int, list[Medium]] = {}
-        of_items = Medium.objects.filter(item__in=[entry.item_id for entry in settlements])
-        for medium in of_items.order_by("item", "ordinal"):
-            media.setdefault(medium.item_id, []).append(medium)
-        items: list[ItemRecord] = []
-        readings: list[Reading] = []
-        for entry, reading in zip(settlements, readings_of_settlements(settlements), strict=True):
-            for record, part in _by_medium(entry, reading, media.get(entry.item_id, [])):
-                items.append(record)
-                readings.append(part)
-        return AnnotationSet(
-            format="labelhub", items=tuple(items), readings=tuple(readings), labels=self.labels,
-            questions=self.questions, empty_rule="An item without shapes is stated as read and empty.",
-        )  # fmt: skip
+    The first version of the manifest gave the ignore class the last number.
+    """
+    values = {label: number for number, label in enumerate(labels, start=1)}
+    if IGNORE in values and not is_first_version:
+        values[IGNORE] = IGNORE_VALUE if len(labels) <= IGNORE_VALUE else WIDE_IGNORE_VALUE
+    return values
 
 
-def _light(keys: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Cut a run of settlements into shorter ones of at most ``MOST_VOXELS``, so that large volumes are read one by one."""
-    items = dict(Settlement.objects.filter(pk__in=keys).values_list("pk", "item_id"))
-    voxels: Counter[int] = Counter()
-    for medium in Medium.objects.filter(item__in=items.values()):
-        voxels[medium.item_id] += math.prod(grid_of(medium).size)
-    run: list[int] = []
-    weight = 0
-    for key in keys:
-        own = voxels[items[key]]
-        if run and weight + own > MOST_VOXELS:
-            yield run
-            run, weight = [], 0
-        run.append(key)
-        weight += own
-    yield run
-
-
-def _singly(annotations: AnnotationSet) -> Iterator[AnnotationSet]:
-    """Each reading as a set of its own, so that a writer makes one item's files at a time."""
-    for item, reading in zip(annotations.items, annotations.readings, strict=True):
-        yield replace(annotations, items=(item,), readings=(reading,))
-
-
-def _by_medium(
-    settlement: Settlement, reading: Reading, media: Sequence[Medium]
-) -> Iterator[tuple[ItemRecord, Reading]]:
-    """One entry a medium, because files hold one picture or volume each; the first keeps the answers about the item."""
-    item = settlement.item
-    for place, medium in enumerate(media):
-        key = item.code if len(media) == 1 else f"{item.code}-{medium.ordinal}"
-        shapes = tuple(replace(shape, medium=0) for shape in reading.shapes if shape.medium == medium.ordinal)
-        record = ItemRecord(key=key, group=item.group_key or None, group_kind=item.group_kind, grids=(grid_of(medium),))
-        # The settlement's number stands in the manifest; in files a settled label has one version.
-        answers = reading.answers if place == 0 else {}
-        yield (
-            record,
-            replace(
-                reading, item=key, shapes=shapes, version=1, answers=answers, is_empty_read=not shapes and not answers
-            ),
-        )
-
-
-def _source_of(manifest: Mapping[str, Any], project: Project) -> _Source:
-    keys = [entry["settlement"] for entry in manifest["settlements"]]
-    used = OntologyVersion.objects.filter(
-        project=project, number__in={entry["ontology"] for entry in manifest["settlements"]}
-    )
-    ontologies = [read_ontology(version.content) for version in used.order_by("-number")]
-    labels = dict.fromkeys(entry.key for ontology in ontologies for entry in ontology.classes)
-    questions = {question.key: question for ontology in reversed(ontologies) for question in ontology.question_specs()}
-    if SettledShape.objects.filter(settlement__in=keys, label=IGNORE).exists():
-        # The last number, so that those of the classes stay as they are without it.
-        labels[IGNORE] = None
-    as_of = datetime.fromisoformat(manifest["as_of"])
-    return _Source(project, keys, as_of, tuple(labels), tuple(questions.values()))
-
-
-def _coco(source: _Source) -> Made:
-    annotations = source.whole()
+def _coco(source: Contents, prefix: str) -> Made:
+    annotations = source.whole() if source.is_first_version else _crowded(source.whole())
     path = _new_file()
     with path.open("wb") as stream:
         stream.writelines(iter_coco(annotations))
-    return Made("coco.json", path, coco_losses(annotations))
+    return Made(f"{prefix}coco.json", path, coco_losses(annotations))
 
 
-def _csv(source: _Source) -> Made:
+def _crowded(annotations: AnnotationSet) -> AnnotationSet:
+    """Mark what is ignored as COCO's tools do."""
+    return _changed(
+        annotations,
+        lambda shapes: [
+            replace(one, attributes={**one.attributes, "iscrowd": 1}) if one.label == IGNORE else one for one in shapes
+        ],
+    )
+
+
+def _ignored_last(annotations: AnnotationSet) -> AnnotationSet:
+    return _changed(annotations, lambda shapes: sorted(shapes, key=lambda one: one.label == IGNORE))
+
+
+def _changed(annotations: AnnotationSet, change: Callable[[Sequence[Shape]], Sequence[Shape]]) -> AnnotationSet:
+    readings = tuple(replace(reading, shapes=tuple(change(reading.shapes))) for reading in annotations.readings)
+    return replace(annotations, readings=readings)
+
+
+def _csv(source: Contents, prefix: str) -> Made:
     path = _new_file()
     path.write_bytes(write_rows(_score_rows(source), columns=SCORE_COLUMNS))
-    return Made("scores.csv", path)
+    return Made(f"{prefix}scores.csv", path)
 
 
-def _score_rows(source: _Source) -> Iterator[dict[str, object]]:
+def _provenance(source: Contents) -> Made:
+    path = _new_file()
+    with path.open("wb") as stream:
+        stream.writelines(provenance_lines(source.keys))
+    return Made(PROVENANCE, path)
+
+
+def _score_rows(source: Contents) -> Iterator[dict[str, object]]:
     """Every score that stood when the release was started, of all items of the project, by labeler and not by name."""
     stood = Q(replaced_at=None) | Q(replaced_at__gt=source.as_of)
     rows = (
@@ -211,13 +164,16 @@ def _new_file() -> Path:
         return Path(handle.name)
 
 
-def _nifti(source: _Source) -> Made:
-    numbers = {label: number for number, label in enumerate(source.labels, start=1)}
-    return _archive("nifti.zip", (write_nifti(part, values=numbers) for part in source.batches()))
+def _nifti(source: Contents, prefix: str) -> Made:
+    values = class_values(source.labels, is_first_version=source.is_first_version)
+    over = None if source.is_first_version else IGNORE
+    return _archive(f"{prefix}nifti.zip", (write_nifti(part, values=values, over=over) for part in source.batches()))
 
 
-def _png(source: _Source) -> Made:
-    return _archive("png.zip", (write_png_masks(part) for part in source.batches()))
+def _png(source: Contents, prefix: str) -> Made:
+    values = class_values(source.labels, is_first_version=source.is_first_version)
+    parts = source.batches() if source.is_first_version else map(_ignored_last, source.batches())
+    return _archive(f"{prefix}png.zip", (write_png_masks(part, values=values) for part in parts))
 
 
 def _archive(name: str, parts: Iterator[WrittenFiles]) -> Made:
@@ -237,4 +193,6 @@ def _archive(name: str, parts: Iterator[WrittenFiles]) -> Made:
     return Made(name, path, tuple(Loss(what, count, why) for (what, why), count in lost.items()))
 
 
-FORMATS: Mapping[str, Callable[[_Source], Made]] = {"coco": _coco, "csv": _csv, "nifti": _nifti, "png": _png}
+FORMATS: Mapping[str, Callable[[Contents, str], Made]] = {"coco": _coco, "csv": _csv, "nifti": _nifti, "png": _png}
+# Those that hold shapes, and so may hold every read as well.
+SHAPE_FORMATS = frozenset({"coco", "nifti", "png"})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from django.db.models import QuerySet
 
+from labelhub.catalog.models import Item
 from labelhub.exports.models import Release, ReleaseFile
 from labelhub.projects.models import Project
 from labelhub.projects.permissions import NotFound
@@ -22,3 +25,12 @@ def release_file(project: Project, number: int, name: str) -> ReleaseFile:
     if file is None:
         raise NotFound("There is no such file in this release, or it is still being made.")
     return file
+
+
+def releases_holding(item: Item) -> Iterator[tuple[Release, int]]:
+    """Yield the releases that hold the item, oldest first, each with the number of the label that it holds."""
+    for release in Release.objects.filter(project=item.project_id).order_by("number").iterator(chunk_size=1):
+        for entry in release.manifest.get("settlements", ()):
+            if entry["item"] == item.code:
+                yield release, entry["number"]
+                break

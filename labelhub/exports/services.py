@@ -22,16 +22,18 @@ from labelhub.audit import services as audit
 from labelhub.catalog.blobs import store_blob, store_blob_file
 from labelhub.catalog.models import Item
 from labelhub.consensus.selectors import released_settlements
-from labelhub.exports.files import FORMATS, Made, made_files
+from labelhub.exports.files import FORMATS, IGNORED_AS, SHAPE_FORMATS, Made, made_files
 from labelhub.exports.models import Release, ReleaseFile
+from labelhub.exports.reads import reads_entries
 from labelhub.jobs import services as jobs
 from labelhub.jobs.registry import Running
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project
+from labelhub.projects.telling import tell_admins
 
 JOB_KIND = "exports.release"
 MANIFEST = "manifest.json"
-MANIFEST_VERSION = "1"
+MANIFEST_VERSION = "2"
 
 
 class ReleaseRefused(DomainError):
@@ -40,16 +42,25 @@ class ReleaseRefused(DomainError):
     code = "release-refused"
 
 
-def start_release(*, project: Project, formats: Sequence[str], note: str, by: User) -> Release:
-    """Number a release, fix what it holds, and enqueue its job. Writes ``release.started``.
+def start_release(
+    *, project: Project, formats: Sequence[str], note: str, by: User, with_reads: bool = False
+) -> Release:
+    """Number a release, fix what it holds, and enqueue its job; ``with_reads`` adds every read. Writes ``release.started``.
 
-    Raises :class:`ReleaseRefused` for an unknown format or where nothing is settled yet.
+    Raises :class:`ReleaseRefused` for an unknown format, for reads without a format that holds shapes, or where nothing is
+    settled yet.
     """
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown or not formats:
         raise ReleaseRefused(
             f"Unknown formats: {', '.join(unknown) or 'none given'}. Allowed: {', '.join(FORMATS)}.",
             code="format-unknown",
+            status=422,
+        )
+    if with_reads and not SHAPE_FORMATS & set(formats):
+        raise ReleaseRefused(
+            f"Every read needs a format that holds shapes ({', '.join(sorted(SHAPE_FORMATS))}). No release was started.",
+            code="reads-need-shapes",
             status=422,
         )
     with transaction.atomic():
@@ -60,7 +71,7 @@ def start_release(*, project: Project, formats: Sequence[str], note: str, by: Us
         highest = Release.objects.filter(project=project).aggregate(highest=Max("number"))["highest"]
         release = Release.objects.create(
             project=project, number=(highest or 0) + 1, formats=sorted(set(formats)), note=note[:300], made_by=by,
-            manifest=_contents(project, settlements, timezone.now()),
+            manifest=_contents(project, settlements, timezone.now(), with_reads=with_reads),
         )  # fmt: skip
         job = jobs.enqueue(
             kind=JOB_KIND, arguments={"release": release.pk}, project_id=project.pk, asked_by=f"user:{by.pk}",
@@ -70,7 +81,7 @@ def start_release(*, project: Project, formats: Sequence[str], note: str, by: Us
         release.job_id = job.pk
         audit.append(
             project_id=project.pk, kind="release.started", actor=f"user:{by.pk}", subject=f"release:{release.pk}",
-            facts={"number": release.number, "settlements": len(settlements)},
+            facts={"number": release.number, "settlements": len(settlements), "reads": len(release.manifest.get("reads", ()))},
         )  # fmt: skip
     return release
 
@@ -109,6 +120,10 @@ def build_release(*, release: Release, running: Running | None = None) -> Releas
             project_id=release.project_id, kind="release.finished", actor="system", subject=f"release:{release.pk}",
             facts={"number": release.number, "sha256": release.sha256},
         )  # fmt: skip
+        tell_admins(
+            release.project, kind="release-done", text=f"Release {release.number} of {release.project.name} is finished.",
+            about=f"releases:{release.project.slug}", key=f"release:{release.pk}",
+        )  # fmt: skip
     return release
 
 
@@ -141,11 +156,13 @@ def _entry(made: Made, sha256: str, size: int) -> dict[str, Any]:
     return {"name": made.name, "sha256": sha256, "size": size, "losses": losses}
 
 
-def _contents(project: Project, settlements: Sequence[Any], at: datetime) -> dict[str, Any]:
-    return {
+def _contents(project: Project, settlements: Sequence[Any], at: datetime, *, with_reads: bool) -> dict[str, Any]:
+    reads = {"reads": reads_entries([entry.item_id for entry in settlements])} if with_reads else {}
+    return reads | {
         "manifest_version": MANIFEST_VERSION,
         "project": project.slug,
         "as_of": at.isoformat(),
+        "ignore": IGNORED_AS,
         "settlements": [
             {
                 "item": entry.item.code, "settlement": entry.pk, "number": entry.number, "method": entry.method,

@@ -11,7 +11,8 @@ import gzip
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import nibabel
@@ -27,7 +28,7 @@ from labelhub.formats.grids import ImpossibleGridError, grid_of
 from labelhub.formats.label_volumes import LabelVolume, inflated, refusal, whole_labels
 from labelhub.formats.limits import MAX_MASK_VOXELS
 from labelhub.formats.shape_masks import shape_mask
-from labelhub.formats.shapes import AnnotationSet, FormatError, Grid, Loss, Reading
+from labelhub.formats.shapes import AnnotationSet, FormatError, Grid, Loss, Reading, Shape
 
 # nibabel ships types for a part of its functions only.
 _nib: Any = nibabel
@@ -105,8 +106,12 @@ def nifti_bytes(labels: NDArray[np.integer], grid: Grid) -> bytes:
     return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
 
 
-def write_nifti(annotations: AnnotationSet, *, values: Mapping[str, int] | None = None) -> WrittenFiles:
+def write_nifti(
+    annotations: AnnotationSet, *, values: Mapping[str, int] | None = None, over: str | None = None
+) -> WrittenFiles:
     """Label maps of all reads, and what NIfTI could not carry; ``values`` fixes the number of each class.
+
+    The class ``over`` hides every other one where it lies, in all layers.
 
     Classes that overlap within a read go to further layers, files named ``<item>.layer2.nii.gz`` and so on.
     """
@@ -125,7 +130,12 @@ def write_nifti(annotations: AnnotationSet, *, values: Mapping[str, int] | None 
         if f"{name}.nii.gz" in files:
             lost["reads whose file name is taken", "two names became one when unusual characters were replaced"] += 1
             continue
-        for place, layer in enumerate(_layers(reading, item.grids[0], numbers, lost), start=1):
+        layers = _layers(_without(reading, over), item.grids[0], numbers, lost)
+        if over in numbers:
+            _hide(
+                layers, [shape for shape in reading.shapes if shape.label == over], item.grids[0], numbers[over], lost
+            )
+        for place, layer in enumerate(layers, start=1):
             files[f"{name}.nii.gz" if place == 1 else f"{name}.layer{place}.nii.gz"] = nifti_bytes(layer, item.grids[0])
         if item.grids[0].affine is None:
             lost["that position and perhaps spacing are unknown", "NIfTI states 1 mm; its position codes are 0"] += 1
@@ -133,6 +143,27 @@ def write_nifti(annotations: AnnotationSet, *, values: Mapping[str, int] | None 
         orjson.dumps({str(n): label for label, n in numbers.items()}, option=orjson.OPT_INDENT_2) + b"\n"
     )
     return WrittenFiles(files, tuple(Loss(what, count, why) for (what, why), count in lost.items()))
+
+
+def _without(reading: Reading, label: str | None) -> Reading:
+    return replace(reading, shapes=tuple(shape for shape in reading.shapes if shape.label != label))
+
+
+def _hide(
+    layers: Sequence[NDArray[np.integer]],
+    shapes: Sequence[Shape],
+    grid: Grid,
+    number: int,
+    lost: Counter[tuple[str, str]],
+) -> None:
+    """Write the number over whatever the layers hold where the shapes lie; the layers are the caller's own."""
+    for shape in shapes:
+        mask = shape_mask(shape, grid)
+        z, y, x = (slice(start, start + n) for start, n in zip(mask.origin, mask.voxels.shape, strict=True))
+        for layer in layers:
+            if (~np.isin(layer[z, y, x][mask.voxels], (0, number))).any():
+                lost["classes under an ignore region", "no label of it is right, so the region hides them"] += 1
+            layer[z, y, x][mask.voxels] = number
 
 
 def nifti_losses(annotations: AnnotationSet) -> tuple[Loss, ...]:

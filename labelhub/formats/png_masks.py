@@ -64,13 +64,13 @@ def decode_png(data: bytes, place: str) -> LabelVolume:
     return LabelVolume(grid, (labels[np.newaxis],), names)
 
 
-def write_png_masks(annotations: AnnotationSet) -> WrittenFiles:
+def write_png_masks(annotations: AnnotationSet, *, values: Mapping[str, int] | None = None) -> WrittenFiles:
     """All reads as pictures (``masks/<rater>/<item>/<class>.png``, ``palette/<rater>/<item>.png``), and the losses.
 
-    A plane of a volume becomes a picture of its own (``<class>_z0012.png``).
+    A plane of a volume becomes a picture of its own (``<class>_z0012.png``); ``values`` fixes the number of each class.
     """
     lost: Counter[tuple[str, str]] = Counter()
-    numbers = class_numbers(annotations)
+    numbers = class_numbers(annotations) | dict(values or {})
     items = {item.key: item for item in annotations.items}
     files: dict[str, bytes] = {}
     for reading in annotations.readings:

@@ -101,7 +101,7 @@ class Reading:
     Outside the scope is "not asked", never negative. ``is_empty_read`` is an explicit *no finding*. ``version``
     counts from 1. ``planned_blind`` says that the read was planned before any label of the item was seen. ``locator``
     names the place in the source (a file, a task id) for messages to administrators. ``submitted_at`` is when the reading was
-    finished, where the source says so.
+    finished, where the source says so; ``ontology`` and ``guideline`` are the versions that it was made under.
     """
 
     item: str
@@ -116,6 +116,8 @@ class Reading:
     asked_questions: tuple[str, ...] | None = None
     locator: str = ""
     submitted_at: datetime | None = None
+    ontology: int | None = None
+    guideline: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from django.db import transaction
 
 from labelhub.jobs import services
 from labelhub.jobs.models import Job
 
 # At most two writes a second, so that a job of many small steps does not keep the database busy with telling so.
 WRITE_EVERY_S = 0.5
+logger = logging.getLogger(__name__)
 
 
 class Running:
@@ -44,6 +48,25 @@ class Running:
 
 HandlerFunction = Callable[[Running], Mapping[str, Any]]
 _handlers: dict[str, HandlerFunction] = {}
+
+
+_when_failed: list[Callable[[Job], None]] = []
+
+
+def when_failed(listener: Callable[[Job], None]) -> None:
+    """Have ``listener`` hear of each job that failed for good. Called in ``apps.ready`` of a package above."""
+    if listener not in _when_failed:
+        _when_failed.append(listener)
+
+
+def failed(job: Job) -> None:
+    """Tell all who listen; what goes wrong there is logged and never the job's."""
+    for listener in _when_failed:
+        try:
+            with transaction.atomic():
+                listener(job)
+        except Exception as error:  # noqa: BLE001 - the job's end is recorded already
+            logger.warning("nobody was told that job %s failed (%s)", job.pk, type(error).__name__)
 
 
 def register(kind: str, handler: HandlerFunction) -> None:

@@ -31,6 +31,11 @@ def job_of(project_id: int, job_id: int) -> Job | None:
     return Job.objects.filter(project_id=project_id, pk=job_id).first()
 
 
+def jobs_of_kind(project_id: int, kind: str, *, most: int = 1) -> list[Job]:
+    """Return the newest jobs of a kind in the project, newest first."""
+    return list(Job.objects.filter(project_id=project_id, kind=kind).order_by("-pk")[:most])
+
+
 def progress_of(job: Job, *, now: datetime | None = None) -> Progress:
     """Return how ``job`` stands, from its row alone."""
     is_over = job.state in {Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED}

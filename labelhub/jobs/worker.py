@@ -86,7 +86,7 @@ def run_one(job: Job, stop: threading.Event | None = None, *, running: registry.
     """
     handler = registry.handler_of(job.kind)
     if handler is None:
-        services.fail(job, error=f"This worker does not know jobs of kind {job.kind!r}. Nothing was done. Update it.")
+        _fail(job, f"This worker does not know jobs of kind {job.kind!r}. Nothing was done. Update it.")
         return
     over = threading.Event()
     beat = _start_heart(job, over)
@@ -99,16 +99,22 @@ def run_one(job: Job, stop: threading.Event | None = None, *, running: registry.
     except services.WorkerStopping:
         services.put_back(job)
     except services.JobRefused as error:
-        services.fail(job, error=str(error))
+        _fail(job, str(error))
     except Exception as error:  # noqa: BLE001 - whatever a handler does wrong ends its job, not the worker
         _log_failure(job, error)
-        services.fail(job, error=f"{type(error).__name__}: {error}", retry_in=RETRY_AFTER)
+        _fail(job, f"{type(error).__name__}: {error}", retry_in=RETRY_AFTER)
     else:
         services.finish(job, result=result)
     finally:
         over.set()
         if beat is not None:
             beat.join(timeout=HEARTBEAT_S)
+
+
+def _fail(job: Job, error: str, retry_in: timedelta | None = None) -> None:
+    is_last = retry_in is None or job.attempt >= job.max_attempts
+    if services.fail(job, error=error, retry_in=retry_in) and is_last:
+        registry.failed(job)
 
 
 def _log_failure(job: Job, error: Exception) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.mask_pair import EdgeCase, LengthUnit, checked_tolerance, mask_pair
 from labelhub.numerics.nearest import nearest_distances
 from labelhub.numerics.results import NAN, BoolArray
@@ -47,6 +48,7 @@ class AddedPath:
     version: str = VERSION
 
 
+@checked
 def added_path_length(
     first: BoolArray,
     second: BoolArray,

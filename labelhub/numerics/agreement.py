@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, Statistic, bootstrap_interval, ratio_estimate
 from labelhub.numerics.proportions import proportion_interval
 from labelhub.numerics.ratings import category_codes, category_counts, category_values, rating_matrix
@@ -54,6 +55,7 @@ class Agreement:
     influence: FloatArray
 
 
+@checked
 def raw_agreement(
     ratings: ArrayLike,
     *,
@@ -120,6 +122,7 @@ def raw_agreement(
     return with_student_interval(bare, share[known])
 
 
+@checked
 def fleiss_kappa(
     ratings: ArrayLike,
     *,
@@ -146,6 +149,7 @@ def fleiss_kappa(
     return _chance_corrected(ratings, "fleiss", weights, categories, resampling, unit, level)
 
 
+@checked
 def gwet_ac(
     ratings: ArrayLike,
     *,
@@ -171,6 +175,7 @@ def gwet_ac(
     return _chance_corrected(ratings, "gwet", weights, categories, resampling, unit, level)
 
 
+@checked
 def brennan_prediger(
     ratings: ArrayLike,
     *,
@@ -194,6 +199,7 @@ def brennan_prediger(
     return _chance_corrected(ratings, "brennan-prediger", weights, categories, resampling, unit, level)
 
 
+@checked
 def prevalence_warning(alpha: float, ac: float) -> str | None:
     """The warning where alpha and AC differ by more than 0.2: agreement is high, one category is rare, alpha is harsh.
 
@@ -261,7 +267,8 @@ def _chance_corrected(
     parts = (float(observed[0]), float(expected[0]))
     value = float(corrected(observed, expected)[0])
     if math.isnan(value):
-        reason = f"no {unit} with two ratings" if n == 0 else "only one category is possible: chance agreement is 1"
+        only = "possible" if len(weight) < 2 else "used"
+        reason = f"no {unit} with two ratings" if n == 0 else f"only one category is {only}: chance agreement is 1"
         empty = undefined(reason, n=n, unit=unit, method=method, version=VERSION, level=level)
         return Agreement(empty, *parts, share, np.empty(0))
     estimate = Estimate(value, NAN, NAN, n=n, unit=unit, method=method, version=VERSION, level=level)

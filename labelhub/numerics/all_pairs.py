@@ -19,14 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labelhub.numerics.decision_patterns import DecisionPatterns, decision_patterns
+from labelhub.numerics.arguments import checked
+from labelhub.numerics.decision_patterns import PatternCounts, pattern_counts
 from labelhub.numerics.mask_pair import EdgeCase, LengthUnit, checked_spacing
 from labelhub.numerics.results import NAN, FloatArray, IntArray
 
 METHOD = "all pairs of raters"
 VERSION = "1"
-
-_BLOCK = 1 << 19
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +77,7 @@ class AllPairs:
         return "first-empty" if has_second else "both-empty"
 
 
+@checked
 def compare_all(
     maps: Sequence[NDArray[np.generic]],
     *,
@@ -106,31 +106,29 @@ def compare_all(
     >>> found.labels.tolist(), found.dice[0, 1].round(3).tolist(), found.dice[0, 2].tolist()
     ([0, 1, 2], [1.0, 0.667, 0.667], [1.0, 1.0, 1.0])
     """
-    patterns = decision_patterns(maps, labels=labels)
+    patterns = pattern_counts(maps, labels=labels)
     spacing = checked_spacing(spacing_mm, maps[0].ndim)
     return overlaps_of_patterns(patterns, math.prod(spacing), "px" if spacing_mm is None else "mm")
 
 
-def overlaps_of_patterns(patterns: DecisionPatterns, voxel_volume: float = 1.0, unit: LengthUnit = "px") -> AllPairs:
+def overlaps_of_patterns(patterns: PatternCounts, voxel_volume: float = 1.0, unit: LengthUnit = "px") -> AllPairs:
     """As :func:`compare_all`, of patterns that are there already.
 
     Examples
     --------
-    >>> patterns = decision_patterns([np.array([[True, False]]), np.array([[True, True]])])
+    >>> patterns = pattern_counts([np.array([[True, False]]), np.array([[True, True]])])
     >>> overlaps_of_patterns(patterns).confusion[0, 1].tolist()
     [[0, 1], [0, 1]]
     """
     n_raters, n_labels = patterns.n_raters, len(patterns.labels)
-    # The product of the one-hot answers with themselves, of which only one entry a rater is not 0.
-    column = patterns.table + np.arange(n_raters) * n_labels
-    width = n_raters * n_labels
-    together = np.zeros(width * width)
-    step = max(_BLOCK // n_raters**2, 1)
-    for start in range(0, len(column), step):
-        block, counts = column[start : start + step], patterns.counts[start : start + step]
-        cells = block[:, :, None] * width + block[:, None, :]
-        together += np.bincount(cells.reshape(-1), np.repeat(counts, n_raters**2), width * width)
-    confusion = np.rint(together).astype(np.int64).reshape(n_raters, n_labels, n_raters, n_labels).swapaxes(1, 2)
+    confusion = np.empty((n_raters, n_raters, n_labels, n_labels), dtype=np.int64)
+    weights = patterns.counts.astype(np.float64)
+    answers = np.ascontiguousarray(patterns.table.T)
+    for first in range(n_raters):
+        row = answers[first] * n_labels
+        for second in range(first, n_raters):
+            table = np.bincount(row + answers[second], weights, n_labels**2).reshape(n_labels, n_labels)
+            confusion[first, second], confusion[second, first] = table, table.T
     both = np.einsum("abll->abl", confusion)
     n_voxels = np.einsum("aal->al", both)
     total = n_voxels[:, None] + n_voxels[None, :]

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from labelhub.numerics.agreement import with_student_interval
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, Statistic, bootstrap_interval
 from labelhub.numerics.ratings import category_codes, category_counts, category_values, rating_matrix
 from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, Interval, check_level, undefined
@@ -54,6 +55,7 @@ class Alpha:
     n_ratings: int
 
 
+@checked
 def krippendorff_alpha(
     ratings: ArrayLike,
     measure: Measure = "nominal",
@@ -354,9 +356,6 @@ def _resampled(estimate: Estimate, terms: Terms, pairable: np.ndarray, resamplin
 
 
 def _check_measure(measure: str, matrix: FloatArray, distance: ArrayLike | None) -> None:
-    if measure not in ("nominal", "ordinal", "interval", "ratio"):
-        message = f"measure is {measure!r}; allowed are 'nominal', 'ordinal', 'interval', 'ratio'"
-        raise ValueError(message)
     if distance is None:
         if measure == "ratio" and (matrix[~np.isnan(matrix)] < 0).any():
             message = "ratings contain a negative value; ratio data start at 0 (use measure='interval')"

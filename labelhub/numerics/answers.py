@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.ratings import category_codes, category_values, rating_matrix
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 
@@ -67,6 +68,7 @@ class Answers:
         return sparse.csr_array((np.ones(len(cell)), cell, start), shape=shape)
 
 
+@checked
 def answers_of(
     ratings: ArrayLike | Answers, *, categories: Sequence[float] | None = None, raters: ArrayLike | None = None
 ) -> Answers:
@@ -109,6 +111,7 @@ def answers_of(
     return Answers(unit, owner[column], codes[unit, column], len(matrix), n_raters, values)
 
 
+@checked
 def answers_from_rows(
     unit: ArrayLike,
     rater: ArrayLike,

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import NAN, Estimate, FloatArray, Interval, check_level, undefined
 
 METHOD = "Bland–Altman limits of agreement"
@@ -65,6 +66,7 @@ class LimitsOfAgreement:
     multiplier: float
 
 
+@checked
 def limits_of_agreement(
     first: ArrayLike,
     second: ArrayLike,
@@ -188,8 +190,8 @@ def _checked(
     if labels.shape != x.shape:
         message = f"units has shape {labels.shape}; one entry for each of the {len(x)} pairs is needed"
         raise ValueError(message)
-    if scale not in ("difference", "ratio") or not multiplier > 0:
-        message = f"scale is {scale!r}, multiplier {multiplier!r}; allowed are 'difference' or 'ratio', and above 0"
+    if not multiplier > 0:
+        message = f"multiplier is {multiplier!r}; a number above 0 is needed"
         raise ValueError(message)
     known = ~(np.isnan(x) | np.isnan(y))
     x, y = x[known], y[known]

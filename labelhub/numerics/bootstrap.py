@@ -1,8 +1,7 @@
 """Bootstrap intervals that resample the highest known group (patient, else study, else image), never ratings or pixels.
 
-Every statistic of this package is a function of sums over units, so a resample is a vector of counts times a matrix of
-*contributions*: no loop over resamples touches the ratings. Groups whose contributions are equal are drawn together, as
-one multinomial over the distinct rows. Not here: what the contributions of a statistic are (each family says so).
+A statistic here is a function of sums over units, so a resample is a vector of counts times a matrix of *contributions*.
+Equal groups are drawn together, as one multinomial. Not here: what a statistic's contributions are (each family says so).
 
 References
 ----------
@@ -21,6 +20,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.special import ndtr, ndtri
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.proportions import proportion_interval
 from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, Interval, check_level, undefined
 
@@ -66,6 +66,7 @@ class Resampling:
             raise ValueError(message)
 
 
+@checked
 def bootstrap_interval(contributions: FloatArray, statistic: Statistic, resampling: Resampling) -> Interval:
     """The interval of a statistic of sums over units, by resampling groups of units.
 
@@ -126,6 +127,7 @@ def counted_bootstrap_interval(
     return _interval(values, value, lambda: statistic(total - rows), multiplicity, resampling)
 
 
+@checked
 def weighted_bootstrap_interval(n_groups: int, statistic: Statistic, resampling: Resampling) -> Interval:
     """The interval of a statistic that is not a function of sums, such as one over pairs of groups.
 
@@ -140,14 +142,12 @@ def weighted_bootstrap_interval(n_groups: int, statistic: Statistic, resampling:
     """
     if n_groups < 2:
         return _too_few(n_groups, resampling)
-    ones = np.ones(n_groups, dtype=np.int64)
+    ones, value = np.ones(n_groups, dtype=np.int64), float(statistic(np.ones((1, n_groups)))[0])
     values = _resampled_values(None, ones, statistic, resampling)
-    value = float(statistic(np.ones((1, n_groups)))[0])
 
     def left_out() -> FloatArray:
         step = max(1, _CHUNK // n_groups)
-        starts = range(0, n_groups, step)
-        weights = (1.0 - np.eye(min(step, n_groups - start), n_groups, start) for start in starts)
+        weights = (1.0 - np.eye(min(step, n_groups - start), n_groups, start) for start in range(0, n_groups, step))
         return np.concatenate([statistic(chunk) for chunk in weights])
 
     return _interval(values, value, left_out, ones, resampling)
@@ -159,6 +159,7 @@ def percentile_interval(values: FloatArray, value: float, n_groups: int, resampl
     return _interval(values, value, lambda: np.empty(0), np.ones(n_groups, dtype=np.int64), chosen)
 
 
+@checked
 def ratio_estimate(
     numerators: ArrayLike,
     denominators: ArrayLike,
@@ -205,11 +206,11 @@ def ratio_estimate(
         return bare.with_interval(Interval(level=level, reason="no resampling was asked for"))
     interval = bootstrap_interval(np.column_stack([above, below]), _ratio, resampling)
     is_share = bool(np.all(above >= 0) and np.all(above <= below))
-    if interval.reason is not None and interval.n_groups >= 2 and is_share and value in (0.0, 1.0):
-        interval = _share_at_the_edge(value, interval)
-    return bare.with_interval(interval)
+    is_at_edge = interval.reason is not None and interval.n_groups >= 2 and is_share and value in (0.0, 1.0)
+    return bare.with_interval(_share_at_the_edge(value, interval) if is_at_edge else interval)
 
 
+@checked
 def mean_estimate(
     values: ArrayLike,
     resampling: Resampling | None = None,
@@ -274,9 +275,9 @@ def _distinct_rows(sums: FloatArray) -> tuple[FloatArray, IntArray]:
     # checked, so a coincidence costs time and nothing else.
     mixed = sums @ np.sqrt(np.arange(2.0, sums.shape[1] + 2.0))
     _, first, member, multiplicity = np.unique(mixed, return_index=True, return_inverse=True, return_counts=True)
-    if np.array_equal(sums[first][member], sums):
-        return sums[first], multiplicity.astype(np.int64)
-    rows, multiplicity = np.unique(sums, axis=0, return_counts=True)
+    rows = sums[first]
+    if not np.array_equal(rows[member], sums):
+        rows, multiplicity = np.unique(sums, axis=0, return_counts=True)
     return rows, multiplicity.astype(np.int64)
 
 

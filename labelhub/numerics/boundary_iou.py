@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.mask_pair import EdgeCase, LengthUnit, MaskPair, mask_pair
 from labelhub.numerics.results import BoolArray
 
@@ -47,6 +48,7 @@ class BoundaryOverlap:
     version: str = VERSION
 
 
+@checked
 def boundary_iou(
     first: BoolArray,
     second: BoolArray,

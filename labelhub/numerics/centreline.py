@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.morphology import skeletonize
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.mask_pair import EdgeCase, mask_pair
 from labelhub.numerics.results import NAN, BoolArray
 
@@ -43,6 +44,7 @@ class CentrelineOverlap:
     version: str = VERSION
 
 
+@checked
 def cl_dice(first: BoolArray, second: BoolArray, *, both_empty_is_perfect: bool = False) -> CentrelineOverlap:
     """Centre-line Dice (clDice) of two masks on one grid.
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from labelhub.numerics.agreement import Agreement, corrected, is_identity
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, Statistic, bootstrap_interval
 from labelhub.numerics.ratings import category_codes, category_values, rating_matrix
 from labelhub.numerics.results import NAN, Estimate, FloatArray, Interval, undefined
@@ -29,6 +30,7 @@ VERSION = "1"
 _SAME = 1e-12
 
 
+@checked
 def cohen_kappa(
     ratings: ArrayLike,
     *,

@@ -59,6 +59,8 @@ class ComparedCounts:
         self._first, self._second = np.zeros(n_bytes, dtype=np.uint8), np.zeros(n_bytes, dtype=np.uint8)
         self._sums, self._part = np.empty(self._step, dtype=_WORD), np.empty(self._step, dtype=_WORD)
         self._counts: NDArray[np.float32] = np.empty((q, self._step), dtype=np.float32)
+        # Weighted counts in full precision, touched only where there are gaps.
+        self._room = np.empty((q, self._row))
 
     def add_all(self, ratings: FloatArray | IntArray) -> bool:
         """Adds every block of ``ratings[unit, rater]``; False as soon as one holds what is neither a value nor NaN."""
@@ -68,8 +70,9 @@ class ComparedCounts:
     def _add(self, block: FloatArray | IntArray) -> bool:
         n, n_raters = block.shape
         self._count(block)
-        totals = self._counts.sum(axis=1, dtype=np.float64)
-        n_found = int(totals.sum())
+        # Below 2**24, so that float32 is exact.
+        totals = self._counts.sum(axis=1)
+        n_found = int(totals.sum(dtype=np.float64))
         if n_found == block.size:
             # The rest of the room is 0, and a product of counts is a whole number: nothing is rounded in float32.
             rows = self._counts.reshape(len(totals), _ROWS, self._row)
@@ -79,18 +82,23 @@ class ComparedCounts:
             return True
         if block.dtype.kind != "f" or n_found + self._count_gaps(block) != block.size:
             return False
-        for start in range(0, n, self._row):
-            self._add_weighted(self._counts[:, start : min(start + self._row, n)].astype(np.float64))
-        return True
-
-    def _add_weighted(self, counts: FloatArray) -> None:
+        counts = self._counts[:, :n]
         raters = counts.sum(axis=0)
         if raters.min() < 2:
             counts = counts[:, raters >= 2]
             raters = counts.sum(axis=0)
-        self.totals += counts.sum(axis=1)
-        self.n_units += counts.shape[1]
-        self._add_products((counts / (raters - 1))[:, None], counts[:, None], 1.0)
+            totals = counts.sum(axis=1)
+        self.totals += totals
+        self.n_units += len(raters)
+        for start in range(0, len(raters), self._row):
+            self._add_weighted(counts[:, start : start + self._row], raters[start : start + self._row])
+        return True
+
+    def _add_weighted(self, counts: NDArray[np.float32], raters: NDArray[np.float32]) -> None:
+        # The root of the weight on both factors of a product: one array to fill and to read, not a plain and a weighted one.
+        weighted = self._room[:, : len(raters)]
+        np.multiply(counts, np.sqrt(1 / (raters.astype(np.float64) - 1)), out=weighted)
+        self._add_products(weighted[:, None], weighted[:, None], 1.0)
 
     def _add_products(self, weighted: Counts, counts: Counts, scale: float) -> None:
         # Products of two rows: a matrix product this flat is slower.
@@ -135,8 +143,11 @@ class ComparedCounts:
             mask = (1 << kept) - 1 if n_raters < 4 else (1 << 32) - (1 << (32 - kept))
             np.bitwise_and(last, np.uint32(mask), out=part)
             words.append(part)
-        np.copyto(sums, words[0])
-        for word in words[1:]:
+        if len(words) == 1:
+            np.copyto(sums, words[0])
+            return
+        np.add(words[0], words[1], out=sums)
+        for word in words[2:]:
             np.add(sums, word, out=sums)
 
     def _word(self, n: int, n_raters: int, offset: int) -> Words:

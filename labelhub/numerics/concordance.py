@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, bootstrap_interval
 from labelhub.numerics.results import NAN, Estimate, FloatArray, Interval, check_level, undefined
 
@@ -42,6 +43,7 @@ class Concordance:
     location_shift: float
 
 
+@checked
 def concordance_correlation(
     first: ArrayLike,
     second: ArrayLike,

@@ -24,6 +24,7 @@ from labelhub.numerics.agreement import (
     unit_agreement,
     with_student_interval,
 )
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, Statistic, bootstrap_interval
 from labelhub.numerics.ratings import category_codes, category_values, rating_matrix
 from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, check_level, undefined
@@ -33,6 +34,7 @@ METHOD = "Conger's kappa"
 VERSION = "1"
 
 
+@checked
 def conger_kappa(
     ratings: ArrayLike,
     *,

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom
 
 from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.class_posterior import ClassPosterior, checked_answers
 from labelhub.numerics.dawid_skene import MAXIMUM_LIKELIHOOD, DawidSkene, DawidSkenePriors, dawid_skene
 from labelhub.numerics.hierarchical import HierarchicalDawidSkene, hierarchical_dawid_skene
@@ -74,6 +75,7 @@ class MajorityVote:
         return int(self.is_tie.sum())
 
 
+@checked
 def majority_vote(
     ratings: ArrayLike, *, categories: Sequence[float] | None = None, weights: ArrayLike | None = None
 ) -> MajorityVote:
@@ -109,6 +111,7 @@ def majority_vote(
     return _vote_of(votes, values)
 
 
+@checked
 def expected_correct(vote: MajorityVote, truth: ArrayLike) -> FloatArray:
     """The chance that each unit is right if ties are broken at random; NaN without votes or truth.
 
@@ -179,6 +182,7 @@ class ClassConsensus:
     version: str = VERSION
 
 
+@checked
 def class_consensus(
     ratings: ArrayLike | Answers,
     *,

@@ -24,6 +24,7 @@ from scipy.sparse.linalg import spsolve
 from scipy.special import roots_legendre
 from scipy.stats import norm
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import FloatArray
 from labelhub.numerics.sequential import DRIFT_LIMIT, SprtPlan
 
@@ -50,6 +51,7 @@ class EwmaChart:
     version: str = VERSION
 
 
+@checked
 def ewma(
     values: ArrayLike,
     *,
@@ -96,6 +98,7 @@ def ewma(
     return EwmaChart(course, int(beyond[0]) if len(beyond) else None, limit, weight, mean, spread, notes)
 
 
+@checked
 def ewma_run_length(shift: float, *, weight: float = 0.1, width: float = 2.814) -> float:
     """The mean number of points until an alarm, when the mean has moved by ``shift`` standard deviations from the start.
 
@@ -117,6 +120,7 @@ def ewma_run_length(shift: float, *, weight: float = 0.1, width: float = 2.814) 
     return float(1 + (norm.pdf(at / weight - shift) * limit * parts / weight) @ lengths)
 
 
+@checked
 def drift_run_length(accuracy: float, *, limit: float = DRIFT_LIMIT, good: float = 0.90, bad: float = 0.75) -> float:
     """The mean number of gold units until the CUSUM of ``sequential.drift`` alarms for a rater of this accuracy.
 

@@ -26,6 +26,7 @@ from scipy import sparse
 from scipy.special import expit
 
 from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.false_discovery import discoveries
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 
@@ -66,6 +67,7 @@ class SharedErrors:
         return tuple((int(self.first[i]), int(self.second[i])) for i in order if self.is_flagged[i])
 
 
+@checked
 def shared_errors(
     ratings: ArrayLike | Answers,
     truth: ArrayLike,
@@ -157,19 +159,27 @@ def _draws(answers: Answers, is_wrong: BoolArray, pair_of: IntArray) -> tuple[In
     first = np.concatenate([[0], np.cumsum(answers.n_of_unit)])
     n_wrong = np.bincount(answers.unit[is_wrong], minlength=answers.n_units)
     pairs, chances, same = [np.empty(0, dtype=np.int64)], [np.empty(0)], [np.empty(0, dtype=bool)]
+    # The same raters with as many errors have the same chances, and where all rate everything that is most units.
+    known: dict[tuple[bytes, int], FloatArray] = {}
+    corners: dict[int, tuple[IntArray, IntArray]] = {}
     for unit in np.nonzero((n_wrong >= 2) & (answers.n_of_unit >= 3))[0]:
         rows = slice(int(first[unit]), int(first[unit + 1]))
         rater, given, wrong = answers.rater[rows], answers.given[rows], is_wrong[rows]
         m = int(wrong.sum())
         counts = np.bincount(given[wrong])
         share = float((counts * (counts - 1)).sum()) / (m * (m - 1))
-        both = _both_chosen(log_odds[rater], m) * share
-        at, other = np.triu_indices(len(rater), k=1)
+        if len(rater) not in corners:
+            corners[len(rater)] = np.triu_indices(len(rater), k=1)
+        at, other = corners[len(rater)]
+        which = (rater.tobytes(), m)
+        if which not in known:
+            known[which] = _both_chosen(log_odds[rater], m)[at, other]
+        chance = known[which] * share
         low, high = np.minimum(rater[at], rater[other]), np.maximum(rater[at], rater[other])
         number = pair_of[low, high]
         kept = number >= 0
         pairs.append(number[kept])
-        chances.append(np.clip(both[at, other][kept], 0.0, 1.0))
+        chances.append(np.clip(chance[kept], 0.0, 1.0))
         same.append((wrong[at] & wrong[other] & (given[at] == given[other]))[kept])
     return np.concatenate(pairs), np.concatenate(chances), np.concatenate(same)
 

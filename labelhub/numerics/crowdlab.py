@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.class_posterior import ClassPosterior, checked_answers
 from labelhub.numerics.results import NAN, FloatArray
 
@@ -43,6 +44,7 @@ class Crowdlab(ClassPosterior):
     label_trust: float
 
 
+@checked
 def crowdlab(
     ratings: ArrayLike | Answers,
     probabilities: ArrayLike,

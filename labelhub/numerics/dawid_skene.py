@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.class_posterior import (
     ClassPosterior,
     checked_answers,
@@ -81,6 +82,7 @@ class DawidSkene(ClassPosterior):
         return np.asarray(np.einsum("rkk,k->r", self.confusion, self.prevalence), dtype=np.float64)
 
 
+@checked
 def dawid_skene(
     ratings: ArrayLike | Answers,
     *,

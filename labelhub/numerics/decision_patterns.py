@@ -8,19 +8,25 @@ of them are compared at a time, and counted. Not here: what is computed from pat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 
 METHOD = "patterns of decisions"
 VERSION = "1"
 
 # Words a step: what a step touches stays in the processor's cache.
-_STEP = 1 << 14
+_STEP = 1 << 15
+# Below this many bytes a second thread costs more than it saves.
+_WORTH_A_THREAD = 1 << 22
+_COUNTED = 1 << 17
 _DENSE = 1 << 20
 _WORD = 8
 # Up to this many values it is quicker to compare with each than to mark those that occur.
@@ -28,26 +34,34 @@ _FEW = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DecisionPatterns:
+class PatternCounts:
     """The different answers of all raters at a voxel, and how many voxels have them.
 
     ``table[pattern, rater]`` is a place in ``labels``; ``counts[pattern]`` voxels. The first patterns are the unanimous
-    ones, one a label in order of ``labels``, also where no voxel has them. ``places`` are the flat indices of the
-    voxels where raters differ, ``pattern_of_place`` their patterns, ``first`` the answers of the first rater, which at all
-    other voxels are everyone's.
+    ones, one a label in order of ``labels``, also where no voxel has them.
     """
 
     labels: IntArray
     table: IntArray
     counts: IntArray
-    places: NDArray[np.integer]
-    pattern_of_place: NDArray[np.integer]
-    first: NDArray[np.generic]
 
     @property
     def n_raters(self) -> int:
         """How many raters there are."""
         return int(self.table.shape[1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecisionPatterns(PatternCounts):
+    """As :class:`PatternCounts`, and which voxels have them.
+
+    ``places`` are the flat indices of the voxels where raters differ, ``pattern_of_place`` their patterns, ``first`` the
+    answers of the first rater, which at all other voxels are everyone's.
+    """
+
+    places: NDArray[np.integer]
+    pattern_of_place: NDArray[np.integer]
+    first: NDArray[np.generic]
 
     @property
     def n_voxels(self) -> int:
@@ -95,6 +109,7 @@ class DecisionPatterns:
             flat[start:stop] = unanimous[_label_places(source[start:stop], self.labels)]
 
 
+@checked
 def decision_patterns(maps: Sequence[NDArray[np.generic]], *, labels: Sequence[int] | None = None) -> DecisionPatterns:
     """The patterns of several raters' answers on one grid.
 
@@ -116,6 +131,68 @@ def decision_patterns(maps: Sequence[NDArray[np.generic]], *, labels: Sequence[i
     >>> found.labels.tolist(), found.table.tolist(), found.counts.tolist()
     ([0, 1], [[0, 0], [1, 1], [1, 0]], [1, 1, 1])
     """
+    found = _read(maps, labels)
+    table, counts, pattern = _grouped(found.codes, len(found.labels))
+    small = np.min_scalar_type(len(found.labels) + len(table))
+    kind = found.first.dtype
+    return DecisionPatterns(
+        *found.with_unanimous(table, counts),
+        places=found.places,
+        pattern_of_place=(pattern + len(found.labels)).astype(small),
+        first=maps[0] if maps[0].dtype == kind else found.first.reshape(maps[0].shape),
+    )
+
+
+@checked
+def pattern_counts(maps: Sequence[NDArray[np.generic]], *, labels: Sequence[int] | None = None) -> PatternCounts:
+    """As :func:`decision_patterns`, without the places: what is the same pattern then need not be told voxel by voxel.
+
+    Examples
+    --------
+    >>> pattern_counts([np.array([[0, 1, 1]]), np.array([[0, 1, 0]])]).counts.tolist()
+    [1, 1, 1]
+    """
+    found = _read(maps, labels)
+    return PatternCounts(*found.with_unanimous(*_counted(found.codes, len(found.labels))))
+
+
+def values_in(voxels: NDArray[np.generic]) -> IntArray:
+    """The different values of a mask or label map, in order.
+
+    Examples
+    --------
+    >>> values_in(np.array([[7, 0, 7]], dtype=np.uint8)).tolist()
+    [0, 7]
+    """
+    return np.asarray(_value_counts(voxels)[0], dtype=np.int64)
+
+
+def one_hot(patterns: PatternCounts) -> FloatArray:
+    """Who chose what, as ones: shape (pattern, rater x label), the labels of a rater beside each other."""
+    n_labels = len(patterns.labels)
+    result = np.zeros((len(patterns.table), patterns.n_raters * n_labels))
+    columns = patterns.table + np.arange(patterns.n_raters) * n_labels
+    result[np.arange(len(result))[:, None], columns] = 1.0
+    return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reading:
+    """All labels, how many voxels all raters give each, where raters differ, and ``codes[rater, place]`` there."""
+
+    labels: IntArray
+    agreed: IntArray
+    places: NDArray[np.integer]
+    codes: NDArray[np.integer]
+    first: NDArray[np.generic]
+
+    def with_unanimous(self, table: IntArray, counts: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        """Labels, table and counts with the unanimous patterns before the others."""
+        unanimous = np.repeat(np.arange(len(self.labels))[:, None], len(self.codes), axis=1)
+        return self.labels, np.concatenate([unanimous, table]), np.concatenate([self.agreed, counts])
+
+
+def _read(maps: Sequence[NDArray[np.generic]], labels: Sequence[int] | None) -> _Reading:
     flats = _checked_maps(maps)
     agreed, places, decisions = _scan(flats)
     known = set(agreed) | set(labels or ())
@@ -123,27 +200,8 @@ def decision_patterns(maps: Sequence[NDArray[np.generic]], *, labels: Sequence[i
     if flats[0].dtype == np.bool_:
         known |= {0, 1}
     values = np.array(sorted(int(one) for one in known), dtype=np.int64)
-    codes = _label_places(decisions, values)
-    table, counts, pattern = _grouped(codes, len(values))
-    unanimous = np.repeat(np.arange(len(values))[:, None], len(flats), axis=1)
-    small = np.min_scalar_type(len(unanimous) + len(table))
-    return DecisionPatterns(
-        labels=values,
-        table=np.concatenate([unanimous, table]).astype(np.int64),
-        counts=np.concatenate([[agreed.get(int(value), 0) for value in values], counts]).astype(np.int64),
-        places=places,
-        pattern_of_place=(pattern + len(values)).astype(small),
-        first=maps[0] if maps[0].dtype == flats[0].dtype else flats[0].reshape(maps[0].shape),
-    )
-
-
-def one_hot(patterns: DecisionPatterns) -> FloatArray:
-    """Who chose what, as ones: shape (pattern, rater x label), the labels of a rater beside each other."""
-    n_labels = len(patterns.labels)
-    result = np.zeros((len(patterns.table), patterns.n_raters * n_labels))
-    columns = patterns.table + np.arange(patterns.n_raters) * n_labels
-    result[np.arange(len(result))[:, None], columns] = 1.0
-    return result
+    counts = np.array([agreed.get(value, 0) for value in values.tolist()], dtype=np.int64)
+    return _Reading(values, counts, places, _label_places(decisions, values), flats[0])
 
 
 def _checked_maps(maps: Sequence[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
@@ -173,46 +231,65 @@ def _scan(
     open_tail = np.logical_or.reduce([one != tail[0] for one in tail])
     places = [(np.flatnonzero(open_tail) + whole).astype(index)]
     decisions = [np.stack([one[open_tail] for one in tail])]
-    totals = [_value_counts(tail[0])]
-    for start in range(0, whole, _STEP * in_word):
-        words = [flat[start : min(start + _STEP * in_word, whole)].view(np.uint64) for flat in flats]
-        totals.append(_word_counts(words[0], kind))
-        differs = _differing(words)
-        found = np.flatnonzero(differs)
-        if len(found):
-            inside = np.flatnonzero(differs[found].view(f"u{kind.itemsize}"))
-            at = found[inside // in_word] * in_word + inside % in_word + start
-            places.append(at.astype(index))
-            decisions.append(np.stack([word[found].view(kind)[inside] for word in words]))
+    n_threads = min(os.cpu_count() or 1, 4) if flats[0].nbytes * len(flats) >= _WORTH_A_THREAD else 1
+    share = -(-whole // (n_threads * _STEP * in_word)) * _STEP * in_word
+    pieces = [[flat[start : min(start + share, whole)] for flat in flats] for start in range(0, whole, share or 1)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        for number, (at, said) in enumerate(pool.map(_disputes, pieces)):
+            places.append((at + number * share).astype(index))
+            decisions.append(said)
     given = np.concatenate(decisions, axis=1)
     values, counts = _value_counts(given[0])
-    agreed = _added([*totals, (values, -counts)])
+    agreed = _added([_value_counts(tail[0]), *_word_counts(flats[0][:whole].view(np.uint64), kind), (values, -counts)])
     rest = len(flats[0]) - given.shape[1] - sum(count for value, count in agreed.items() if value)
-    agreed = {value: count for value, count in {**agreed, 0: rest}.items() if count}
-    return agreed, np.concatenate(places), given
+    return {value: n for value, n in {**agreed, 0: rest}.items() if n}, np.concatenate(places), given
 
 
-def _differing(words: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
-    """Words that are not 0 in the voxels where any rater differs from the first."""
-    if len(words) == 1:
-        return np.zeros_like(words[0])
-    result = words[0] ^ words[1]
-    part = np.empty_like(result)
-    for word in words[2:]:
+def _disputes(flats: list[NDArray[np.generic]]) -> tuple[IntArray, NDArray[np.generic]]:
+    """Where raters differ in voxels that fill whole words, and what each said there: shape (rater, place)."""
+    kind = flats[0].dtype
+    in_word = _WORD // kind.itemsize
+    room = np.empty((2, _STEP), dtype=np.uint64)
+    places, decisions = [np.zeros(0, dtype=np.int64)], [np.zeros((len(flats), 0), dtype=kind)]
+    for start in range(0, len(flats[0]), _STEP * in_word):
+        parts = [flat[start : start + _STEP * in_word] for flat in flats]
+        differs = _differing([part.view(np.uint64) for part in parts], room)
+        if len(found := np.flatnonzero(differs != 0)):
+            inside = np.flatnonzero(differs[found].view(f"u{kind.itemsize}"))
+            at = found[inside // in_word] * in_word + inside % in_word
+            said = np.empty((len(flats), len(at)), dtype=kind)
+            for part, row in zip(parts, said, strict=True):
+                np.take(part, at, out=row, mode="clip")
+            places.append(at + start)
+            decisions.append(said)
+    return np.concatenate(places), np.concatenate(decisions, axis=1)
+
+
+def _differing(words: list[NDArray[np.uint64]], room: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Words that are not 0 in the voxels where any rater differs from the first, written into the first row of room."""
+    result, part = room[0, : len(words[0])], room[1, : len(words[0])]
+    result.fill(0)
+    for word in words[1:]:
         np.bitwise_xor(words[0], word, out=part)
         np.bitwise_or(result, part, out=result)
     return result
 
 
-def _word_counts(words: NDArray[np.uint64], kind: np.dtype[np.generic]) -> tuple[NDArray[np.generic], IntArray]:
+def _word_counts(
+    words: NDArray[np.uint64], kind: np.dtype[np.generic]
+) -> Iterator[tuple[NDArray[np.generic], IntArray]]:
     """Values other than 0 in the words and how many voxels have them; most words hold one value eight times."""
     if kind == np.bool_:
-        return np.array([True]), np.array([np.count_nonzero(words.view(np.bool_))], dtype=np.int64)
-    filled = words[words != 0]
-    if len(filled) < len(words) // 4:
-        return _value_counts(filled.view(kind))
-    alike, counts = np.unique(filled, return_counts=True)
-    return _value_counts(alike.view(kind), np.repeat(counts, _WORD // kind.itemsize))
+        yield np.array([True]), np.array([np.count_nonzero(words.view(np.bool_))], dtype=np.int64)
+        return
+    for start in range(0, len(words), _COUNTED):
+        part = words[start : start + _COUNTED]
+        filled = part[part != 0]
+        if len(filled) < len(part) // 4:
+            yield _value_counts(filled.view(kind))
+        else:
+            alike, counts = np.unique(filled, return_counts=True)
+            yield _value_counts(alike.view(kind), np.repeat(counts, _WORD // kind.itemsize))
 
 
 def _value_counts(
@@ -233,6 +310,8 @@ def _value_counts(
 def _values(voxels: NDArray[np.generic], expected: set[int]) -> set[int]:
     """The values that occur; quick where these are few and nothing else occurs."""
     kind = voxels.dtype
+    if kind.kind == "u" and voxels.size and expected == set(range(int(voxels.max()) + 1)):
+        return expected
     if len(expected) <= _FEW and kind != np.bool_:
         limits = np.iinfo(kind.str)
         inside = [value for value in expected if limits.min <= value <= limits.max]
@@ -266,26 +345,56 @@ def _label_places(voxels: NDArray[np.generic], labels: IntArray) -> NDArray[np.i
     return np.asarray(np.searchsorted(labels, voxels))
 
 
-def _grouped(codes: NDArray[np.integer], n_labels: int) -> tuple[IntArray, IntArray, NDArray[np.integer]]:
-    """The different columns of ``codes[rater, voxel]``, their counts, and the number of each voxel's column."""
-    kind = np.uint32 if n_labels ** len(codes) < 2**32 else np.uint64
-    keys: NDArray[np.unsignedinteger] = np.zeros(codes.shape[1], dtype=kind)
+def _keys(codes: NDArray[np.integer], n_labels: int) -> tuple[NDArray[np.unsignedinteger], int, bool]:
+    """One number a column of ``codes[rater, voxel]``, below which they are, and whether its digits are the codes."""
+    whole = int(n_labels ** len(codes))
+    keys: NDArray[np.unsignedinteger] = np.zeros(codes.shape[1], np.uint32 if whole <= 2**32 else np.uint64)
+    if whole < 2**63:
+        for answers in codes:
+            np.multiply(keys, n_labels, out=keys)
+            np.add(keys, answers, out=keys, casting="unsafe")
+        return keys, whole, True
     span = 1
     for answers in codes:
         if span * n_labels >= 2**63:
             # More patterns are possible than a word can hold: number those that occur and go on from there.
             different, numbers = np.unique(keys, return_inverse=True)
-            keys, span = numbers.astype(kind), len(different)
-        keys = keys * kind(n_labels) + answers.astype(kind)
+            keys, span = numbers.astype(np.uint64), len(different)
+        keys = keys * np.uint64(n_labels) + answers.astype(np.uint64)
         span *= n_labels
+    return keys, span, False
+
+
+def _digits(keys: NDArray[np.integer], n_labels: int, n_raters: int) -> IntArray:
+    """The codes behind plain keys: shape (key, rater)."""
+    result, rest = np.empty((len(keys), n_raters), dtype=np.int64), keys.astype(np.int64)
+    for rater in reversed(range(n_raters)):
+        rest, result[:, rater] = np.divmod(rest, n_labels)
+    return result
+
+
+def _grouped(codes: NDArray[np.integer], n_labels: int) -> tuple[IntArray, IntArray, NDArray[np.integer]]:
+    """The different columns of ``codes[rater, voxel]``, their counts, and the number of each voxel's column."""
+    keys, span, is_plain = _keys(codes, n_labels)
     if span <= _DENSE:
         counts = np.bincount(keys, minlength=span)
-        different = np.flatnonzero(counts)
+        different: NDArray[np.integer] = np.flatnonzero(counts)
         number = np.zeros(span, dtype=np.min_scalar_type(len(different)))
         number[different] = np.arange(len(different))
         pattern, counts = number[keys], counts[different]
     else:
-        _, pattern, counts = np.unique(keys, return_inverse=True, return_counts=True)
+        different, pattern, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    if is_plain:
+        return _digits(different, n_labels, len(codes)), counts.astype(np.int64), pattern
     example = np.zeros(len(counts), dtype=np.int64)
     example[pattern] = np.arange(codes.shape[1])
     return codes[:, example].T.astype(np.int64), counts.astype(np.int64), pattern
+
+
+def _counted(codes: NDArray[np.integer], n_labels: int) -> tuple[IntArray, IntArray]:
+    """The different columns of ``codes[rater, voxel]`` and their counts: sorted, which is quicker than numbered."""
+    keys, span, is_plain = _keys(codes, n_labels)
+    if span <= _DENSE or not is_plain:
+        return _grouped(codes, n_labels)[:2]
+    different, counts = np.unique(keys, return_counts=True)
+    return _digits(different, n_labels, len(codes)), counts.astype(np.int64)

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from scipy import linalg, optimize, stats
 from scipy.special import expit, logit, ndtri
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import mean_estimate
 from labelhub.numerics.proportions import proportion
 from labelhub.numerics.ratings import rating_matrix
@@ -59,6 +60,7 @@ class AdjustedScores:
     warnings: tuple[str, ...] = ()
 
 
+@checked
 def adjusted_accuracy(right: ArrayLike, *, level: float = 0.95, unit: str = "gold items") -> AdjustedScores:
     """Share of right answers as it would be on the average unit, by the two-parameter logistic model.
 
@@ -122,6 +124,7 @@ def adjusted_accuracy(right: ArrayLike, *, level: float = 0.95, unit: str = "gol
     return _scores(raw, adjusted, theta, np.where(used, b, NAN), a, known, (1.0, 1.0, NAN))
 
 
+@checked
 def adjusted_means(scores: ArrayLike, *, level: float = 0.95, unit: str = "items") -> AdjustedScores:
     """Mean continuous score (Dice, say) as it would be on the average unit: raters and units as random effects, REML.
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from scipy import ndimage
 from scipy.special import xlogy
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.geometry import Placed, PlacedMask
 from labelhub.numerics.object_merge import default_quorum, vote_map
 from labelhub.numerics.rasterise import union_of
@@ -31,6 +32,7 @@ VERSION = "1"
 Side: TypeAlias = Literal["extra", "missing"]
 
 
+@checked
 def vote_entropy(ratings: ArrayLike, categories: Sequence[float] | None = None) -> FloatArray:
     """The entropy of each unit's answers, 0 (all alike) to 1 (spread evenly over all possible categories).
 
@@ -71,6 +73,7 @@ class DisagreementMap:
         return np.asarray(-(xlogy(p, p) + xlogy(1 - p, 1 - p)) / np.log(2) + 0.0, dtype=np.float64)
 
 
+@checked
 def disagreement_map(masks: Sequence[Placed], *, n_raters: int | None = None) -> DisagreementMap:
     """How divided the raters are at each voxel, in the bounding box of all masks (beyond it they agree).
 
@@ -103,6 +106,47 @@ def disagreement_map(masks: Sequence[Placed], *, n_raters: int | None = None) ->
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SignedMap:
+    """``deviation[rater, voxel]``: 1 where a rater alone marked the voxel, -1 where alone they left it out, 0 with all.
+
+    It is the rater's vote less the share of the others who marked the voxel; ``origin`` places it.
+    """
+
+    deviation: FloatArray
+    origin: tuple[int, ...]
+
+
+@checked
+def signed_map(masks: Sequence[Placed]) -> SignedMap:
+    """Who adds and who leaves out what, at each voxel of the bounding box of all masks (beyond it nobody marked any).
+
+    Parameters
+    ----------
+    masks : sequence of Placed
+        One a rater, at least two, all 2-D or all 3-D; an empty mask is that of a rater who marked nothing.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than two masks, or they mix 2 and 3 dimensions.
+
+    Examples
+    --------
+    >>> from labelhub.numerics.geometry import PlacedMask
+    >>> one, wide = PlacedMask(np.ones((1, 1), dtype=bool), (0, 0)), PlacedMask(np.ones((1, 2), dtype=bool), (0, 0))
+    >>> signed_map([one, one, wide]).deviation[:, 0].tolist()
+    [[0.0, -0.5], [0.0, -0.5], [0.0, 1.0]]
+    """
+    if len(masks) < 2:
+        message = f"masks holds {len(masks)} masks; at least two are needed to tell who stands apart"
+        raise ValueError(message)
+    votes, origin = vote_map(masks)
+    frame = PlacedMask(votes > 0, origin)
+    own = np.stack([_in_frame(mask, frame) for mask in masks]).astype(np.float64)
+    return SignedMap(own - (votes - own) / (len(masks) - 1), origin)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class DisputedRegion:
     """A connected region where a mask and a reference differ.
 
@@ -119,6 +163,7 @@ class DisputedRegion:
     depth: float
 
 
+@checked
 def disputed_regions(
     mask: Placed, reference: Placed, *, tolerance: float = 0.0, spacing: Sequence[float] | None = None
 ) -> tuple[DisputedRegion, ...]:
@@ -177,6 +222,7 @@ def disputed_regions(
     return tuple(sorted(found, key=lambda one: (-one.size, one.origin, one.side)))
 
 
+@checked
 def disputed_regions_among(
     masks: Sequence[Placed], *, tolerance: float = 0.0, spacing: Sequence[float] | None = None
 ) -> tuple[DisputedRegion, ...]:

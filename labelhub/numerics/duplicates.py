@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from labelhub.numerics.arguments import checked, one_a_unit
 from labelhub.numerics.geometry import PlacedMask, mask_iou
 from labelhub.numerics.results import FloatArray, IntArray
 
@@ -74,6 +75,7 @@ def contour_fingerprint(points: ArrayLike, *, precision: float = PRECISION) -> s
     return hashlib.sha256(min(one.tobytes(), other.tobytes())).hexdigest()
 
 
+@checked
 def duplicate_contours(
     contours: Sequence[ArrayLike], raters: Sequence[int], *, precision: float = PRECISION
 ) -> tuple[Duplicate, ...]:
@@ -100,7 +102,7 @@ def duplicate_contours(
     seen: dict[str, list[int]] = {}
     found = []
     for position, contour in enumerate(contours):
-        if len(np.asarray(contour)) < MIN_VERTICES:
+        if len(one_a_unit(f"contours[{position}]", contour)) < MIN_VERTICES:
             continue
         alike = seen.setdefault(contour_fingerprint(contour, precision=precision), [])
         found += [
@@ -112,6 +114,7 @@ def duplicate_contours(
     return tuple(found)
 
 
+@checked
 def duplicate_masks(
     masks: Sequence[PlacedMask], raters: Sequence[int], *, least_iou: float = LEAST_IOU
 ) -> tuple[Duplicate, ...]:

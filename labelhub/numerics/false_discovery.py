@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import NAN, BoolArray, FloatArray, check_level
 
 METHOD = "Benjamini–Hochberg"
@@ -35,6 +36,7 @@ class Discoveries:
     version: str = VERSION
 
 
+@checked
 def discoveries(p_values: ArrayLike, *, rate: float = 0.05) -> Discoveries:
     """The findings among many tests, with at most ``rate`` of them false on average.
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import NAN, Estimate
 
 METHOD = "within-session slope of accuracy"
@@ -22,6 +23,7 @@ MIN_SESSIONS_FOR_CLUSTERS = 8
 ITEMS_A_STEP = 10
 
 
+@checked
 def sessions_of(times_s: Sequence[float], *, gap_s: float = 1800.0) -> NDArray[np.int64]:
     """Number the sessions of a person's work: a pause of more than ``gap_s`` seconds begins a new one.
 
@@ -46,6 +48,7 @@ def sessions_of(times_s: Sequence[float], *, gap_s: float = 1800.0) -> NDArray[n
     return np.concatenate(([0], np.cumsum(np.diff(times) > gap_s))).astype(np.int64)
 
 
+@checked
 def fatigue_slope(
     is_right: Sequence[float] | NDArray[np.generic],
     position: Sequence[int] | NDArray[np.generic],

@@ -23,8 +23,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.special import ndtr
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.decision_patterns import DecisionPatterns, decision_patterns
-from labelhub.numerics.mask_pair import LengthUnit, bounds, checked_spacing
+from labelhub.numerics.mask_pair import LengthUnit, bounds, check_masks, checked_spacing
+from labelhub.numerics.mean_outline import ROUNDING
 from labelhub.numerics.region_of_interest import marked_by_any, widened
 from labelhub.numerics.results import BoolArray, FloatArray
 from labelhub.numerics.signed_distances import signed_distance
@@ -65,6 +67,7 @@ class SimpleFusion:
         return np.asarray(self.patterns.spread(self.share), dtype=np.float64)
 
 
+@checked
 def simple_fusion(masks: Sequence[BoolArray], *, alpha: float = 1.0, max_iterations: int = 50) -> SimpleFusion:
     """The mask of several raters after those far worse than the others were dropped, one round after the other.
 
@@ -92,7 +95,7 @@ def simple_fusion(masks: Sequence[BoolArray], *, alpha: float = 1.0, max_iterati
     if not (math.isfinite(alpha) and alpha >= 0):
         message = f"alpha is {alpha!r}; a finite number of at least 0 is needed"
         raise ValueError(message)
-    _check_masks(masks)
+    check_masks(masks)
     patterns = decision_patterns(masks)
     marked = patterns.chosen(1).astype(np.float64)
     sizes = patterns.counts @ marked
@@ -142,7 +145,7 @@ class FusedShape:
     def mask(self) -> BoolArray:
         """The voxels inside the consensus outline."""
         result = np.zeros(self.shape, dtype=bool)
-        result[self.box] = self.distance < 0
+        result[self.box] = self.distance < -ROUNDING
         return result
 
     def probability(self) -> FloatArray:
@@ -152,6 +155,7 @@ class FusedShape:
         return result
 
 
+@checked
 def shape_average(
     masks: Sequence[BoolArray], *, average: Average = "median", spacing_mm: Sequence[float] | None = None
 ) -> FusedShape:
@@ -182,9 +186,6 @@ def shape_average(
     >>> shape_average(masks).mask().sum(), shape_average(masks, average="mean").mask().sum()
     (np.int64(6), np.int64(6))
     """
-    if average not in ("mean", "median"):
-        message = f"average is {average!r}; allowed are 'mean' and 'median'"
-        raise ValueError(message)
     stack = distance_stack(masks, spacing_mm, np.zeros(len(masks)))
     reduced = np.mean if average == "mean" else np.median
     weights = stack.is_drawn / max(int(stack.is_drawn.sum()), 1)
@@ -224,7 +225,7 @@ def distance_stack(
 
     ``is_present`` says whether at least half of the raters drew anything.
     """
-    _check_masks(masks)
+    check_masks(masks)
     spacing = checked_spacing(spacing_mm, masks[0].ndim)
     steps = tuple(step for step, length in zip(spacing, masks[0].shape, strict=True) if length > 1) or spacing
     patterns = decision_patterns(masks)
@@ -232,7 +233,7 @@ def distance_stack(
     left_out = np.flatnonzero(~is_drawn)
     warnings = (f"rater {', '.join(map(str, left_out))} drew nothing and has no outline",) if len(left_out) else ()
     is_present = 2 * int(is_drawn.sum()) >= len(masks) and bool(is_drawn.any())
-    half_step = min(steps) / 2
+    half = half_step(masks[0].shape, spacing_mm)
     unit: LengthUnit = "px" if spacing_mm is None else "mm"
     shape = masks[0].shape
     found = bounds(marked_by_any(patterns, 0)) if is_present else None
@@ -240,7 +241,7 @@ def distance_stack(
         nowhere = tuple(slice(0, 0) for _ in shape)
         none = np.zeros((0,) * (len(shape) + 1))
         return DistanceStack(
-            none, nowhere, shape, is_drawn, is_present=False, half_step=half_step, unit=unit, warnings=warnings
+            none, nowhere, shape, is_drawn, is_present=False, half_step=half, unit=unit, warnings=warnings
         )
     reach = float(np.abs(offsets[is_drawn]).max(initial=0.0))
     box = tuple(
@@ -254,8 +255,14 @@ def distance_stack(
         if is_one
     ]
     return DistanceStack(
-        np.stack(drawn), box, shape, is_drawn, is_present=True, half_step=half_step, unit=unit, warnings=warnings
+        np.stack(drawn), box, shape, is_drawn, is_present=True, half_step=half, unit=unit, warnings=warnings
     )
+
+
+def half_step(shape: tuple[int, ...], spacing_mm: Sequence[float] | None) -> float:
+    """Half the smallest step of a grid along its axes longer than 1."""
+    spacing = checked_spacing(spacing_mm, len(shape))
+    return min([step for step, length in zip(spacing, shape, strict=True) if length > 1] or spacing) / 2
 
 
 def empty_shape(stack: DistanceStack, weights: FloatArray) -> FusedShape:
@@ -268,15 +275,3 @@ def empty_shape(stack: DistanceStack, weights: FloatArray) -> FusedShape:
 def _weighted_share(marked: FloatArray, weights: FloatArray) -> FloatArray:
     total = float(weights.sum())
     return np.asarray(marked @ weights / total if total else marked.mean(axis=1))
-
-
-def _check_masks(masks: Sequence[BoolArray]) -> None:
-    if len(masks) == 0:
-        message = "masks is empty; at least one rater's mask is needed"
-        raise ValueError(message)
-    for number, mask in enumerate(masks):
-        if mask.dtype != np.bool_ or mask.shape != masks[0].shape:
-            message = (
-                f"rater {number} has dtype {mask.dtype} and shape {mask.shape}; boolean masks on one grid are needed"
-            )
-            raise ValueError(message)

@@ -23,8 +23,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from labelhub.numerics.fusion import FusedShape, distance_stack, empty_shape
-from labelhub.numerics.mask_pair import mask_pair
+from labelhub.numerics.arguments import checked
+from labelhub.numerics.fusion import FusedShape, distance_stack, empty_shape, half_step
+from labelhub.numerics.mask_pair import check_masks, mask_pair
+from labelhub.numerics.mean_outline import mean_outline_mask
 from labelhub.numerics.results import NAN, BoolArray, FloatArray, check_level
 from labelhub.numerics.surface_offset import surface_offsets
 
@@ -87,6 +89,7 @@ class CalibrationDecision:
     version: str = VERSION
 
 
+@checked
 def rater_offsets(cases: Sequence[GoldCase], *, level: float = 0.95) -> tuple[RaterOffset, ...]:
     """Every rater's offset on gold, label by label.
 
@@ -118,6 +121,7 @@ def rater_offsets(cases: Sequence[GoldCase], *, level: float = 0.95) -> tuple[Ra
     return tuple(replace(one, p_adjusted=float(p)) for one, p in zip(found, adjusted, strict=True))
 
 
+@checked
 def calibrated_fusion(
     masks: Sequence[BoolArray],
     offsets: Sequence[RaterOffset],
@@ -147,14 +151,59 @@ def calibrated_fusion(
     >>> int(calibrated_fusion([truth, large], offsets).mask().sum())
     100
     """
+    return _fused(masks, *_known(masks, offsets), spacing_mm)
+
+
+@checked
+def calibrated_mask(
+    masks: Sequence[BoolArray],
+    offsets: Sequence[RaterOffset],
+    *,
+    spacing_mm: Sequence[float] | None = None,
+) -> BoolArray:
+    """The mask of :func:`calibrated_fusion` alone, which is much quicker where raters mostly agree.
+
+    Parameters
+    ----------
+    masks, offsets, spacing_mm
+        As there.
+
+    Examples
+    --------
+    >>> truth, large = np.zeros((30, 30), dtype=bool), np.zeros((30, 30), dtype=bool)
+    >>> truth[10:20, 10:20] = large[8:22, 8:22] = True
+    >>> offsets = rater_offsets([GoldCase(truth, [truth, large], patient) for patient in "abcde"])
+    >>> int(calibrated_mask([truth, large], offsets).sum())
+    100
+    """
+    check_masks(masks)
+    shift, noise = _known(masks, offsets)
+    is_drawn = np.array([bool(mask.any()) for mask in masks])
+    if not is_drawn.any() or 2 * int(is_drawn.sum()) < len(masks):
+        return np.zeros(masks[0].shape, dtype=np.bool_)
+    drawn = [mask for mask, is_one in zip(masks, is_drawn, strict=True) if is_one]
+    weights, _ = _weights(noise[is_drawn], half_step(masks[0].shape, spacing_mm))
+    return mean_outline_mask(drawn, weights, shift[is_drawn], spacing_mm=spacing_mm)
+
+
+def _known(masks: Sequence[BoolArray], offsets: Sequence[RaterOffset]) -> tuple[FloatArray, FloatArray]:
+    """Offset and noise of each mask's rater."""
     shift = np.array([one.offset for one in offsets], dtype=np.float64)
     noise = np.array([one.noise for one in offsets], dtype=np.float64)
     if len(offsets) != len(masks) or not (np.isfinite(shift).all() and np.isfinite(noise).all()):
         message = f"offsets has {len(offsets)} for {len(masks)} masks; each mask needs one with a value"
         raise ValueError(message)
-    return _fused(masks, shift, noise, spacing_mm)
+    return shift, noise
 
 
+def _weights(noise: FloatArray, half: float) -> tuple[FloatArray, float]:
+    """Weights that add up to 1, and the precision of all together."""
+    precision = 1 / (noise**2 + half**2)
+    total = float(precision.sum())
+    return precision / total, total
+
+
+@checked
 def decide_calibration(cases: Sequence[GoldCase], *, level: float = 0.95) -> tuple[CalibrationDecision, ...]:
     """For each label whether calibrated fusion is to be used, by the rule of this module.
 
@@ -234,9 +283,9 @@ def _fused(
     masks: Sequence[BoolArray], shift: FloatArray, noise: FloatArray, spacing_mm: Sequence[float] | None
 ) -> FusedShape:
     stack = distance_stack(masks, spacing_mm, shift)
-    precision = np.where(stack.is_drawn, 1 / (noise**2 + stack.half_step**2), 0.0)
-    total = float(precision.sum())
-    weights = precision / total if total else precision
+    weights, total = np.zeros(len(masks)), 0.0
+    if stack.is_drawn.any():
+        weights[stack.is_drawn], total = _weights(noise[stack.is_drawn], stack.half_step)
     if not stack.is_present:
         return empty_shape(stack, weights)
     distance = np.tensordot(weights[stack.is_drawn], stack.distances, axes=1)

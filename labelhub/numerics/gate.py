@@ -12,12 +12,15 @@ Aroian LA (1968) Sequential analysis, direct method. Technometrics 10:125-132 (e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.proportions import proportion
-from labelhub.numerics.results import NAN, BoolArray, Estimate, FloatArray, IntArray
+from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray
 from labelhub.numerics.sequential import DRIFT_LIMIT, SprtPlan
 
 METHOD = "gate"
@@ -32,7 +35,7 @@ class SprtBehaviour:
 
     ``pauses`` and ``clears`` add up to 1; ``mean_n`` and ``median_n`` count gold units until the verdict.
     ``decided[n]`` is the chance of a verdict within ``n`` gold units, shape (longest test + 1,), 0 at 0 and 1 at the end;
-    ``paused[n]`` that of a pause.
+    ``paused[n]`` that of a pause. Where it was played and not counted, ``n_played`` says with how many raters.
     """
 
     accuracy: float
@@ -44,9 +47,11 @@ class SprtBehaviour:
     decided: FloatArray
     paused: FloatArray
     method: str = "exact, by counting paths"
+    n_played: int = 0
     version: str = VERSION
 
 
+@checked
 def sprt_behaviour(accuracy: float, plan: SprtPlan | None = None) -> SprtBehaviour:
     """How often the test pauses a rater of this accuracy, and after how many gold units; nothing is simulated.
 
@@ -111,6 +116,7 @@ class GateBehaviour:
     version: str = VERSION
 
 
+@checked
 def gate_behaviour(
     accuracy: float,
     rng: np.random.Generator,
@@ -151,12 +157,15 @@ def gate_behaviour(
         message = f"n_gold is {n_gold}, n_raters {n_raters}, drift_limit {drift_limit}; all must be above 0"
         raise ValueError(message)
     chosen = SprtPlan() if plan is None else plan
-    state = _Gate(n_raters, chosen, drift_limit)
-    for unit in range(1, n_gold + 1):
-        state.meet(rng.random(n_raters) < accuracy, unit)
+    bounds = Bounds(chosen.pause_at, chosen.clear_at, _TRUNCATION * chosen.fixed_n, drift_limit)
+
+    def answers(source: np.random.Generator, n: int) -> FloatArray:
+        return np.where(source.random(n) < accuracy, chosen.step_right, chosen.step_wrong)
+
+    state = _play(answers, bounds, rng, n_gold, n_raters)
     paused = state.paused_at > 0
     mean_gold = float(state.paused_at[paused].mean()) if paused.any() else NAN
-    share = proportion(int(paused.sum()), n_raters, unit="simulated raters", method="paused by the whole gate")
+    share = _share_paused(state)
     return GateBehaviour(
         accuracy, share, mean_gold, float(state.alarms.mean()), float(state.tests.mean()), n_gold, n_raters, chosen,
         drift_limit,
@@ -180,6 +189,7 @@ class WorkNeeded:
     version: str = VERSION
 
 
+@checked
 def work_until_decision(
     accuracy: float,
     rng: np.random.Generator,
@@ -212,7 +222,13 @@ def work_until_decision(
     if exam < 0 or not 0 < share <= 1:
         message = f"exam is {exam} and share {share}; at least 0, and above 0 up to 1"
         raise ValueError(message)
-    found = sprt_behaviour(accuracy, plan)
+    return work_of(sprt_behaviour(accuracy, plan), rng, exam=exam, share=share, n_raters=n_raters)
+
+
+def work_of(
+    found: SprtBehaviour, rng: np.random.Generator, *, exam: int = 0, share: float = 0.20, n_raters: int = 20_000
+) -> WorkNeeded:
+    """As :func:`work_until_decision`, for a test whose behaviour is known, whatever test it is."""
     lengths = np.searchsorted(found.decided, rng.random(n_raters) * found.decided[-1], side="left")
     beyond = np.maximum(lengths - exam, 0)
     # Of a sequence of tasks that are gold at random, the one that is the k-th gold: k plus what came between.
@@ -220,33 +236,104 @@ def work_until_decision(
     between = beyond > 0
     tasks[between] += rng.negative_binomial(beyond[between], share)
     return WorkNeeded(
-        accuracy, found.median_n, int(np.searchsorted(found.decided, 0.9 - 1e-12)),
+        found.accuracy, found.median_n, int(np.searchsorted(found.decided, 0.9 - 1e-12)),
         int(np.ceil(np.median(tasks))), int(np.ceil(np.quantile(tasks, 0.9))), n_raters,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where a test pauses and clears, after how many units it is cut, and where the watch after it alarms."""
+
+    pause_at: float
+    clear_at: float
+    longest: int
+    drift_limit: float = DRIFT_LIMIT
+
+
+# What one gold unit adds to the log likelihood ratio of each of n raters.
+DrawSteps: TypeAlias = Callable[[np.random.Generator, int], FloatArray]
+
+
+def played_test(
+    draw: DrawSteps, bounds: Bounds, rng: np.random.Generator, *, level: float, n_raters: int = 5000
+) -> SprtBehaviour:
+    """One cut test, played: for steps of any kind, where paths cannot be counted.
+
+    Parameters
+    ----------
+    draw : callable
+        Given a generator and n, what one gold unit adds to the ratio of each of n raters.
+    bounds : Bounds
+    rng : numpy.random.Generator
+    level : float
+        What the raters are like (share right, mean credit): stated with the result, used for nothing.
+    n_raters : int
+
+    Examples
+    --------
+    >>> always = played_test(lambda rng, n: np.full(n, 1.0), Bounds(4.5, -2.3, 140), np.random.default_rng(0), level=0.0)
+    >>> always.pauses, always.median_n
+    (1.0, 5)
+    """
+    ratio, ended, is_pause = np.zeros(n_raters), np.zeros(n_raters, dtype=np.int64), np.zeros(n_raters, dtype=bool)
+    middle = (bounds.pause_at + bounds.clear_at) / 2
+    for unit in range(1, bounds.longest + 1):
+        is_open = ended == 0
+        ratio = np.where(is_open, ratio + draw(rng, n_raters), ratio)
+        is_cut = unit == bounds.longest
+        pause = is_open & ((ratio >= bounds.pause_at) | (is_cut & (ratio > middle)))
+        done = pause | (is_open & ((ratio <= bounds.clear_at) | is_cut))
+        ended[done], is_pause[pause] = unit, True
+    counts = np.bincount(ended, minlength=bounds.longest + 1)
+    pauses = np.bincount(ended[is_pause], minlength=bounds.longest + 1)
+    decided, paused = counts.cumsum() / n_raters, pauses.cumsum() / n_raters
+    cut = float(((ended == bounds.longest) & (ratio < bounds.pause_at) & (ratio > bounds.clear_at)).mean())
+    return SprtBehaviour(
+        level, float(paused[-1]), float(1 - paused[-1]), float(ended.mean()), int(np.searchsorted(decided, 0.5 - 1e-12)),
+        cut, decided, paused, method="played", n_played=n_raters,
+    )  # fmt: skip
+
+
+def played_gate(
+    draw: DrawSteps, bounds: Bounds, rng: np.random.Generator, *, n_gold: int = 200, n_raters: int = 5000
+) -> Estimate:
+    """The share paused by the whole gate within ``n_gold`` units: test, watch, new test on an alarm; steps of any kind."""
+    return _share_paused(_play(draw, bounds, rng, n_gold, n_raters))
+
+
+def _play(draw: DrawSteps, bounds: Bounds, rng: np.random.Generator, n_gold: int, n_raters: int) -> _Gate:
+    state = _Gate(n_raters, bounds)
+    for unit in range(1, n_gold + 1):
+        state.meet(draw(rng, n_raters), unit)
+    return state
+
+
+def _share_paused(state: _Gate) -> Estimate:
+    n = len(state.paused_at)
+    return proportion(int((state.paused_at > 0).sum()), n, unit="simulated raters", method="paused by the whole gate")
 
 
 class _Gate:
     """Every rater's place in the gate: in a test, or watched, or paused."""
 
-    def __init__(self, n: int, plan: SprtPlan, drift_limit: float) -> None:
-        self.plan, self.drift_limit = plan, drift_limit
+    def __init__(self, n: int, bounds: Bounds) -> None:
+        self.bounds = bounds
         self.is_tested = np.ones(n, dtype=bool)
         self.ratio, self.n_in_test = np.zeros(n), np.zeros(n, dtype=np.int64)
         self.paused_at, self.alarms = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self.tests: IntArray = np.ones(n, dtype=np.int64)
-        self.limit = _TRUNCATION * plan.fixed_n
 
-    def meet(self, is_right: BoolArray, unit: int) -> None:
-        plan, is_open = self.plan, self.paused_at == 0
+    def meet(self, step: FloatArray, unit: int) -> None:
+        bounds, is_open = self.bounds, self.paused_at == 0
         tested, watched = is_open & self.is_tested, is_open & ~self.is_tested
-        step = np.where(is_right, plan.step_right, plan.step_wrong)
         self.ratio = np.where(watched, np.maximum(self.ratio + step, 0.0), np.where(tested, self.ratio + step, 0.0))
         self.n_in_test += tested
-        is_cut = tested & (self.n_in_test >= self.limit)
-        middle = (plan.pause_at + plan.clear_at) / 2
-        pause = tested & ((self.ratio >= plan.pause_at) | (is_cut & (self.ratio > middle)))
-        clear = tested & ~pause & ((self.ratio <= plan.clear_at) | is_cut)
-        alarm = watched & (self.ratio >= self.drift_limit)
+        is_cut = tested & (self.n_in_test >= bounds.longest)
+        middle = (bounds.pause_at + bounds.clear_at) / 2
+        pause = tested & ((self.ratio >= bounds.pause_at) | (is_cut & (self.ratio > middle)))
+        clear = tested & ~pause & ((self.ratio <= bounds.clear_at) | is_cut)
+        alarm = watched & (self.ratio >= bounds.drift_limit)
         self.paused_at[pause] = unit
         self.alarms += alarm
         self.tests += alarm
@@ -255,6 +342,7 @@ class _Gate:
         self.n_in_test[clear | alarm] = 0
 
 
+@checked
 def naive_rule_pauses(
     accuracy: float,
     rng: np.random.Generator,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.ratings import rating_matrix
 from labelhub.numerics.results import NAN, FloatArray, IntArray
 
@@ -43,6 +44,7 @@ class NumberConsensus:
     version: str = VERSION
 
 
+@checked
 def number_consensus(values: ArrayLike, *, tolerance: float = 1e-8, max_iterations: int = 500) -> NumberConsensus:
     """The value of each unit, and how much each rater scatters, by expectation and maximisation.
 

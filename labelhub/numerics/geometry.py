@@ -19,6 +19,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 
 METHOD = "shape similarity"
@@ -45,6 +46,7 @@ class PlacedMask:
     origin: tuple[int, ...]
 
 
+@checked
 def box_iou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     """Intersection over union of boxes ``(x0, y0, x1, y1)``: shape (first, second); 0 where both areas are 0.
 
@@ -63,6 +65,7 @@ def box_iou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     return _ratio(overlap, union)
 
 
+@checked
 def box_giou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     """Generalised IoU, -1 to 1: IoU less the share of the enclosing box that is covered by neither (Rezatofighi 2019).
 
@@ -79,6 +82,7 @@ def box_giou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     return np.asarray(iou - empty, dtype=np.float64)
 
 
+@checked
 def keypoint_similarity(
     first: ArrayLike,
     second: ArrayLike,
@@ -135,6 +139,7 @@ def keypoint_similarity(
     return float(np.exp(-squared[used] / (2 * area * spread[used] ** 2)).mean())
 
 
+@checked
 def point_similarity(first: ArrayLike, second: ArrayLike, tolerance: float, spacing: ArrayLike = 1.0) -> FloatArray:
     """Closeness of single points: 1 where they coincide, falling in a line to 0 at ``tolerance`` apart.
 
@@ -167,6 +172,7 @@ def point_similarity(first: ArrayLike, second: ArrayLike, tolerance: float, spac
     return np.asarray(np.clip(1 - np.sqrt((gap**2).sum(axis=2)) / tolerance, 0.0, 1.0), dtype=np.float64)
 
 
+@checked
 def mask_iou(first: Sequence[Placed], second: Sequence[Placed]) -> FloatArray:
     """Intersection over union of placed masks, 2-D or 3-D: shape (first, second); 0 where both are empty.
 
@@ -181,6 +187,7 @@ def mask_iou(first: Sequence[Placed], second: Sequence[Placed]) -> FloatArray:
     return _ratio(overlap, union)
 
 
+@checked
 def mask_dice(first: Sequence[Placed], second: Sequence[Placed]) -> FloatArray:
     """Dice of placed masks, 2-D or 3-D: shape (first, second); 0 where both are empty (see ``overlap`` for NaN rules).
 

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit
 
 from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.class_posterior import (
     ClassPosterior,
     checked_answers,
@@ -45,6 +46,7 @@ class Glad(ClassPosterior):
     n_answers: IntArray
 
 
+@checked
 def glad(
     ratings: ArrayLike | Answers,
     *,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import NAN, FloatArray, check_level
 
 METHOD = "gold leak"
@@ -48,6 +49,7 @@ class GoldLeak:
     version: str = VERSION
 
 
+@checked
 def gold_leak(
     rank: ArrayLike,
     is_right: ArrayLike,

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import FloatArray
 from labelhub.numerics.sequential import Verdict
 
@@ -75,6 +76,7 @@ class GradedSprt:
     version: str = VERSION
 
 
+@checked
 def sprt_by_difficulty(
     is_right: ArrayLike, chance_if_good: ArrayLike, chance_if_bad: ArrayLike, rates: ErrorRates | None = None
 ) -> GradedSprt:
@@ -105,6 +107,14 @@ def sprt_by_difficulty(
     ('pause', 'continue')
     """
     used = ErrorRates() if rates is None else rates
+    steps = steps_by_difficulty(is_right, chance_if_good, chance_if_bad)
+    if not len(steps):
+        return decide_on_steps(steps, math.nan, used)
+    return decide_on_steps(steps, fixed_size_by_difficulty(chance_if_good, chance_if_bad, used), used)
+
+
+def steps_by_difficulty(is_right: ArrayLike, chance_if_good: ArrayLike, chance_if_bad: ArrayLike) -> FloatArray:
+    """What each answer adds to the log likelihood ratio of :func:`sprt_by_difficulty`: shape (unit,). Raises as it does."""
     answers = np.asarray(is_right)
     good, bad = np.asarray(chance_if_good, dtype=np.float64), np.asarray(chance_if_bad, dtype=np.float64)
     if answers.ndim != 1 or not np.isin(answers, (0, 1)).all() or not answers.shape == good.shape == bad.shape:
@@ -113,15 +123,18 @@ def sprt_by_difficulty(
     if not ((bad > 0) & (bad < good) & (good < 1)).all():
         message = f"chance_if_bad is {bad.tolist()} and chance_if_good {good.tolist()}; 0 < bad < good < 1 is needed"
         raise ValueError(message)
-    steps = np.where(answers.astype(bool), np.log(bad / good), np.log((1 - bad) / (1 - good)))
-    if not len(steps):
-        return _decided(steps, math.nan, used)
+    return np.where(answers.astype(bool), np.log(bad / good), np.log((1 - bad) / (1 - good)))
+
+
+def fixed_size_by_difficulty(chance_if_good: ArrayLike, chance_if_bad: ArrayLike, rates: ErrorRates) -> int:
+    """How many units like these a test of fixed size with the same errors needs (normal approximation)."""
+    good, bad = np.asarray(chance_if_good, dtype=np.float64), np.asarray(chance_if_bad, dtype=np.float64)
     # A unit's worth is the squared distance of the two chances over their variance; n units of the mean worth decide.
     variance = (good * (1 - good) + bad * (1 - bad)) / 2
-    worth = float(np.mean((good - bad) ** 2 / variance))
-    return _decided(steps, math.ceil(used.reach**2 / worth), used)
+    return math.ceil(rates.reach**2 / float(np.mean((good - bad) ** 2 / variance)))
 
 
+@checked
 def sprt_of_scores(
     scores: ArrayLike, *, good: float, bad: float, spread: float, rates: ErrorRates | None = None
 ) -> GradedSprt:
@@ -149,6 +162,12 @@ def sprt_of_scores(
     'pause'
     """
     used = ErrorRates() if rates is None else rates
+    steps = steps_of_scores(scores, good=good, bad=bad, spread=spread)
+    return decide_on_steps(steps, fixed_size_of_scores(good=good, bad=bad, spread=spread, rates=used), used)
+
+
+def steps_of_scores(scores: ArrayLike, *, good: float, bad: float, spread: float) -> FloatArray:
+    """What each score adds to the log likelihood ratio of :func:`sprt_of_scores`: shape (unit,). Raises as it does."""
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
         message = f"scores has shape {values.shape}; one finite number a gold unit is needed"
@@ -156,10 +175,15 @@ def sprt_of_scores(
     if not (bad < good and spread > 0 and math.isfinite(good - bad + spread)):
         message = f"good is {good}, bad {bad} and spread {spread}; bad < good and spread above 0 are needed"
         raise ValueError(message)
-    steps = (good - bad) / spread**2 * ((good + bad) / 2 - values)
-    return _decided(steps, math.ceil((used.reach * spread / (good - bad)) ** 2), used)
+    return np.asarray((good - bad) / spread**2 * ((good + bad) / 2 - values), dtype=np.float64)
 
 
+def fixed_size_of_scores(*, good: float, bad: float, spread: float, rates: ErrorRates) -> int:
+    """How many scores a test of fixed size with the same errors needs."""
+    return math.ceil((rates.reach * spread / (good - bad)) ** 2)
+
+
+@checked
 def mask_credit(dice: ArrayLike, reader_dice: Sequence[ArrayLike]) -> FloatArray:
     """Credit of 0 to 1 for each gold mask, measured by what reference readers reach with each other on that unit.
 
@@ -192,7 +216,16 @@ def mask_credit(dice: ArrayLike, reader_dice: Sequence[ArrayLike]) -> FloatArray
     return np.asarray(np.clip((reached - top + CREDIT_SPAN) / CREDIT_SPAN, 0.0, 1.0), dtype=np.float64)
 
 
-def _decided(steps: FloatArray, fixed_n: float, rates: ErrorRates) -> GradedSprt:
+def decide_on_steps(steps: FloatArray, fixed_n: float, rates: ErrorRates) -> GradedSprt:
+    """Runs the test over what each unit adds to the log likelihood ratio; at twice ``fixed_n`` units the nearer bound decides.
+
+    ``fixed_n`` belongs to the test as it was planned, not to the units met so far: NaN is a test that is never cut.
+
+    Examples
+    --------
+    >>> decide_on_steps(np.array([2.5, 2.5]), 10, ErrorRates()).verdict
+    'pause'
+    """
     limit = len(steps) + 1 if math.isnan(fixed_n) else _TRUNCATION * int(fixed_n)
     ratio = np.cumsum(steps)[:limit]
     reached = np.nonzero((ratio >= rates.pause_at) | (ratio <= rates.clear_at))[0]

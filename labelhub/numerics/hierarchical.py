@@ -31,6 +31,7 @@ from scipy import sparse
 from scipy.special import expit, gammaln, logit, zeta
 
 from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.class_posterior import checked_answers, softmax_rows, vote_shares, without_unanswered
 from labelhub.numerics.dawid_skene import DawidSkene, answers_log_likelihood, doubts
 from labelhub.numerics.ratings import category_codes
@@ -62,6 +63,7 @@ class HierarchicalDawidSkene(DawidSkene):
     log_predictive: float
 
 
+@checked
 def hierarchical_dawid_skene(
     ratings: ArrayLike | Answers,
     *,

@@ -18,6 +18,7 @@ from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.matching import match_pair
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 
@@ -57,6 +58,7 @@ class InstanceMatch:
     iou: FloatArray
 
 
+@checked
 def components(mask: BoolArray) -> IntArray:
     """The connected pieces of a mask as numbers from 1 on, 0 outside; voxels that touch at a corner are connected.
 
@@ -67,10 +69,14 @@ def components(mask: BoolArray) -> IntArray:
     >>> components(np.array([[True, False], [False, True]])).tolist()
     [[1, 0], [0, 1]]
     """
+    if mask.dtype.kind not in "biuf":
+        message = f"mask has dtype {mask.dtype}; an array of True and False is needed"
+        raise ValueError(message)
     labels, _ = ndimage.label(mask, structure=np.ones((3,) * mask.ndim))
     return np.asarray(labels, dtype=np.int64)
 
 
+@checked
 def instance_overlaps(first: IntArray, second: IntArray) -> InstanceOverlaps:
     """Sizes and shared voxels of the objects of two images on one grid; 0 is background.
 
@@ -108,6 +114,7 @@ def instance_overlaps(first: IntArray, second: IntArray) -> InstanceOverlaps:
     return InstanceOverlaps(*(part.astype(np.int64) for part in parts))
 
 
+@checked
 def match_instances(overlaps: InstanceOverlaps, threshold: float) -> InstanceMatch:
     """The one-to-one matching with the greatest total IoU among pairs with an IoU of at least ``threshold``.
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, bootstrap_interval
 from labelhub.numerics.ratings import rating_matrix
 from labelhub.numerics.results import NAN, Estimate, FloatArray, Interval, check_level, undefined
@@ -55,6 +56,7 @@ class IntraclassCorrelation:
     n_raters: float
 
 
+@checked
 def intraclass_correlation(
     ratings: ArrayLike,
     form: Form = "ICC(2,1)",
@@ -99,9 +101,6 @@ def intraclass_correlation(
     """
     check_level(level)
     model = form[4:5]
-    if form not in {f"ICC({number},{size})" for number in _MODELS for size in ("1", "k")}:
-        message = f"form is {form!r}; allowed are 'ICC(1,1)', 'ICC(2,1)', 'ICC(3,1)' and the same with k"
-        raise ValueError(message)
     matrix = rating_matrix(ratings)
     present = ~np.isnan(matrix)
     enough = 2 if model == "1" else max(2, matrix.shape[1])

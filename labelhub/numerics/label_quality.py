@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import NAN, BoolArray, FloatArray, IntArray
 
 METHOD = "label quality"
@@ -26,6 +27,7 @@ VERSION = "1"
 TEMPERATURE = 0.1
 
 
+@checked
 def softmin_score(given_probability: ArrayLike, *, temperature: float = TEMPERATURE) -> float:
     """The quality of a labeled image or region: close to the worst pixels' quality, however many good ones there are.
 
@@ -84,6 +86,7 @@ class SuspectRegions:
     version: str = VERSION
 
 
+@checked
 def suspect_regions(given_probability: ArrayLike, *, below: float = 0.1, min_voxels: int = 10) -> SuspectRegions:
     """Connected regions where the given label is improbable, for a reviewer to look at: most summed doubt (1 - x) first.
 
@@ -188,6 +191,7 @@ class ConfidentJoint:
     version: str = VERSION
 
 
+@checked
 def confident_joint(given: ArrayLike, probabilities: ArrayLike) -> ConfidentJoint:
     """How many labels of each class are probably another class: a unit counts for a class that it reaches as units of it do.
 

@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import FloatArray
 
 METHOD = "expected value of an answer"
@@ -45,6 +46,7 @@ def settling_loss(posterior: ArrayLike, *, losses: ArrayLike | None = None) -> F
     return np.asarray((table @ _losses(losses, table.shape[1])).min(axis=1), dtype=np.float64)
 
 
+@checked
 def value_of_answers(
     posterior: ArrayLike, confusions: Sequence[ArrayLike], *, losses: ArrayLike | None = None
 ) -> FloatArray:
@@ -93,6 +95,7 @@ def value_of_answers(
     return np.asarray(np.maximum((table @ cost).min(axis=1) - after, 0.0), dtype=np.float64)
 
 
+@checked
 def values_by_rater(posterior: ArrayLike, confusion: ArrayLike, *, losses: ArrayLike | None = None) -> FloatArray:
     """The myopic value of one answer of every rater for every unit: shape (unit, rater).
 
@@ -139,6 +142,7 @@ class StoppingRule:
             raise ValueError(message)
 
 
+@checked
 def next_steps(posterior: ArrayLike, n_answers: ArrayLike, rule: StoppingRule | None = None) -> NDArray[np.str_]:
     """For each unit "stop" (it is settled), "ask" for one more answer, or "review" (enough was asked).
 

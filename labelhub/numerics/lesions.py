@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.instances import components, instance_overlaps, match_instances
 from labelhub.numerics.mask_pair import EdgeCase, LengthUnit, mask_pair
 from labelhub.numerics.results import NAN, BoolArray
@@ -62,6 +63,7 @@ class LesionMatch:
         return float(sum(self.volumes_only_second))
 
 
+@checked
 def lesion_f1(
     first: BoolArray,
     second: BoolArray,

@@ -19,6 +19,7 @@ import numpy as np
 from scipy import stats
 
 from labelhub.numerics.alpha import krippendorff_alpha
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling
 from labelhub.numerics.matching import cluster_objects, stack_found
 from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, undefined
@@ -69,6 +70,7 @@ def object_table(items: Sequence[ItemObjects], threshold: float) -> FloatArray:
     return stack_found(_tables(items, threshold))
 
 
+@checked
 def alpha_curve(
     items: Sequence[ItemObjects],
     thresholds: Sequence[float] = THRESHOLDS,
@@ -160,6 +162,7 @@ class LocalisationThreshold:
     reason: str | None = None
 
 
+@checked
 def localisation_threshold(items: Sequence[ItemObjects]) -> LocalisationThreshold:
     """The threshold at which to match, from the data in place of a fixed .5.
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.special import digamma
 
 from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.class_posterior import ClassPosterior, checked_answers, softmax_rows, without_unanswered
 from labelhub.numerics.results import FloatArray
 
@@ -37,6 +38,7 @@ class Mace(ClassPosterior):
     n_restarts: int
 
 
+@checked
 def mace(
     ratings: ArrayLike | Answers,
     *,

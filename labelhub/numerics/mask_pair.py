@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.geometry import Placed, PlacedMask
 from labelhub.numerics.results import NAN, BoolArray
 
@@ -69,6 +70,7 @@ class MaskPair:
         return 0.0 if self.is_one_empty else value
 
 
+@checked
 def mask_pair(first: BoolArray, second: BoolArray, spacing_mm: Sequence[float] | None = None) -> MaskPair:
     """Two whole masks on one grid, ready for comparison.
 
@@ -164,6 +166,19 @@ def bounds(mask: BoolArray) -> tuple[slice, ...] | None:
         box.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
         rest = np.asarray(rest[box[-1]].any(axis=0))
     return tuple(box)
+
+
+def check_masks(masks: Sequence[BoolArray]) -> None:
+    """Raise ``ValueError`` unless there are masks, all boolean and on one grid."""
+    if len(masks) == 0:
+        message = "masks is empty; at least one rater's mask is needed"
+        raise ValueError(message)
+    for number, mask in enumerate(masks):
+        if mask.dtype != np.bool_ or mask.shape != masks[0].shape:
+            message = (
+                f"rater {number} has dtype {mask.dtype} and shape {mask.shape}; boolean masks on one grid are needed"
+            )
+            raise ValueError(message)
 
 
 def _checked_grid(

@@ -21,6 +21,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 
 METHOD = "one-to-one matching"
@@ -42,6 +43,7 @@ class PairMatch:
     threshold: float
 
 
+@checked
 def match_pair(similarity: ArrayLike, threshold: float) -> PairMatch:
     """The one-to-one matching of two raters' objects with the greatest total similarity above a threshold.
 
@@ -145,6 +147,7 @@ class Clusters:
         return np.asarray(padded[self.members], dtype=np.float64)
 
 
+@checked
 def cluster_objects(
     similarity: ArrayLike, raters: ArrayLike, threshold: float, *, n_raters: int | None = None
 ) -> Clusters:
@@ -203,6 +206,7 @@ def cluster_objects(
     return Clusters(cluster, members, threshold, method)
 
 
+@checked
 def stack_found(tables: Sequence[FloatArray]) -> FloatArray:
     """Rows of several items under each other, narrower tables filled with NaN: ``ratings[unit, rater]`` for all items.
 
@@ -211,6 +215,9 @@ def stack_found(tables: Sequence[FloatArray]) -> FloatArray:
     >>> stack_found([np.array([[1.0, 0.0]]), np.array([[1.0, 1.0, 1.0]])]).tolist()
     [[1.0, 0.0, nan], [1.0, 1.0, 1.0]]
     """
+    if any(table.ndim != 2 for table in tables):
+        message = f"tables have {[table.ndim for table in tables]} dimensions; each must have two, table[unit, rater]"
+        raise ValueError(message)
     width = max((table.shape[1] for table in tables), default=0)
     padded = [np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=np.nan) for table in tables]
     return np.concatenate(padded) if padded else np.empty((0, width))

@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import NAN, Estimate, Interval, check_level, undefined
 
 METHOD = "mean"
 VERSION = "1"
 
 
+@checked
 def clustered_mean(
     values: ArrayLike, groups: Sequence[Hashable], *, level: float = 0.95, unit: str = "scores",
     group_unit: str = "patients", method: str = METHOD,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.geometry import Placed, PlacedMask
 from labelhub.numerics.results import NAN, BoolArray, FloatArray
 
@@ -63,6 +64,7 @@ class MergedMask:
     version: str = VERSION
 
 
+@checked
 def merge_masks(masks: Sequence[Placed], *, n_raters: int | None = None, quorum: int | None = None) -> MergedMask:
     """The voxels that at least ``quorum`` raters marked, in the bounding box of all their masks.
 
@@ -114,7 +116,8 @@ def vote_map(masks: Sequence[Placed]) -> tuple[np.ndarray, tuple[int, ...]]:
         raise ValueError(message)
     low = np.min([mask.origin for mask in filled], axis=0)
     high = np.max([np.add(mask.origin, mask.voxels.shape) for mask in filled], axis=0)
-    votes = np.zeros(tuple(high - low), dtype=np.int32)
+    # Room for twice the votes, because that is what majorities are compared with.
+    votes = np.zeros(tuple(high - low), dtype=np.min_scalar_type(2 * len(masks)))
     for mask in filled:
         start = np.asarray(mask.origin) - low
         window = tuple(slice(int(a), int(a + n)) for a, n in zip(start, mask.voxels.shape, strict=True))
@@ -122,6 +125,7 @@ def vote_map(masks: Sequence[Placed]) -> tuple[np.ndarray, tuple[int, ...]]:
     return votes, tuple(int(start) for start in low)
 
 
+@checked
 def merge_boxes(boxes: ArrayLike) -> FloatArray:
     """The coordinate-wise median of boxes ``(x0, y0, x1, y1)``, which one wild rater of three cannot move far.
 
@@ -157,6 +161,7 @@ class MergedPoints:
     version: str = VERSION
 
 
+@checked
 def merge_keypoints(points: ArrayLike, *, quorum: int | None = None) -> MergedPoints:
     """The geometric median of each keypoint over raters, and which rater's point lies far from it.
 

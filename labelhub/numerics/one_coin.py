@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.class_posterior import (
     ClassPosterior,
     checked_answers,
@@ -44,6 +45,7 @@ class OneCoin(ClassPosterior):
     n_answers: IntArray
 
 
+@checked
 def one_coin(
     ratings: ArrayLike | Answers,
     *,

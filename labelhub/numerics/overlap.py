@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from labelhub.numerics import surfaces
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.geometry import Placed, PlacedMask
 from labelhub.numerics.mask_pair import EdgeCase, MaskPair, checked_tolerance, placed_pair
 from labelhub.numerics.proportions import proportion
@@ -61,6 +62,7 @@ class MaskComparison:
     version: str = VERSION
 
 
+@checked
 def compare_masks(
     first: BoolArray,
     second: BoolArray,
@@ -120,6 +122,7 @@ def compare_masks(
     )
 
 
+@checked
 def compare_placed(
     first: Placed,
     second: Placed,
@@ -169,6 +172,7 @@ def compare_placed(
     )
 
 
+@checked
 def both_empty_share(edge_cases: Iterable[EdgeCase], *, unit: str = "pairs") -> Estimate:
     """How often both masks of a pair were empty: the readers agree that nothing is there.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, Statistic, resampled_values
 from labelhub.numerics.results import NAN, Estimate, FloatArray
 
@@ -36,6 +37,7 @@ class PValue:
     reason: str | None = None
 
 
+@checked
 def wald_p_value(estimate: Estimate, null: float = 0.0) -> PValue:
     """How surprising the estimate were if the true coefficient was ``null``: two-sided, Student over units.
 
@@ -59,6 +61,7 @@ def wald_p_value(estimate: Estimate, null: float = 0.0) -> PValue:
     return PValue(float(2 * stats.t.sf(abs(t), n - 1)), null, t, convention, n, estimate.group_unit)
 
 
+@checked
 def bootstrap_p_value(
     contributions: FloatArray, statistic: Statistic, resampling: Resampling, null: float = 0.0
 ) -> PValue:

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from labelhub.numerics.alpha import METHOD as ALPHA
 from labelhub.numerics.alpha import NO_VARIATION, Measure, alpha_terms, krippendorff_alpha, value_distances
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, counted_bootstrap_interval
 from labelhub.numerics.compared_counts import MAX_CATEGORIES, MAX_RATERS, ComparedCounts
 from labelhub.numerics.ratings import rating_matrix, ratings_from_counts
@@ -46,6 +47,7 @@ _MAGIC = float(2**52)
 _BIAS = 1023
 
 
+@checked
 def alpha_value(
     ratings: ArrayLike, measure: Measure = "nominal", *, resampling: Resampling | None = None, unit: str = "items"
 ) -> Estimate:
@@ -138,7 +140,7 @@ def coincidences(ratings: FloatArray | IntArray) -> Coincidences | None:
     Examples
     --------
     >>> found = coincidences(np.array([[1.0, 2.0, 2.0], [1.0, 1.0, np.nan]]))
-    >>> found.values.tolist(), found.totals.tolist(), found.table.tolist()
+    >>> found.values.tolist(), found.totals.tolist(), found.table.round(12).tolist()
     ([1.0, 2.0], [3.0, 2.0], [[4.5, 1.0], [1.0, 2.0]])
     """
     n_units, n_raters = ratings.shape

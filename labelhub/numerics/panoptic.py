@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.instances import InstanceOverlaps, instance_overlaps
 from labelhub.numerics.results import NAN, BoolArray, FloatArray, IntArray
 
@@ -54,6 +55,7 @@ class PanopticQuality:
     version: str = VERSION
 
 
+@checked
 def panoptic_quality(
     first: ArrayLike,
     second: ArrayLike,

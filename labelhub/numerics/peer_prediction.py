@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import NAN, BoolArray, FloatArray, IntArray
 
 METHOD = "peer prediction"
@@ -28,6 +29,8 @@ VERSION = "1"
 
 _ROUNDS = 500
 _SETTLED = 1e-9
+# Answers that go together exactly as often as by chance differ from it by rounding alone: they do not pay.
+_BEYOND_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +49,7 @@ class PeerScores:
     version: str = VERSION
 
 
+@checked
 def correlated_agreement(
     ratings: ArrayLike | Answers, *, categories: Sequence[float] | None = None, identical_only: bool = False
 ) -> PeerScores:
@@ -80,7 +84,8 @@ def correlated_agreement(
     joint = np.zeros((q, q))
     np.add.at(joint, given, peer)
     joint /= max(joint.sum(), 1.0)
-    pays = np.eye(q, dtype=bool) if identical_only else joint - np.outer(joint.sum(axis=1), joint.sum(axis=0)) > 0
+    by_shares = np.outer(joint.sum(axis=1), joint.sum(axis=0))
+    pays = np.eye(q, dtype=bool) if identical_only else joint - by_shares > _BEYOND_ROUNDING
     same = (pays[given] * peer).sum(axis=1)
     own = np.bincount(unit_rater * q + given, minlength=answers.n_raters * q).reshape(-1, q)
     of_peers = np.stack([np.bincount(unit_rater, peer[:, k], minlength=answers.n_raters) for k in range(q)], axis=1)
@@ -117,6 +122,7 @@ class SpectralSkill:
     version: str = VERSION
 
 
+@checked
 def spectral_skill(ratings: ArrayLike | Answers, *, categories: Sequence[float] | None = None) -> SpectralSkill:
     """Each rater's accuracy from pairwise agreement alone, if every rater is right with one chance and errs evenly.
 

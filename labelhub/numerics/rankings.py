@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, percentile_interval
 from labelhub.numerics.rater_bootstrap import MIN_RATERS
 from labelhub.numerics.ratings import rating_matrix
@@ -46,6 +47,7 @@ class RankAgreement:
     n_raters: int
 
 
+@checked
 def kendall_w(ranks: ArrayLike, *, resampling: Resampling | None = None, unit: str = "items") -> RankAgreement:
     """Kendall's coefficient of concordance of full rankings: 1 where all rank alike, 0 where there is no agreement.
 
@@ -96,6 +98,7 @@ def kendall_w(ranks: ArrayLike, *, resampling: Resampling | None = None, unit: s
     return RankAgreement(estimate, (m * value - 1) / (m - 1), chi_squared, p_value, m)
 
 
+@checked
 def mean_rank_correlation(ranks: ArrayLike, *, resampling: Resampling | None = None, unit: str = "items") -> Estimate:
     """The mean over pairs of raters of Kendall's tau-b on the units both ranked: rankings may be of different units.
 
@@ -140,6 +143,7 @@ def mean_rank_correlation(ranks: ArrayLike, *, resampling: Resampling | None = N
 Ranking = Sequence[Sequence[Hashable]]
 
 
+@checked
 def partial_ranking_distance(first: Ranking, second: Ranking, *, penalty: float = 0.5) -> float:
     """Kendall's distance of two partial rankings, 0 equal to 1 disjoint: pairs of things put the other way round.
 
@@ -183,6 +187,7 @@ def partial_ranking_distance(first: Ranking, second: Ranking, *, penalty: float 
     return min(1.0, cost / apart)
 
 
+@checked
 def top_overlap(first: Ranking, second: Ranking, *, persistence: float = 0.9) -> float:
     """How much the tops of two partial rankings share, 1 equal to 0 disjoint; the first places weigh most.
 

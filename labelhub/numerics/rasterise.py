@@ -21,6 +21,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.geometry import Placed, PlacedMask
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 
@@ -58,6 +59,7 @@ class Outline(Protocol):
         """Whether the outline itself lies outside."""
 
 
+@checked
 def polygon_mask(ring: ArrayLike, *, edge_excluded: bool = False, size: tuple[int, int] | None = None) -> PlacedMask:
     """The pixels whose centres lie inside one ring (even-odd), in the ring's bounding box: ``voxels[y, x]``.
 
@@ -92,6 +94,7 @@ def polygon_mask(ring: ArrayLike, *, edge_excluded: bool = False, size: tuple[in
     return PlacedMask(mask, (top, left))
 
 
+@checked
 def box_mask(
     corners: ArrayLike, *, rotation_deg: float = 0.0, edge_excluded: bool = False, size: tuple[int, int] | None = None
 ) -> PlacedMask:
@@ -118,6 +121,7 @@ def box_mask(
     return polygon_mask(_turned(ring, rotation_deg), edge_excluded=edge_excluded, size=size)
 
 
+@checked
 def ellipse_mask(
     centre_and_radii: ArrayLike,
     *,
@@ -162,6 +166,7 @@ def ellipse_mask(
     return PlacedMask(radius < 1 - _ON_EDGE if edge_excluded else radius <= 1 + _ON_EDGE, (top, left))
 
 
+@checked
 def shape_mask(outlines: Sequence[Outline], grid_size: Sequence[int] | None = None) -> PlacedMask:
     """The voxels of a shape drawn as outlines on one or many planes: ``voxels[z, y, x]`` in the shape's bounding box.
 
@@ -194,14 +199,22 @@ def shape_mask(outlines: Sequence[Outline], grid_size: Sequence[int] | None = No
         if n_planes is not None and not 0 <= z < n_planes:
             continue
         here = [outline for outline in outlines if outline.z == z]
+        if len(here) == 1 and not here[0].is_hole:
+            single = _outline_mask(here[0], size)
+            if single.voxels.any():
+                planes.append(PlacedMask(single.voxels[None], (z, *single.origin)))
+            continue
         solid = union_of([_outline_mask(outline, size) for outline in here if not outline.is_hole])
         holes = [_outline_mask(outline, size) for outline in here if outline.is_hole]
         plane = without(solid, holes)
         if plane.voxels.any():
             planes.append(PlacedMask(plane.voxels[None], (z, *plane.origin)))
+    if len(planes) == 1:
+        return planes[0]
     return union_of(planes) if planes else PlacedMask(np.zeros((0, 0, 0), dtype=bool), (0, 0, 0))
 
 
+@checked
 def union_of(masks: Sequence[Placed]) -> PlacedMask:
     """All voxels of several placed masks of equal dimensions, in the bounding box of the boxes that hold any.
 
@@ -225,6 +238,7 @@ def union_of(masks: Sequence[Placed]) -> PlacedMask:
     return PlacedMask(voxels, tuple(int(start) for start in origin))
 
 
+@checked
 def without(mask: Placed, holes: Sequence[Placed]) -> PlacedMask:
     """A placed mask with others cut out of it."""
     voxels = mask.voxels.copy()
@@ -241,6 +255,7 @@ def without(mask: Placed, holes: Sequence[Placed]) -> PlacedMask:
     return PlacedMask(voxels, tuple(mask.origin))
 
 
+@checked
 def on_grid(mask: Placed, grid_size: Sequence[int]) -> BoolArray:
     """A placed mask as a full boolean array of the grid; what lies beyond the grid is cut off.
 
@@ -295,8 +310,10 @@ def _even_odd(points: FloatArray, width: int, height: int) -> BoolArray:
     """Each edge toggles, in every row it crosses, all centres to its right."""
     row, x = _crossings(points, height, include_lower_end=False)
     column = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
-    toggles = np.bincount(row * (width + 1) + column, minlength=height * (width + 1)).reshape(height, width + 1)
-    return np.asarray(np.cumsum(toggles, axis=1)[:, :width] % 2 == 1)
+    # A closed ring crosses a row an even number of times, so that runs outside and inside take turns over all rows.
+    toggles = np.sort(row * width + column)
+    runs = np.diff(toggles, prepend=0, append=height * width)
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
 
 
 def _crossings(points: FloatArray, height: int, *, include_lower_end: bool) -> tuple[IntArray, FloatArray]:

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from labelhub.numerics.agreement import corrected
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, percentile_interval
 from labelhub.numerics.ratings import category_codes, category_values, rating_matrix
 from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, Interval, undefined
@@ -42,6 +43,7 @@ _NAMES = {
 }  # fmt: skip
 
 
+@checked
 def agreement_of_other_raters(
     ratings: ArrayLike,
     coefficient: Coefficient,
@@ -85,9 +87,6 @@ def agreement_of_other_raters(
     >>> found.low < found.value < found.high, found.group_unit
     (True, 'raters and items')
     """
-    if coefficient not in _NAMES or drawn not in ("raters", "raters and units"):
-        message = f"coefficient is {coefficient!r}, drawn is {drawn!r}; allowed are {', '.join(map(repr, _NAMES))}, "
-        raise ValueError(message + "and 'raters' or 'raters and units'")
     matrix = rating_matrix(ratings)
     values = category_values(matrix, categories)
     weight = agreement_weights(weights, len(values))

@@ -19,6 +19,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from labelhub.numerics.alpha import Measure, alpha_terms, krippendorff_alpha
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, bootstrap_interval
 from labelhub.numerics.ratings import category_codes, category_counts, category_values, rating_matrix
 from labelhub.numerics.results import NAN, BoolArray, Estimate, FloatArray, IntArray, Interval, undefined
@@ -31,6 +32,7 @@ VERSION = "1"
 CLEAR_SILHOUETTE = 0.5
 
 
+@checked
 def rater_vitality(
     ratings: ArrayLike,
     measure: Measure = "nominal",
@@ -83,6 +85,7 @@ def rater_vitality(
     return tuple(found)
 
 
+@checked
 def pairwise_alpha(ratings: ArrayLike, measure: Measure = "nominal", *, unit: str = "items") -> PairMatrix:
     """Alpha of every two raters on the units both rated; NaN where they share none, or nothing varies there.
 
@@ -125,6 +128,7 @@ class CollaborationClusters:
     warnings: tuple[str, ...] = ()
 
 
+@checked
 def collaboration_clusters(agreement: ArrayLike, *, clear: float = CLEAR_SILHOUETTE) -> CollaborationClusters:
     """Groups of raters from their pairwise agreement; one group unless the best cut is clear.
 
@@ -175,6 +179,7 @@ def collaboration_clusters(agreement: ArrayLike, *, clear: float = CLEAR_SILHOUE
     return CollaborationClusters(cluster, scores[best], *means, warnings=notes)
 
 
+@checked
 def label_ceiling(ratings: ArrayLike, *, resampling: Resampling | None = None, unit: str = "items") -> HumanCeiling:
     """How often a person's label is the majority of the other people's: what a model can fairly be asked to reach.
 

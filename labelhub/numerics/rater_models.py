@@ -8,6 +8,7 @@ References
 ----------
 Efron B, Morris C (1975) Data analysis using Stein's estimator. JASA 70:311-319 (the baseball averages).
 Skellam JG (1948) A probability distribution derived from the binomial. J R Stat Soc B 10:257-261.
+Takahasi H, Mori M (1974) Double exponential formulas for numerical integration. Publ RIMS Kyoto Univ 9:721-741.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
-from scipy.special import betainc, betaincinv, betaln, roots_legendre
+from scipy.special import betainc, betaincinv, betaln, expit
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import Estimate, FloatArray, IntArray, check_level
 
 METHOD = "beta-binomial shrinkage"
@@ -27,7 +29,7 @@ VERSION = "1"
 
 _MIN_RATERS = 3
 _MAX_STRENGTH = 1e4
-_NODES = 200
+_NODES = np.linspace(-3.4, 3.4, 101)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +90,7 @@ class Shrinkage:
         )
 
 
+@checked
 def shrunken_shares(right: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> Shrinkage:
     """Each rater's share of right gold units, pulled towards the others the more the fewer units it rests on.
 
@@ -143,8 +146,9 @@ def shrunken_shares(right: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> S
     )
 
 
+@checked
 def probability_greater(a1: float, b1: float, a2: float, b2: float) -> float:
-    """P(X > Y) for independent X ~ Beta(a1, b1) and Y ~ Beta(a2, b2).
+    """P(X > Y) for independent X ~ Beta(a1, b1) and Y ~ Beta(a2, b2), to 1e-10.
 
     Raises
     ------
@@ -159,10 +163,19 @@ def probability_greater(a1: float, b1: float, a2: float, b2: float) -> float:
     if min(a1, b1, a2, b2) <= 0:
         message = f"parameters are {(a1, b1, a2, b2)}; all must be above 0"
         raise ValueError(message)
-    # Over X's own quantiles the integrand is bounded and smooth, however narrow X is.
-    nodes, weights = roots_legendre(_NODES)
-    quantiles = betaincinv(a1, b1, (nodes + 1) / 2)
-    return float((weights / 2) @ betainc(a2, b2, quantiles))
+    if _spread(a2, b2) < _spread(a1, b1):
+        # The wider one must not be asked at quantiles between which the narrower one jumps from 0 to 1.
+        return 1.0 - probability_greater(a2, b2, a1, b1)
+    # Over X's own quantiles, crowded towards both ends, where a quantile's slope has no bound.
+    steps = np.pi * np.sinh(_NODES)
+    below, above = expit(steps), expit(-steps)
+    weights = (_NODES[1] - _NODES[0]) * np.pi * np.cosh(_NODES) * below * above
+    quantiles = np.where(_NODES <= 0, betaincinv(a1, b1, below), 1 - betaincinv(b1, a1, above))
+    return float(weights @ betainc(a2, b2, quantiles))
+
+
+def _spread(a: float, b: float) -> float:
+    return a * b / ((a + b) ** 2 * (a + b + 1))
 
 
 def _whole(counts: ArrayLike, name: str) -> IntArray:

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.decision_patterns import DecisionPatterns
 from labelhub.numerics.mask_pair import bounds
 from labelhub.numerics.results import BoolArray, FloatArray
@@ -37,6 +38,7 @@ class RegionOfInterest:
     n_voxels: int
 
 
+@checked
 def region_of_interest(patterns: DecisionPatterns, kind: Region, *, background: int) -> RegionOfInterest:
     """The voxels within two steps (across faces) of what any rater marked ("union"), or all ("full").
 
@@ -49,9 +51,6 @@ def region_of_interest(patterns: DecisionPatterns, kind: Region, *, background: 
     >>> region_of_interest(patterns, "union", background=0).n_voxels
     5
     """
-    if kind not in ("union", "full"):
-        message = f"region is {kind!r}; allowed are 'union' and 'full'"
-        raise ValueError(message)
     shape = patterns.first.shape
     counts = patterns.counts.astype(np.float64)
     if kind == "full" or background < 0:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
+from labelhub.numerics.arguments import checked, one_a_unit
 from labelhub.numerics.proportions import proportion_interval
 from labelhub.numerics.results import NAN, FloatArray, IntArray, check_level
 
@@ -56,6 +57,7 @@ class ReliabilityCurve:
         return float(self.right[bin_]), float(self.low[bin_]), int(self.n[bin_])
 
 
+@checked
 def reliability_curve(
     confidence: ArrayLike,
     is_right: ArrayLike,
@@ -141,8 +143,11 @@ class Calibration:
     version: str = VERSION
 
 
-def calibrated(posterior: ArrayLike, truth: ArrayLike, categories: ArrayLike) -> Calibration:
-    """The posterior corrected by gold: one temperature for all units, so that no winner changes.
+@checked
+def calibrated(
+    posterior: ArrayLike, truth: ArrayLike, categories: ArrayLike, *, weights: ArrayLike | None = None
+) -> Calibration:
+    """The posterior corrected by known answers: one temperature for all units, so that no winner changes.
 
     Parameters
     ----------
@@ -152,6 +157,9 @@ def calibrated(posterior: ArrayLike, truth: ArrayLike, categories: ArrayLike) ->
         The true category where it is known, else NaN. Gold must be a random draw of the units, or the correction is that
         of the gold's kind of unit.
     categories : array of float, shape (category,)
+    weights : array of float, shape (unit,), optional
+        How many units each known one stands for, above 0: the inverse of its chance to be drawn (Horvitz and Thompson
+        1952), where known answers come from a draw with unequal chances. Only their ratios count.
 
     Returns
     -------
@@ -170,10 +178,14 @@ def calibrated(posterior: ArrayLike, truth: ArrayLike, categories: ArrayLike) ->
     >>> found.posterior[0].round(2).tolist(), found.n
     ([0.75, 0.25], 40)
     """
-    table, known = np.asarray(posterior, dtype=np.float64), np.asarray(truth, dtype=np.float64)
-    values = np.asarray(categories, dtype=np.float64)
+    table, known = np.asarray(posterior, dtype=np.float64), one_a_unit("truth", truth, np.float64)
+    values = one_a_unit("categories", categories, np.float64)
     if table.ndim != 2 or table.shape != (len(known), len(values)):
         message = f"posterior has shape {table.shape}; ({len(known)} units, {len(values)} categories) is needed"
+        raise ValueError(message)
+    worth = np.ones(len(known)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if worth.shape != known.shape or not (np.isfinite(worth) & (worth > 0)).all():
+        message = f"weights has shape {worth.shape}; one finite number above 0 a unit is needed"
         raise ValueError(message)
     is_gold = (table.shape[1] > 0) & ~np.isnan(table).any(axis=1) & np.isin(known, values)
     n = int(is_gold.sum())
@@ -181,12 +193,13 @@ def calibrated(posterior: ArrayLike, truth: ArrayLike, categories: ArrayLike) ->
         return Calibration(table, 1.0, n, f"{n} gold units; at least {MIN_GOLD} are needed to correct a posterior")
     logs = np.log(np.maximum(table, 1e-12))
     place = (known[is_gold][:, None] == values[None, :]).argmax(axis=1)
+    share = worth[is_gold] / worth[is_gold].sum()
 
     def loss(log_temperature: float) -> float:
         cooled = logs[is_gold] / np.exp(log_temperature)
         most = cooled.max(axis=1, keepdims=True)
         total = most[:, 0] + np.log(np.exp(cooled - most).sum(axis=1))
-        return float((total - cooled[np.arange(n), place]).sum())
+        return float(share @ (total - cooled[np.arange(n), place]))
 
     bounds = (np.log(_COOLEST), np.log(_HOTTEST))
     temperature = float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, bootstrap_interval
 from labelhub.numerics.ratings import rating_matrix
 from labelhub.numerics.results import NAN, Estimate, FloatArray, Interval, check_level, undefined
@@ -42,6 +43,7 @@ class Repeatability:
     grows_with_size: float
 
 
+@checked
 def repeatability(
     repeats: ArrayLike,
     *,

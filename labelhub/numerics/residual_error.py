@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from labelhub.numerics.arguments import checked, one_a_unit
 from labelhub.numerics.proportions import proportion_interval
 from labelhub.numerics.results import NAN, Estimate, FloatArray, check_level, undefined
 
@@ -27,6 +28,7 @@ VERSION = "1"
 _FEW = 10
 
 
+@checked
 def residual_error(
     is_wrong: ArrayLike,
     chance: ArrayLike,
@@ -74,7 +76,7 @@ def residual_error(
     (0.05, 0.006, 0.171)
     """
     check_level(level)
-    wrong, chances = np.asarray(is_wrong), np.asarray(chance, dtype=np.float64)
+    wrong, chances = one_a_unit("is_wrong", is_wrong), np.asarray(chance, dtype=np.float64)
     names = np.arange(len(wrong)) if groups is None else np.asarray(groups)
     if wrong.ndim != 1 or not wrong.shape == chances.shape == names.shape or not np.isin(wrong, (0, 1)).all():
         message = (

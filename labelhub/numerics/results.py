@@ -12,6 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from labelhub.numerics.arguments import checked
+
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -98,6 +100,7 @@ class Estimate:
         return replace(self, warnings=tuple(dict.fromkeys(self.warnings + warnings)))
 
 
+@checked
 def undefined(reason: str, *, n: int, unit: str, method: str, version: str, level: float = 0.95) -> Estimate:
     """An estimate without a value, and why."""
     return Estimate(

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.results import BoolArray, FloatArray
 
 METHOD = "sequential probability ratio test"
@@ -96,6 +97,7 @@ class SprtResult:
     version: str = VERSION
 
 
+@checked
 def sprt(is_right: ArrayLike, plan: SprtPlan | None = None) -> SprtResult:
     """Runs the test over gold answers in the order in which they were given; later answers change no verdict.
 
@@ -145,6 +147,7 @@ class Drift:
     version: str = VERSION
 
 
+@checked
 def drift(is_right: ArrayLike, *, limit: float = DRIFT_LIMIT, good: float = 0.90, bad: float = 0.75) -> Drift:
     """Watches a cleared rater: an alarm calls for a new test, it is no verdict (false alarm once in about 1,000 units).
 
@@ -170,10 +173,20 @@ def drift(is_right: ArrayLike, *, limit: float = DRIFT_LIMIT, good: float = 0.90
     54
     """
     plan = SprtPlan(good, bad)
+    return watch_steps(np.where(_answers(is_right), plan.step_right, plan.step_wrong), limit=limit)
+
+
+def watch_steps(steps: FloatArray, *, limit: float = DRIFT_LIMIT) -> Drift:
+    """The same watch over what each unit adds to the log likelihood ratio, whatever the test is that it adds to.
+
+    Examples
+    --------
+    >>> watch_steps(np.array([-1.0, 2.5, 2.5])).alarm_at
+    2
+    """
     if not limit > 0:
         message = f"limit is {limit!r}; it must be above 0, 4 is usual"
         raise ValueError(message)
-    steps = np.where(_answers(is_right), plan.step_right, plan.step_wrong)
     total = np.concatenate([[0.0], np.cumsum(steps)])
     # S is the rise of the running sum above its lowest point so far.
     course = (total - np.minimum.accumulate(total))[1:]

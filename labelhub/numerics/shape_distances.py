@@ -18,6 +18,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.geometry import Placed, PlacedMask, box_giou, box_iou, keypoint_similarity, mask_overlaps
 from labelhub.numerics.overlap import compare_placed
 from labelhub.numerics.results import NAN, BoolArray, FloatArray
@@ -36,6 +37,7 @@ class Keypoints:
     area: float
 
 
+@checked
 def dice_distance(first: Placed, second: Placed) -> float:
     """1 - Dice of two masks; NaN where both are empty.
 
@@ -54,6 +56,7 @@ def dice_distance(first: Placed, second: Placed) -> float:
     return 1 - 2 * both / sizes if sizes else NAN
 
 
+@checked
 def iou_distance(first: Placed, second: Placed) -> float:
     """1 - intersection over union of two masks; NaN where both are empty."""
     both, sizes = _counts(first, second)
@@ -70,6 +73,7 @@ def generalised_box_distance(first: ArrayLike, second: ArrayLike) -> float:
     return 1 - float(box_giou(_row(first), _row(second))[0, 0])
 
 
+@checked
 def boundary_distance(
     largest: float, spacing_mm: Sequence[float] | None = None, grid_size: Sequence[int] | None = None
 ) -> Callable[[Placed, Placed], float]:
@@ -113,6 +117,7 @@ def boundary_distance(
     return distance
 
 
+@checked
 def keypoint_distance(falloff: ArrayLike) -> Callable[[Keypoints, Keypoints], float]:
     """The distance 1 - object keypoint similarity; a point that one of the two alone marked counts as unlike.
 
@@ -140,6 +145,7 @@ def keypoint_distance(falloff: ArrayLike) -> Callable[[Keypoints, Keypoints], fl
     return distance
 
 
+@checked
 def registered(
     distance: Callable[[Annotation, Annotation], float],
     centre: Callable[[Annotation], FloatArray],

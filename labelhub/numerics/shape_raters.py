@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, ratio_estimate, weighted_bootstrap_interval
 from labelhub.numerics.results import NAN, BoolArray, Estimate, FloatArray, IntArray, Interval, undefined
 from labelhub.numerics.structured import (
@@ -51,6 +52,7 @@ class Vitality:
     observed_without: float = NAN
 
 
+@checked
 def structured_vitality(
     items: Sequence[Sequence[Annotation]],
     raters: Sequence[Sequence[int]],
@@ -114,6 +116,7 @@ class HumanCeiling:
     by_rater: tuple[tuple[int, Estimate], ...]
 
 
+@checked
 def human_ceiling(
     items: Sequence[Sequence[Annotation]],
     raters: Sequence[Sequence[int]],

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from scipy.special import ndtri
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.proportions import proportion
 from labelhub.numerics.results import NAN, Estimate, Interval, check_level, undefined
 
@@ -37,6 +38,7 @@ class SignalDetection:
     specificity: Estimate
 
 
+@checked
 def signal_detection(
     hits: int, misses: int, false_alarms: int, correct_rejections: int, *, level: float = 0.95, unit: str = "gold items"
 ) -> SignalDetection:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
+from labelhub.numerics.arguments import checked, one_a_unit
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 from labelhub.numerics.signed_distances import signed_distance
 
@@ -48,6 +49,7 @@ class ObjectFault:
     extra_radius: float = 3.0
 
 
+@checked
 def read_mask(
     truth: BoolArray,
     fault: BoundaryFault,
@@ -95,6 +97,7 @@ def smooth_field(shape: tuple[int, ...], smoothness: ArrayLike, rng: np.random.G
     return np.asarray((field - field.mean()) / spread if spread > 0 else field, dtype=np.float64)
 
 
+@checked
 def read_objects(
     objects: Sequence[BoolArray], fault: ObjectFault, rng: np.random.Generator, shape: tuple[int, ...]
 ) -> tuple[BoolArray, ...]:
@@ -120,6 +123,7 @@ def read_objects(
     return tuple(seen)
 
 
+@checked
 def read_labels(truth: ArrayLike, confusion: ArrayLike, rng: np.random.Generator) -> IntArray:
     """Class answers of a reader with this confusion matrix ``confusion[truth, given]``; classes are 0, 1, 2 and so on.
 
@@ -139,7 +143,7 @@ def read_labels(truth: ArrayLike, confusion: ArrayLike, rng: np.random.Generator
     >>> read_labels([0, 1, 1], swap, np.random.default_rng(0)).tolist()
     [1, 0, 0]
     """
-    classes = np.asarray(truth, dtype=np.int64)
+    classes = one_a_unit("truth", truth, np.int64)
     table = np.asarray(confusion, dtype=np.float64)
     if table.ndim not in (2, 3) or table.shape[-1] != table.shape[-2]:
         message = f"confusion has shape {table.shape}; (truth, given) or (item, truth, given) is needed"
@@ -177,6 +181,7 @@ def confusion_of_accuracy(accuracy: float | FloatArray, n_classes: int) -> Float
     return np.asarray(right * same + (1 - right) / (n_classes - 1) * (1 - same), dtype=np.float64)
 
 
+@checked
 def confusing_pair(n_classes: int, first: int, second: int, rate: float) -> FloatArray:
     """The confusion matrix of a reader who takes two classes for each other this often and is else right.
 
@@ -195,6 +200,7 @@ def confusing_pair(n_classes: int, first: int, second: int, rate: float) -> Floa
     return table
 
 
+@checked
 def copied_labels(own: ArrayLike, other: ArrayLike, rate: float, rng: np.random.Generator) -> IntArray:
     """A reader's answers, of which this share is taken from another reader (who must have answered: at least 0).
 
@@ -220,6 +226,7 @@ def copied_labels(own: ArrayLike, other: ArrayLike, rate: float, rng: np.random.
     return np.where(is_copied, theirs, mine)
 
 
+@checked
 def fatigue(n_items: int, start: float, end: float, *, rest_every: int = 0) -> FloatArray:
     """A quantity that goes in a line from ``start`` to ``end`` over the items of a session, in reading order.
 
@@ -235,6 +242,7 @@ def fatigue(n_items: int, start: float, end: float, *, rest_every: int = 0) -> F
     return np.asarray(start + (end - start) * position / max(length - 1, 1), dtype=np.float64)
 
 
+@checked
 def spam_labels(n_items: int, n_classes: int, rng: np.random.Generator, *, favourite: int | None = None) -> IntArray:
     """Answers of someone who does not look: evenly at random, or always the favourite.
 

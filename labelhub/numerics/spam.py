@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.ratings import category_codes, category_values, rating_matrix
 from labelhub.numerics.results import NAN, FloatArray, IntArray
 
@@ -43,6 +44,7 @@ class SpamIndices:
     version: str = VERSION
 
 
+@checked
 def spam_indices(
     ratings: ArrayLike, *, order: ArrayLike | None = None, categories: Sequence[float] | None = None
 ) -> SpamIndices:
@@ -95,6 +97,7 @@ def spam_indices(
     )
 
 
+@checked
 def clicker_ratio(n_right: ArrayLike, n: ArrayLike, n_categories: int) -> FloatArray:
     """Log likelihood ratio of "is right as often as counted" against "clicks evenly": near 0 for a clicker, shape (rater,).
 
@@ -126,6 +129,7 @@ def clicker_ratio(n_right: ArrayLike, n: ArrayLike, n_categories: int) -> FloatA
     return np.asarray(known - by_clicks, dtype=np.float64)
 
 
+@checked
 def spammer_scores(confusion: ArrayLike) -> FloatArray:
     """How much a rater's answers depend on the truth: 0 for a spammer of any habit, 1 for one who is always right.
 

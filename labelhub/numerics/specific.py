@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, bootstrap_interval, ratio_estimate
 from labelhub.numerics.ratings import rating_matrix
 from labelhub.numerics.results import NAN, Estimate, FloatArray, IntArray, Interval, undefined
@@ -27,6 +28,7 @@ VERSION = "1"
 Pairing: TypeAlias = Literal["pooled", "mean-over-pairs"]
 
 
+@checked
 def specific_agreement(
     ratings: ArrayLike,
     category: float = 1.0,
@@ -73,9 +75,6 @@ def specific_agreement(
     0.7273
     """
     matrix = rating_matrix(ratings)
-    if pairing not in ("pooled", "mean-over-pairs"):
-        message = f"pairing is {pairing!r}; allowed are 'pooled' and 'mean-over-pairs'"
-        raise ValueError(message)
     known = ~np.isnan(matrix)
     positive = (matrix == category).astype(np.float64)
     raters, given = known.sum(axis=1).astype(np.float64), positive.sum(axis=1)
@@ -103,6 +102,7 @@ class PairMatrix:
     version: str = VERSION
 
 
+@checked
 def pairwise_specific_agreement(ratings: ArrayLike, category: float = 1.0, *, unit: str = "items") -> PairMatrix:
     """Specific agreement of every two raters; ``n`` counts units where at least one of the two gave the category.
 
@@ -124,6 +124,7 @@ def pairwise_specific_agreement(ratings: ArrayLike, category: float = 1.0, *, un
     return PairMatrix(_divided(2 * both, by_row + by_row.T), (by_row + by_row.T - both).astype(np.int64), unit, METHOD)
 
 
+@checked
 def pairwise_raw_agreement(ratings: ArrayLike, *, unit: str = "items") -> PairMatrix:
     """The share of commonly rated units on which two raters gave the same category; ``n`` counts those units.
 
@@ -158,6 +159,7 @@ class FoundBy:
     n: int
 
 
+@checked
 def found_by(ratings: ArrayLike) -> tuple[FoundBy, ...]:
     """For each number of raters who looked, how many objects were found by 1, 2, ... of them.
 

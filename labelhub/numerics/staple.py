@@ -26,6 +26,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.decision_patterns import DecisionPatterns, decision_patterns, one_hot
 from labelhub.numerics.region_of_interest import Region, RegionOfInterest, region_of_interest
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
@@ -119,6 +120,7 @@ class Staple:
         return np.where(is_single, self.labels[posterior.argmax(axis=-1)], self.undecided).astype(np.int64)
 
 
+@checked
 def staple(
     masks: Sequence[BoolArray],
     *,
@@ -167,6 +169,7 @@ def staple(
     return _settled(patterns, interest, start, smoothing, tolerance, max_iterations)
 
 
+@checked
 def label_staple(
     maps: Sequence[NDArray[np.integer]],
     *,
@@ -242,10 +245,11 @@ def _settled(
     found = _iterated(patterns, interest.counts, start, shares, tolerance, max_iterations)
     spatial = None
     if smoothing > 0 and interest.n_voxels:
-        spatial, confusion, n_more = spatial_posterior(
-            patterns, found.posterior, found.confusion, found.prior, interest, smoothing, tolerance, max_iterations
+        spatial = spatial_posterior(
+            patterns, found.posterior, found.prior, interest, smoothing, tolerance, max_iterations
         )
-        found = _Estimate(found.posterior, confusion, found.prior, found.n_iterations + n_more, found.is_converged)
+        n_rounds = found.n_iterations + spatial.n_iterations
+        found = _Estimate(found.posterior, spatial.confusion, found.prior, n_rounds, spatial.is_converged)
     assert found.confusion is not None
     warnings = [] if found.is_converged else [f"not converged after {max_iterations} rounds"]
     warnings += _overlooked(patterns, interest.counts, found)
@@ -319,9 +323,6 @@ def _prior(shares: FloatArray, counts: FloatArray) -> FloatArray:
 
 def _confusion_by_vote(patterns: DecisionPatterns, shares: FloatArray, counts: FloatArray, start: Start) -> FloatArray:
     """What the majority has where a rater gave a label, as shares of the rater's label: shape (rater, truth, given)."""
-    if start not in ("vote", "itk"):
-        message = f"start is {start!r}; allowed are 'vote' and 'itk'"
-        raise ValueError(message)
     leads = shares == shares.max(axis=1, keepdims=True)
     is_tied = leads.sum(axis=1) > 1
     answers, n_labels = one_hot(patterns), len(patterns.labels)

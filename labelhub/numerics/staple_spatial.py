@@ -21,32 +21,36 @@ from labelhub.numerics.region_of_interest import RegionOfInterest
 from labelhub.numerics.results import FloatArray
 
 METHOD = "STAPLE with a Markov random field"
-VERSION = "1"
+VERSION = "2"
 
 _LEAST = 1e-300
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpatialPosterior:
-    """``posterior[..., label]`` of the voxels in ``box`` of the grid."""
+    """``posterior[..., label]`` of the voxels in ``box`` of the grid, and the raters' ``confusion`` that belongs to it."""
 
     posterior: FloatArray
     box: tuple[slice, ...]
+    confusion: FloatArray
+    n_iterations: int
+    is_converged: bool
 
 
 def spatial_posterior(
     patterns: DecisionPatterns,
     posterior: FloatArray,
-    confusion: FloatArray | None,
     prior: FloatArray,
     interest: RegionOfInterest,
     smoothing: float,
     tolerance: float,
     max_iterations: int,
-) -> tuple[SpatialPosterior, FloatArray, int]:
-    """Posteriors and confusion matrices with the spatial term, from those without, and how many rounds it took.
+) -> SpatialPosterior:
+    """Posteriors and confusion matrices with the spatial term, from the posteriors of the patterns without it.
 
-    The confusion matrices come from the voxels of the region; around it the raters' answers are all background's.
+    The confusion matrices come from the voxels of the region; around it the raters' answers are all background's. It has
+    converged where neither a confusion matrix nor a posterior changed by more than ``tolerance``: the first round's
+    matrices are those without the term, so that they alone would end it before it began.
     """
     numbers = np.asarray(patterns.spread(np.arange(len(patterns.table))), dtype=np.int64)[interest.box]
     field: FloatArray = np.asarray(posterior[numbers], dtype=np.float64)
@@ -54,19 +58,18 @@ def spatial_posterior(
     used = numbers[inside]
     n_labels = len(patterns.labels)
     n_iterations, is_converged = 0, False
-    previous = confusion
     current = np.zeros((patterns.n_raters, n_labels, n_labels))
     while n_iterations < max_iterations and not is_converged:
         n_iterations += 1
         weights = np.stack(
             [np.bincount(used, field[inside, label], len(patterns.table)) for label in range(n_labels)], axis=1
         )
-        current = _confusion(patterns, weights.astype(np.float64))
+        previous, current = current, _confusion(patterns, weights.astype(np.float64))
         evidence = np.log(np.maximum(prior, _LEAST)) + _log_likelihood(patterns, current)
-        field = _normalised(evidence[numbers] + smoothing * neighbour_sums(field))
-        is_converged = previous is not None and float(np.abs(current - previous).max()) <= tolerance
-        previous = current
-    return SpatialPosterior(field, interest.box), current, n_iterations
+        before, field = field, _normalised(evidence[numbers] + smoothing * neighbour_sums(field))
+        change = max(np.abs(current - previous).max(initial=0.0), np.abs(field - before).max(initial=0.0))
+        is_converged = bool(change <= tolerance)
+    return SpatialPosterior(field, interest.box, current, n_iterations, is_converged)
 
 
 def neighbour_sums(field: FloatArray) -> FloatArray:

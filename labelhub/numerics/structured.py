@@ -22,6 +22,7 @@ from typing import TypeVar
 import numpy as np
 from scipy import sparse, stats
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.bootstrap import Resampling, Statistic, mean_estimate, weighted_bootstrap_interval
 from labelhub.numerics.results import NAN, BoolArray, Estimate, FloatArray, IntArray, undefined
 
@@ -61,6 +62,7 @@ class StructuredAgreement:
     item_disagreement: FloatArray
 
 
+@checked
 def structured_alpha(
     items: Sequence[Sequence[Annotation]],
     distance: Callable[[Annotation, Annotation], float],

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.mask_pair import EdgeCase, LengthUnit, MaskPair, mask_pair
 from labelhub.numerics.nearest import nearest_distances
 from labelhub.numerics.results import NAN, BoolArray, FloatArray
@@ -46,6 +47,7 @@ class SurfaceOffset:
     version: str = VERSION
 
 
+@checked
 def signed_surface_offset(
     first: BoolArray, second: BoolArray, *, spacing_mm: Sequence[float] | None = None
 ) -> SurfaceOffset:

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.mask_pair import checked_spacing
-from labelhub.numerics.nearest import nearest_distances
+from labelhub.numerics.nearest import margin_of, nearest_in_margin, with_margin, without_margin
 from labelhub.numerics.results import BoolArray, FloatArray
 
 METHOD = "surface distance"
@@ -37,6 +38,7 @@ class SurfaceDistances:
     from_second: FloatArray
 
 
+@checked
 def surface_distances(first: BoolArray, second: BoolArray, spacing: Sequence[float]) -> SurfaceDistances:
     """Both directed sets of distances between the surfaces of two masks that are not empty.
 
@@ -73,8 +75,9 @@ def surface_distances(first: BoolArray, second: BoolArray, spacing: Sequence[flo
         message = "a mask is empty; surfaces exist only where both masks hold a voxel"
         raise ValueError(message)
     steps = checked_spacing(spacing, first.ndim)
-    a, b = surface(first), surface(second)
-    return SurfaceDistances(nearest_distances(a, b, steps), nearest_distances(b, a, steps))
+    margin = margin_of(steps, first.shape)
+    a, b = (_surface_in_margin(with_margin(mask, margin)) for mask in (first, second))
+    return SurfaceDistances(nearest_in_margin(a, b, steps, margin), nearest_in_margin(b, a, steps, margin))
 
 
 def surface(mask: BoolArray) -> BoolArray:
@@ -85,15 +88,19 @@ def surface(mask: BoolArray) -> BoolArray:
     >>> int(surface(np.ones((10, 10), dtype=bool)).sum())
     36
     """
-    inner = mask.copy()
-    for axis in range(mask.ndim):
-        line = np.moveaxis(mask, axis, 0)
-        kept = np.moveaxis(inner, axis, 0)
-        kept[1:] &= line[:-1]
-        kept[:-1] &= line[1:]
-        kept[0] = False
-        kept[-1] = False
-    return mask & ~inner
+    margin = (1,) * mask.ndim
+    found = _surface_in_margin(with_margin(mask, margin))
+    return np.asarray(found[without_margin(mask.shape, margin)], dtype=np.bool_)
+
+
+def _surface_in_margin(mask: BoolArray) -> BoolArray:
+    # In one piece and with nothing at the ends, a step along any axis is one distance.
+    flat = mask.reshape(-1)
+    inner = flat.copy()
+    for stride in mask.strides:
+        inner[stride:] &= flat[:-stride]
+        inner[:-stride] &= flat[stride:]
+    return np.greater(flat, inner, out=inner).reshape(mask.shape)
 
 
 def hausdorff_distance(distances: SurfaceDistances) -> float:

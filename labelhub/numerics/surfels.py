@@ -21,8 +21,9 @@ from functools import lru_cache
 import numpy as np
 from skimage.measure import marching_cubes
 
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.mask_pair import EdgeCase, LengthUnit, MaskPair, checked_tolerance, mask_pair
-from labelhub.numerics.nearest import nearest_distances
+from labelhub.numerics.nearest import margin_of, nearest_in_margin, with_margin
 from labelhub.numerics.results import NAN, BoolArray, FloatArray
 
 METHOD = "surfel-weighted surface distance"
@@ -49,6 +50,7 @@ class SurfelDistances:
     version: str = VERSION
 
 
+@checked
 def surfel_distances(
     first: BoolArray, second: BoolArray, *, spacing_mm: Sequence[float] | None = None
 ) -> SurfelDistances:
@@ -82,25 +84,37 @@ def surfel_distances(
 def surfels_of_pair(pair: MaskPair) -> SurfelDistances:
     """As :func:`surfel_distances`, of a pair that was made ready before."""
     areas = surfel_areas(pair.spacing)
+    # There is a cell more than voxels along each axis: it lies in the margin.
+    margin = margin_of(pair.spacing, tuple(length + 1 for length in pair.first.shape))
+    room = tuple(step + 1 for step in margin)
     borders, area = [], []
     for mask in (pair.first, pair.second):
-        border, codes = _border_codes(mask)
+        border, codes = _border_codes(with_margin(mask, room))
         borders.append(border)
         area.append(areas[codes])
     if pair.edge_case == "none":
-        forward = nearest_distances(borders[0], borders[1], pair.spacing)
-        backward = nearest_distances(borders[1], borders[0], pair.spacing)
+        forward = nearest_in_margin(borders[0], borders[1], pair.spacing, margin)
+        backward = nearest_in_margin(borders[1], borders[0], pair.spacing, margin)
     else:
         forward, backward = (np.full(len(one), np.inf) for one in area)
     return SurfelDistances(forward, backward, area[0], area[1], pair.unit, pair.edge_case)
 
 
 def _border_codes(mask: BoolArray) -> tuple[BoolArray, np.ndarray]:
-    """The cells that the surface passes, and their codes alone: those of a whole box need not be kept."""
-    codes = neighbour_codes(mask)
-    border = codes != 0
-    border &= codes != 2**2**mask.ndim - 1
-    return border, codes[border]
+    """The cells that the surface passes, each in the place of its last corner, and their codes alone, in C order."""
+    flat = mask.reshape(-1)
+    some, every = flat.copy(), flat.copy()
+    for stride in mask.strides:
+        some[stride:] |= some[:-stride]
+        every[stride:] &= every[:-stride]
+    border = np.greater(some, every, out=some)
+    cells = np.flatnonzero(border)
+    codes = np.zeros(len(cells), dtype=np.uint8)
+    for corner in np.ndindex((2,) * mask.ndim):
+        before = sum(stride for stride, end in zip(mask.strides, corner, strict=True) if not end)
+        codes <<= 1
+        codes |= flat.view(np.uint8).take(cells - before)
+    return border.reshape(mask.shape), codes
 
 
 def surfel_surface_dice(distances: SurfelDistances, tolerance: float) -> float:

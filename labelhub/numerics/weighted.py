@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
 from labelhub.numerics.answers import Answers, answers_of
+from labelhub.numerics.arguments import checked
 from labelhub.numerics.class_posterior import ClassPosterior, checked_answers, softmax_rows, without_unanswered
 from labelhub.numerics.results import NAN, FloatArray, IntArray
 
@@ -68,6 +69,7 @@ def optimal_weights(accuracy: ArrayLike, n_categories: int) -> FloatArray:
     return np.asarray(np.log(share * (n_categories - 1) / (1 - share)), dtype=np.float64)
 
 
+@checked
 def weighted_vote(
     ratings: ArrayLike | Answers,
     accuracy: ArrayLike,
@@ -115,6 +117,7 @@ def weighted_vote(
     )
 
 
+@checked
 def catd(
     ratings: ArrayLike | Answers,
     *,
@@ -145,6 +148,7 @@ def catd(
     return _in_turns(answers, weights, max_iterations, "CATD")
 
 
+@checked
 def pm(
     ratings: ArrayLike | Answers,
     *,

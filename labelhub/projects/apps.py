@@ -11,6 +11,7 @@ class ProjectsApp(AppConfig):
 
     def ready(self) -> None:
         """Declare who may see the rows."""
+        from labelhub.jobs.registry import when_failed
         from labelhub.projects.models import (
             Acknowledgement,
             GuidelineVersion,
@@ -26,7 +27,9 @@ class ProjectsApp(AppConfig):
             TeamMember,
         )
         from labelhub.projects.permissions import Secrecy, register
+        from labelhub.projects.telling import tell_of_failed_job
 
+        when_failed(tell_of_failed_job)
         register(Project, Secrecy.SHARED, "")
         register(OntologyVersion, Secrecy.SHARED, "project")
         register(GuidelineVersion, Secrecy.SHARED, "project")

@@ -38,6 +38,8 @@ class OntologyVersion(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="ontologies")
     number = models.PositiveIntegerField()
     content = models.JSONField()
+    # What became of classes that are no more: merged into which, split into which (``projects.lineage``).
+    lineage = models.JSONField(default=dict)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

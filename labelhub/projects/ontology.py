@@ -26,7 +26,11 @@ class OntologyProblem(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something that is asked of the item, or (as a class's attribute) of each shape of that class."""
+    """Something that is asked of the item, or (as a class's attribute) of each shape of that class.
+
+    One that ``presupposes_finding`` is asked only of an item on which something was found: whoever says that there is
+    nothing is not asked. What older versions say nothing about is asked always.
+    """
 
     key: str
     text: str
@@ -34,6 +38,7 @@ class Question:
     choices: tuple[str, ...] = ()
     is_required: bool = False
     measure: Measure = "nominal"
+    presupposes_finding: bool = False
 
     def refusal_of(self, value: object) -> str | None:
         """Why ``value`` is no answer to this question, or None if it is one."""
@@ -46,7 +51,8 @@ class Question:
             return None if isinstance(value, bool) else f"“{self.text}” takes yes or no."
         given = [value] if self.kind == "choice" else value if isinstance(value, list | tuple) else [None]
         allowed = ", ".join(self.choices)
-        return None if all(answer in self.choices for answer in given) else f"“{self.text}” takes one of: {allowed}."
+        is_choice = len(given) <= max(len(self.choices), 1) and all(answer in self.choices for answer in given)
+        return None if is_choice else f"“{self.text}” takes one of: {allowed}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,10 @@ class Ontology:
     def question(self, key: str) -> Question | None:
         """Return the item's question with this key, if there is one."""
         return next((entry for entry in self.questions if entry.key == key), None)
+
+    def questions_asked(self, *, no_finding: bool) -> tuple[Question, ...]:
+        """Return what is asked of an item: not what presupposes a finding where the reader says that there is none."""
+        return tuple(entry for entry in self.questions if not (no_finding and entry.presupposes_finding))
 
     def question_specs(self) -> tuple[QuestionSpec, ...]:
         """Return the questions with closed or numeric answers, as the numbers see them; a shape's attribute is one too."""
@@ -113,6 +123,10 @@ def _read_class(entry: Mapping[str, Any]) -> LabelClass:
     tool = entry.get("tool", "polygon")
     _refuse_unknown(f"Class {key!r}: tool", tool, get_args(Tool))
     attributes = tuple(_read_question(attribute) for attribute in _entries(entry, "attributes", MAX_QUESTIONS))
+    if odd := [attribute.key for attribute in attributes if attribute.presupposes_finding]:
+        raise OntologyProblem(
+            f"Class {key!r}: {odd[0]!r} is asked of each shape, so something was found already; leave “if found” out."
+        )
     _refuse_doubles(f"attribute of {key!r}", [attribute.key for attribute in attributes])
     shortcut = str(entry.get("shortcut", ""))
     if len(shortcut) > 1:
@@ -131,7 +145,8 @@ def _read_question(entry: Mapping[str, Any]) -> Question:
         raise OntologyProblem(f"Question {key!r}: it needs at least two choices, or another kind.")
     _refuse_doubles(f"choice of {key!r}", choices)
     text = str(entry.get("text") or key)[:500]
-    return Question(key, text, kind, choices, bool(entry.get("is_required", False)), measure)
+    is_required, presupposes = bool(entry.get("is_required", False)), bool(entry.get("presupposes_finding", False))
+    return Question(key, text, kind, choices, is_required, measure, presupposes)
 
 
 def _entries(document: Mapping[str, Any], name: str, most: int) -> Sequence[Mapping[str, Any]]:

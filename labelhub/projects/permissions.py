@@ -6,7 +6,7 @@ a project that somebody is no member of does not exist for them: :class:`NotFoun
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -49,11 +49,15 @@ class NotAllowed(PermissionError):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """How rows of a model lead to their project and their owner (double-underscore paths; empty: the row itself)."""
+    """How rows of a model lead to their project and their owner (double-underscore paths; empty: the row itself).
+
+    ``companions_path`` leads to rows with ``labeler`` and ``left_at``: who has joined the owner, and may do what they may.
+    """
 
     secrecy: Secrecy
     project_path: str
     owner_path: str = ""
+    companions_path: str = ""
 
 
 RULES: Mapping[Secrecy, Mapping[Action, frozenset[str]]] = {
@@ -85,9 +89,11 @@ OWNER_ACTIONS = frozenset({Action.VIEW, Action.LABEL})
 _registered: dict[type[models.Model], Registration] = {}
 
 
-def register(model: type[models.Model], secrecy: Secrecy, project_path: str, owner_path: str = "") -> None:
+def register(
+    model: type[models.Model], secrecy: Secrecy, project_path: str, owner_path: str = "", companions_path: str = ""
+) -> None:
     """Declare how rows of ``model`` are protected. Called once a model, in its package's ``apps.ready``."""
-    _registered[model] = Registration(secrecy, project_path, owner_path)
+    _registered[model] = Registration(secrecy, project_path, owner_path, companions_path)
 
 
 def registration_of(model: type[models.Model]) -> Registration | None:
@@ -103,6 +109,25 @@ def role_in(user: Person, project: Project) -> str | None:
     order = [Role.ANNOTATOR, Role.REVIEWER, Role.ADMIN]
     held = [role for role in (*own, getattr(user, "site_role", "")) if role in order]
     return max(held, key=lambda role: order.index(Role(role)), default=None)
+
+
+def with_a_role(users: Iterable[User], project: Project) -> frozenset[int]:
+    """Return the ids of those of the users who have any role in ``project``, as :func:`role_in`; one query."""
+    active = [user for user in users if user.is_active]
+    members = Membership.objects.filter(project=project, user__in=active, removed_at=None)
+    ids = set(members.values_list("user_id", flat=True))
+    return frozenset(user.pk for user in active if user.pk in ids or user.site_role in Role.values)
+
+
+def members_of(projects: Iterable[int]) -> dict[int, set[int]]:
+    """Return, for each project, the ids of the active people who have a role in it or on the site; two queries."""
+    wanted = set(projects)
+    everywhere = set(User.objects.filter(is_active=True, site_role__in=Role.values).values_list("pk", flat=True))
+    found = {project: set(everywhere) for project in wanted}
+    current = Membership.objects.filter(project__in=wanted, removed_at=None, user__is_active=True)
+    for project, user in current.values_list("project", "user"):
+        found[project].add(user)
+    return found
 
 
 def highest_role(user: Person) -> str | None:
@@ -164,7 +189,9 @@ def can(user: Person, action: Action, row: models.Model) -> bool:
         return False
     if role in RULES[entry.secrecy].get(action, frozenset()):
         return True
-    return bool(entry.owner_path) and action in OWNER_ACTIONS and _follow(row, entry.owner_path) == user
+    if not entry.owner_path or action not in OWNER_ACTIONS:
+        return False
+    return _follow(row, entry.owner_path) == user or _is_companion(user, row, entry)
 
 
 def require(user: Person, action: Action, row: models.Model) -> None:
@@ -193,9 +220,20 @@ def visible_to(user: Person, rows: models.QuerySet[M]) -> models.QuerySet[M]:
     if not entry.owner_path:
         return rows.filter(by_role)
     owned = models.Q(**{entry.owner_path: user.pk})
+    if entry.companions_path:
+        owned |= models.Q(pk__in=_joined(user, rows.model, entry).values("pk"))
     if not site_role:
         owned &= models.Q(**{f"{project_key}__in": mine.values("project_id")})
     return rows.filter(by_role | owned)
+
+
+def _joined(user: Person, model: type[M], entry: Registration) -> models.QuerySet[M]:
+    held = {f"{entry.companions_path}__labeler__user": user.pk, f"{entry.companions_path}__left_at": None}
+    return model._base_manager.filter(**held)
+
+
+def _is_companion(user: Person, row: models.Model, entry: Registration) -> bool:
+    return bool(entry.companions_path) and _joined(user, type(row), entry).filter(pk=row.pk).exists()
 
 
 def _follow(row: models.Model, path: str) -> Any:

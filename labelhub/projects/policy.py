@@ -36,11 +36,22 @@ class Policy:
 
     ``gold_share_undecided`` is the share of gold until a labeler's gate decided, ``gold_share`` the share afterwards.
     ``gate_good`` and ``gate_poor`` are p0 and p1 of the sequential test, ``gate_false_pause`` and ``gate_miss`` its error
-    rates, ``drift_threshold`` the limit of the cumulative sum.
+    rates, ``drift_threshold`` the limit of the cumulative sum. ``gate_test`` says what counts: ``fitting`` takes partial
+    credit for outlines and the difficulty of each item for classes where the project's gold can tell them, and right or
+    wrong where it cannot; ``right-wrong`` always that; ``surface`` an outline that is right where its surface Dice is at
+    least .8.
     ``posterior`` is the calibrated probability from which one more read is not asked for; below ``calibration_items`` known
     answers it is not trusted. ``audit_share`` of the accepted items, at least ``audit_least``, are read again blind, by
     whom ``audit_by`` says. Of ``panel_reviewers`` reviewers more than half must choose the same label before it is settled;
-    1 is a single reviewer. ``rules`` say where an item goes, the first that holds; they name these fields.
+    1 is a single reviewer. An author may dispute ``max_disputes`` returns of one item; where no third reader comes within
+    ``dispute_wait_days`` (0: no limit) a reviewer decides. An author reads what a reviewer wrote to them in comments on their
+    reading where ``authors_read_comments`` says so.
+    ``review_share`` of what the rules would accept goes to a reviewer, drawn at random; a reviewer is offered at most
+    ``reviews_a_day`` items a day (0: no limit), and sees letters in place of readers' names where ``review_blind`` says
+    so. ``review_gold_share`` of what a reviewer decides is an item with gold that they are not told of, and
+    ``rereview_share`` of what reviewers settle is judged again by another one who is not told of the first decision, or by the
+    same after ``rereview_after_days`` where there is no other. ``rules`` say where an item goes, the first that holds; they
+    name these fields.
     """
 
     readers: int = 2
@@ -62,6 +73,7 @@ class Policy:
     gate_false_pause: float = 0.01
     gate_miss: float = 0.10
     drift_threshold: float = 4.0
+    gate_test: str = "fitting"
     pause_without_asking: bool = False
     posterior: float = 0.95
     calibration_items: int = 100
@@ -78,10 +90,19 @@ class Policy:
     tolerance_px: float = 2.0
     lease_s: int = 1800
     max_rework_rounds: int = 2
+    max_disputes: int = 1
+    dispute_wait_days: int = 7
     min_gold: int = 20
     min_items: int = 20
     gold_target: float = 0.80
     show_other_answers_on_rework: bool = False
+    authors_read_comments: bool = False
+    review_share: float = 0.0
+    review_blind: bool = False
+    reviews_a_day: int = 0
+    review_gold_share: float = 0.0
+    rereview_share: float = 0.0
+    rereview_after_days: int = 30
     rules: tuple[Rule, ...] = DYNAMIC_OVERLAP
 
     def to_document(self) -> dict[str, Any]:
@@ -128,6 +149,13 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "tolerance_px": (0.001, 1000.0),
     "lease_s": (60, 7 * 24 * 3600),
     "max_rework_rounds": (0, 20),
+    "max_disputes": (0, 20),
+    "dispute_wait_days": (0, 365),
+    "review_share": (0.0, 1.0),
+    "reviews_a_day": (0, 100_000),
+    "review_gold_share": (0.0, 0.5),
+    "rereview_share": (0.0, 1.0),
+    "rereview_after_days": (1, 3650),
     "min_gold": (1, 100_000),
     "min_items": (1, 100_000),
     "gold_target": (0.0, 1.0),
@@ -137,6 +165,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "same_subject": ("any", "same", "different"),
     "skip_rule": ("others", "later", "forbidden"),
     "audit_by": ("anyone", "reviewers"),
+    "gate_test": ("fitting", "right-wrong", "surface"),
 }
 
 
@@ -157,6 +186,11 @@ def read_policy(document: Mapping[str, Any]) -> Policy:
     except RuleProblem as problem:
         raise PolicyProblem(str(problem)) from problem
     return policy
+
+
+def lease_of(document: Mapping[str, Any]) -> int:
+    """Return the lease in seconds of a policy that was read before: asked at each stroke, and all else is not."""
+    return int(document.get("lease_s", Policy().lease_s))
 
 
 def _checked(name: str, value: Any) -> Any:

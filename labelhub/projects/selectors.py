@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
-from django.db.models import OuterRef, QuerySet, Subquery
+import orjson
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from labelhub.accounts.models import User
+from labelhub.projects.lineage import Translation, read_lineage, translation
 from labelhub.projects.models import (
     Acknowledgement,
     GuidelineVersion,
@@ -21,6 +27,32 @@ from labelhub.projects.models import (
 from labelhub.projects.ontology import Ontology, read_ontology
 from labelhub.projects.permissions import NotFound, Person, projects_of
 from labelhub.projects.policy import Policy, read_policy
+
+Read = TypeVar("Read")
+# The rules that the step under way was read under.
+_held: ContextVar[dict[tuple[str, int], Any] | None] = ContextVar("rules of this step", default=None)
+
+
+@contextmanager
+def rules_held() -> Iterator[None]:
+    """Read the rules of a project once meanwhile: a step goes by those that it began with. Not for steps that publish rules."""
+    token = None if _held.get() is not None else _held.set({})
+    try:
+        yield
+    finally:
+        if token is not None:
+            _held.reset(token)
+
+
+def _once(what: str, project: Project, read: Callable[[], Read]) -> Read:
+    held = _held.get()
+    if held is None:
+        return read()
+    key = (what, project.pk)
+    if key not in held:
+        held[key] = read()
+    found: Read = held[key]
+    return found
 
 
 def project_for(user: Person, slug: str) -> Project:
@@ -56,24 +88,61 @@ def stale_edits(project: Project, whats: Sequence[str], *, most: int = 20) -> li
 
 def current_ontology(project: Project) -> tuple[OntologyVersion, Ontology]:
     """Return the newest ontology version and its content."""
-    version = OntologyVersion.objects.filter(project=project).latest("number")
-    return version, read_ontology(version.content)
+
+    def read() -> tuple[OntologyVersion, Ontology]:
+        version = OntologyVersion.objects.filter(project=project).latest("number")
+        return version, _ontology(orjson.dumps(version.content))
+
+    return _once("ontology", project, read)
+
+
+def ontologies_of(project: Project) -> dict[int, Ontology]:
+    """Return every ontology version by its number. One query."""
+    rows = OntologyVersion.objects.filter(project=project).order_by("number").values_list("number", "content")
+    return {number: read_ontology(content) for number, content in rows}
+
+
+def translations_of(project: Project) -> dict[int, Translation]:
+    """Return by ontology number what readings under that version say under the newest one. One query."""
+    rows = (
+        OntologyVersion.objects.filter(project=project).order_by("number").values_list("number", "content", "lineage")
+    )
+    versions = [(number, (read_ontology(content), read_lineage(lineage))) for number, content, lineage in rows]
+    return {number: translation([entry for _, entry in versions[place:]]) for place, (number, _) in enumerate(versions)}
 
 
 def current_policy(project: Project) -> tuple[PolicyVersion, Policy]:
     """Return the newest policy version and its content."""
-    version = PolicyVersion.objects.filter(project=project).latest("number")
-    return version, read_policy(version.content)
+
+    def read() -> tuple[PolicyVersion, Policy]:
+        version = PolicyVersion.objects.filter(project=project).latest("number")
+        return version, _policy(orjson.dumps(version.content))
+
+    return _once("policy", project, read)
+
+
+# A version is read at each step, and checking its rules against one another takes longer than the rest of a small step.
+@lru_cache(maxsize=64)
+def _ontology(content: bytes) -> Ontology:
+    return read_ontology(orjson.loads(content))
+
+
+@lru_cache(maxsize=64)
+def _policy(content: bytes) -> Policy:
+    return read_policy(orjson.loads(content))
 
 
 def current_guideline(project: Project) -> GuidelineVersion:
     """Return the newest guideline version."""
-    return GuidelineVersion.objects.filter(project=project).latest("number")
+    return _once("guideline", project, lambda: GuidelineVersion.objects.filter(project=project).latest("number"))
 
 
-def has_acknowledged(labeler: Labeler, guideline: GuidelineVersion) -> bool:
-    """Whether the labeler has read this version; an empty guideline needs no acknowledgement."""
-    return not guideline.text.strip() or Acknowledgement.objects.filter(labeler=labeler, guideline=guideline).exists()
+def guideline_of(labeler: Labeler) -> tuple[GuidelineVersion, bool]:
+    """Return the newest guideline version, and whether the labeler has read it or need not; one query."""
+    read = Acknowledgement.objects.filter(labeler=labeler, guideline=OuterRef("pk"))
+    rows = GuidelineVersion.objects.filter(project=labeler.project_id).annotate(is_read=Exists(read))
+    found = rows.latest("number")
+    return found, not found.text.strip() or found.is_read
 
 
 def labeler_of(user: User, project: Project) -> Labeler:

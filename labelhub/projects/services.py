@@ -12,8 +12,11 @@ from django.utils.text import slugify
 
 from labelhub.accounts.models import User
 from labelhub.accounts.services import end_sessions
+from labelhub.audit import prepared
 from labelhub.audit import services as audit
+from labelhub.audit.prepared import SLOTS
 from labelhub.projects.errors import DomainError
+from labelhub.projects.lineage import Lineage, checked_lineage
 from labelhub.projects.models import (
     Acknowledgement,
     GuidelineVersion,
@@ -25,7 +28,7 @@ from labelhub.projects.models import (
     Role,
     StaleEdit,
 )
-from labelhub.projects.ontology import Ontology
+from labelhub.projects.ontology import Ontology, read_ontology
 from labelhub.projects.policy import Policy
 
 # Words that addresses use in the place of a project's name.
@@ -73,15 +76,19 @@ def create_project(
 
 
 def publish_ontology(
-    *, project: Project, ontology: Ontology, by: User | None, seen: int | None = None
+    *, project: Project, ontology: Ontology, by: User | None, seen: int | None = None, lineage: Lineage | None = None
 ) -> OntologyVersion:
     """Write the next ontology version. Earlier submissions keep the version they were made under.
 
-    ``seen`` is the version that ``by`` had before them: where another holds by now, :class:`StaleVersion` is raised and
-    what was sent is kept (``StaleEdit``).
+    ``lineage`` says what became of classes that are no more. ``seen`` is the version that ``by`` had before them: where
+    another holds by now, :class:`StaleVersion` is raised and what was sent is kept (``StaleEdit``). Raises
+    ``OntologyProblem`` where the lineage does not fit the two versions.
     """
-    document = ontology.to_document()
-    return _publish(OntologyVersion, project, {"content": document}, by, seen)
+    fields = {"content": ontology.to_document(), "lineage": {}}
+    if lineage is not None and (lineage.merged or lineage.split):
+        newest = OntologyVersion.objects.filter(project=project).latest("number")
+        fields["lineage"] = checked_lineage(read_ontology(newest.content), ontology, lineage).to_document()
+    return _publish(OntologyVersion, project, fields, by, seen)
 
 
 def publish_guideline(*, project: Project, text: str, by: User | None, seen: int | None = None) -> GuidelineVersion:
@@ -131,7 +138,8 @@ def imported_labeler(*, project: Project, source_key: str, name: str, is_identif
 
 def count_hand_out(*, labeler: Labeler) -> None:
     """Count that something was given to the labeler, whose row the caller holds: their next draws are others."""
-    Labeler.objects.filter(pk=labeler.pk).update(n_handed=F("n_handed") + 1)
+    mine = Labeler.objects.filter(pk=SLOTS[0])
+    prepared.change(("count-a-hand-out",), lambda: (mine, {"n_handed": F("n_handed") + 1}), [labeler.pk])
 
 
 def acknowledge_guideline(*, labeler: Labeler, guideline: GuidelineVersion) -> None:

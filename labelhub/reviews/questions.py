@@ -48,14 +48,17 @@ def answered(assignment_ids: Sequence[uuid.UUID]) -> frozenset[uuid.UUID]:
 
 def open_questions(user: User, project: Project) -> QuerySet[Question]:
     """Return the questions that wait for an answer of ``user``, the oldest first; their own are left out."""
-    rows = Question.objects.filter(item__project=project, reply=None).exclude(assignment__labeler__user=user)
+    # Few of any project's wait: these first, then whose they are.
+    waiting = Question.objects.filter(reply=None).values("pk")
+    rows = Question.objects.filter(pk__in=waiting, item__project=project).exclude(assignment__labeler__user=user)
     return visible_to(user, rows).select_related("item", "assignment__labeler").order_by("pk")
 
 
 def open_claims(user: User, project: Project) -> QuerySet[UnreadableClaim]:
     """Return the claims that nobody confirmed or refuted, the oldest first; on items that ``user`` reads they are left out."""
     mine = Assignment.objects.filter(item=OuterRef("item"), labeler__user_id=user.pk, state__in=READING)
-    rows = UnreadableClaim.objects.filter(item__project=project, verdict=None).exclude(Exists(mine))
+    waiting = UnreadableClaim.objects.filter(verdict=None).values("pk")
+    rows = UnreadableClaim.objects.filter(pk__in=waiting, item__project=project).exclude(Exists(mine))
     rows = rows.exclude(item__state=Item.State.EXCLUDED)
     return visible_to(user, rows).select_related("item", "assignment__labeler").order_by("pk")
 

@@ -6,26 +6,32 @@ For authors there is :func:`own_comments` alone: what was said of their own work
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Exists, F, FloatField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, F, FloatField, Max, OuterRef, Q, QuerySet, Subquery, Window
 from django.utils import timezone
 
 from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
 from labelhub.annotations.plain import readings_of
 from labelhub.assignments.models import HELD, Assignment
-from labelhub.catalog.models import Item
+from labelhub.catalog.models import Item, Medium
 from labelhub.formats.shapes import Reading
 from labelhub.predictions.models import Prediction
 from labelhub.predictions.plain import reading_of as reading_of_prediction
 from labelhub.predictions.selectors import newest_prediction
 from labelhub.projects.models import Labeler, Project, Role
 from labelhub.projects.permissions import Action, require, role_in, visible_to
+from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
-from labelhub.reviews.models import Decision, PanelVote
+from labelhub.reviews.error_models import Appraisal
+from labelhub.reviews.models import Comment, Decision, PanelVote
+from labelhub.reviews.reviewer_tests import as_it_waits, decided_otherwise_by, open_test, open_tests
+from labelhub.reviews.tickets import disputed_against, upheld_decisions
+from labelhub.reviews.workload import day_of
 from labelhub.routing.models import Route
 from labelhub.routing.selectors import current_route
 from labelhub.routing.services import PANEL_TIE
@@ -43,7 +49,10 @@ UNKNOWN_DISAGREEMENT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """One item that waits for a reviewer, why, and what a look is worth (disagreement plus age plus priority)."""
+    """One item that waits for a reviewer, why, and what a look is worth (disagreement plus age plus priority).
+
+    ``n_media`` it has, the deepest of ``depth`` planes.
+    """
 
     item: Item
     rule: str
@@ -51,6 +60,16 @@ class InboxRow:
     disagreement: float | None
     age_days: float
     value: float
+    n_media: int = 1
+    depth: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """The items shown, and how many wait in all: no more than the reviewer is offered today."""
+
+    rows: tuple[InboxRow, ...]
+    n_waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +89,10 @@ class SideBySide:
 
 @dataclass(frozen=True, slots=True)
 class OwnComment:
-    """What a reviewer said of one's own work: the words, the judgement and score, but not who, nor any other reading."""
+    """What a reviewer said of one's own work: the words, the judgement and score, but not who, nor any other reading.
+
+    ``verdict`` is empty where a reviewer said how good it is without accepting or returning it.
+    """
 
     verdict: str
     score: int | None
@@ -78,27 +100,24 @@ class OwnComment:
     at: datetime
 
 
-def inbox(user: User, project: Project, *, now: datetime | None = None, limit: int = 200) -> list[InboxRow]:
+def inbox(user: User, project: Project, *, now: datetime | None = None, limit: int = 200) -> Inbox:
     """Return the items that wait for a reviewer, the most valuable look first; items that ``user`` read are left out."""
-    items = _waiting(user, project)
-    newest = Route.objects.filter(item=OuterRef("pk")).order_by("-pk")
-    agreement = Score.objects.filter(
-        item=OuterRef("pk"), about=Score.About.ITEM, metric=CURRENT_AGREEMENT, replaced_at=None
-    )
-    rows = items.annotate(
-        rule=Subquery(newest.values("rule")[:1]),
-        why=Subquery(newest.values("reason")[:1]),
-        similarity=Subquery(agreement.values("value")[:1], output_field=FloatField()),
-    ).order_by("-priority", F("similarity").asc(nulls_last=True), "state_changed_at")
     at = now or timezone.now()
-    # The database's order is near enough to cut at; the exact value is a sum that is cheaper here.
-    listed = [_inbox_row(item, at) for item in rows[: limit * 4]]
-    return sorted(listed, key=lambda row: (-row.value, row.item.pk))[:limit]
-
-
-def n_waiting(user: User, project: Project) -> int:
-    """Return how many items wait for this reviewer."""
-    return _waiting(user, project).count()
+    _, policy = current_policy(project)
+    day = day_of(user, project, policy=policy, now=at)
+    # The database's order is near enough to cut at; the exact value is a sum that is cheaper here. What a card says is asked
+    # of those alone that come so far: of all that wait it would be most of the work.
+    order = ("-priority", F("similarity").asc(nulls_last=True), "state_changed_at")
+    waiting = _waiting(user, project).annotate(similarity=_similarity()).order_by(*order)
+    begun = set(waiting.filter(pk__in=day.begun).values_list("pk", flat=True)[:limit]) if day.begun else set()
+    fresh = waiting.exclude(pk__in=day.begun).values_list("pk", Window(Count("pk")))[: min(limit, day.left) * 4]
+    counted_fresh = list(fresh)
+    rows = [_inbox_row(item, at) for item in _with_facts(project, [*begun, *(pk for pk, _ in counted_fresh)])]
+    new, tests = [row for row in rows if row.item.pk not in begun], _tested(user, project, policy, at)
+    offered = sorted([*new, *tests], key=_by_value)[: day.left]
+    shown = sorted([*offered, *(row for row in rows if row.item.pk in begun)], key=_by_value)[:limit]
+    n_fresh = (counted_fresh[0][1] if counted_fresh else 0) + len(tests)
+    return Inbox(tuple(shown), len(begun) + min(n_fresh, day.left))
 
 
 def side_by_side(user: User, item: Item) -> SideBySide:
@@ -129,26 +148,36 @@ def decisions_of(item: Item) -> QuerySet[Decision]:
 
 
 def rejected(item: Item) -> frozenset[int]:
-    """Return the ids of submissions whose newest judgement is a rejection."""
-    newest = {row.submission_id: row.verdict for row in Decision.objects.filter(item=item).order_by("pk")}
-    return frozenset(pk for pk, verdict in newest.items() if verdict == Decision.Verdict.REJECT)
+    """Return the ids of submissions whose newest judgement is a rejection that no dispute overturned."""
+    newest = {row.submission_id: row for row in Decision.objects.filter(item=item).order_by("pk")}
+    found = {pk: row for pk, row in newest.items() if row.verdict == Decision.Verdict.REJECT}
+    overturned = upheld_decisions(item) if found else frozenset()
+    return frozenset(pk for pk, row in found.items() if row.pk not in overturned)
 
 
 def own_comments(labeler: Labeler, item: Item) -> Sequence[OwnComment]:
     """Return what reviewers said of this labeler's readings of the item, oldest first. A declared disclosure."""
-    rows = Decision.objects.filter(item=item, submission__assignment__labeler=labeler).order_by("pk")
-    return tuple(OwnComment(row.verdict, row.score, row.comment, row.at) for row in rows)
+    mine = {"item": item, "submission__assignment__labeler": labeler}
+    said = [OwnComment(row.verdict, row.score, row.comment, row.at) for row in Decision.objects.filter(**mine)]
+    said += [OwnComment("", row.score, row.comment, row.at) for row in Appraisal.objects.filter(**mine)]
+    return tuple(sorted(said, key=lambda entry: entry.at))
 
 
 def has_read(user: User, item: Item) -> bool:
-    """Whether ``user`` labels or labeled the item."""
-    rows = Assignment.objects.filter(item=item, labeler__user_id=user.pk)
-    return rows.filter(state__in=READING).exists()
+    """Whether ``user`` labels or labeled the item, alone or with others."""
+    rows = Assignment.objects.filter(item=item, state__in=READING)
+    return rows.filter(Q(labeler__user_id=user.pk) | Q(companions__labeler__user_id=user.pk)).exists()
 
 
 def has_judged(user: User, item: Item) -> bool:
-    """Whether ``user`` judged a reading of the item, and so has seen it."""
-    return Decision.objects.filter(item=item, reviewer_id=user.pk).exists()
+    """Whether ``user`` judged a reading of the item or commented on it, and so has seen others' readings."""
+    if Decision.objects.filter(item=item, reviewer_id=user.pk).exists():
+        return True
+    return (
+        Comment.objects.filter(thread__item=item, by=user.pk)
+        .exclude(thread__submission__assignment__labeler__user=user)
+        .exists()
+    )
 
 
 def judged_by(user: User) -> QuerySet[Decision]:
@@ -156,16 +185,73 @@ def judged_by(user: User) -> QuerySet[Decision]:
     return Decision.objects.filter(reviewer=user).select_related("item__project", "submission").order_by("-pk")
 
 
-def _decisions_shown(user: User, item: Item) -> tuple[Decision, ...]:
-    """Return the judgements about the item; while a panel votes, those of others only after one's own vote."""
-    rows = decisions_of(item)
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What one reviewer does not see of what was said of an item: others' words since a time, and their own before another.
+
+    Own words are hidden where they are tested on a decision of their own: those from ``since`` until ``own_from``.
+    """
+
+    user: int
+    since: datetime | None = None
+    own_from: datetime | None = None
+
+    def shows(self, by: int, at: datetime) -> bool:
+        """Whether they see what ``by`` said then."""
+        if self.since is None or at < self.since:
+            return True
+        return by == self.user and (self.own_from is None or at >= self.own_from)
+
+
+def screen_of(user: User, item: Item) -> Screen:
+    """Return what ``user`` does not see of what was said of the item."""
+    test = open_test(user, item)
+    return Screen(user.pk, hidden_since(user, item), None if test is None else test.due_from)
+
+
+def hidden_since(user: User, item: Item) -> datetime | None:
+    """Return since when ``user`` does not see what other reviewers said of the item; None where they see all of it.
+
+    Where they are tested on it, that is until they judged. While a panel votes, until their own vote; for admins too, who may
+    vote like anybody. Once it found no majority all votes are open.
+    """
+    test = open_test(user, item)
+    if test is not None:
+        return test.hides_from
     _, policy = current_policy(item.project)
     if policy.panel_reviewers == 1 or item.state != Item.State.REVIEW or is_panel_tied(item):
-        return tuple(rows)
+        return None
     own = PanelVote.objects.filter(item=item, reviewer_id=user.pk, sat_since=item.state_changed_at)
-    if own.exists():
-        return tuple(rows)
-    return tuple(row for row in rows if row.reviewer_id == user.pk or row.at < item.state_changed_at)
+    return None if own.exists() else item.state_changed_at
+
+
+def _decisions_shown(user: User, item: Item) -> tuple[Decision, ...]:
+    screen = screen_of(user, item)
+    return tuple(row for row in decisions_of(item) if screen.shows(row.reviewer_id, row.at))
+
+
+def sitting_items(project: Project, policy: Policy) -> QuerySet[Item]:
+    """Return the items on which a panel votes now: judgements since ``state_changed_at`` are votes that are not counted yet."""
+    rows = Item.objects.filter(project=project, state=Item.State.REVIEW)
+    if policy.panel_reviewers == 1:
+        return rows.none()
+    newest = Route.objects.filter(item=OuterRef("pk")).order_by("-pk").values("rule")[:1]
+    return rows.annotate(newest_rule=Subquery(newest)).exclude(newest_rule=PANEL_TIE)
+
+
+def counted(decisions: QuerySet[Decision]) -> QuerySet[Decision]:
+    """Return the judgements without the votes of panels that have not decided: until then they are nobody's to count."""
+    newest = Route.objects.filter(item=OuterRef("item")).order_by("-pk").values("rule")[:1]
+    votes = PanelVote.objects.filter(item=OuterRef("item"), sat_since=OuterRef("item__state_changed_at"))
+    is_open = Q(item__state=Item.State.REVIEW, at__gte=F("item__state_changed_at")) & Q(Exists(votes))
+    return decisions.alias(newest_rule=Subquery(newest)).exclude(is_open & ~Q(newest_rule=PANEL_TIE))
+
+
+def sitting_without(project: Project, user: User) -> dict[int, datetime]:
+    """Return the items on which a panel votes and ``user`` has not voted, with the moment from which it sits."""
+    own = PanelVote.objects.filter(item=OuterRef("pk"), reviewer_id=user.pk, sat_since=OuterRef("state_changed_at"))
+    _, policy = current_policy(project)
+    return dict(sitting_items(project, policy).exclude(Exists(own)).values_list("pk", "state_changed_at"))
 
 
 def is_panel_tied(item: Item) -> bool:
@@ -174,15 +260,59 @@ def is_panel_tied(item: Item) -> bool:
     return route is not None and route.rule == PANEL_TIE
 
 
+def _with_facts(project: Project, keys: Collection[int]) -> list[Any]:
+    """Return items of the project with what a card says: ``rule`` and ``why`` of the newest route, and ``similarity``."""
+    newest = Route.objects.filter(item=OuterRef("pk")).order_by("-pk")
+    media = Medium.objects.filter(item=OuterRef("pk")).order_by().values("item")
+    rows = Item.objects.filter(pk__in=keys).annotate(
+        rule=Subquery(newest.values("rule")[:1]), why=Subquery(newest.values("reason")[:1]), similarity=_similarity(),
+        n_media=Subquery(media.annotate(n=Count("pk")).values("n")),
+        depth=Subquery(media.annotate(n=Max("size_z")).values("n")),
+    )  # fmt: skip
+    found = list(rows) if keys else []
+    for item in found:
+        item.project = project
+    return found
+
+
+def _similarity() -> Subquery:
+    """How alike the current readings of an item are."""
+    agreement = Score.objects.filter(
+        item=OuterRef("pk"), about=Score.About.ITEM, metric=CURRENT_AGREEMENT, replaced_at=None
+    )
+    return Subquery(agreement.values("value")[:1], output_field=FloatField())
+
+
+def _tested(user: User, project: Project, policy: Policy, now: datetime) -> list[InboxRow]:
+    """The items on which ``user`` is tested, as they look to them."""
+    tests = {test.item_id: test for test in open_tests(user, project, policy=policy, now=now)}
+    rows = []
+    for item in _with_facts(project, tests):
+        test = tests[item.pk]
+        item.rule, item.why = "", test.reason
+        rows.append(_inbox_row(as_it_waits(item, test), now))
+    return rows
+
+
 def _waiting(user: User, project: Project) -> QuerySet[Item]:
-    own = Assignment.objects.filter(item=OuterRef("pk"), labeler__user_id=user.pk)
-    mine = own.filter(state__in=READING)
-    voted = PanelVote.objects.filter(item=OuterRef("pk"), reviewer_id=user.pk, sat_since=OuterRef("state_changed_at"))
-    items = Item.objects.filter(project=project, state=Item.State.REVIEW).exclude(Exists(mine)).exclude(Exists(voted))
+    # Lists that are made once, in place of questions to each of many thousand items.
+    mine = Assignment.objects.filter(item__project=project, labeler__user_id=user.pk, state__in=READING)
+    votes = PanelVote.objects.filter(item__project=project, item__state=Item.State.REVIEW)
+    voted = votes.filter(reviewer_id=user.pk, sat_since=F("item__state_changed_at"))
+    items = Item.objects.filter(project=project, state=Item.State.REVIEW)
+    items = items.exclude(pk__in=mine.values("item")).exclude(pk__in=voted.values("item"))
+    items = items.exclude(pk__in=disputed_against(user, project, Item.objects.filter(project=project)).values("pk"))
+    items = items.exclude(pk__in=decided_otherwise_by(user, project))
     if role_in(user, project) != Role.ADMIN:
+        # Nobody found a tie without a vote.
         newest = Route.objects.filter(item=OuterRef("pk")).order_by("-pk").values("rule")[:1]
-        items = items.annotate(newest_rule=Subquery(newest)).exclude(newest_rule=PANEL_TIE)
+        tied = Item.objects.filter(pk__in=votes.values("item")).annotate(newest_rule=Subquery(newest))
+        items = items.exclude(pk__in=tied.filter(newest_rule=PANEL_TIE).values("pk"))
     return visible_to(user, items)
+
+
+def _by_value(row: InboxRow) -> tuple[float, int]:
+    return -row.value, row.item.pk
 
 
 def _inbox_row(item: Item, now: datetime) -> InboxRow:
@@ -191,4 +321,7 @@ def _inbox_row(item: Item, now: datetime) -> InboxRow:
     disagreement = None if similarity is None or math.isnan(similarity) else 1 - similarity
     value = UNKNOWN_DISAGREEMENT if disagreement is None else disagreement
     value += WEIGHT_OF_A_DAY * age + WEIGHT_OF_PRIORITY * item.priority
-    return InboxRow(item, getattr(item, "rule", "") or "", getattr(item, "why", "") or "", disagreement, age, value)
+    return InboxRow(
+        item, getattr(item, "rule", "") or "", getattr(item, "why", "") or "", disagreement, age, value,
+        getattr(item, "n_media", 1) or 1, getattr(item, "depth", 1) or 1,
+    )  # fmt: skip

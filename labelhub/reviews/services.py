@@ -16,9 +16,14 @@ from labelhub.projects.errors import DomainError
 from labelhub.projects.permissions import Action, require
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import has_read
+from labelhub.reviews.tickets import is_party
 
 Verdict = Decision.Verdict
 MAX_COMMENT = 10_000
+DISPUTED = (
+    "You returned a reading of this item and its author disputes that, so another reviewer decides. Nothing was stored. Take "
+    "the next one."
+)
 
 
 class ReviewRefused(DomainError):
@@ -33,19 +38,21 @@ def decide(
     """Keep a judgement; return it and whether it is new (false: a retry, nothing was done). Writes ``submission.reviewed``.
 
     Raises ``NotFound``/``NotAllowed`` for those who do not review here, and :class:`ReviewRefused` with code
-    ``own-read``, ``comment-missing``, ``score-out-of-range`` or ``verdict-unknown``.
+    ``own-read``, ``own-return``, ``comment-missing``, ``score-out-of-range`` or ``verdict-unknown``.
     """
     require(reviewer, Action.REVIEW, submission)
     earlier = _earlier(request_id, submission, reviewer)
     if earlier is not None:
         return earlier, False
     item = submission.assignment.item
-    _check(verdict, score, comment)
+    check_judgement(verdict, score, comment)
     if has_read(reviewer, item):
         raise ReviewRefused(
             "You read this item yourself, so somebody else reviews it. Nothing was stored. Take the next one.",
             code="own-read",
         )
+    if is_party(reviewer, item):
+        raise ReviewRefused(DISPUTED, code="own-return")
     try:
         with transaction.atomic():
             decision = Decision.objects.create(
@@ -74,7 +81,8 @@ def _earlier(request_id: uuid.UUID, submission: Submission, reviewer: User) -> D
     return earlier
 
 
-def _check(verdict: str, score: int | None, comment: str) -> None:
+def check_judgement(verdict: str, score: int | None, comment: str) -> None:
+    """Raise :class:`ReviewRefused` where this is no judgement: unknown, a score off the scale, or a return without why."""
     if verdict not in Verdict.values:
         raise ReviewRefused(f"{verdict!r} is no judgement. Accept or reject.", code="verdict-unknown", status=422)
     if score is not None and not 0 <= score <= 10:

@@ -13,6 +13,7 @@ Sheng VS, Provost F, Ipeirotis PG (2008) Get another label? KDD, 614-622.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -24,14 +25,16 @@ from labelhub.numerics.copying import shared_errors
 from labelhub.numerics.hierarchical import hierarchical_dawid_skene
 from labelhub.numerics.label_value import StoppingRule, next_steps, settling_loss, value_of_answers
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
-from labelhub.numerics.sequential import SprtPlan, drift, sprt
 from labelhub.projects.policy import Policy
+from labelhub.routing.gate_trace import GatePlan, trace_of
+from labelhub.scoring.gold_answers import GoldAnswer
 
 METHOD = "expected value of one more answer"
 VERSION = "1"
 
 # One step cannot see past a tie of two, nor past a lead that one answer does not turn; two answers may.
 _BLIND = 1e-9
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 GateState: TypeAlias = Literal["testing", "cleared", "paused"]
 
@@ -225,24 +228,19 @@ def paced_room(n_given: IntArray, capacity: IntArray, progress: float) -> IntArr
 
 
 def gate_state(is_right: ArrayLike, policy: Policy) -> GateState:
-    """Where a rater stands after these gold answers: the sequential test, a drift watch once cleared, a new test on its alarm.
+    """Where a rater stands after these gold answers, by the course that runs in a project (``gate_trace``), right or wrong.
 
     Examples
     --------
     >>> gate_state([False] * 5, Policy()), gate_state([True] * 40, Policy()), gate_state([True, False], Policy())
     ('paused', 'cleared', 'testing')
     """
-    answers = np.asarray(is_right, dtype=bool)
-    plan = SprtPlan(policy.gate_good, policy.gate_poor, policy.gate_false_pause, policy.gate_miss)
-    while True:
-        test = sprt(answers, plan)
-        if test.verdict != "clear":
-            return "paused" if test.verdict == "pause" else "testing"
-        answers = answers[test.n_used :]
-        watch = drift(answers, limit=policy.drift_threshold, good=plan.good, bad=plan.bad)
-        if watch.alarm_at is None:
-            return "cleared"
-        answers = answers[watch.alarm_at + 1 :]
+    plan = GatePlan(
+        policy.gate_good, policy.gate_poor, policy.gate_false_pause, policy.gate_miss, policy.drift_threshold
+    )
+    answers = [GoldAnswer(place, place, "", "", _ANY_TIME, bool(hit)) for place, hit in enumerate(np.asarray(is_right))]
+    states: dict[str, GateState] = {"failed": "paused", "cleared": "cleared", "testing": "testing"}
+    return states[trace_of(answers, lambda _: plan).stage]
 
 
 def gold_share(state: GateState, policy: Policy) -> float:

@@ -12,12 +12,25 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from labelhub.numerics.sequential import SprtPlan, drift, sprt
+import numpy as np
+
+from labelhub.numerics.graded_sprt import (
+    CREDIT_SPAN,
+    ErrorRates,
+    decide_on_steps,
+    steps_by_difficulty,
+    steps_of_scores,
+)
+from labelhub.numerics.results import FloatArray
+from labelhub.numerics.sequential import SprtPlan, watch_steps
 from labelhub.scoring.gold_answers import GoldAnswer
 
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 
 Stage = Literal["testing", "cleared", "failed"]
+Kind = Literal["right-wrong", "surface", "difficulty", "credit"]
+# An outline is right by its surface from this surface Dice on.
+SURFACE_RIGHT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +38,12 @@ class GatePlan:
     """What one test decides between, with which error rates, and the limit of the watch after it.
 
     ``source`` says where ``good`` comes from: ``policy``, or ``reference readers`` with ``n_reference`` gold answers.
+
+    ``kind`` says what an answer adds, and ``why`` this kind was taken. By *right or wrong*, and by *surface*, ``good`` and
+    ``poor`` are shares of right answers. By *difficulty*, ``items`` holds for each item the chance that a good and a poor
+    labeler has on it. By *credit* an outline earns 0 to 1, measured by what reference readers reach with each other
+    (``items``: item, that Dice, 0; ``usual`` elsewhere); ``good`` and ``poor`` are mean credits and ``spread`` is that of one.
+    ``fixed`` is the size of a test of fixed length as planned.
     """
 
     good: float
@@ -34,6 +53,17 @@ class GatePlan:
     drift_limit: float
     source: str = "policy"
     n_reference: int = 0
+    kind: Kind = "right-wrong"
+    why: str = ""
+    spread: float = 0.0
+    usual: float = 0.0
+    fixed: int = 0
+    items: tuple[tuple[int, float, float], ...] = ()
+
+    @property
+    def rates(self) -> ErrorRates:
+        """The test's error rates, and its bounds."""
+        return ErrorRates(self.false_pause, self.miss)
 
     @property
     def sprt(self) -> SprtPlan:
@@ -43,7 +73,37 @@ class GatePlan:
     @property
     def longest(self) -> int:
         """After so many gold answers a test ends in any case: twice the size of a test of fixed length."""
-        return 2 * self.sprt.fixed_n
+        return 2 * self.fixed_n
+
+    @property
+    def fixed_n(self) -> int:
+        """The size of a test of fixed length with the same errors."""
+        return self.fixed or self.sprt.fixed_n
+
+    def counted(self, answers: Sequence[GoldAnswer]) -> Counted:
+        """Return what each answer adds to the test, whether it speaks for the labeler, and what it counted as."""
+        if self.kind == "credit":
+            return self._by_credit(answers)
+        if self.kind == "difficulty":
+            return self._by_difficulty(answers)
+        is_right = np.array([_is_right(answer, self.kind) for answer in answers], dtype=bool)
+        steps = np.where(is_right, self.sprt.step_right, self.sprt.step_wrong)
+        said = ["" if self.kind != "surface" else _shown("surface Dice", answer.surface) for answer in answers]
+        return Counted(steps, tuple(is_right.tolist()), tuple(said))
+
+    def _by_credit(self, answers: Sequence[GoldAnswer]) -> Counted:
+        tops = {item: top for item, top, _ in self.items}
+        credit = np.array([credit_of(answer, tops.get(answer.item_id, self.usual)) for answer in answers])
+        steps = steps_of_scores(credit, good=self.good, bad=self.poor, spread=self.spread)
+        return Counted(steps, tuple((steps <= 0).tolist()), tuple(f"credit {value:.2f}" for value in credit))
+
+    def _by_difficulty(self, answers: Sequence[GoldAnswer]) -> Counted:
+        known = {item: (good, poor) for item, good, poor in self.items}
+        chances = [known.get(answer.item_id, (self.good, self.poor)) for answer in answers]
+        good, poor = [a for a, _ in chances], [b for _, b in chances]
+        is_right = [answer.is_right for answer in answers]
+        said = tuple(f"{a:.2f} if good, {b:.2f} if poor" for a, b in chances)
+        return Counted(steps_by_difficulty(is_right, good, poor), tuple(is_right), said)
 
     def to_document(self) -> dict[str, Any]:
         """Return the plan as a JSON-ready dictionary."""
@@ -52,7 +112,35 @@ class GatePlan:
 
 def plan_of_document(document: Mapping[str, Any]) -> GatePlan:
     """Return the plan that :meth:`GatePlan.to_document` wrote."""
-    return GatePlan(**document)
+    items = tuple((int(item), float(first), float(second)) for item, first, second in document.get("items", ()))
+    return GatePlan(**{**document, "items": items})
+
+
+def credit_of(answer: GoldAnswer, top: float) -> float:
+    """The credit of an outline where readers reach ``top`` with each other: full from there on, none from .2 below.
+
+    Where neither answer nor gold has an area it is full or none, as the answer is right or not.
+    """
+    if answer.dice is None:
+        return float(answer.is_right)
+    return float(np.clip((answer.dice - top + CREDIT_SPAN) / CREDIT_SPAN, 0.0, 1.0))
+
+
+def _is_right(answer: GoldAnswer, kind: str) -> bool:
+    return answer.is_right if kind != "surface" or answer.surface is None else answer.surface >= SURFACE_RIGHT
+
+
+def _shown(what: str, value: float | None) -> str:
+    return "" if value is None else f"{what} {value:.2f}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """What gold answers add to a test: the steps, which of them speak for the labeler, and each in words."""
+
+    steps: FloatArray
+    marks: tuple[bool, ...]
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +159,8 @@ class Segment:
     verdict: Literal["pause", "clear", "alarm", "continue"]
     is_truncated: bool
     plan: GatePlan
+    marks: tuple[bool, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +255,13 @@ class _Course:
 
     def _test(self, span: Sequence[int]) -> Segment:
         plan = self.plan_of(self.test)
-        found = sprt([self.answers[place].is_right for place in span], plan.sprt)
+        counted = plan.counted([self.answers[place] for place in span])
+        found = decide_on_steps(counted.steps, plan.fixed_n, plan.rates)
         heights = tuple(float(height) for height in found.ratio)
+        n = len(heights)
         segment = Segment(
-            "test", self.test, span[0], heights, plan.sprt.pause_at, plan.sprt.clear_at, found.verdict,
-            found.is_truncated, plan,
+            "test", self.test, span[0], heights, plan.rates.pause_at, plan.rates.clear_at, found.verdict,
+            found.is_truncated, plan, counted.marks[:n], counted.words[:n],
         )  # fmt: skip
         self.segments.append(segment)
         if found.verdict != "continue":
@@ -184,15 +276,15 @@ class _Course:
 
     def _watch(self, span: Sequence[int]) -> Segment:
         plan = self.plan_of(self.test)
-        found = drift(
-            [self.answers[place].is_right for place in span], limit=plan.drift_limit, good=plan.good, bad=plan.poor
-        )
+        counted = plan.counted([self.answers[place] for place in span])
+        found = watch_steps(counted.steps, limit=plan.drift_limit)
         end = len(span) if found.alarm_at is None else found.alarm_at + 1
         heights = tuple(float(height) for height in found.course[:end])
         verdict: Literal["alarm", "continue"] = "continue" if found.alarm_at is None else "alarm"
         segment = Segment(
-            "watch", self.test, span[0], heights, plan.drift_limit, None, verdict, is_truncated=False, plan=plan
-        )
+            "watch", self.test, span[0], heights, plan.drift_limit, None, verdict, is_truncated=False, plan=plan,
+            marks=counted.marks[:end], words=counted.words[:end],
+        )  # fmt: skip
         self.segments.append(segment)
         if verdict == "alarm":
             self.events.append(GateEvent("drift-alarm", self.test, span[end - 1], heights[-1], end))

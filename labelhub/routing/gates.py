@@ -9,8 +9,9 @@ items (``workflow.pausing``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from django.db.models import QuerySet
 
@@ -19,7 +20,8 @@ from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler, PolicyVersion, Project
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
-from labelhub.routing.gate_plan import plan_from, reference_among, reference_readers
+from labelhub.projects.telling import tell_admins
+from labelhub.routing.gate_plan import KINDS, plan_for
 from labelhub.routing.gate_trace import METHOD_VERSION, GateEvent, GatePlan, Trace, plan_of_document, trace_of
 from labelhub.routing.models import Gate
 from labelhub.scoring.gold_answers import GoldAnswer, gold_answers
@@ -51,13 +53,16 @@ class GateRefused(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What facts are decided on: the rules now, the labeler's facts so far, and their answers on gold."""
+    """What facts are decided on: the rules now, the labeler's facts so far, and their answers on gold.
+
+    ``next_plan`` gives the plan of a test that begins now; it is made only where one does.
+    """
 
     version: PolicyVersion
     policy: Policy
     facts: tuple[Gate, ...]
     trace: Trace
-    plan: GatePlan
+    next_plan: Callable[[], GatePlan]
 
 
 def facts_of(labeler: Labeler) -> QuerySet[Gate]:
@@ -98,18 +103,24 @@ def ground_of(labeler: Labeler) -> Ground:
     """Return the labeler's facts, course and next plan as they are now."""
     project = labeler.project
     version, policy = current_policy(project)
-    readers = reference_readers(project)
-    answers = gold_answers(project, labeler_ids={labeler.pk, *readers})
-    plan = plan_from(policy, reference_among(readers, answers, policy, judged_id=labeler.pk))
+    answers = gold_answers(project, labeler_ids={labeler.pk})
+
+    @cache
+    def next_plan() -> GatePlan:
+        return plan_for(project, policy, judged_id=labeler.pk).plan
+
     facts = tuple(facts_of(labeler))
-    return Ground(version, policy, facts, course_of(answers.get(labeler.pk, ()), facts, plan), plan)
+    return Ground(version, policy, facts, course_of(answers.get(labeler.pk, ()), facts, next_plan), next_plan)
 
 
-def course_of(answers: Sequence[GoldAnswer], facts: Sequence[Gate], plan: GatePlan) -> Trace:
-    """Return the course over the answers: each test under the plan it began with, and anew after a person's decision."""
+def course_of(answers: Sequence[GoldAnswer], facts: Sequence[Gate], next_plan: Callable[[], GatePlan]) -> Trace:
+    """Return the course over the answers: each test under the plan it began with, and anew after a person's decision.
+
+    ``next_plan`` gives the plan of a test that has not begun.
+    """
     begun = {fact.test: plan_of_document(fact.numbers["plan"]) for fact in facts if fact.kind == Kind.TEST_STARTED}
     restarts = [fact.at for fact in facts if fact.kind in (Kind.RESUMED, Kind.KEPT)]
-    return trace_of(answers, lambda test: begun.get(test, plan), restarts)
+    return trace_of(answers, lambda test: begun[test] if test in begun else next_plan(), restarts)
 
 
 def evaluate(labeler: Labeler) -> tuple[Gate, ...]:
@@ -171,7 +182,7 @@ def _by_hand(kind: str, labeler: Labeler, by: str, reason: str, *, allowed: Sequ
     writer = _Writer(labeler, ground)
     fact = writer.add(kind, writer.test, by=by, reason=reason.strip())
     if kind in (Kind.RESUMED, Kind.KEPT):
-        writer.add(Kind.TEST_STARTED, writer.test + 1, reason="A new test, on new gold.", plan=ground.plan)
+        writer.add(Kind.TEST_STARTED, writer.test + 1, reason="A new test, on new gold.", plan=ground.next_plan())
     return fact
 
 
@@ -193,7 +204,8 @@ class _Writer:
 
     def event(self, event: GateEvent) -> Gate:
         """Append what happened on the course."""
-        plan = next((s.plan for s in self.ground.trace.segments if s.test == event.test), self.ground.plan)
+        plan = next((s.plan for s in self.ground.trace.segments if s.test == event.test), None)
+        plan = self.ground.next_plan() if plan is None else plan
         return self.add(
             event.kind, event.test, reason=_sentence(event, plan), answer=self.answer_id(event),
             plan=plan, height=round(event.height, 4), n=event.n_used,
@@ -220,6 +232,12 @@ class _Writer:
             project_id=self.labeler.project_id, kind=HAPPENED[kind], actor=by, subject=f"labeler:{self.labeler.pk}",
             facts={"gate": fact.pk, "test": test},
         )  # fmt: skip
+        if kind == Kind.PROPOSED:
+            project = self.labeler.project
+            tell_admins(
+                project, kind="pause-proposed", text=f"{self.labeler.name} is proposed for a pause in {project.name}.",
+                about=f"gate:{project.slug}/{self.labeler.pk}", key=f"gate:{fact.pk}", actor=by,
+            )  # fmt: skip
         self.written.append(fact)
         return fact
 
@@ -231,7 +249,8 @@ def _key(kind: str, test: int, answer_id: int | None) -> tuple[str, int, int | N
 
 def _sentence(event: GateEvent, plan: GatePlan) -> str:
     if event.kind == "test-started":
-        return f"Test {event.test}: right on {plan.good:.2f} of gold (good) against {plan.poor:.2f} (poor)."
+        what = "a mean credit on gold of" if plan.kind == "credit" else "right on a share of gold of"
+        return f"Test {event.test}, {KINDS[plan.kind]}: {what} {plan.good:.2f} (good) against {plan.poor:.2f} (poor)."
     if event.kind == "drift-alarm":
         return (
             f"The watch reached {event.height:.2f} of {plan.drift_limit:.2f} after {event.n_used} gold answers: a new test "
@@ -239,4 +258,5 @@ def _sentence(event: GateEvent, plan: GatePlan) -> str:
         )
     how = "as long as a test may last; the nearer bound decided" if event.is_truncated else "a bound was reached"
     said = "poor" if event.kind == "proposed" else "good enough"
-    return f"Test {event.test} says {said} after {event.n_used} gold answers ({how}: {event.height:.2f})."
+    answers = "1 gold answer" if event.n_used == 1 else f"{event.n_used} gold answers"
+    return f"Test {event.test} says {said} after {answers} ({how}: {event.height:.2f})."

@@ -6,12 +6,15 @@ the decision (``services``).
 
 Similarity is between 0 and 1 as ``scoring.compare`` defines it. A model never votes: it can only send readers who agree
 with each other to a reviewer, and where it pre-labelled the item it says nothing at all.
+
+Whatever the rules are, a label is accepted only where truth inference, as far as it is relied on, holds no other likelier: how
+sure an item is and which label it gets must speak of the same label.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from labelhub.projects.policy import Policy
@@ -19,7 +22,11 @@ from labelhub.projects.routing_rules import ACTIONS, ACTIONS_ON, FACTS, Rule
 from labelhub.projects.rule_checks import PLACEHOLDER
 from labelhub.routing.rule_words import condition_words, shown
 
-METHOD_VERSION = "2"
+METHOD_VERSION = "3"
+# The rule that stands before all others where gold is in use.
+GOLD_STANDS = "gold-stands"
+# No rule of a policy: no label is accepted of which the posterior says that another is likelier.
+LIKELIER_OTHERWISE = "another-label-is-likelier"
 
 # "stay": on this occasion no rule moves the item.
 Outcome: TypeAlias = Literal["accept", "maybe-ambiguous", "back-to-author", "more-readers", "reviewer", "audit", "stay"]
@@ -47,13 +54,16 @@ class Situation:
     """All that a decision rests on.
 
     ``wanted_reads`` is how many reads were asked for so far, ``agreement`` the mean similarity over all pairs of current
-    readings, ``best_pair`` the highest. ``has_tie`` says that a vote of the readings would end in a tie, ``is_fixed_work``
-    that a reading came back after a reviewer rejected it. ``model_similarity`` is the model's mean similarity with the
-    readings, None where there is no model or it may not be heard (``model_silence`` says why). ``gold_failed`` counts
-    readers who failed the item's gold, ``paused_readers`` those who are paused now. ``posterior`` is the probability that the
-    label is right, None where it is not known; only where ``posterior_is_calibrated`` do the default rules rely on it.
-    ``trigger`` is the occasion. On a rejection ``rejected`` is the reader whose reading was rejected; on an acceptance
-    ``audit_drawn`` says how the draw fell; on an audit ``audit_similarity`` is the auditor's with the accepted label.
+    readings, ``best_pair`` the highest. ``has_tie`` says that a vote of the readings would end in a tie, ``is_fixed_work`` that
+    a reading came back after a reviewer rejected it. ``model_similarity`` is the model's mean similarity with the readings,
+    None where there is no model or it may not be heard (``model_silence`` says why). ``gold_failed`` counts readers who failed
+    the item's gold, ``paused_readers`` those who are paused now. ``posterior`` is the probability that the label is right, None
+    where it is not known; only where ``posterior_is_calibrated``, by ``posterior_n_known`` known answers, do the default rules
+    rely on it. ``doubt`` says in words where
+    the readings together would settle what truth inference holds less likely; empty: nowhere. ``has_reference`` says that gold
+    is in use on the item. ``trigger`` is the occasion. On a rejection ``rejected`` is the reader whose reading was rejected; on
+    an acceptance ``audit_drawn`` says how the draw fell; on an audit ``audit_similarity`` is the auditor's with the accepted
+    label.
     """
 
     readers: tuple[ReaderView, ...]
@@ -67,7 +77,10 @@ class Situation:
     gold_failed: int = 0
     posterior: float | None = None
     posterior_is_calibrated: bool = False
+    posterior_n_known: int = 0
     paused_readers: int = 0
+    has_reference: bool = False
+    doubt: str = ""
     trigger: str = "submission"
     rejected: ReaderView | None = None
     audit_drawn: bool | None = None
@@ -90,11 +103,16 @@ class Situation:
             "fixed_work": self.is_fixed_work,
             "posterior": self.posterior,
             "posterior_is_calibrated": self.posterior_is_calibrated,
+            "posterior_n_known": self.posterior_n_known,
             "model_similarity": self.model_similarity,
             "model_silence": self.model_silence,
             "gold_failed": self.gold_failed,
             "paused_readers": self.paused_readers,
         }
+        if self.has_reference:
+            stated["has_reference"] = True
+        if self.doubt:
+            stated |= {"doubt": self.doubt}
         return stated if self.audit_similarity is None else stated | {"audit_similarity": self.audit_similarity}
 
 
@@ -123,11 +141,38 @@ class Verdict:
 
 
 def decide(situation: Situation, policy: Policy) -> Verdict:
-    """Return where the item goes. Pure: the same numbers and policy give the same verdict."""
+    """Return where the item goes. Pure: the same numbers and policy give the same verdict.
+
+    An item with gold in use needs nobody to decide about it: once its planned reads are in, its reference stands, whatever
+    the readers say, unless one of them is to look again at an own slip. Only rules on gold send it to a reviewer.
+    """
+    verdict = _by_rules(situation, policy)
+    is_whole = situation.n_reads >= situation.wanted_reads
+    if not situation.has_reference or situation.trigger != "submission" or not is_whole:
+        return verdict
+    return verdict if verdict.outcome == "back-to-author" else _by_reference(verdict, situation)
+
+
+def _by_reference(verdict: Verdict, situation: Situation) -> Verdict:
+    """The acceptance of the item's reference in place of what the rules would have done with its readers' disagreement."""
+    other = (
+        (Alternative(verdict.outcome, "The item is gold: its reference is known, so nobody need decide."),)
+        if verdict.outcome not in ("accept", "stay")
+        else ()
+    )
+    return replace(
+        verdict, outcome="accept", rule=GOLD_STANDS, wanted_reads=situation.wanted_reads, author=None, alternatives=other,
+        reason=f"The item is gold: its reference stands, and its {situation.n_reads} reads measure their readers.",
+    )  # fmt: skip
+
+
+def _by_rules(situation: Situation, policy: Policy) -> Verdict:
     facts, fields = facts_of(situation, policy), policy.numbers()
     rules = [rule for rule in policy.rules if rule.trigger == situation.trigger]
     rule = next((rule for rule in rules if _holds(rule, facts, fields)), None)
     outcome = _outcome(rule)
+    if rule is not None and outcome == "accept" and situation.doubt:
+        return _doubted(situation, policy, rule)
     author = _author(situation, policy) if outcome == "back-to-author" else None
     others = OUTCOMES if situation.trigger == "submission" else ACTIONS_ON[situation.trigger]
     return Verdict(
@@ -142,6 +187,20 @@ def decide(situation: Situation, policy: Policy) -> Verdict:
             if other in others and other != outcome
         ),
     )  # fmt: skip
+
+
+def _doubted(situation: Situation, policy: Policy, rule: Rule) -> Verdict:
+    """Where ``rule`` would accept a label that is not the likeliest: to a reviewer."""
+    why = f"Rule “{rule.name}” holds, but another label is likelier than the one that would be accepted."
+    return Verdict(
+        outcome="reviewer",
+        rule=LIKELIER_OTHERWISE,
+        reason=f"The readings together would settle what truth inference holds less likely ({situation.doubt}): a reviewer "
+        "decides.",
+        wanted_reads=max(situation.wanted_reads, situation.n_reads),
+        numbers={**situation.numbers(), "threshold": policy.accept_agreement, "max_readers": policy.max_readers},
+        alternatives=(Alternative("accept", why),),
+    )
 
 
 def facts_of(situation: Situation, policy: Policy) -> dict[str, float | None]:

@@ -19,41 +19,53 @@ from labelhub.assignments.selectors import of_item, rework_rounds, wanted_reads
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler
-from labelhub.projects.permissions import role_in
+from labelhub.projects.permissions import role_in, with_a_role
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
 from labelhub.routing.gates import is_paused
 from labelhub.routing.models import Gate, Route
-from labelhub.routing.policy_rules import METHOD_VERSION, ReaderView, Situation, Verdict, decide, may_accept
-from labelhub.routing.sureness import sureness_of
+from labelhub.routing.policy_rules import METHOD_VERSION, ReaderView, Situation, Verdict, decide
+from labelhub.routing.sureness import Sureness
 from labelhub.routing.worth import values_of_next_labelers
 from labelhub.scoring.services import ItemScores
 
-# Rules of routes that follow from a panel's votes and from a pause, not from the item's numbers.
-PANEL_TIE, PAUSED_LABELER = "panel-tie", "paused-labeler"
+# Rules of routes that follow from a panel's votes, a pause, a dispute and a draw, not from the item's numbers.
+PANEL_TIE, PAUSED_LABELER, DISPUTED, DRAWN = "panel-tie", "paused-labeler", "disputed", "drawn-for-review"
+# Of a decision that a second reviewer, who did not know it, would have made otherwise.
+JUDGED_OTHERWISE = "judged-otherwise"
+DRAWN_REASON = "The rules would accept it; it was drawn at random for a reviewer's look."
+# And of those that follow from a new version of the ontology or the instructions.
+NEW_VERSION = "new-version"
 
 
 def route_item(
-    item: Item, scores: ItemScores, *, trigger: str = "submission", has_tie: bool = False, is_fixed_work: bool = False,
-    rejected: Submission | None = None, audit_similarity: float | None = None,
+    item: Item, scores: ItemScores, *, trigger: str = "submission", rejected: Submission | None = None,
+    audit_similarity: float | None = None,
 ) -> tuple[Route | None, Verdict]:  # fmt: skip
-    """Decide where the item goes and keep the decision. Writes ``item.routed``. Runs in the caller's transaction.
+    """Decide where the item goes on an occasion and keep the decision, as :func:`keep_route`.
 
-    ``is_fixed_work`` says that a reading came back from its author after a reviewer rejected it, ``rejected`` which reading
-    is rejected now, ``audit_similarity`` how alike an auditor's reading is to the accepted label. Where no rule speaks of the
-    occasion the item stays where it is and nothing is kept.
+    ``rejected`` is the reading that is rejected now, ``audit_similarity`` how alike an auditor's reading is to the accepted
+    label.
     """
-    version, policy = current_policy(item.project)
-    situation = situation_of(item, scores, policy, trigger=trigger, has_tie=has_tie, is_fixed_work=is_fixed_work)
+    _, policy = current_policy(item.project)
+    situation = replace(situation_of(item, scores, policy), trigger=trigger, audit_similarity=audit_similarity)
     if rejected is not None:
         view = _reader(rejected, (), {}, rework_rounds(item))
         is_at_work = of_item(item).filter(labeler=rejected.assignment.labeler, state__in=HELD).exists()
         situation = replace(situation, rejected=replace(view, can_rework=view.can_rework and not is_at_work))
-    situation = replace(situation, audit_similarity=audit_similarity)
+    return keep_route(item, situation)
+
+
+def keep_route(item: Item, situation: Situation) -> tuple[Route | None, Verdict]:
+    """Decide in this situation where the item goes and keep the decision. Runs in the caller's transaction.
+
+    Where no rule speaks of the occasion the item stays where it is and nothing is kept. Writes ``item.routed``.
+    """
+    version, policy = current_policy(item.project)
     verdict = decide(situation, policy)
     if verdict.outcome == "stay":
         return None, verdict
-    worth = values_of_next_labelers(item, situation.posterior) if verdict.outcome == "more-readers" else []
+    worth = values_of_next_labelers(item, policy) if verdict.outcome == "more-readers" else []
     numbers: dict[str, Any] = dict(verdict.numbers) | ({"worth_of_one_more_read": worth[0]["value"]} if worth else {})
     route = Route.objects.create(
         item=item, outcome=verdict.outcome, rule=verdict.rule, reason=verdict.reason[:400], numbers=numbers,
@@ -69,44 +81,81 @@ def route_item(
 
 def send_to_admin(item: Item, votes: Sequence[int]) -> Route:
     """Record that a panel found no majority: an admin decides. ``votes`` are those for each label. Writes ``item.routed``."""
-    version, _ = current_policy(item.project)
-    route = Route.objects.create(
-        item=item, outcome=Route.Outcome.REVIEWER, rule=PANEL_TIE,
-        numbers={"trigger": "panel", "votes": sum(votes), "most_votes": max(votes)},
-        reason=f"{sum(votes)} reviewers voted and no label has more than half of the panel: an admin decides.",
-        policy=version, method_version=METHOD_VERSION,
-    )  # fmt: skip
-    audit.append(
-        project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
-        facts={"route": route.pk, "outcome": route.outcome, "rule": route.rule},
-    )  # fmt: skip
-    return route
+    reason = f"{sum(votes)} reviewers voted and no label has more than half of the panel: an admin decides."
+    numbers = {"trigger": "panel", "votes": sum(votes), "most_votes": max(votes)}
+    return _sent(item, Route.Outcome.REVIEWER, PANEL_TIE, reason, numbers)
 
 
 def send_past(item: Item, fact: Gate, *, wanted: int) -> Route:
     """Record that one more reader is asked because a labeler who read the item was paused. Writes ``item.routed``."""
-    version, _ = current_policy(item.project)
+    reason = f"{fact.labeler.name}, who read it, was paused: one more reader instead."
+    numbers = {"gate": fact.pk, "wanted_reads": wanted}
+    return _sent(item, Route.Outcome.MORE_READERS, PAUSED_LABELER, reason, numbers, author=fact.labeler)
+
+
+def send_disputed(
+    item: Item, dispute: int, author: Labeler, *, wanted: int | None, why: str = "", by_reviewer: bool = True
+) -> Route:
+    """Record where an item in dispute goes: to a third reader, or (``wanted`` None) to a reviewer, and ``why`` there.
+
+    ``by_reviewer``: a reviewer returned the reading, so that another one decides.
+
+    Writes ``item.routed``.
+    """
+    outcome, then = Route.Outcome.MORE_READERS, "One more reader, who has seen no other reading."
+    if wanted is None:
+        outcome = Route.Outcome.REVIEWER
+        then = f"{why or 'No further blind reading decides it.'} {'Another' if by_reviewer else 'A'} reviewer decides."
+    reason = f"{author.name} stands by a reading that was returned. {then}"
+    numbers = {"trigger": "dispute", "dispute": dispute, "wanted_reads": wanted}
+    return _sent(item, outcome, DISPUTED, reason, numbers, author=author)
+
+
+def send_drawn(item: Item, share: float) -> Route:
+    """Record that an item which the rules accept goes to a reviewer because it was drawn. Writes ``item.routed``."""
+    return _sent(item, Route.Outcome.REVIEWER, DRAWN, DRAWN_REASON, {"trigger": "sample", "share": share})
+
+
+def send_judged_otherwise(item: Item, test: int) -> Route:
+    """Record that two reviewers decided otherwise, blind to each other, so that a third one decides. Writes ``item.routed``."""
+    reason = "A second reviewer, who was not told of the decision, decided otherwise. A third one decides."
+    return _sent(item, Route.Outcome.REVIEWER, JUDGED_OTHERWISE, reason, {"trigger": "review", "test": test})
+
+
+def send_again(item: Item, *, version: str, outcome: str, reason: str, wanted: int) -> Route:
+    """Record that the item is read anew because the rules changed to ``version``. Writes ``item.routed``."""
+    others = {
+        Route.Outcome.MORE_READERS: ("reviewer", "Somebody is there who never had the item."),
+        Route.Outcome.REVIEWER: ("more-readers", "Everybody who could read it blind had it already."),
+    }[Route.Outcome(outcome)]  # fmt: skip
+    numbers = {"trigger": "version", "version": version, "wanted_reads": wanted}
+    alternatives = [{"outcome": others[0], "why_not": others[1]}]
+    reason = f"Read anew under {version}: {reason}"
+    return _sent(item, outcome, NEW_VERSION, reason, numbers, alternatives=alternatives)
+
+
+def _sent(item: Item, outcome: str, rule: str, reason: str, numbers: dict[str, Any], **rest: Any) -> Route:
+    """Write a route that follows from a fact, not from the item's numbers, with its event."""
+    policy, _ = current_policy(item.project)
     route = Route.objects.create(
-        item=item, outcome=Route.Outcome.MORE_READERS, rule=PAUSED_LABELER,
-        reason=f"{fact.labeler.name}, who read it, was paused: one more reader instead.", author=fact.labeler,
-        numbers={"gate": fact.pk, "wanted_reads": wanted}, policy=version, method_version=METHOD_VERSION,
+        item=item, outcome=outcome, rule=rule, reason=reason[:400], numbers=numbers, policy=policy,
+        method_version=METHOD_VERSION, **rest,
     )  # fmt: skip
     audit.append(
         project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",
         facts={"route": route.pk, "outcome": route.outcome, "rule": route.rule},
     )  # fmt: skip
     return route
+
+
+def was_sent_again(item: Item, version: str) -> bool:
+    """Whether :func:`send_again` recorded this version for the item already."""
+    return Route.objects.filter(item=item, rule=NEW_VERSION, numbers__version=version).exists()
 
 
 def was_sent_past(item: Item, fact: Gate) -> bool:
     """Whether :func:`send_past` recorded this pause for the item already."""
     return Route.objects.filter(item=item, rule=PAUSED_LABELER, numbers__gate=fact.pk).exists()
-
-
-def may_be_accepted(item: Item, scores: ItemScores) -> bool:
-    """Whether the item would be accepted unless its readings end in a tie, so that it is worth computing whether they do."""
-    _, policy = current_policy(item.project)
-    return may_accept(situation_of(item, scores, policy), policy)
 
 
 def model_objects(item: Item, scores: ItemScores) -> bool:
@@ -115,27 +164,34 @@ def model_objects(item: Item, scores: ItemScores) -> bool:
     return decide(situation_of(item, scores, policy, trigger="prediction"), policy).outcome == "reviewer"
 
 
+def verdict_without_gold(item: Item, scores: ItemScores, policy: Policy) -> Verdict:
+    """Where the readings would send the item had it no gold; nothing is kept."""
+    return decide(replace(situation_of(item, scores, policy), has_reference=False, gold_failed=0), policy)
+
+
 def has_rules_on(item: Item, trigger: str) -> bool:
     """Whether the project's policy says anything about this occasion."""
     _, policy = current_policy(item.project)
     return any(rule.trigger == trigger for rule in policy.rules)
 
 
-def situation_of(
-    item: Item, scores: ItemScores, policy: Policy, *, trigger: str = "submission", has_tie: bool = False,
-    is_fixed_work: bool = False,
-) -> Situation:  # fmt: skip
+def situation_of(item: Item, scores: ItemScores, policy: Policy, *, trigger: str = "submission") -> Situation:
     """Return the numbers that a decision about the item rests on."""
-    posterior, is_calibrated = sureness_of(item)
+    sure = Sureness(scores.posterior.value, scores.posterior.n_calibration)
     # A reading that was set aside filled one of the wanted reads, and no longer counts as one.
     wanted = max(1, wanted_reads(item, policy) - scores.n_set_aside)
-    situation = situation_of_reads(scores.reads.current, scores, wanted_reads=wanted, rounds=rework_rounds(item))
+    authors = [entry.assignment.labeler for entry in scores.reads.current]
+    here = with_a_role([author.user for author in authors if author.user is not None], item.project)
+    situation = situation_of_reads(
+        scores.reads.current, scores, wanted_reads=wanted, rounds=rework_rounds(item),
+        can_mend={author.pk for author in authors if author.user_id in here},
+    )  # fmt: skip
     paused = (
         sum(is_paused(entry.assignment.labeler) for entry in scores.reads.current) if _asks_for_pauses(policy) else 0
     )
     return replace(
-        situation, trigger=trigger, paused_readers=paused, has_tie=has_tie, is_fixed_work=is_fixed_work, posterior=posterior,
-        posterior_is_calibrated=is_calibrated,
+        situation, trigger=trigger, paused_readers=paused, posterior=sure.value,
+        posterior_is_calibrated=sure.is_calibrated(policy), posterior_n_known=sure.n_known, has_reference=scores.has_gold,
     )  # fmt: skip
 
 

@@ -13,12 +13,13 @@ class ScoringApp(AppConfig):
         """Declare who may see the rows, and say who estimates raters."""
         from labelhub.jobs.registry import register as register_job
         from labelhub.projects.permissions import Secrecy, register
-        from labelhub.scoring.models import ExamRuling, GoldReference, Posterior, Score, TruthFit
+        from labelhub.scoring.models import AuditedItem, ExamRuling, GoldReference, Posterior, Score, TruthFit
         from labelhub.scoring.posteriors import FIT_KIND, run_fit
 
         register(GoldReference, Secrecy.HIDDEN, "item__project")
         register(Score, Secrecy.HIDDEN, "item__project")
         register(Posterior, Secrecy.HIDDEN, "item__project")
         register(TruthFit, Secrecy.HIDDEN, "project")
+        register(AuditedItem, Secrecy.HIDDEN, "item__project")
         register_job(FIT_KIND, run_fit)
         register(ExamRuling, Secrecy.ADMIN, "labeler__project")

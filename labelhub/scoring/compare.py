@@ -45,6 +45,8 @@ class Terms:
 
     ``pooled`` names classes whose shapes are parts of one region (brushed tissue) rather than objects to be counted.
     The tolerances are those of borders; ``reach`` is how far apart marks without area may lie and be one object.
+    ``ontology`` is the number of the version that these are the classes and questions of, ``since`` the first from which on
+    they are the same: numbers under another one are others.
     """
 
     labels: tuple[str, ...]
@@ -54,6 +56,8 @@ class Terms:
     tolerance_mm: float = 2.0
     tolerance_px: float = 2.0
     reach: Reach = field(default_factory=Reach)
+    ontology: int = 0
+    since: int = 1
 
 
 @dataclass(frozen=True, slots=True)

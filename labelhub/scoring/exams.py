@@ -6,7 +6,7 @@ exam (``gold``), when one is due (``workflow.placement``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -43,17 +43,25 @@ class ExamStanding:
     ruling: ExamRuling | None
 
 
-def exam_standing(labeler: Labeler, policy: Policy) -> ExamStanding:
-    """Return where the labeler stands in the entry exam that the policy asks for."""
-    return standings([labeler], policy)[0]
+def exam_standing(labeler: Labeler, policy: Policy, *, is_unruled: bool = False) -> ExamStanding:
+    """Return where the labeler stands in the entry exam that the policy asks for; ``is_unruled`` spares asking for a ruling."""
+    return _standings([labeler], policy, {} if is_unruled else _rulings([labeler]))[0]
 
 
 def standings(labelers: Sequence[Labeler], policy: Policy) -> list[ExamStanding]:
     """Return where each of the labelers stands: two queries, however many they are."""
+    return _standings(labelers, policy, _rulings(labelers) if policy.exam_items else {})
+
+
+def _rulings(labelers: Sequence[Labeler]) -> dict[int, ExamRuling]:
+    rows = ExamRuling.objects.filter(labeler__in=[labeler.pk for labeler in labelers]).order_by("pk")
+    return {row.labeler_id: row for row in rows}
+
+
+def _standings(labelers: Sequence[Labeler], policy: Policy, rulings: Mapping[int, ExamRuling]) -> list[ExamStanding]:
     if not policy.exam_items:
         return [ExamStanding(labeler, 0, 0, 0, "none", None) for labeler in labelers]
     keys = [labeler.pk for labeler in labelers]
-    rulings = {row.labeler_id: row for row in ExamRuling.objects.filter(labeler__in=keys).order_by("pk")}
     unsure = [key for key in keys if key not in rulings or rulings[key].verdict == Verdict.AGAIN]
     rows = Score.objects.filter(
         about=Score.About.GOLD, metric=RIGHT, replaced_at=None, value__isnull=False, first__version=1,

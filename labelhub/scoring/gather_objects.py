@@ -1,6 +1,6 @@
 """Which shapes of several readers are the same object, and how alike they drew it: one pass over the items.
 
-Shapes of one label are matched first (detection), then all shapes whatever their label (which class was given). A label
+What the marks of one item come to is ``item_objects``'s; here they are put under each other as arrays over all items. A label
 of which no reader drew more than one mask an item is a *whole* (an organ, a tissue): its masks are compared as they are,
 however little they overlap. Not here: any coefficient (``panel``).
 
@@ -9,32 +9,17 @@ Tschirschwitz D, Rodehorst V (2026) KaLOS, arXiv 2603.27197: match places first,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labelhub.formats.shapes import Grid, Shape
-from labelhub.numerics.geometry import PlacedMask
-from labelhub.numerics.matching import Clusters, cluster_objects
-from labelhub.numerics.rasterise import union_of
-from labelhub.scoring.extent_overlap import PairComparison, compare_extents, overlap_counts
-from labelhub.scoring.extents import Extent, Reach, extent_of, grid_at, similarity_table
+from labelhub.formats.shapes import Reading, Shape
+from labelhub.scoring.extent_overlap import PairComparison
 from labelhub.scoring.gather import FloatArray, Gathered, IntArray
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """When two readers' marks are one object: least IoU of areas, and reach of marks without area.
-
-    ``sweep`` are other least overlaps at which detection is looked at again, to see whether it hangs on the one chosen.
-    """
-
-    iou: float = 0.3
-    reach: Reach = field(default_factory=Reach)
-    sweep: tuple[float, ...] = ()
+from labelhub.scoring.item_objects import LabelOfItem, Matching, objects_of_item
+from labelhub.scoring.remembered import Memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,86 +100,54 @@ class Objects:
     matching: Matching
 
 
-def gather_objects(gathered: Gathered, matching: Matching | None = None) -> Objects:
+def gather_objects(gathered: Gathered, matching: Matching | None = None, memory: Memory | None = None) -> Objects:
     """Match the marks of all readers of each item; items read once contribute their marks and no pair."""
-    rule = matching or Matching()
-    occurring = {shape.label for reading in gathered.readings.values() for shape in reading.shapes}
+    rule, memory = matching or Matching(), memory or Memory()
+    occurring, manifold, masked = _kinds_of_marks(gathered, memory)
     labels = tuple(label for label in gathered.labels if label in occurring)
-    wholes = {label for label in labels if _is_whole(gathered, label)}
+    wholes = frozenset(label for label in labels if label in masked and label not in manifold)
     builders = {
         label: _LabelBuilder(label, len(gathered.items), len(gathered.raters), label in wholes) for label in labels
     }
     mixed = _MixedBuilder(labels, len(gathered.raters)) if len(labels) > 1 else None
-    for item in range(len(gathered.items)):
-        marks = _marks(gathered, item)
-        alike = _similarities(marks, gathered.items[item].grids, rule, wholes)
+    for item, columns in gathered.by_item.items():
+        readings = [gathered.readings[item, column] for column in columns]
+        # Marks are looked at under other thresholds from the first area on.
+        swept = frozenset(label for label, builder in builders.items() if builder.has_area)
+        rules = memory.number_of((labels, wholes, swept, rule))
+        found = memory.part(
+            "objects of an item",
+            [gathered.items[item], *readings],
+            rules,
+            lambda: objects_of_item(readings, gathered.items[item].grids, labels, wholes, swept, rule),  # noqa: B023
+        )
         for label, builder in builders.items():
-            chosen = [place for place, mark in enumerate(marks) if mark.shape.label == label]
-            builder.add(gathered, item, [marks[p] for p in chosen], alike[np.ix_(chosen, chosen)], rule)
-        if mixed is not None and marks:
-            mixed.add(gathered, item, marks, alike, rule)
-    found = {label: builder.finish() for label, builder in builders.items()}
-    return Objects(found, None if mixed is None else mixed.finish(), rule)
+            builder.add(item, columns, found.by_label[label])
+        if mixed is not None and found.mixed is not None:
+            mixed.add(item, columns, found.mixed)
+    by_label = {label: builder.finish() for label, builder in builders.items()}
+    return Objects(by_label, None if mixed is None else mixed.finish(), rule)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mark:
-    """One shape of one rater with its extent and the grid it lies on."""
-
-    rater: int
-    shape: Shape
-    extent: Extent
-    grid: Grid | None
-
-
-def marks_of(shapes: Sequence[Shape], grids: Sequence[Grid], rater: int) -> list[Mark]:
-    """The shapes of one reading as marks; a medium without a known grid has none."""
-    marks = []
-    for shape in shapes:
-        grid = grid_at(shape.medium, grids)
-        marks.append(Mark(rater, shape, extent_of(shape, None if grid is None else grid.size), grid))
-    return marks
-
-
-def _marks(gathered: Gathered, item: int) -> list[Mark]:
-    grids = gathered.items[item].grids
-    return [
-        mark
-        for rater in gathered.by_item[item]
-        for mark in marks_of(gathered.readings[item, rater].shapes, grids, rater)
-    ]
-
-
-def _similarities(
-    marks: Sequence[Mark], grids: Sequence[Grid], rule: Matching, wholes: Collection[str] = ()
-) -> NDArray[np.float64]:
-    """How alike the marks of different raters are; masks of one *whole* are the same object by definition."""
-    table = np.zeros((len(marks), len(marks)))
-    raters = np.array([mark.rater for mark in marks])
-    for first, second in combinations(sorted(set(raters.tolist())), 2):
-        rows, columns = np.flatnonzero(raters == first), np.flatnonzero(raters == second)
-        own, other = ([mark.extent for mark in marks if mark.rater == rater] for rater in (first, second))
-        alike = similarity_table(own, other, grids, rule.iou, rule.reach)
-        table[np.ix_(rows, columns)], table[np.ix_(columns, rows)] = alike, alike.T
-    for label in wholes:
-        media = np.array([mark.shape.medium if mark.shape.label == label else -1 for mark in marks])
-        same = (media[:, None] == media[None, :]) & (media >= 0)[:, None] & (raters[:, None] != raters[None, :])
-        table[same] = 1.0
-    return table
-
-
-def _is_whole(gathered: Gathered, label: str) -> bool:
-    has_mask = False
+def _kinds_of_marks(gathered: Gathered, memory: Memory) -> tuple[set[str], set[str], set[str]]:
+    """The labels that occur, those of which somebody drew several on one medium, and those drawn as masks."""
+    found: tuple[set[str], set[str], set[str]] = (set(), set(), set())
     for reading in gathered.readings.values():
-        media = [shape.medium for shape in reading.shapes if shape.label == label]
-        if len(media) != len(set(media)):
-            return False
-        has_mask = has_mask or any(shape.mask is not None for shape in reading.shapes if shape.label == label)
-    return has_mask
+        kinds = memory.part("kinds of marks", [reading], None, lambda: _kinds_of(reading))  # noqa: B023
+        for every, own in zip(found, kinds, strict=True):
+            every |= own
+    return found
+
+
+def _kinds_of(reading: Reading) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    times = Counter((shape.label, shape.medium) for shape in reading.shapes)
+    manifold = frozenset(label for (label, _), count in times.items() if count > 1)
+    masked = frozenset(shape.label for shape in reading.shapes if shape.mask is not None)
+    return frozenset(label for label, _ in times), manifold, masked
 
 
 class _LabelBuilder:
-    """Collects one label's objects item by item; extents are dropped as soon as an item is done."""
+    """Puts one label's objects of all items under each other."""
 
     def __init__(self, label: str, n_items: int, n_raters: int, is_whole: bool) -> None:
         self.label, self.is_whole, self.n_raters = label, is_whole, n_raters
@@ -210,59 +163,30 @@ class _LabelBuilder:
         # For each other threshold: marks shared by two readers, and marks that two readers could have shared.
         self.swept: dict[float, tuple[float, float]] = {}
 
-    def add(self, gathered: Gathered, item: int, marks: list[Mark], alike: NDArray[np.float64], rule: Matching) -> None:
-        asked = [rater for rater in gathered.by_item[item] if gathered.was_asked(item, rater, self.label)]
+    def add(self, item: int, columns: Sequence[int], own: LabelOfItem) -> None:
+        """Take in what the label's marks of one item came to; its raters stand in ``columns``."""
+        asked = [columns[rater] for rater in own.asked]
         self.presence[item, asked] = 0.0
-        for mark in marks:
-            self.presence[item, mark.rater] = 1.0
-            self.has_area = self.has_area or mark.extent.has_area
-            self.n_without_area += mark.extent.mask is None and any(r.kind == "polygon" for r in mark.shape.regions)
-        self._add_whole(item, marks, asked)
-        if not marks:
-            return
-        clusters = cluster_objects(alike, [mark.rater for mark in marks], rule.iou, n_raters=self.n_raters)
-        for members in clusters.members:
-            self._add_object(item, {int(r): marks[int(m)] for r, m in enumerate(members) if m >= 0}, asked)
-        if not self.is_whole and self.has_area and len(asked) >= 2:
-            owners = [mark.rater for mark in marks]
-            for threshold in rule.sweep:
-                again = clusters if threshold == rule.iou else cluster_objects(alike, owners, threshold)
-                self._count(threshold, again, len(asked))
-
-    def _add_object(self, item: int, members: Mapping[int, Mark], asked: list[int]) -> None:
-        unit = len(self.item)
-        found, size = np.full(self.n_raters, np.nan), np.full(self.n_raters, np.nan)
-        found[asked] = 0.0
-        for rater, mark in members.items():
-            found[rater] = 1.0
-            if mark.extent.has_area:
-                size[rater] = mark.extent.n_voxels
-        self.found.append(found)
-        self.size.append(size)
-        self.item.append(item)
-        self.shapes.append({rater: mark.shape for rater, mark in members.items()})
-        for first, second in combinations(sorted(members), 2):
-            pair = compare_extents(members[first].extent, members[second].extent, members[first].grid)
-            if pair is not None:
-                self.pairs.append(Pair(item, unit, first, second, pair))
-
-    def _count(self, threshold: float, clusters: Clusters, n_asked: int) -> None:
-        n_found = clusters.n_found
-        shared, possible = self.swept.get(threshold, (0.0, 0.0))
-        shared += float((n_found * (n_found - 1)).sum())
-        self.swept[threshold] = (shared, possible + float(n_found.sum()) * (n_asked - 1))
-
-    def _add_whole(self, item: int, marks: list[Mark], asked: list[int]) -> None:
-        """All marks of each reader together, on each medium; both empty gives a pair of zero counts."""
-        readers = sorted({*asked, *(mark.rater for mark in marks)})
-        for medium in sorted({mark.extent.medium for mark in marks}) or [0]:
-            masks: dict[int, PlacedMask | None] = {}
-            for reader in readers:
-                drawn = [m.extent.mask for m in marks if m.rater == reader and m.extent.medium == medium]
-                pieces = [mask for mask in drawn if mask is not None]
-                masks[reader] = union_of(pieces) if pieces else None
-            for first, second in combinations(readers, 2):
-                self.whole_pairs.append(WholePair(item, first, second, *_counts(masks[first], masks[second])))
+        self.presence[item, [columns[rater] for rater in own.marked]] = 1.0
+        self.has_area = self.has_area or own.has_area
+        self.n_without_area += own.n_without_area
+        first = len(self.item)
+        for members, sizes in zip(own.objects, own.sizes, strict=True):
+            found, size = np.full(self.n_raters, np.nan), np.full(self.n_raters, np.nan)
+            found[asked] = 0.0
+            for rater in members:
+                found[columns[rater]] = 1.0
+            for rater, voxels in sizes.items():
+                size[columns[rater]] = voxels
+            self.found.append(found)
+            self.size.append(size)
+            self.item.append(item)
+            self.shapes.append({columns[rater]: shape for rater, shape in members.items()})
+        self.pairs += [Pair(item, first + unit, columns[a], columns[b], pair) for unit, a, b, pair in own.pairs]
+        self.whole_pairs += [WholePair(item, columns[a], columns[b], *counts) for a, b, counts in own.whole]
+        for threshold, shared, possible in own.swept:
+            before = self.swept.get(threshold, (0.0, 0.0))
+            self.swept[threshold] = (before[0] + shared, before[1] + possible)
 
     def finish(self) -> LabelObjects:
         shape = (0, self.n_raters)
@@ -285,41 +209,21 @@ class _LabelBuilder:
 
 
 class _MixedBuilder:
-    """Collects the objects that were matched whatever their label."""
+    """Puts the objects that were matched whatever their label under each other."""
 
     def __init__(self, labels: tuple[str, ...], n_raters: int) -> None:
         self.labels, self.n_raters = labels, n_raters
-        self.code = {label: float(place) for place, label in enumerate(labels)}
         self.category: list[FloatArray] = []
         self.item: list[int] = []
 
-    def add(self, gathered: Gathered, item: int, marks: list[Mark], alike: NDArray[np.float64], rule: Matching) -> None:
-        clusters = cluster_objects(alike, [mark.rater for mark in marks], rule.iou, n_raters=self.n_raters)
-        codes = [self.code[mark.shape.label] for mark in marks]
-        table = clusters.table(codes, not_annotated=float(len(self.labels)))
-        for unit, row in enumerate(table):
-            row = row.copy()
-            given = {self.labels[int(row[r])] for r in np.nonzero(clusters.members[unit] >= 0)[0]}
-            for rater in range(self.n_raters):
-                # Whoever was not asked for a class that others gave here cannot be said to have missed it.
-                if clusters.members[unit, rater] < 0 and not all(gathered.was_asked(item, rater, lb) for lb in given):
-                    row[rater] = np.nan
+    def add(self, item: int, columns: Sequence[int], table: FloatArray) -> None:
+        """Take in the objects of one item; who did not read it has said nothing."""
+        for own in table:
+            row = np.full(self.n_raters, np.nan)
+            row[list(columns)] = own
             self.category.append(row)
             self.item.append(item)
 
     def finish(self) -> MixedObjects:
         table = np.array(self.category) if self.category else np.empty((0, self.n_raters))
         return MixedObjects(self.labels, table, np.array(self.item, dtype=np.int64))
-
-
-def _counts(first: PlacedMask | None, second: PlacedMask | None) -> tuple[int, int, int]:
-    if first is not None and second is not None:
-        return overlap_counts(first, second)
-    sizes = [0 if mask is None else int(np.count_nonzero(mask.voxels)) for mask in (first, second)]
-    return 0, sizes[0], sizes[1]
-
-
-def clusters_of(marks: list[Mark], grids: Sequence[Grid], rule: Matching, n_raters: int) -> Clusters:
-    """The objects among marks of any label of one item."""
-    table = _similarities(marks, grids, rule)
-    return cluster_objects(table, [mark.rater for mark in marks], rule.iou, n_raters=n_raters)

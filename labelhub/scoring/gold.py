@@ -65,6 +65,11 @@ def current_gold(item: Item) -> GoldReference | None:
     return GoldReference.objects.filter(item=item, retired_at=None).select_related("submission").first()
 
 
+def was_gold(item: Item) -> bool:
+    """Whether the item is gold or ever was."""
+    return GoldReference.objects.filter(item=item).exists()
+
+
 def expose_gold(*, gold: GoldReference, most: int) -> None:
     """Count that one more labeler is given this gold; at ``most`` it rests and is given to nobody else. Writes ``gold.rested``.
 

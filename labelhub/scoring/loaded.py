@@ -21,8 +21,11 @@ from labelhub.annotations.plain import readings_of
 from labelhub.catalog.models import Item
 from labelhub.catalog.selectors import grid_of, media_of
 from labelhub.formats.shapes import Grid, Reading, Shape
+from labelhub.projects.lineage import Translation
+from labelhub.projects.selectors import translations_of
 from labelhub.scoring.compare import Terms
 from labelhub.scoring.extents import Extents, Known
+from labelhub.scoring.versions import translated
 
 # A reading with its filled shapes is remembered up to these totals; the one used longest ago goes first.
 MOST_VOXELS = 64 << 20
@@ -38,6 +41,7 @@ class Loaded:
         self.item, self.terms = item, terms
         self._readings: dict[int, Reading] = {}
         self._grids: list[Grid] | None = None
+        self._translations: dict[int, Translation] | None = None
         self.extents = Extents()
 
     @property
@@ -62,8 +66,15 @@ class Loaded:
         return [self._readings[entry.pk] for entry in submissions]
 
     def _take(self, submission: Submission, kept: _Kept) -> None:
-        self._readings[submission.pk] = kept.reading
-        self.extents.keep_in(kept.extents, kept.reading.shapes)
+        """Take a reading as it is, or as what it says under the present classes."""
+        reading = kept.reading
+        if self.terms.ontology and reading.ontology != self.terms.ontology:
+            if self._translations is None:
+                self._translations = translations_of(self.item.project)
+            reading = translated(reading, self._translations)
+        self._readings[submission.pk] = reading
+        if reading.shapes is kept.reading.shapes:
+            self.extents.keep_in(kept.extents, reading.shapes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -119,7 +119,7 @@ class TruthFit(models.Model):
     """What was estimated of a project's raters in one topic (a question, objects, shapes), from how many answers.
 
     Estimated again as readings come in; the row that a newer one replaced keeps the date. ``parameters`` is the document of
-    ``truth_fit``. ``n_known`` counts items whose true answer is known from gold.
+    ``truth_fit``. ``n_known`` counts items whose true answer is known, from gold or from an auditor.
     """
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
@@ -165,3 +165,26 @@ class Posterior(models.Model):
     method = models.CharField(max_length=80)
     method_version = models.CharField(max_length=16)
     computed_at = models.DateTimeField()
+
+
+class AuditedItem(models.Model):
+    """An accepted item that an auditor read blind, as an item with a known answer: what its readers said unit by unit, the
+    auditor's answer beside each, and the ``chance`` with which the item was drawn. Corrects how sure posteriors are.
+    """
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    submission = models.OneToOneField(Submission, on_delete=models.PROTECT, related_name="+")
+    chance = models.FloatField()
+    units = models.JSONField(default=list)
+    method_version = models.CharField(max_length=16)
+    computed_at = models.DateTimeField()
+
+    class Meta:
+        """It was drawn with a chance."""
+
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(chance__gt=0, chance__lte=1),
+                name="an_audited_item_had_a_chance_above_0_and_at_most_1",
+            ),
+        ]

@@ -22,11 +22,13 @@ from labelhub.numerics.fusion_calibration import METHOD, GoldCase, decide_calibr
 from labelhub.numerics.geometry import PlacedMask
 from labelhub.numerics.rasterise import on_grid, union_of
 from labelhub.numerics.results import BoolArray
+from labelhub.projects.lineage import Translation
 from labelhub.projects.models import Project
-from labelhub.projects.selectors import current_ontology
+from labelhub.projects.selectors import current_ontology, translations_of
 from labelhub.scoring.extents import Extents, draws_area, grid_size_of
 from labelhub.scoring.models import GoldReference
 from labelhub.scoring.reads import reads_of
+from labelhub.scoring.versions import translated
 
 TOPIC = "outlines:"
 # Each is a volume of a reader or more; beyond these a labeler's offset is known well enough.
@@ -78,8 +80,9 @@ def offsets_of(project: Project) -> Iterator[tuple[str, Offsets]]:
     if not pooled or not references.exists():
         return
     newest = list(references.select_related("submission", "item__subject").order_by("-pk")[:MOST_GOLD_ITEMS])
+    translations = translations_of(project)
     for label in pooled:
-        reads = [entry for reference in newest for entry in _reads_of(reference, label)]
+        reads = [entry for reference in newest for entry in _reads_of(reference, label, translations)]
         if reads:
             yield label, measured(reads)
 
@@ -101,13 +104,14 @@ def measured(reads: Sequence[_Read]) -> Offsets:
     )  # fmt: skip
 
 
-def _reads_of(reference: GoldReference, label: str) -> Iterator[_Read]:
+def _reads_of(reference: GoldReference, label: str, translations: Mapping[int, Translation]) -> Iterator[_Read]:
     """The class on each medium of a gold item, where gold has it and somebody read it."""
     item = reference.item
     current = [entry for entry in reads_of(item).every if _may_judge(entry, reference)]
     if not current:
         return
-    truth, *readings = readings_of([reference.submission, *current])
+    found = readings_of([reference.submission, *current])
+    truth, *readings = [translated(reading, translations) for reading in found]
     grids = [grid_of(medium) for medium in media_of(item)]
     extents = Extents()
     for medium, grid in enumerate(grids):

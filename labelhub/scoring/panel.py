@@ -13,7 +13,8 @@ import numpy as np
 from labelhub.formats.shapes import AnnotationSet
 from labelhub.scoring.extents import Reach
 from labelhub.scoring.gather import Gathered, gather
-from labelhub.scoring.gather_objects import Matching, gather_objects
+from labelhub.scoring.gather_objects import gather_objects
+from labelhub.scoring.item_objects import Matching
 from labelhub.scoring.panel_alarms import alarm_rows
 from labelhub.scoring.panel_copies import copy_rows
 from labelhub.scoring.panel_gold import against_gold
@@ -25,6 +26,8 @@ from labelhub.scoring.panel_rows import Bench, Panel, Settings, Source
 from labelhub.scoring.panel_shapes import shape_rows
 from labelhub.scoring.panel_truth import truth_rows
 from labelhub.scoring.panel_verdict import cautions, planning_of, verdict, work_rows
+from labelhub.scoring.panel_versions import with_versions
+from labelhub.scoring.remembered import Memory
 
 # Thresholds at which detection is looked at again, to see whether it hangs on the one chosen.
 SWEEP = (0.1, 0.3, 0.5, 0.7)
@@ -38,34 +41,33 @@ def measure(
     match_iou: float = 0.3,
     tolerance: Reach | None = None,
     n_resamples: int = 2000,
-    min_items: int = 20,
-    min_gold: int = 20,
-    gold_target: float = 0.8,
-) -> Panel:
+    min_items: int = 20, min_gold: int = 20, gold_target: float = 0.8,
+    memory: Memory | None = None,
+) -> Panel:  # fmt: skip
     """Every number about a set of readings, with its interval, and every item with what to do about it.
 
     ``match_iou`` is the overlap from which two readers' shapes are one object, ``tolerance`` the reach within which two
     marks without area are. Numbers on fewer than ``min_items`` units (``min_gold`` against gold) are marked grey.
-    ``gold_target`` is the accuracy below which a reader is pointed at.
+    ``gold_target`` is the accuracy below which a reader is pointed at. With a ``memory`` what was found of the same readings
+    before is not computed again; the panel is the same.
     """
-    reach = tolerance or Reach()
+    reach, least = tolerance or Reach(), (min_items, min_gold, gold_target)
     matching, gathered = Matching(match_iou, reach, SWEEP), gather(annotation_set)
-    least = (min_items, min_gold, gold_target)
-    bench = Bench(gathered, Settings(rng_seed, match_iou, reach.px, reach.mm, n_resamples, *least))
-    objects = gather_objects(gathered, matching)
+    bench = Bench(gathered, Settings(rng_seed, match_iou, reach.px, reach.mm, n_resamples, *least), memory or Memory())
+    objects = gather_objects(gathered, matching, bench.memory)
     asked = all_ratings(gathered, objects)
     detection = tuple(detection_row(bench, row) for row in objects.by_label.values())
     overlap = tuple(overlap_row(bench, row) for row in objects.by_label.values() if row.has_area)
     questions = tuple(question_row(bench, question) for question in asked)
     against = against_gold(bench, gold, matching) if gold is not None else None
     items = item_rows(bench, objects, asked)
-    copies = copy_rows(gathered)
+    copies = copy_rows(gathered, bench.memory)
     planning = planning_of(gathered, questions)
     disputed = [row for row in items if row.n_readers >= 2 and row.disagreement > 0]
     labelers = labeler_rows(bench, objects, asked, against)
     alarms = alarm_rows(labelers, gold_target)
     everyone = against.everyone if against is not None else None
-    return Panel(
+    panel = Panel(
         source=_source(annotation_set, gathered),
         settings=bench.settings,
         verdict=verdict(gathered, detection, overlap, questions, everyone, disputed, planning, alarms, copies),
@@ -86,6 +88,7 @@ def measure(
         truth=truth_rows(bench, objects, asked, gold),
         object_scores=tuple(score for row in objects.by_label.values() for score in object_scores(bench, row)),
     )
+    return with_versions(panel, gathered)
 
 
 def _source(annotation_set: AnnotationSet, gathered: Gathered) -> Source:

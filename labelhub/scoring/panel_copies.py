@@ -10,35 +10,51 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
-from labelhub.formats.shapes import Shape
+from labelhub.formats.shapes import Reading, Shape
 from labelhub.numerics.duplicates import contour_fingerprint
 from labelhub.scoring.gather import Gathered
 from labelhub.scoring.panel_plain_rows import CopyRow
+from labelhub.scoring.remembered import Memory
 
 MIN_VERTICES = 6
 MIN_VOXELS = 50
 
 
-def copy_rows(gathered: Gathered) -> tuple[CopyRow, ...]:
+def copy_rows(gathered: Gathered, memory: Memory | None = None) -> tuple[CopyRow, ...]:
     """Pairs of readers with identical marks, those with most first; unnamed where readers cannot be told apart."""
     identical: dict[tuple[str, str], int] = defaultdict(int)
     compared: dict[tuple[str, str], int] = defaultdict(int)
     where: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    memory = memory or Memory()
     for item, raters in gathered.by_item.items():
-        prints = {rater: _fingerprints(gathered.readings[item, rater].shapes) for rater in raters}
-        for place, first in enumerate(raters):
-            for second in raters[place + 1 :]:
-                key = _names(gathered, first, second)
-                compared[key] += min(len(prints[first]), len(prints[second]))
-                shared = len(prints[first] & prints[second])
-                if shared:
-                    identical[key] += shared
-                    where[key][gathered.items[item].key] = None
+        readings = [gathered.readings[item, rater] for rater in raters]
+        for first, second, n_compared, shared in memory.part(
+            "copies", readings, None, lambda: _shared(readings, memory)  # noqa: B023
+        ):  # fmt: skip
+            key = _names(gathered, raters[first], raters[second])
+            compared[key] += n_compared
+            if shared:
+                identical[key] += shared
+                where[key][gathered.items[item].key] = None
     rows = [CopyRow(*key, count, compared[key], tuple(where[key])) for key, count in identical.items()]
     return tuple(sorted(rows, key=lambda row: -row.n_identical))
+
+
+def _shared(readings: Sequence[Reading], memory: Memory) -> tuple[tuple[int, int, int, int], ...]:
+    """Of every two readings of an item, by place: marks that could be equal, and those that are."""
+    prints = [
+        memory.part("fingerprints", [reading], None, lambda: _fingerprints(reading.shapes))  # noqa: B023
+        for reading in readings
+    ]
+    return tuple(
+        (first, second, min(len(prints[first]), len(prints[second])), len(prints[first] & prints[second]))
+        for first, second in combinations(range(len(readings)), 2)
+    )
 
 
 def _names(gathered: Gathered, first: int, second: int) -> tuple[str, str]:

@@ -9,13 +9,13 @@ Wilson EB (1927) J Am Stat Assoc 22:209-212; Newcombe RG (1998) Statistics in Me
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from labelhub.formats.shapes import AnnotationSet, QuestionSpec, Reading
-from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
+from labelhub.formats.shapes import AnnotationSet, Grid, QuestionSpec, Reading
+from labelhub.numerics.bootstrap import Resampling, mean_estimate, ratio_estimate
 from labelhub.numerics.consensus import expected_correct, majority_vote
 from labelhub.numerics.mask_pair import placed_pair
 from labelhub.numerics.proportions import proportion
@@ -23,7 +23,7 @@ from labelhub.numerics.results import Estimate
 from labelhub.numerics.surface_offset import surface_offsets
 from labelhub.scoring.extent_overlap import compare_extents
 from labelhub.scoring.gather import Gathered, answer_text, coding_of
-from labelhub.scoring.gather_objects import Mark, Matching, clusters_of, marks_of
+from labelhub.scoring.item_objects import Mark, Matching, clusters_of, marks_of
 from labelhub.scoring.panel_pace import tiring_row
 from labelhub.scoring.panel_rows import GREY_WIDTH, Bench, GoldRow, Measured, PairRow
 from labelhub.scoring.panel_shrunken import shrunken_rows
@@ -47,16 +47,15 @@ class _Tally:
     items: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     confusions: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, aspect: str, value: float, item: int) -> None:
+    def add(self, aspect: str, value: float) -> None:
         """Note one value of one aspect."""
         self.values[aspect].append(value)
-        self.items[aspect].append(item)
 
-    def include(self, other: _Tally) -> None:
-        """Take over everything that another tally holds."""
+    def include(self, other: _Tally, item: int) -> None:
+        """Take over everything that the tally of one reading of an item holds."""
         for aspect, values in other.values.items():
             self.values[aspect] += values
-            self.items[aspect] += other.items[aspect]
+            self.items[aspect] += [item] * len(values)
         self.confusions.update(other.confusions)
 
 
@@ -75,18 +74,18 @@ def against_gold(bench: Bench, gold: AnnotationSet, matching: Matching) -> GoldN
     truth, notes = gold_readings(bench.gathered, gold)
     tallies: dict[int, _Tally] = defaultdict(_Tally)
     everyone = _Tally()
-    questions = [spec for spec in bench.gathered.questions if not spec.on_shapes]
+    questions = tuple(spec for spec in bench.gathered.questions if not spec.on_shapes)
+    rules = bench.memory.number_of((questions, matching))
     for (item, rater), reading in bench.gathered.readings.items():
         answer = truth.get(item)
         if answer is None:
             continue
-        found = _Tally()
-        for spec in questions:
-            if _is_asked(spec, reading):
-                _add_answer(found, spec, reading, answer, item)
-        _add_objects(found, bench.gathered, reading, answer, item, matching)
-        tallies[rater].include(found)
-        everyone.include(found)
+        found = bench.memory.part(
+            "against gold", [bench.gathered.items[item], reading, answer], rules,
+            lambda: _tally_of(questions, reading, answer, bench.gathered.items[item].grids, matching),  # noqa: B023
+        )  # fmt: skip
+        tallies[rater].include(found, item)
+        everyone.include(found, item)
     for spec in questions:
         if spec.measure in ("nominal", "ordinal"):
             _add_majority(everyone, bench.gathered, spec, truth)
@@ -109,16 +108,16 @@ def against_gold(bench: Bench, gold: AnnotationSet, matching: Matching) -> GoldN
     )
 
 
-def share_of(bench: Bench, key: str, hits: Iterable[float], items: Iterable[int], unit: str, method: str) -> Estimate:
+def share_of(
+    bench: Bench, hits: Iterable[float], items: Iterable[int], unit: str, method: str, drawn: Resampling
+) -> Estimate:
     """A share of units: Wilson's interval where every group has one unit, else by resampling groups."""
     values, places = np.array(list(hits), dtype=np.float64), np.array(list(items), dtype=np.int64)
     groups = bench.gathered.groups[places]
     is_counted = bool(np.isin(values, (0.0, 1.0)).all())
     if is_counted and len(np.unique(groups)) == len(groups):
         return proportion(int(values.sum()), len(values), unit=unit, method=method)
-    return ratio_estimate(
-        values, np.ones_like(values), bench.resampling(key, places), unit=unit, method=method, version=VERSION
-    )
+    return ratio_estimate(values, np.ones_like(values), drawn, unit=unit, method=method, version=VERSION)
 
 
 def gold_readings(gathered: Gathered, gold: AnnotationSet) -> tuple[dict[int, Reading], tuple[str, ...]]:
@@ -144,20 +143,32 @@ def gold_readings(gathered: Gathered, gold: AnnotationSet) -> tuple[dict[int, Re
     return truth, tuple(notes)
 
 
+def _tally_of(
+    questions: Iterable[QuestionSpec], reading: Reading, gold: Reading, grids: Sequence[Grid], matching: Matching
+) -> _Tally:
+    """One reading against gold; its items are filled in by who includes it."""
+    found = _Tally()
+    for spec in questions:
+        if _is_asked(spec, reading):
+            _add_answer(found, spec, reading, gold)
+    _add_objects(found, reading, gold, grids, matching)
+    return found
+
+
 def _is_asked(spec: QuestionSpec, reading: Reading) -> bool:
     return reading.asked_questions is None or spec.key in reading.asked_questions
 
 
-def _add_answer(tally: _Tally, spec: QuestionSpec, reading: Reading, gold: Reading, item: int) -> None:
+def _add_answer(tally: _Tally, spec: QuestionSpec, reading: Reading, gold: Reading) -> None:
     given, true = reading.answers.get(spec.key), gold.answers.get(spec.key)
     if given is None or true is None:
         return
     if spec.measure in ("interval", "ratio"):
         coding = coding_of(spec, ())
-        tally.add(f"{spec.key}, own − gold", coding.code(given) - coding.code(true), item)
+        tally.add(f"{spec.key}, own − gold", coding.code(given) - coding.code(true))
         return
     said, meant = answer_text(given), answer_text(true)
-    tally.add(_RIGHT, float(said == meant), item)
+    tally.add(_RIGHT, float(said == meant))
     if said != meant:
         tally.confusions[meant, said] += 1
 
@@ -180,15 +191,13 @@ def _add_majority(tally: _Tally, gathered: Gathered, spec: QuestionSpec, truth: 
     vote = majority_vote(table, categories=list(code.values()))
     for item, row, right in zip(items, said, expected_correct(vote, [code[text] for text in true]), strict=True):
         if len(row) >= 2:
-            tally.add(_MAJORITY, float(right), item)
+            tally.add(_MAJORITY, float(right))
+            tally.items[_MAJORITY].append(item)
 
 
-def _add_objects(
-    tally: _Tally, gathered: Gathered, reading: Reading, gold: Reading, item: int, matching: Matching
-) -> None:
+def _add_objects(tally: _Tally, reading: Reading, gold: Reading, grids: Sequence[Grid], matching: Matching) -> None:
     asked = None if reading.asked_labels is None else set(reading.asked_labels)
     known = None if gold.asked_labels is None else set(gold.asked_labels)
-    grids = gathered.items[item].grids
     own = [mark for mark in marks_of(reading.shapes, grids, 0) if known is None or mark.shape.label in known]
     true = [mark for mark in marks_of(gold.shapes, grids, 1) if asked is None or mark.shape.label in asked]
     if not own and not true:
@@ -196,27 +205,27 @@ def _add_objects(
     for members in clusters_of([*own, *true], grids, matching, 2).members:
         first, second = (int(place) for place in members)
         if first < 0:
-            tally.add(_FOUND, 0.0, item)
+            tally.add(_FOUND, 0.0)
         elif second < 0:
-            tally.add(_REAL, 0.0, item)
+            tally.add(_REAL, 0.0)
         else:
-            _add_match(tally, own[first], true[second - len(own)], item)
+            _add_match(tally, own[first], true[second - len(own)])
 
 
-def _add_match(tally: _Tally, own: Mark, true: Mark, item: int) -> None:
-    tally.add(_FOUND, 1.0, item)
-    tally.add(_REAL, 1.0, item)
+def _add_match(tally: _Tally, own: Mark, true: Mark) -> None:
+    tally.add(_FOUND, 1.0)
+    tally.add(_REAL, 1.0)
     same = own.shape.label == true.shape.label
-    tally.add(_CLASS, float(same), item)
+    tally.add(_CLASS, float(same))
     if not same:
         tally.confusions[true.shape.label, own.shape.label] += 1
     pair = compare_extents(own.extent, true.extent, true.grid, with_distance=False)
     if pair is not None:
-        tally.add(_DICE, pair.dice, item)
-        tally.add(_SIZE, pair.volume_difference, item)
+        tally.add(_DICE, pair.dice)
+        tally.add(_SIZE, pair.volume_difference)
     offset = _offset(own, true)
     if offset is not None:
-        tally.add(_OFFSET[offset[1]], offset[0], item)
+        tally.add(_OFFSET[offset[1]], offset[0])
 
 
 def _offset(own: Mark, true: Mark) -> tuple[float, str] | None:
@@ -234,10 +243,12 @@ def _numbers(bench: Bench, tally: _Tally, prefix: str) -> tuple[Measured, ...]:
         items = np.array(tally.items[aspect], dtype=np.int64)
         key = f"{prefix}.{aspect}"
         unit = _UNITS.get(aspect, "answers")
-        if aspect in SHARES:
-            estimate = share_of(bench, key, values, items, unit, aspect)
-        else:
-            estimate = mean_estimate(values, bench.resampling(key, items), unit=unit, method=aspect, version=VERSION)
+        estimate = bench.remembered(
+            key, [values], items,
+            lambda drawn: share_of(bench, values, items, unit, aspect, drawn)  # noqa: B023
+            if aspect in SHARES  # noqa: B023
+            else mean_estimate(values, drawn, unit=unit, method=aspect, version=VERSION),  # noqa: B023
+        )  # fmt: skip
         wrong = items[np.array(values) < 1] if aspect in SHARES else items
         least = bench.settings.min_gold
         rows.append(bench.measured(key, aspect, estimate, wrong, minimum=least, widest=GREY_WIDTH))

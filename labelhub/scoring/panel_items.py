@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import combinations
 
 import numpy as np
 
-from labelhub.scoring.gather import FloatArray
+from labelhub.scoring.gather import FloatArray, IntArray
 from labelhub.scoring.gather_objects import LabelObjects, Objects
+from labelhub.scoring.item_disagreement import ItemDisagreement
+from labelhub.scoring.panel_item_parts import item_parts
 from labelhub.scoring.panel_questions import AskedRatings
 from labelhub.scoring.panel_rows import Bench, ItemRow
 
@@ -39,18 +42,51 @@ class _Findings:
 
 def item_rows(bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...]) -> tuple[ItemRow, ...]:
     """One row an item, in the order of the set."""
-    findings = [_Findings() for _ in bench.gathered.items]
-    for label in objects.by_label.values():
-        _add_objects(findings, label)
-    for question in asked:
-        _add_answers(findings, question)
-    return tuple(_row(bench, index, found) for index, found in enumerate(findings))
+    gathered = bench.gathered
+    labels = tuple((label.label, label.is_whole) for label in objects.by_label.values())
+    coded = tuple((question.spec, question.table.names, _span(question)) for question in asked)
+    rules = bench.memory.number_of((objects.matching, labels, coded))
+    by_label = [_units_of(label.item, len(gathered.items)) for label in objects.by_label.values()]
+    by_question = [_units_of(question.table.item, len(gathered.items)) for question in asked]
+    dice = cache(lambda number: _dice_of(tuple(objects.by_label.values())[number]))
+
+    def findings(index: int) -> _Findings:
+        found = _Findings()
+        for number, label in enumerate(objects.by_label.values()):
+            if len(by_label[number][index]):
+                _add_objects(found, label, by_label[number][index].tolist(), dice(number))
+        for number, question in enumerate(asked):
+            _add_answers(found, question, by_question[number][index].tolist())
+        return found
+
+    every = []
+    for index, raters in gathered.by_item.items():
+        of = [gathered.items[index], *(gathered.readings[index, rater] for rater in raters)]
+        # Pairs are named by their columns, which move where a further reader comes in before them.
+        every.append(bench.memory.part("findings", of, (rules, raters), lambda: findings(index)))  # noqa: B023
+    pairs = [{pair: float(np.mean(values)) for pair, values in found.similarities.items()} for found in every]
+    parts = item_parts(bench, objects, asked, pairs)
+    return tuple(_row(bench, index, found, pairs[index], parts[index]) for index, found in enumerate(every))
 
 
-def _row(bench: Bench, index: int, found: _Findings) -> ItemRow:
+def _units_of(items: IntArray, n_items: int) -> list[IntArray]:
+    """The units of each item, in their order."""
+    order = np.argsort(items, kind="stable")
+    return np.split(order, np.searchsorted(items[order], np.arange(1, n_items)))
+
+
+def _dice_of(label: LabelObjects) -> Mapping[int, Mapping[PairKey, float]]:
+    dice: dict[int, dict[PairKey, float]] = defaultdict(dict)
+    for pair in label.pairs:
+        dice[pair.unit][pair.first, pair.second] = pair.comparison.dice
+    return dice
+
+
+def _row(
+    bench: Bench, index: int, found: _Findings, pairs: Mapping[PairKey, float], parts: ItemDisagreement
+) -> ItemRow:
     gathered = bench.gathered
     item = gathered.items[index]
-    pairs = {pair: float(np.mean(values)) for pair, values in found.similarities.items()}
     odd = _odd_reader(pairs, gathered.by_item[index]) if gathered.are_raters_known else None
     reasons = [text for _, text in sorted(found.reasons, key=lambda reason: -reason[0])[:3]]
     return ItemRow(
@@ -62,31 +98,26 @@ def _row(bench: Bench, index: int, found: _Findings) -> ItemRow:
         expected_gain=found.gain,
         odd_reader=gathered.raters[odd] if odd is not None else "",
         pairs=tuple((gathered.raters[a], gathered.raters[b], value) for (a, b), value in sorted(pairs.items())),
+        parts=parts,
     )
 
 
-def _add_objects(findings: list[_Findings], label: LabelObjects) -> None:
-    dice: dict[int, dict[PairKey, float]] = defaultdict(dict)
-    for pair in label.pairs:
-        dice[pair.unit][pair.first, pair.second] = pair.comparison.dice
-    units: dict[int, list[int]] = defaultdict(list)
-    for unit, item in enumerate(label.item):
-        units[int(item)].append(unit)
-    for item, members in units.items():
-        found = findings[item]
-        alike: dict[PairKey, float] = defaultdict(float)
-        marks: dict[PairKey, float] = defaultdict(float)
-        for unit in members:
-            row = label.found[unit]
-            asked = [int(rater) for rater in np.nonzero(~np.isnan(row))[0]]
-            for first, second in combinations(asked, 2):
-                marks[first, second] += row[first] + row[second]
-                if row[first] and row[second]:
-                    alike[first, second] += 2 * dice[unit].get((first, second), 1.0)
-        for key, count in marks.items():
-            if count:
-                found.similarities[key].append(alike[key] / count)
-        _explain_objects(found, label, members, [value for unit in members for value in dice[unit].values()])
+def _add_objects(
+    found: _Findings, label: LabelObjects, members: list[int], dice: Mapping[int, Mapping[PairKey, float]]
+) -> None:
+    alike: dict[PairKey, float] = defaultdict(float)
+    marks: dict[PairKey, float] = defaultdict(float)
+    for unit in members:
+        row = label.found[unit]
+        asked = [int(rater) for rater in np.nonzero(~np.isnan(row))[0]]
+        for first, second in combinations(asked, 2):
+            marks[first, second] += row[first] + row[second]
+            if row[first] and row[second]:
+                alike[first, second] += 2 * dice.get(unit, {}).get((first, second), 1.0)
+    for key, count in marks.items():
+        if count:
+            found.similarities[key].append(alike[key] / count)
+    _explain_objects(found, label, members, [value for unit in members for value in dice.get(unit, {}).values()])
 
 
 def _explain_objects(found: _Findings, label: LabelObjects, units: list[int], drawn: list[float]) -> None:
@@ -107,26 +138,25 @@ def _explain_objects(found: _Findings, label: LabelObjects, units: list[int], dr
         found.reasons.append((loss, f"outlines of {label.label} differ, mean Dice {1 - loss:.2f}"))
 
 
-def _add_answers(findings: list[_Findings], asked: AskedRatings) -> None:
+def _add_answers(found: _Findings, asked: AskedRatings, units: list[int]) -> None:
     table, spec = asked.table, asked.spec
     span = _span(asked)
     is_category = spec.measure == "nominal"
-    scores: dict[int, dict[PairKey, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for unit, row in enumerate(table.ratings):
-        item = int(table.item[unit])
+    scores: dict[PairKey, list[float]] = defaultdict(list)
+    for unit in units:
+        row = table.ratings[unit]
         given = np.nonzero(~np.isnan(row))[0]
         if len(given) < 2:
             continue
         for first, second in combinations((int(rater) for rater in given), 2):
             gap = abs(row[first] - row[second])
-            scores[item][first, second].append(float(gap == 0) if is_category else 1 - gap / span)
+            scores[first, second].append(float(gap == 0) if is_category else 1 - gap / span)
         loss = _loss(row[given], span, is_category=is_category)
-        findings[item].gain += loss
+        found.gain += loss
         if loss > 0:
-            findings[item].reasons.append((loss, f"{spec.key}: {_answers_in_words(asked, row[given])}"))
-    for item, pairs in scores.items():
-        for pair, values in pairs.items():
-            findings[item].similarities[pair].append(float(np.mean(values)))
+            found.reasons.append((loss, f"{spec.key}: {_answers_in_words(asked, row[given])}"))
+    for pair, values in scores.items():
+        found.similarities[pair].append(float(np.mean(values)))
 
 
 def _span(asked: AskedRatings) -> float:

@@ -7,6 +7,7 @@ means larger than the others. Not here: a ranking (none is made), and accuracy a
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -15,7 +16,7 @@ from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
 from labelhub.numerics.cohen import cohen_kappa
 from labelhub.numerics.results import Estimate
 from labelhub.scoring.gather import FloatArray, IntArray
-from labelhub.scoring.gather_objects import LabelObjects, Objects
+from labelhub.scoring.gather_objects import LabelObjects, Objects, Pair
 from labelhub.scoring.panel_gold import GoldNumbers, share_of
 from labelhub.scoring.panel_questions import AskedRatings
 from labelhub.scoring.panel_rows import GREY_WIDTH, Bench, ItemRow, LabelerRow, Measured, PairRow
@@ -38,12 +39,17 @@ def labeler_rows(
         for rater in raters:
             n_read[rater] += 1
             n_shared[rater] += len(raters) >= 2
+    own_pairs: dict[int, list[Pair]] = defaultdict(list)
+    for label in objects.by_label.values():
+        for pair in label.pairs:
+            own_pairs[pair.first].append(pair)
+            own_pairs[pair.second].append(pair)
     return tuple(
         LabelerRow(
             rater=name,
             n_readings=n_read[rater],
             n_shared=n_shared[rater],
-            agreement=_agreement(bench, objects, asked, rater),
+            agreement=_agreement(bench, objects, asked, rater, own_pairs.get(rater, ())),
             gold=gold.by_rater.get(rater, ()) if gold is not None else (),
             confusions=gold.confusions.get(rater, ()) if gold is not None else (),
             notes=_notes(bench, n_shared[rater]),
@@ -77,11 +83,13 @@ def _notes(bench: Bench, n_shared: int) -> tuple[str, ...]:
     return (f"fewer than {least} shared items: read the intervals, not the values",) if n_shared < least else ()
 
 
-def _agreement(bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...], rater: int) -> tuple[Measured, ...]:
+def _agreement(
+    bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...], rater: int, pairs: Sequence[Pair]
+) -> tuple[Measured, ...]:
     found = [_answers_with_others(bench, asked, rater), _marks_with_others(bench, objects, rater)]
     if objects.mixed is not None:
         found.append(_class_with_others(bench, objects, rater))
-    found += [_overlap_with_others(bench, objects, rater), _size_bias(bench, objects, rater)]
+    found += [_overlap_with_others(bench, pairs, rater), _size_bias(bench, pairs, rater)]
     return tuple(row for row in found if row is not None)
 
 
@@ -125,25 +133,15 @@ def _class_with_others(bench: Bench, objects: Objects, rater: int) -> Measured |
     return _ratio(bench, rater, "same class as others", "objects", [same], [pairs], [objects.mixed.item])
 
 
-def _overlap_with_others(bench: Bench, objects: Objects, rater: int) -> Measured | None:
-    values, items = _own_pairs(objects, rater, "dice", signed=False)
-    return _mean(bench, rater, "Dice with others", values, items)
+def _overlap_with_others(bench: Bench, pairs: Sequence[Pair], rater: int) -> Measured | None:
+    values = [float(pair.comparison.dice) for pair in pairs]
+    return _mean(bench, rater, "Dice with others", values, [pair.item for pair in pairs])
 
 
-def _size_bias(bench: Bench, objects: Objects, rater: int) -> Measured | None:
-    values, items = _own_pairs(objects, rater, "volume_difference", signed=True)
-    return _mean(bench, rater, "size against others, 2(own−other)/(own+other)", values, items)
-
-
-def _own_pairs(objects: Objects, rater: int, measure: str, *, signed: bool) -> tuple[list[float], list[int]]:
-    values, items = [], []
-    for label in objects.by_label.values():
-        for pair in label.pairs:
-            if rater in (pair.first, pair.second):
-                value = float(getattr(pair.comparison, measure))
-                values.append(-value if signed and rater == pair.second else value)
-                items.append(pair.item)
-    return values, items
+def _size_bias(bench: Bench, pairs: Sequence[Pair], rater: int) -> Measured | None:
+    sizes = [float(pair.comparison.volume_difference) for pair in pairs]
+    values = [-size if rater == pair.second else size for pair, size in zip(pairs, sizes, strict=True)]
+    return _mean(bench, rater, "size against others, 2(own−other)/(own+other)", values, [pair.item for pair in pairs])
 
 
 def _equal_to(table: FloatArray, rater: int) -> tuple[FloatArray, FloatArray]:
@@ -160,10 +158,14 @@ def _ratio(
     above: list[FloatArray], below: list[FloatArray], items: list[IntArray],
 ) -> Measured:  # fmt: skip
     key = f"labeler.{bench.gathered.raters[rater]}.{name}"
-    places, weights = np.concatenate(items), np.concatenate(below)
-    estimate = ratio_estimate(
-        np.concatenate(above), weights, bench.resampling(key, places), unit=unit, method=name, version=VERSION
-    )
+    places, weights, hits = np.concatenate(items), np.concatenate(below), np.concatenate(above)
+    # Units that say nothing of the reader change neither the number nor its interval.
+    said = (weights > 0) | (hits != 0)
+    places, weights, hits = places[said], weights[said], hits[said]
+    estimate = bench.remembered(
+        key, [hits, weights], places,
+        lambda drawn: ratio_estimate(hits, weights, drawn, unit=unit, method=name, version=VERSION),
+    )  # fmt: skip
     return bench.measured(key, name, estimate, places[weights > 0], widest=GREY_WIDTH)
 
 
@@ -172,8 +174,10 @@ def _mean(bench: Bench, rater: int, name: str, values: list[float], items: list[
         return None
     key = f"labeler.{bench.gathered.raters[rater]}.{name}"
     places = np.array(items, dtype=np.int64)
-    resampling = bench.resampling(key, places)
-    estimate = mean_estimate(values, resampling, unit="pairs of readers", method=name, version=VERSION)
+    estimate = bench.remembered(
+        key, [values], places,
+        lambda drawn: mean_estimate(values, drawn, unit="pairs of readers", method=name, version=VERSION),
+    )  # fmt: skip
     return bench.measured(key, name, estimate, places, widest=GREY_WIDTH)
 
 
@@ -192,15 +196,25 @@ def _question_pairs(bench: Bench, asked: AskedRatings) -> list[PairRow]:
             # The analytic error takes units as independent; where a group holds several, groups are resampled.
             clustered = len(np.unique(bench.gathered.groups[items])) < len(items)
             key = _pair_key(bench, first, second, about)
-            kappa = cohen_kappa(
-                table, weights=weights, categories=categories, unit=asked.table.unit,
-                resampling=bench.resampling(key, asked.table.item) if clustered else None,
+            kappa = bench.remembered(
+                key, [table[both]], items,
+                lambda drawn: cohen_kappa(
+                    table[both], weights=weights, categories=categories, unit=asked.table.unit,  # noqa: B023
+                    resampling=drawn if clustered else None,  # noqa: B023
+                ).estimate,
+                categories, asked.table.unit, weights,
             )  # fmt: skip
-            rows.append(_pair(bench, first, second, about, kappa.estimate, items))
+            rows.append(_pair(bench, first, second, about, kappa, items))
             same = (table[both, 0] == table[both, 1]).astype(np.float64)
             about = f"{asked.spec.key}: raw agreement"
             key = _pair_key(bench, first, second, about)
-            raw = share_of(bench, key, same, items, asked.table.unit, "raw agreement of a pair")
+            raw = bench.remembered(
+                key, [same], items,
+                lambda drawn: share_of(
+                    bench, same, items, asked.table.unit, "raw agreement of a pair", drawn  # noqa: B023
+                ),
+                asked.table.unit,
+            )  # fmt: skip
             rows.append(_pair(bench, first, second, about, raw, items))
     return rows
 
@@ -212,10 +226,12 @@ def _detection_pairs(bench: Bench, label: LabelObjects) -> list[PairRow]:
         table, items = label.found[known][:, [first, second]], label.item[known]
         if table.sum():
             about = f"{label.label}: marked by both"
-            resampling = bench.resampling(_pair_key(bench, first, second, about), items)
-            estimate = ratio_estimate(
-                2 * table[:, 0] * table[:, 1], table.sum(axis=1), resampling, unit="objects",
-                method="positive specific agreement of a pair", version=VERSION,
+            estimate = bench.remembered(
+                _pair_key(bench, first, second, about), [table], items,
+                lambda drawn: ratio_estimate(
+                    2 * table[:, 0] * table[:, 1], table.sum(axis=1), drawn, unit="objects",  # noqa: B023
+                    method="positive specific agreement of a pair", version=VERSION,
+                ),
             )  # fmt: skip
             rows.append(_pair(bench, first, second, about, estimate, items))
     return rows
@@ -229,9 +245,13 @@ def _overlap_pairs(bench: Bench, label: LabelObjects) -> list[PairRow]:
     for (first, second), found in sorted(grouped.items()):
         items = np.array([item for _, item in found], dtype=np.int64)
         about = f"{label.label}: Dice"
-        resampling = bench.resampling(_pair_key(bench, first, second, about), items)
         values = [dice for dice, _ in found]
-        estimate = mean_estimate(values, resampling, unit="objects", method="mean Dice of a pair", version=VERSION)
+        estimate = bench.remembered(
+            _pair_key(bench, first, second, about), [values], items,
+            lambda drawn: mean_estimate(
+                values, drawn, unit="objects", method="mean Dice of a pair", version=VERSION  # noqa: B023
+            ),
+        )  # fmt: skip
         rows.append(_pair(bench, first, second, about, estimate, items))
     return rows
 

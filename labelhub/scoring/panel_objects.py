@@ -143,13 +143,15 @@ def _mean_over_pairs(bench: Bench, objects: LabelObjects) -> Measured:
     """The F1 of every two readers of an item, averaged; pairs that both marked nothing have none and are left out."""
     key = f"detection.{objects.label}.mean-over-pairs"
     sums, counts = np.zeros(len(bench.gathered.items)), np.zeros(len(bench.gathered.items))
-    for item in np.unique(objects.item):
-        rows = objects.found[objects.item == item]
-        known = ~np.isnan(rows)
+    places, starts = np.unique(objects.item, return_index=True)
+    # The units of an item stand beside each other.
+    for item, start, end in zip(places, starts, [*starts[1:].tolist(), len(objects.item)], strict=True):
+        rows = objects.found[start:end]
+        known = np.asarray(~np.isnan(rows))
         positive = np.where(known, rows, 0.0)
         both, by_row = positive.T @ positive, positive.T @ known
         either = by_row + by_row.T
-        pair = np.triu(either > 0, 1) & (known.any(axis=0)[:, None] & known.any(axis=0)[None, :])
+        pair = np.triu(either > 0, 1) & np.logical_and.outer(known.any(axis=0), known.any(axis=0))
         sums[item] = (2 * both[pair] / either[pair]).sum()
         counts[item] = pair.sum()
     everything = np.arange(len(sums), dtype=np.int64)

@@ -6,18 +6,21 @@ These are what a page, a report and a CSV show; ``panel.measure`` fills them.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from labelhub.formats.shapes import Measure
 from labelhub.numerics.bootstrap import Resampling
 from labelhub.numerics.results import Estimate
 from labelhub.scoring.gather import Gathered, IntArray, ReadTally
+from labelhub.scoring.item_disagreement import ItemDisagreement
 from labelhub.scoring.panel_plain_rows import CopyRow, TruthRow
+from labelhub.scoring.remembered import Memory, digest_of
 
-VERSION = "2"
+VERSION = "4"
 # An interval of a reader's share wider than this says too little about a person, whatever n is.
 GREY_WIDTH = 0.2
 
@@ -35,6 +38,8 @@ class Measured:
     estimate: Estimate
     items: tuple[str, ...] = ()
     is_grey: bool = False
+    # The versions of ontology and instructions whose readings stand together in it; empty where it is one.
+    versions: tuple[str, ...] = ()
 
 
 def number_in_words(measured: Measured) -> str:
@@ -191,7 +196,7 @@ class LabelerRow:
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """One item: how many read it, how far they disagree (0 to 1), why, and what a look is expected to gain."""
+    """One item: how many read it, how far they disagree (0 to 1), why, in what, and what a look is expected to gain."""
 
     item: str
     source_id: str
@@ -201,6 +206,7 @@ class ItemRow:
     expected_gain: float
     odd_reader: str = ""
     pairs: tuple[tuple[str, str, float], ...] = ()
+    parts: ItemDisagreement = field(default_factory=ItemDisagreement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +293,8 @@ class Source:
     notes: tuple[str, ...]
     problems: tuple[tuple[str, str, str], ...]
     losses: tuple[tuple[str, int, str], ...]
+    # How many readings were made under which versions, where these are several.
+    versions: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,10 +356,11 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bench:
-    """What every part of the panel needs: the readings, the seed, and the minimum below which a number is grey."""
+    """What every part of the panel needs: readings, seed, the least n of a number that is not grey, what is known already."""
 
     gathered: Gathered
     settings: Settings
+    memory: Memory = field(default_factory=Memory)
 
     def resampling(self, key: str, items: IntArray) -> Resampling:
         """Resample the groups of these units. Each number has random numbers of its own, so order changes nothing."""
@@ -362,6 +371,15 @@ class Bench:
             group_unit=self.gathered.group_unit,
             n_resamples=self.settings.n_resamples,
         )
+
+    def remembered(
+        self, key: str, numbers: Sequence[ArrayLike], items: IntArray, make: Callable[[Resampling], Estimate],
+        *rules: Hashable,
+    ) -> Estimate:  # fmt: skip
+        """``make`` the estimate, or what it was: out of ``numbers`` (a unit first), their groups and ``rules`` alone."""
+        groups = np.unique(self.gathered.groups[items], return_inverse=True)[1]
+        known = (digest_of(*numbers, groups), self.gathered.group_unit, self.memory.number_of(self.settings), *rules)
+        return self.memory.part(f"number {key}", (), known, lambda: make(self.resampling(key, items)))
 
     def measured(
         self,
@@ -375,6 +393,7 @@ class Bench:
     ) -> Measured:
         """The number with the items behind it, grey where it rests on too few units or its interval is too wide."""
         least = self.settings.min_items if minimum is None else minimum
-        behind = tuple(self.gathered.items[index].key for index in sorted({int(index) for index in items}))
+        places = np.unique(np.fromiter(items, dtype=np.int64))
+        behind = tuple(self.gathered.items[index].key for index in places.tolist())
         is_enough = estimate.is_defined and estimate.n >= least and estimate.width <= widest
         return Measured(key, name, estimate, behind, is_grey=not is_enough)

@@ -8,6 +8,7 @@ item, the number a model's score may be compared with. Not here: distances of ou
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,17 +41,23 @@ def shape_row(bench: Bench, objects: LabelObjects) -> ShapeRow | None:
     key = f"shapes.{objects.label}"
     n_all = len(drawn)
     if n_all > MOST_OBJECTS:
-        chosen = np.random.default_rng(bench.settings.seed).choice(n_all, MOST_OBJECTS, replace=False)
-        drawn = [drawn[place] for place in sorted(chosen.tolist())]
+        drawn = _chosen(bench, objects, drawn)
     masks, raters = _masks(bench, objects, drawn)
     places = np.array([objects.item[unit] for unit in drawn], dtype=np.int64)
     rng = np.random.default_rng(bench.settings.seed)
+
+    def apart(one: PlacedMask, other: PlacedMask) -> float:
+        return bench.memory.part("distance", (one, other), None, lambda: dice_distance(one, other))
+
+    def likeness(one: PlacedMask, others: Sequence[PlacedMask]) -> float:
+        return float(np.mean([1 - apart(one, other) for other in others]))
+
     alpha = structured_alpha(
-        masks, dice_distance, rng, resampling=bench.resampling(f"{key}.alpha", places), unit="objects",
+        masks, apart, rng, resampling=bench.resampling(f"{key}.alpha", places), unit="objects",
         max_chance_pairs=MOST_CHANCE_PAIRS,
     )  # fmt: skip
     ceiling = human_ceiling(
-        masks, raters, _mean_dice, resampling=bench.resampling(f"{key}.ceiling", places), unit="objects"
+        masks, raters, likeness, resampling=bench.resampling(f"{key}.ceiling", places), unit="objects"
     )
     name = objects.label
     return ShapeRow(
@@ -63,6 +70,17 @@ def shape_row(bench: Bench, objects: LabelObjects) -> ShapeRow | None:
     )  # fmt: skip
 
 
+def _chosen(bench: Bench, objects: LabelObjects, drawn: Sequence[int]) -> list[int]:
+    """The objects that are looked at: by a seeded draw for each, so that a further object changes few of them."""
+
+    def lot(unit: int) -> int:
+        shapes = "\n".join(shape.shape_id for _, shape in sorted(objects.shapes[unit].items()))
+        item = bench.gathered.items[int(objects.item[unit])].key
+        return zlib.crc32(f"{bench.settings.seed} {item} {shapes}".encode())
+
+    return sorted(sorted(drawn, key=lot)[:MOST_OBJECTS])
+
+
 def _masks(bench: Bench, objects: LabelObjects, drawn: Sequence[int]) -> tuple[list[list[PlacedMask]], list[list[int]]]:
     masks: list[list[PlacedMask]] = []
     raters: list[list[int]] = []
@@ -72,14 +90,11 @@ def _masks(bench: Bench, objects: LabelObjects, drawn: Sequence[int]) -> tuple[l
         names: list[int] = []
         for rater, shape in sorted(objects.shapes[unit].items()):
             grid = grid_at(shape.medium, grids)
-            mask = extent_of(shape, None if grid is None else grid.size).mask
+            size = None if grid is None else grid.size
+            mask = bench.memory.part("extent", [shape], size, lambda: extent_of(shape, size)).mask  # noqa: B023
             if mask is not None:
                 own.append(mask)
                 names.append(rater)
         masks.append(own)
         raters.append(names)
     return masks, raters
-
-
-def _mean_dice(one: PlacedMask, others: Sequence[PlacedMask]) -> float:
-    return float(np.mean([1 - dice_distance(one, other) for other in others]))

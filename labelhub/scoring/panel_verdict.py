@@ -2,7 +2,7 @@
 
 Words follow the intervals: a number counts as high or low only where its whole interval does. The bounds .80 and .667
 are Krippendorff's customary ones for alpha (Krippendorff 2004, Human Communication Research 30:411-433), used here as a
-reference and printed with the sentence.
+reference and printed with the sentence; the word beside a coefficient is claimed by its probability (``panel_words``).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from labelhub.scoring.panel_rows import (
     WorkRow,
     number_in_words,
 )
+from labelhub.scoring.panel_words import number_and_claim
 
 HIGH, LOW = 0.8, 0.667
 # Below this an item counts as settled by its readers, and no further look is proposed.
@@ -174,15 +175,15 @@ def _what_to_trust(
     accuracy = _gold_words(gold)
     if not known:
         return accuracy or "No number here has an interval, so no label can be called trusted or not."
-    high = [f"{name} {number_in_words(row)}" for name, row in known if row.estimate.low >= HIGH]
+    high = [f"{name} {number_and_claim(row)}" for name, row in known if row.estimate.low >= HIGH]
     low = sorted((entry for entry in known if entry[1].estimate.high < LOW), key=lambda entry: entry[1].estimate.value)
-    weakest = [f"{name} {number_in_words(row)}" for name, row in low]
+    weakest = [f"{name} {number_and_claim(row)}" for name, row in low]
     best, row = max(known, key=lambda entry: entry[1].estimate.low)
     trusted = (
         f"readers agree (whole interval ≥ {HIGH:g}) on {_listed(high)}"
         if high
         else _NOTHING_HIGH.format(
-            best=f"; the best is {best} {number_in_words(row)}" if row.estimate.high >= LOW else ""
+            best=f"; the best is {best} {number_and_claim(row)}" if row.estimate.high >= LOW else ""
         )
     )
     doubtful = f"clearly not agreed on (whole interval < {LOW:g}): {_listed(weakest)}" if weakest else _NOTHING_LOW

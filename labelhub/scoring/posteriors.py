@@ -28,6 +28,7 @@ from labelhub.projects.models import Labeler, Project
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_ontology, current_policy
 from labelhub.scoring import evidence, outline_offsets, truth_fit
+from labelhub.scoring.audited import audited_units
 from labelhub.scoring.evidence import FINDING, NOTHING, OBJECTS, Unit, units_of
 from labelhub.scoring.loaded import Loaded
 from labelhub.scoring.models import Posterior, Score, TruthFit
@@ -44,7 +45,8 @@ class ItemPosterior:
     """How sure the item's label is. ``value`` is None with a ``reason`` where nothing can be said.
 
     It is calibrated where every topic that it rests on was corrected by at least ``policy.calibration_items`` items with a
-    known answer; ``n_calibration`` is the least such number. ``worst_cluster`` names the unit that is least sure.
+    known answer, from gold or from a random audit; ``n_calibration`` is the least such number. ``worst_cluster`` names the unit
+    that is least sure.
     """
 
     value: float | None
@@ -85,6 +87,10 @@ def posterior_of(item: Item) -> ItemPosterior:
     if row is None:
         return ItemPosterior(None, is_calibrated=False, n_calibration=0, worst_cluster="", method=METHOD,
                              reason="nobody has read the item yet")  # fmt: skip
+    return _kept(row)
+
+
+def _kept(row: Posterior) -> ItemPosterior:
     return ItemPosterior(row.value, row.is_calibrated, row.n_known, row.worst, row.method, row.reason)
 
 
@@ -122,8 +128,8 @@ def judge(
 
 def renew(
     loaded: Loaded, submissions: Sequence[Submission], policy: Policy, *, gold: Submission | None
-) -> Judged | None:
-    """Renew the item's posterior where readings, gold or rules changed; None where it is as it was.
+) -> tuple[ItemPosterior, Judged | None]:
+    """Renew the item's posterior where readings, gold or rules changed; return it, alone where it is as it was.
 
     Runs in the caller's transaction, with the item locked. Asks a worker for new estimates of the project's raters.
     """
@@ -131,7 +137,7 @@ def renew(
     row = Posterior.objects.filter(item=item).first()
     fingerprint = _fingerprint(loaded, submissions, gold)
     if row is not None and row.fingerprint == fingerprint and row.method_version == VERSION:
-        return None
+        return _kept(row), None
     judged = judge(loaded, submissions, gold=gold)
     raters = [submission.assignment.labeler_id for submission in submissions]
     documents = [unit.to_document(raters) for unit in judged.units]
@@ -147,7 +153,7 @@ def renew(
     else:
         Posterior.objects.filter(pk=row.pk).update(**values)
     ask_for_fit(item.project_id)
-    return judged
+    return found, judged
 
 
 def summarised(
@@ -219,12 +225,15 @@ def fit_project(project: Project, *, running: Running | None = None) -> Mapping[
     for row in rows:
         for unit in row.units:
             by_topic.setdefault(unit["topic"], []).append((unit, row.item_id))
+    audited = audited_units(project)
     total = len(by_topic) + 2 * len(rows)
     for done, (topic, pairs) in enumerate(sorted(by_topic.items())):
         _tell(running, done, total, f"Estimating {topic}")
         units, items = [unit for unit, _ in pairs], [item for _, item in pairs]
         categories = _categories(topic, labels)
-        fit = truth_fit.fit_topic(topic, units, items=items, categories=categories, anonymous=anonymous)
+        fit = truth_fit.fit_topic(
+            topic, units, items=items, categories=categories, anonymous=anonymous, audited=audited.get(topic, ())
+        )
         _keep_fit(
             project,
             topic,
@@ -234,7 +243,9 @@ def fit_project(project: Project, *, running: Running | None = None) -> Mapping[
             counts=(fit.n_units, fit.n_answers, fit.n_known),
         )
     pairs = by_topic.get(OBJECTS, [])
-    shapes = truth_fit.fit_shapes([unit for unit, _ in pairs], items=[item for _, item in pairs])
+    shapes = truth_fit.fit_shapes(
+        [unit for unit, _ in pairs], items=[item for _, item in pairs], audited=audited.get(OBJECTS, ())
+    )
     _keep_shapes(project, shapes)
     for label, offsets in outline_offsets.offsets_of(project):
         _tell(running, len(by_topic), total, f"Measuring outlines of {label} on gold")
@@ -277,9 +288,9 @@ def _categories(topic: str, labels: Sequence[str]) -> tuple[str, ...]:
 def _keep_shapes(project: Project, shapes: ShapeFit) -> None:
     document = {name: getattr(shapes, name) for name in ShapeFit.__dataclass_fields__}
     why = (
-        f"gold of {shapes.n_known} items"
+        f"gold and audits of {shapes.n_known} items"
         if shapes.claimed is not None
-        else "no gold tells more than the readers' spread"
+        else "no gold or audit tells more than the readers' spread"
     )
     _keep_fit(project, truth_fit.SHAPES, document, chosen="normal errors along the outline", why=why,
               counts=(shapes.n_shapes, shapes.n_shapes, shapes.n_known))  # fmt: skip

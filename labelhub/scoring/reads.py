@@ -19,11 +19,15 @@ VOTING = frozenset({"independent", "assisted", "unblinded", "co-edited", "rework
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """The submissions of an item, oldest first: all, those that count for agreement, and those that decide now."""
+    """The submissions of an item, oldest first: all, those that count for agreement, and those that decide now.
+
+    ``was_gold``: one of them is the item's gold, or ever was.
+    """
 
     every: tuple[Submission, ...]
     counted: tuple[Submission, ...]
     current: tuple[Submission, ...]
+    was_gold: bool = False
 
 
 def reads_of(item: Item, *, set_aside: Collection[int] = ()) -> Reads:
@@ -40,7 +44,8 @@ def reads_of(item: Item, *, set_aside: Collection[int] = ()) -> Reads:
     gold = set(GoldReference.objects.filter(item=item).values_list("submission_id", flat=True))
     others = [submission for submission in every if submission.pk not in gold]
     counted = tuple(submission for submission in others if is_counted(submission))
-    return Reads(every, counted, tuple(entry for entry in _latest(others) if entry.pk not in set_aside))
+    current = tuple(entry for entry in _latest(others) if entry.pk not in set_aside)
+    return Reads(every, counted, current, was_gold=bool(gold))
 
 
 def is_counted(submission: Submission) -> bool:

@@ -38,7 +38,9 @@ class Between:
 def method_of(comparison_method: str, terms: Terms) -> str:
     """Return the method's name with the conventions that change its numbers."""
     limits = f"match IoU {terms.match_iou:g}; tolerance {terms.tolerance_mm:g} mm, {terms.tolerance_px:g} px"
-    return f"{comparison_method}; {limits}"[:80]
+    # Under the first classes nothing is said, so that what was compared before they could change stays as it is.
+    classes = f"; ontology {terms.since}" if terms.since > 1 else ""
+    return f"{comparison_method}; {limits}"[: 80 - len(classes)] + classes
 
 
 def rows_of(comparison: Comparison, between: Between, terms: Terms) -> list[Score]:
@@ -56,7 +58,7 @@ def rows_of(comparison: Comparison, between: Between, terms: Terms) -> list[Scor
         Score(
             item=between.item, about=between.about, first=between.first, second=between.second, gold=between.gold,
             prediction=between.prediction, label=value.label[:80], metric=value.metric, value=_defined(value.value),
-            n=value.n, unit=value.unit, reason=value.why[:200], edge_case=value.edge_case, method=method,
+            n=int(value.n), unit=value.unit, reason=value.why[:200], edge_case=value.edge_case, method=method,
             method_version=comparison.version,
         )
         for value in values
@@ -99,4 +101,4 @@ def _class_values(entry: ClassComparison) -> Iterator[_Value]:
 
 
 def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    return None if math.isnan(value) else float(value)

@@ -16,19 +16,22 @@ from django.db import transaction
 from django.utils import timezone
 
 from labelhub.annotations.models import Submission
+from labelhub.audit.prepared import insert_many
 from labelhub.catalog.models import Item
 from labelhub.formats.shapes import Reading
 from labelhub.predictions.models import Prediction
 from labelhub.predictions.plain import reading_of as reading_of_prediction
+from labelhub.projects.models import Project
 from labelhub.projects.ontology import Ontology
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_ontology, current_policy
 from labelhub.scoring.compare import METHOD, VERSION, Comparison, Terms, compare
 from labelhub.scoring.loaded import Loaded
 from labelhub.scoring.models import GoldReference, Score
-from labelhub.scoring.posteriors import Judged, renew
+from labelhub.scoring.posteriors import ItemPosterior, Judged, renew
 from labelhub.scoring.reads import Reads, reads_of
 from labelhub.scoring.rows import AGREEMENT, CURRENT_AGREEMENT, RIGHT, SIMILARITY, Between, method_of, rows_of
+from labelhub.scoring.versions import under
 
 About = Score.About
 
@@ -37,10 +40,11 @@ About = Score.About
 class ItemScores:
     """The numbers about an item that routing needs. Similarities are by submission id, None where undefined.
 
-    ``n_set_aside`` counts readers whose reading was set aside. ``pairs`` holds every pair of current readings, smaller
-    id first; ``model`` the model's similarity with each current reading, ``model_silence`` why there is none. ``gold``
-    says of each reading whether it is right against the item's gold. ``loaded`` is what was read of the item, ``judged`` what
-    truth inference says of the current readings (None where nothing changed since it was kept).
+    ``n_set_aside`` counts readers whose reading was set aside. ``pairs`` holds every pair of current readings, smaller id
+    first; ``model`` the model's similarity with each current reading, ``model_silence`` why there is none. ``gold`` says of
+    each reading whether it is right against the item's gold, ``has_gold`` whether it has one now. ``loaded`` is what was read
+    of the item, ``judged`` what truth inference says of the current readings (None where nothing changed since it was kept),
+    ``posterior`` how sure the label is.
     """
 
     reads: Reads
@@ -51,6 +55,8 @@ class ItemScores:
     gold: Mapping[int, bool | None]
     loaded: Loaded
     judged: Judged | None
+    has_gold: bool
+    posterior: ItemPosterior
 
 
 def terms_of(ontology: Ontology, policy: Policy) -> Terms:
@@ -65,27 +71,37 @@ def terms_of(ontology: Ontology, policy: Policy) -> Terms:
     )
 
 
+def terms_now(project: Project, policy: Policy) -> Terms:
+    """Return what is compared in a project now, with the versions of its ontology for which that holds."""
+    version, ontology = current_ontology(project)
+    return under(terms_of(ontology, policy), project, version.number)
+
+
 def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
     """Compute what is missing of the item's scores and return what routing needs. Runs in the caller's transaction.
 
     ``set_aside`` are ids of submissions that no longer speak for their author: routing does not hear them.
     """
-    _, ontology = current_ontology(item.project)
     _, policy = current_policy(item.project)
     reads = reads_of(item, set_aside=set_aside)
-    with transaction.atomic():
-        bench = _Bench(item, terms_of(ontology, policy), reads)
+    with transaction.atomic(savepoint=False):
+        bench = _Bench(item, terms_now(item.project, policy), reads)
         bench.score_pairs()
-        bench.score_gold(policy)
+        if reads.was_gold:
+            bench.score_gold(policy)
         prediction, silence = heard_prediction(item, reads.current, policy)
         bench.score_model(prediction)
         bench.write()
-        judged = renew(bench.loaded, reads.current, policy, gold=bench.gold.submission if bench.gold else None)
+        posterior, judged = renew(
+            bench.loaded, reads.current, policy, gold=bench.gold.submission if bench.gold else None
+        )
         pairs = bench.similarities(About.PAIR)
         current = {_key(a, b): pairs.get(_key(a, b)) for a, b in combinations(reads.current, 2)}
         counted = {_key(a, b): pairs.get(_key(a, b)) for a, b in combinations(reads.counted, 2)}
-        _keep_mean(item, AGREEMENT, counted, len(reads.counted), bench.method)
-        _keep_mean(item, CURRENT_AGREEMENT, current, len(reads.current), bench.method)
+        means = {
+            AGREEMENT: _mean_of(counted, len(reads.counted)), CURRENT_AGREEMENT: _mean_of(current, len(reads.current)),
+        }  # fmt: skip
+        _keep_means(item, means, bench.method)
         return ItemScores(
             reads=reads,
             n_set_aside=len(reads_of(item).current) - len(reads.current) if set_aside else 0,
@@ -94,9 +110,11 @@ def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
                 first: value for (first, _), value in bench.similarities(About.MODEL, prediction=prediction).items()
             },
             model_silence=silence,
-            gold=_gold_verdicts(item),
+            gold=_gold_verdicts(item) if reads.was_gold else {},
             loaded=bench.loaded,
             judged=judged,
+            has_gold=bench.gold is not None,
+            posterior=posterior,
         )
 
 
@@ -203,7 +221,7 @@ class _Bench:
 
     def write(self) -> None:
         """Store what was noted: seven readers are 21 comparisons of a dozen numbers each."""
-        Score.objects.bulk_create(self._new)
+        insert_many(self._new)
         self._new = []
 
 
@@ -230,25 +248,32 @@ def _gold_verdicts(item: Item) -> dict[int, bool | None]:
     return {row.first_id or 0: None if row.value is None else row.value == 1.0 for row in rows}
 
 
-def _keep_mean(
-    item: Item, metric: str, pairs: Mapping[tuple[int, int], float | None], n_reads: int, method: str
-) -> None:
-    """Keep the mean over pairs; a value that did not change writes nothing."""
+def _mean_of(pairs: Mapping[tuple[int, int], float | None], n_reads: int) -> tuple[float | None, int, str]:
+    """The mean over pairs, over how many, and why there is none."""
     values = [value for value in pairs.values() if value is not None]
-    mean = float(np.mean(values)) if values else None
-    reason = ""
-    if mean is None:
-        reason = f"{n_reads} of at least 2 readings are in" if n_reads < 2 else "no two readings answer the same"
-    rows = Score.objects.filter(item=item, about=About.ITEM, metric=metric, label="", replaced_at=None)
+    if values:
+        return float(np.mean(values)), len(values), ""
+    return None, 0, f"{n_reads} of at least 2 readings are in" if n_reads < 2 else "no two readings answer the same"
+
+
+def _keep_means(item: Item, means: Mapping[str, tuple[float | None, int, str]], method: str) -> None:
+    """Keep each metric's mean in place of the one that stood; a value that did not change writes nothing."""
+    rows = Score.objects.filter(item=item, about=About.ITEM, metric__in=means, label="", replaced_at=None)
     name = f"mean of pairs; {method}"[:80]
-    standing = rows.first()
-    if standing is not None and (standing.value, standing.n, standing.method) == (mean, len(values), name):
-        return
-    rows.update(replaced_at=timezone.now())
-    Score.objects.create(
-        item=item, about=About.ITEM, metric=metric, value=mean, n=len(values), unit="pairs", reason=reason, method=name,
-        method_version=VERSION,
-    )  # fmt: skip
+    standing = {row.metric: row for row in rows}
+    changed = [
+        metric for metric, (mean, n, _) in means.items()
+        if (row := standing.get(metric)) is None or (row.value, row.n, row.method) != (mean, n, name)
+    ]  # fmt: skip
+    if old := [standing[metric].pk for metric in changed if metric in standing]:
+        Score.objects.filter(pk__in=old).update(replaced_at=timezone.now())
+    insert_many([
+        Score(
+            item=item, about=About.ITEM, metric=metric, value=means[metric][0], n=means[metric][1], unit="pairs",
+            reason=means[metric][2], method=name, method_version=VERSION,
+        )
+        for metric in changed
+    ])  # fmt: skip
 
 
 def _key(a: Submission, b: Submission) -> tuple[int, int]:

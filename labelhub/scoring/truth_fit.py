@@ -1,10 +1,10 @@
 """Truth inference over a whole set: rater parameters from every unit's answers, and what they say of one unit.
 
-``fit_topic`` estimates one topic by the project's default, ``numerics.consensus.class_consensus`` (hierarchical
-Dawid-Skene; one-coin where it foretells held-out answers better; the vote where gold says so); ``belief`` applies the
-estimate to the answers of one unit, so that a new reading is judged at once, without a new fit. Where gold is known
-the beliefs are corrected by one temperature a topic. ``fit_shapes`` learns from gold by how much outlines are further
-from the truth than their spread tells, and ``expected_surface_dice`` what then to expect of a merged outline.
+``fit_topic`` estimates one topic by the project's default, ``numerics.consensus.class_consensus`` (hierarchical Dawid-Skene;
+one-coin where it foretells held-out answers better; the vote where gold says so); ``belief`` applies the estimate to the
+answers of one unit, so that a new reading is judged at once, without a new fit. Known answers, from gold or from the random
+audit of accepted items, correct the beliefs by one temperature a topic. ``fit_shapes`` learns from gold by how much outlines
+are further from the truth than their spread tells, and ``expected_surface_dice`` what then to expect of a merged outline.
 
 Pure. Not here: which units there are (``evidence``), keeping estimates (``posteriors``).
 
@@ -35,7 +35,7 @@ from labelhub.numerics.reliability import calibrated
 from labelhub.numerics.results import FloatArray, IntArray
 
 METHOD = CONSENSUS_METHOD
-VERSION = "1"
+VERSION = "2"
 SHAPES = "shapes"
 BY_VOTE = "majority vote"
 ASSUMED = "assumed raters"
@@ -55,7 +55,7 @@ class TopicFit:
 
     ``chosen`` is the method that ``why`` chose; at :data:`BY_VOTE` a belief is the shares of votes, at :data:`ASSUMED` all
     raters are taken to be right with :data:`ASSUMED_ACCURACY`. ``temperature`` corrects beliefs by ``n_known`` items with a
-    known answer. ``warnings`` name what looks degenerate.
+    known answer, ``n_audited`` of them known from an auditor and not from gold. ``warnings`` name what looks degenerate.
     """
 
     topic: str
@@ -70,6 +70,7 @@ class TopicFit:
     n_answers: int = 0
     n_known: int = 0
     warnings: tuple[str, ...] = ()
+    n_audited: int = 0
 
     @property
     def is_estimated(self) -> bool:
@@ -113,6 +114,19 @@ class ShapeFit:
 
 
 @dataclass(frozen=True, slots=True)
+class Audited:
+    """One unit of an accepted item that an auditor read blind: what its readers said, and as ``truth`` what the auditor did.
+
+    ``weight`` is the inverse of the chance with which the item was drawn, in shares of the mean, so that the audited items
+    stand for all accepted ones (Horvitz and Thompson 1952).
+    """
+
+    unit: Mapping[str, Any]
+    item: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Belief:
     """What one unit's answers say: the probability of each category. ``winner`` is None at a tie."""
 
@@ -128,22 +142,28 @@ def fit_topic(
     items: Sequence[int],
     categories: Sequence[str] = (),
     anonymous: Collection[str] = (),
+    audited: Sequence[Audited] = (),
 ) -> TopicFit:
     """Estimate one topic from its units (``evidence.Unit.to_document``). Deterministic.
 
-    ``items[unit]`` is the item of each unit: known answers are counted by items. ``anonymous`` raters, whose name means
-    nothing across items, are one rater of pooled behaviour. Where there is too little to tell raters apart, the estimate is
-    :func:`assumed_fit`, and says why.
+    ``items[unit]`` is the item of each unit: known answers are counted by items. ``audited`` units tell nothing of raters
+    (their items are among the units already); beside gold they correct how sure a belief is, against an auditor. ``anonymous``
+    raters, whose name means nothing across items, are one rater of pooled behaviour. Where there is too little to tell raters
+    apart, the estimate is :func:`assumed_fit`, and says why.
     """
     said = [given for unit in units for given in unit["given"].values()]
-    known = [unit["truth"] for unit in units if unit["truth"] is not None]
+    checked = [entry for entry in audited if entry.unit["truth"] is not None and entry.unit["given"]]
+    known = [unit["truth"] for unit in [*units, *(entry.unit for entry in checked)] if unit["truth"] is not None]
     names = tuple(dict.fromkeys([*categories, *sorted({*said, *known})]))
     raters = sorted({rater for unit in units for rater in unit["given"] if rater not in anonymous})
-    n_known = len({item for unit, item in zip(units, items, strict=True) if unit["truth"] is not None})
-    counts = {"n_units": len(units), "n_answers": len(said), "n_known": n_known}
+    with_gold = {item for unit, item in zip(units, items, strict=True) if unit["truth"] is not None}
+    by_audit = {entry.item for entry in checked} - with_gold
+    counts = {
+        "n_units": len(units), "n_answers": len(said), "n_known": len(with_gold | by_audit), "n_audited": len(by_audit),
+    }  # fmt: skip
     if len(names) < 2 or len(units) < LEAST_UNITS or len(raters) + bool(anonymous) < 2:
         why = f"{len(units)} units, {len(raters)} raters, {len(names)} categories; at least {LEAST_UNITS}, 2 and 2 are needed"
-        return _corrected(assumed_fit(topic, names, why=why, **counts), units)
+        return _corrected(assumed_fit(topic, names, why=why, **counts), units, checked)
     place = {rater: index for index, rater in enumerate(raters)}
     code = {name: index for index, name in enumerate(names)}
     rows = [
@@ -158,19 +178,20 @@ def fit_topic(
     )  # fmt: skip
     truth = np.array([np.nan if entry["truth"] is None else code[entry["truth"]] for entry in units])
     found = class_consensus(answers, gold=truth)
-    return _corrected(_topic_fit(topic, names, raters, found, answers.n_of_rater, counts), units)
+    return _corrected(_topic_fit(topic, names, raters, found, answers.n_of_rater, counts), units, checked)
 
 
 def assumed_fit(
-    topic: str, categories: Sequence[str], *, why: str, n_units: int = 0, n_answers: int = 0, n_known: int = 0
-) -> TopicFit:
+    topic: str, categories: Sequence[str], *, why: str, n_units: int = 0, n_answers: int = 0, n_known: int = 0,
+    n_audited: int = 0,
+) -> TopicFit:  # fmt: skip
     """Every rater right with the same chance, every category alike: what stands until there is more to go by."""
     q = max(len(categories), 1)
     wrong = (1 - ASSUMED_ACCURACY) / max(q - 1, 1)
     pooled = tuple(tuple(ASSUMED_ACCURACY if k == j else wrong for j in range(q)) for k in range(q))
     return TopicFit(
         topic, tuple(categories), (1 / q,) * len(categories), pooled, why=why, n_units=n_units, n_answers=n_answers,
-        n_known=n_known,
+        n_known=n_known, n_audited=n_audited,
     )  # fmt: skip
 
 
@@ -194,37 +215,52 @@ def belief(fit: TopicFit, given: Mapping[str, str]) -> Belief:
     return Belief(probability, None if is_tie else names[order[0]], float(table[order[0]]))
 
 
-def fit_shapes(units: Sequence[Mapping[str, Any]], *, items: Sequence[int]) -> ShapeFit:
-    """Learn from gold how far merged outlines lie from the truth, against what the spread of readers claims."""
+def fit_shapes(
+    units: Sequence[Mapping[str, Any]], *, items: Sequence[int], audited: Sequence[Audited] = ()
+) -> ShapeFit:
+    """Learn from gold how far merged outlines lie from the truth, against what the spread of readers claims.
+
+    An auditor's outline is no truth but one more reader's: merged and audited outline differ by the errors of both, so that n
+    readers are compared with it as n / (n + 1) would be with the truth.
+    """
     relative = [unit["spread"] / unit["tolerance"] for unit in units if unit["spread"] is not None and unit["n"] > 1]
     typical = float(np.median(relative)) if relative else None
-    pairs = [
-        (unit, item) for unit, item in zip(units, items, strict=True)
-        if unit["seen"] is not None and unit["spread"] is not None
-    ]  # fmt: skip
-    n_known = len({item for _, item in pairs})
+    told = [*((unit, item, 1.0, False) for unit, item in zip(units, items, strict=True)),
+            *((entry.unit, entry.item, entry.weight, True) for entry in audited)]  # fmt: skip
+    pairs = [entry for entry in told if entry[0]["seen"] is not None and entry[0]["spread"] is not None]
+    n_known = len({item for _, item, _, _ in pairs})
     if len(pairs) < LEAST_SHAPES:
         return ShapeFit(typical=typical, n_shapes=len(relative), n_known=n_known)
-    seen = np.array([unit["seen"] for unit, _ in pairs])
+    seen = np.array([unit["seen"] for unit, _, _, _ in pairs])
+    weights = np.array([weight for _, _, weight, _ in pairs])
+    share = weights / weights.sum()
 
     def claims(log_scale: float) -> FloatArray:
         scale = math.exp(log_scale)
         return np.array(
-            [expected_surface_dice(unit["spread"], unit["n"], unit["tolerance"], scale=scale) for unit, _ in pairs]
+            [
+                expected_surface_dice(
+                    unit["spread"],
+                    unit["n"] / (unit["n"] + 1) if by_auditor else unit["n"],
+                    unit["tolerance"],
+                    scale=scale,
+                )
+                for unit, _, _, by_auditor in pairs
+            ]
         )
 
-    best = minimize_scalar(lambda at: float(((claims(at) - seen) ** 2).mean()), bounds=_SCALES, method="bounded")
+    best = minimize_scalar(lambda at: float(share @ (claims(at) - seen) ** 2), bounds=_SCALES, method="bounded")
     return ShapeFit(
         math.exp(float(best.x)),
         typical,
         len(relative),
         n_known,
-        float(claims(float(best.x)).mean()),
-        float(seen.mean()),
+        float(share @ claims(float(best.x))),
+        float(share @ seen),
     )
 
 
-def expected_surface_dice(spread: float, n_readers: int, tolerance: float, *, scale: float = 1.0) -> float:
+def expected_surface_dice(spread: float, n_readers: float, tolerance: float, *, scale: float = 1.0) -> float:
     """The share of a merged outline expected within the tolerance of the truth: P(|e| <= tau), e of spread sigma / sqrt(n).
 
     >>> round(expected_surface_dice(1.0, 4, 1.0), 3)
@@ -271,14 +307,16 @@ def _tables(estimate: ClassPosterior) -> tuple[FloatArray, FloatArray]:
     return np.where(np.eye(q, dtype=bool)[None], right, (1 - right) / (q - 1)), estimate.prevalence
 
 
-def _corrected(fit: TopicFit, units: Sequence[Mapping[str, Any]]) -> TopicFit:
+def _corrected(fit: TopicFit, units: Sequence[Mapping[str, Any]], audited: Sequence[Audited]) -> TopicFit:
     """The fit with the temperature that fits its beliefs on units whose answer is known."""
-    known = [unit for unit in units if unit["truth"] is not None and unit["given"]]
+    by_gold = [unit for unit in units if unit["truth"] is not None and unit["given"]]
+    known = [*by_gold, *(entry.unit for entry in audited)]
+    weights = [1.0] * len(by_gold) + [entry.weight for entry in audited]
     if not known or len(fit.categories) < 2:
         return fit
     code = {name: float(index) for index, name in enumerate(fit.categories)}
     claims = np.array([[belief(fit, unit["given"]).probability.get(name, 0.0) for name in code] for unit in known])
-    found = calibrated(claims, [code[unit["truth"]] for unit in known], list(code.values()))
+    found = calibrated(claims, [code[unit["truth"]] for unit in known], list(code.values()), weights=weights)
     return TopicFit(**{**_fields(fit), "temperature": found.temperature})
 
 

@@ -7,6 +7,7 @@ them (404); a member whose role is too low is told so (403); who is not signed i
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from labelhub.accounts.models import User
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Role
 from labelhub.projects.permissions import NotAllowed, NotFound
+from labelhub.projects.selectors import rules_held
 from labelhub.web.context import homes_of
 
 View = Callable[..., HttpResponseBase]
@@ -48,7 +50,8 @@ def page(audience: Audience, methods: tuple[str, ...] = ("GET",)) -> Callable[[V
                 return refusal
             if audience in ROLE_ORDER:
                 _require_role(audience, _highest_role(request))
-            return view(request, *args, **kwargs)
+            with _rules_as_read(request):
+                return view(request, *args, **kwargs)
 
         guarded.access = Access(audience, in_project=False, methods=methods)  # type: ignore[attr-defined]
         return guarded
@@ -78,12 +81,18 @@ def project_page(role: str, methods: tuple[str, ...] = ("GET",)) -> Callable[[Vi
                 raise NotFound("There is no such project, or you are not a member of it.")
             _require_role(role, home.role)
             request.project, request.role, request.homes = home.project, home.role, homes  # type: ignore[attr-defined]
-            return view(request, home.project, *args, **kwargs)
+            with _rules_as_read(request):
+                return view(request, home.project, *args, **kwargs)
 
         guarded.access = Access(role, in_project=True, methods=methods)  # type: ignore[attr-defined, arg-type]
         return guarded
 
     return declare
+
+
+def _rules_as_read(request: HttpRequest) -> AbstractContextManager[None]:
+    """What only looks reads a project's rules once, so that all of a page goes by the same ones; a step sees to its own."""
+    return rules_held() if request.method in ("GET", "HEAD") else nullcontext()
 
 
 def person(request: HttpRequest) -> User:

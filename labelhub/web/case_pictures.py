@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from skimage.measure import find_contours
 
-from labelhub.analytics.layers import Layer, dispute_of
+from labelhub.analytics.layers import Layer
 from labelhub.catalog.models import Medium
-from labelhub.catalog.selectors import grid_of
 from labelhub.formats.outlines import outline_of
 from labelhub.formats.shapes import Region, Shape
 from labelhub.scoring.extents import AREA_KINDS
-from labelhub.web.overlays import plane_picture, worst_plane
+from labelhub.web.overlays import most_disputed, plane_picture
 
 # Part of a picture's ETag: raise it when the drawing changes.
 VERSION = 1
@@ -88,12 +87,9 @@ def case_png(media: Sequence[Medium], own: Layer, others: Sequence[Layer], *, is
 def _plane(media: Sequence[Medium], own: Layer, others: Sequence[Layer]) -> tuple[Medium, int]:
     """The medium and plane on which they differ most; where they do not, one on which something is drawn."""
     readers = tuple(replace(layer, kind="reader") for layer in (own, *others))
-    heats = [(medium, dispute_of(medium=medium.ordinal, grid=grid_of(medium), layers=readers)) for medium in media]
-    differing = [(float(heat.disagreement.sum()), medium, heat) for medium, heat in heats if heat is not None]
-    if differing:
-        most, medium, heat = max(differing, key=lambda entry: entry[0])
-        if most > 0:
-            return medium, worst_plane(heat, medium)
+    medium, z, found = most_disputed(media, readers)
+    if found is not None:
+        return medium, z
     for shape in (shape for layer in readers for shape in layer.reading.shapes):
         medium = next((entry for entry in media if entry.ordinal == shape.medium), media[0])
         planes = _planes_of(shape)

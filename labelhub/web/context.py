@@ -41,6 +41,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "manages_any": SimpleLazyObject(lambda: any(home.may_manage for home in _homes(request))),
         "project": getattr(request, "project", None),
         "role": getattr(request, "role", None),
+        # A server without sockets (a test's) gives pages that do not try to open one.
+        "has_sockets": hasattr(request, "scope"),
     }
 
 

@@ -18,7 +18,7 @@ SAYS = {"pause": "fails", "clear": "cleared", "alarm": "alarm", "continue": ""}
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One gold answer on the chart; wrong ones are crosses."""
+    """One gold answer on the chart; those that speak against the labeler (wrong, or of low credit) are crosses."""
 
     x: float
     y: float
@@ -57,7 +57,10 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One gold answer in the table. ``height`` and the bounds are None for answers that came after a failed test."""
+    """One gold answer in the table. ``height`` and the bounds are None for answers that came after a failed test.
+
+    ``counted`` says what it counted as where that is more than right or wrong; ``speaks_for`` whether it spoke for the labeler.
+    """
 
     number: int
     code: str
@@ -68,6 +71,8 @@ class Row:
     upper: float | None
     lower: float | None
     says: str
+    counted: str
+    speaks_for: bool
 
 
 def chart_of(trace: Trace) -> Chart | None:
@@ -95,13 +100,14 @@ def _row(trace: Trace, place: int, found: tuple[Segment, int] | None) -> Row:
     answer = trace.answers[place]
     if found is None:
         return Row(
-            place + 1, answer.code, answer.at, answer.is_right, "after the test had failed", None, None, None, ""
-        )
+            place + 1, answer.code, answer.at, answer.is_right, "after the test had failed", None, None, None, "", "",
+            answer.is_right,
+        )  # fmt: skip
     part, offset = found
     is_last = offset == len(part.heights) - 1
     return Row(
         place + 1, answer.code, answer.at, answer.is_right, _name(part), part.heights[offset], part.upper, part.lower,
-        SAYS[part.verdict] if is_last else "",
+        SAYS[part.verdict] if is_last else "", part.words[offset], part.marks[offset],
     )  # fmt: skip
 
 
@@ -124,16 +130,21 @@ def _stretch(trace: Trace, part: Segment, scale: _Scale) -> Stretch:
     line: Sequence[tuple[float, float]] = [
         start, *((scale.x(place), scale.y(height)) for place, height in zip(places, part.heights, strict=True))
     ]  # fmt: skip
-    dots = tuple(
-        Dot(
-            x, y, trace.answers[place].is_right, f"{place + 1}: {'right' if trace.answers[place].is_right else 'wrong'}"
-        )
-        for place, (x, y) in zip(places, line[1:], strict=True)
-    )
+    dots = tuple(Dot(x, y, part.marks[offset], _title(trace, part, offset)) for offset, (x, y) in enumerate(line[1:]))
     return Stretch(
         part.kind, _name(part), " ".join(f"{x},{y}" for x, y in line), dots, start[0], line[-1][0], scale.y(part.upper),
         None if part.lower is None else scale.y(part.lower), part.upper, part.lower, SAYS[part.verdict],
     )  # fmt: skip
+
+
+def _title(trace: Trace, part: Segment, offset: int) -> str:
+    place = part.first + offset
+    said = "right" if trace.answers[place].is_right else "wrong"
+    return (
+        f"{place + 1}: {part.words[offset] or said}"
+        if part.plan.kind != "difficulty"
+        else (f"{place + 1}: {said}; chance to be right {part.words[offset]}")
+    )
 
 
 def _name(part: Segment) -> str:

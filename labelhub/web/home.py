@@ -6,10 +6,12 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from labelhub.accounts.models import User
 from labelhub.catalog import selectors as catalog
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Role
 from labelhub.projects.permissions import highest_role
+from labelhub.reviews.reviewer_tests import as_it_waits, open_tests
 from labelhub.web.access import page, person
 from labelhub.web.context import Home, homes_of
 from labelhub.web.words import DEFINITIONS, LABELER_NUMBERS, TIRING, VOCABULARY
@@ -40,7 +42,9 @@ def search(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:100]
     homes = homes_of(person(request)) if text else []
     found = [entry for entry in homes if text.casefold() in entry.project.name.casefold()]
-    rows = [(item, entry) for entry in homes if entry.may_review for item in _items(entry, text)][:MOST_FOUND]
+    rows = [(item, entry) for entry in homes if entry.may_review for item in _items(person(request), entry, text)][
+        :MOST_FOUND
+    ]
     if len(rows) == 1 and not found:
         item, entry = rows[0]
         return redirect("manage-item" if entry.may_manage else "review-item", entry.project.slug, item.code)
@@ -61,6 +65,8 @@ def help_page(request: HttpRequest) -> HttpResponse:
     return render(request, "home/help.html", context)
 
 
-def _items(entry: Home, text: str) -> list[Item]:
+def _items(user: User, entry: Home, text: str) -> list[Item]:
     matches = Q(code__istartswith=text) | Q(source_id__icontains=text)
-    return list(catalog.items(entry.project).filter(matches)[:MOST_FOUND])
+    tests = {test.item_id: test for test in open_tests(user, entry.project)}
+    found = catalog.items(entry.project).filter(matches)[:MOST_FOUND]
+    return [as_it_waits(item, tests.get(item.pk)) for item in found]

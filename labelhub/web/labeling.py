@@ -1,7 +1,8 @@
 """The annotator's pages: the queue, the labeling page, one's own work, and the steps taken from them.
 
 Nothing here tells whether an item is gold, why it was handed out, what others drew or how anything scored: two worlds that
-differ only in hidden labels give the same pages. Not here: the drawing itself (``static/js/label``, ``api.documents``).
+differ only in hidden labels give the same pages, and steps are answered on a beat (``workflow.beat``). Not here: the
+drawing itself (``static/js/label``, ``api.documents``).
 """
 
 from __future__ import annotations
@@ -21,20 +22,26 @@ from django.urls import reverse
 from labelhub.annotations import documents
 from labelhub.annotations.replies import kept_reply
 from labelhub.annotations.selectors import OwnWork, has_draft, own_work
+from labelhub.assignments.batches import lies_in_shared_batch
 from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.models import Assignment
-from labelhub.assignments.selectors import is_recalled, own_assignment, own_queue
+from labelhub.assignments.selectors import drawn_by, is_recalled, own_assignment, own_queue
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import NotAllowed, NotFound
-from labelhub.projects.selectors import current_guideline, has_acknowledged, labeler_of
+from labelhub.projects.selectors import current_guideline, current_policy, guideline_of, labeler_of
 from labelhub.projects.services import acknowledge_guideline
 from labelhub.reviews.questions import answered, own_questions
 from labelhub.reviews.selectors import own_comments
+from labelhub.reviews.threads import own_threads
+from labelhub.reviews.tickets import own_disputes, own_ticket
+from labelhub.reviews.verdicts import errors_returned
 from labelhub.routing.gates import is_paused
 from labelhub.web.access import page, person
 from labelhub.web.context import Home, homes_of
-from labelhub.workflow import lifecycle
+from labelhub.web.label_feedback import training_of
+from labelhub.workflow import lifecycle, together
+from labelhub.workflow.beat import on_a_beat
 from labelhub.workflow.errors import GuidelineUnread, StepRefused
 from labelhub.workflow.handing_out import outlook
 
@@ -47,33 +54,38 @@ def queue(request: HttpRequest) -> HttpResponse:
     """One button to start, and under it what waits, what was done today, and the state of one's own recent work."""
     labeler = _labeler(request, request.GET.get("project", ""))
     request.project = labeler.project  # type: ignore[attr-defined]
-    guideline = current_guideline(labeler.project)
+    guideline, is_acknowledged = guideline_of(labeler)
     mine = own_queue(labeler, recent=12)
     before = outlook(labeler, holds_work=bool(mine.open))
     begun = has_draft([entry.id for entry in mine.open])
+    has_disputed = any(entry.state == Assignment.State.DISPUTED for entry in mine.closed)
     return render(
         request,
         "label/queue.html",
         {
             "labeler": labeler,
             "guideline": guideline,
-            "is_acknowledged": has_acknowledged(labeler, guideline),
+            "is_acknowledged": is_acknowledged,
             "returned": [entry for entry in mine.open if entry.is_rework],
             "begun": [entry for entry in mine.open if not entry.is_rework],
             "paused": mine.paused,
             "answered": answered([entry.id for entry in mine.open]),
             "with_draft": begun,
             "recent": mine.closed,
+            "disputes": own_disputes(labeler, recent=5) if has_disputed else (),
             "has_work": before.has_work,
             "exam_left": before.exam_left,
             "is_paused": before.is_paused,
+            "refusal": before.refusal,
             "work": own_work(labeler),
+            "together": together.shared_work(labeler) if before.has_batches else (),
             "others": [home for home in _homes(request) if home.project != labeler.project],
         },
     )
 
 
 @page("annotator", methods=("POST",))
+@on_a_beat
 def take_next(request: HttpRequest) -> HttpResponse:
     """Hand out the next item and open it."""
     labeler = _labeler(request, request.POST.get("project", ""))
@@ -103,30 +115,45 @@ def acknowledge(request: HttpRequest, guideline_id: int) -> HttpResponse:
 
 @page("annotator")
 def workspace(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
-    """The labeling page of one assignment; opening it starts the clock of its lease."""
-    own = own_assignment(request.user, assignment)
+    """The labeling page of one assignment; opening it starts the clock of its lease.
+
+    Who may join the people who label it together is asked whether they want to.
+    """
+    try:
+        own = drawn_by(request.user, assignment)
+    except NotFound:
+        together.work_to_join(person(request), assignment)
+        return redirect("label-join", assignment)
+    is_companion = own.labeler.user_id != person(request).pk
     document = documents.document_of(assignment=own)
     if own.state == Assignment.State.OPEN:
         documents.renew_lease(assignment=own, policy=document.policy)
     is_rework = own.read_kind == "rework"
+    policy = current_policy(own.labeler.project)[1]
     comments = own_comments(own.labeler, own.item) if is_rework else ()
     return render(
         request,
         "label/workspace.html",
         {
             "assignment": own,
+            "is_companion": is_companion,
+            "is_shared": lies_in_shared_batch(own.item),
             "guideline": document.guideline,
             "is_rework": is_rework,
             "is_expired": own.state == Assignment.State.EXPIRED,
             "is_recalled": is_recalled(own),
-            "questions": own_questions(own),
+            "questions": () if is_companion else own_questions(own),
             "comments": [comment for comment in comments if comment.comment],
+            "threads": () if is_companion else own_threads(own.labeler, own.item),
+            "ticket": own_ticket(own, policy) if is_rework else None,
+            "errors": errors_returned(own, policy) if is_rework else (),
             "queue_address": queue_address(own.labeler),
         },
     )
 
 
 @page("annotator", methods=("POST",))
+@on_a_beat
 def take_again(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
     """Give the work back whose time ended and open it; where it is too late for that, say so on the queue."""
     own = own_assignment(request.user, assignment)
@@ -156,10 +183,12 @@ def answers_json(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
 
 
 @page("annotator", methods=("POST",))
+@on_a_beat
 @answers_json
 def submit(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
     """Submit the assignment. A retried request gets the first answer: the same submission, and where to go on."""
-    own = own_assignment(request.user, assignment)
+    own = drawn_by(request.user, assignment)
+    mine = own.labeler if own.labeler.user_id == person(request).pk else labeler_of(person(request), own.item.project)
     body = body_of(request)
     extent = body.get("extent")
     submission = lifecycle.submit(
@@ -173,7 +202,7 @@ def submit(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
     def answer() -> str:
         reply = {"version": submission.version, "submitted_at": submission.submitted_at.isoformat()}
         is_training = own.read_kind == "training"
-        after = reverse("label-feedback", args=[own.pk]) if is_training else onward(own.labeler)
+        after = reverse("label-feedback", args=[own.pk]) if is_training else onward(mine)
         return orjson.dumps(reply | {"next": after}).decode()
 
     kept = kept_reply(submission=submission, channel="page", make=answer)
@@ -181,6 +210,7 @@ def submit(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
 
 
 @page("annotator", methods=("POST",))
+@on_a_beat
 @answers_json
 def skip(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
     """Give the item back, with a reason that reviewers and admins read."""
@@ -194,7 +224,7 @@ def skip(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
 
 @page("annotator")
 def my_work(request: HttpRequest) -> HttpResponse:
-    """One's own counts and times. Private, and free of anything that depends on hidden labels."""
+    """One's own counts, times and training. Private, and free of anything that depends on hidden labels."""
     labeler = _labeler(request, request.GET.get("project", ""))
     request.project = labeler.project  # type: ignore[attr-defined]
     mine = own_queue(labeler, recent=50)
@@ -208,9 +238,11 @@ def my_work(request: HttpRequest) -> HttpResponse:
             "work": work,
             "recent": mine.closed,
             "mine": mine,
+            "disputes": own_disputes(labeler),
             "bars": _bars(work),
             "bar_width": BAR_STEP * len(work.days),
             "finished_days": [entry for entry in reversed(work.days) if entry.n],
+            **training_of(labeler),
         },
     )
 

@@ -1,4 +1,4 @@
-"""What an annotator does with an image besides labeling it: parks it, asks about it, says it cannot be read, takes it back.
+"""What an annotator does with an image besides labeling it: parks it, asks, says it cannot be read, disputes, takes it back.
 
 Nothing here tells what others did, but that a submission can no longer be taken back. Not here: the steps' rules
 (``workflow.lifecycle``), and drawing and submitting (``labeling``).
@@ -15,13 +15,17 @@ from django.shortcuts import redirect
 from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.selectors import own_assignment
 from labelhub.projects.errors import DomainError
+from labelhub.projects.permissions import NotFound
+from labelhub.reviews import threads
 from labelhub.web.access import page, person
 from labelhub.web.labeling import answers_json, body_of, onward, queue_address
 from labelhub.workflow import lifecycle
+from labelhub.workflow.beat import on_a_beat
 from labelhub.workflow.errors import StepRefused
 
 
 @page("annotator", methods=("POST",))
+@on_a_beat
 @answers_json
 def park(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
     """Put the image aside with its draft, and go on with the next."""
@@ -31,6 +35,7 @@ def park(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
 
 
 @page("annotator", methods=("POST",))
+@on_a_beat
 def resume(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
     """Go on with an image that waits."""
     own = own_assignment(request.user, assignment)
@@ -43,6 +48,7 @@ def resume(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
 
 
 @page("annotator", methods=("POST",))
+@on_a_beat
 @answers_json
 def ask(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
     """Ask reviewers about the image; who waits for the answer goes on with the next, who does not stays here."""
@@ -60,6 +66,7 @@ def ask(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
 
 
 @page("annotator", methods=("POST",))
+@on_a_beat
 @answers_json
 def cannot_read(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
     """Say that the image cannot be read, with a reason that a second person looks at."""
@@ -72,6 +79,34 @@ def cannot_read(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
 
 
 @page("annotator", methods=("POST",))
+@on_a_beat
+@answers_json
+def dispute(request: HttpRequest, assignment: uuid.UUID) -> JsonResponse:
+    """Stand by a reading that came back, with a reason that reviewers read; then go on with the next image."""
+    own = own_assignment(request.user, assignment)
+    reason = body_of(request).get("reason")
+    lifecycle.dispute(assignment=own, by=person(request), reason=reason if isinstance(reason, str) else "")
+    return JsonResponse({"next": onward(own.labeler)})
+
+
+@page("annotator", methods=("POST",))
+def reply_in_thread(request: HttpRequest, assignment: uuid.UUID, pk: int) -> HttpResponse:
+    """Answer what a reviewer wrote to the author of this work."""
+    own, thread = own_assignment(request.user, assignment), threads.own_thread(person(request), pk)
+    if thread.item_id != own.item_id:
+        raise NotFound("There is no such thread on this image.")
+    try:
+        request_id = uuid.UUID(request.POST.get("request_id", "")[:36])
+    except ValueError as error:
+        sentence = "This form has no number, so it could be stored twice. Nothing was stored. Load the page again."
+        raise DomainError(sentence, code="request-id-missing", status=400) from error
+    threads.reply(thread=thread, by=person(request), text=request.POST.get("text", ""), request_id=request_id)
+    messages.success(request, "Sent to the reviewers.")
+    return redirect("label-workspace", own.pk)
+
+
+@page("annotator", methods=("POST",))
+@on_a_beat
 def recall(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
     """Take a submission back and open it; where somebody went on with it since, say so on the queue."""
     own = own_assignment(request.user, assignment)

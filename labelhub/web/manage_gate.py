@@ -9,10 +9,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
+from labelhub.numerics.proportions import proportion
 from labelhub.numerics.results import Estimate
 from labelhub.projects.models import Project, Role
 from labelhub.projects.selectors import current_policy
-from labelhub.routing.gate_certificate import COMPARED_OVER, Behaviour, Certificate, certificate_of
+from labelhub.routing.gate_certificate import COMPARED_OVER, N_PLAYED, Behaviour, Certificate, certificate_of
+from labelhub.routing.gate_plan import KINDS
 from labelhub.web.access import project_page
 from labelhub.web.tables import csv_answer, wants_csv
 
@@ -62,8 +64,10 @@ def gate(request: HttpRequest, project: Project) -> HttpResponseBase:
         "columns": [(ROLES[entry.role], entry.accuracy) for entry in certificate.behaviours],
         "good": good,
         "poor": poor,
+        "kind": KINDS[certificate.plan.kind],
         "over": min(certificate.supply.reachable, COMPARED_OVER),
         "compared_over": COMPARED_OVER,
+        "n_played": N_PLAYED,
         "version": version,
         "policy": policy,
     }
@@ -73,9 +77,10 @@ def gate(request: HttpRequest, project: Project) -> HttpResponseBase:
 def lines_of(certificate: Certificate) -> tuple[Line, ...]:
     """Return the rows of the certificate."""
     m, over = certificate.supply.n_labelers, min(certificate.supply.reachable, COMPARED_OVER)
+    how = "exact" if certificate.is_counted else "played"
     lines = [
-        _line("One test pauses", "exact", certificate, lambda b: _exact(b.one.pauses, b, wrong_for="good")),
-        _line("One test clears", "exact", certificate, lambda b: _exact(b.one.clears, b, wrong_for="poor")),
+        _line("One test pauses", how, certificate, lambda b: _one(b.one.pauses, b, wrong_for="good")),
+        _line("One test clears", how, certificate, lambda b: _one(b.one.clears, b, wrong_for="poor")),
     ]
     if over:
         lines += [
@@ -89,16 +94,25 @@ def lines_of(certificate: Certificate) -> tuple[Line, ...]:
     lines += [
         _line(f"The whole gate pauses within {COMPARED_OVER} gold items", "for comparison with the rule below",
               certificate, lambda b: _share(b.compared, b, wrong_for="good")),
-        Line(f"“Fewer than 8 of the last 10 right” pauses within {COMPARED_OVER}", "the usual rule, not used here",
+        Line(f"“Fewer than 8 of the last 10 right” pauses within {COMPARED_OVER}", _naive_note(certificate),
              tuple(_share(b.naive, b, wrong_for="good") for b in certificate.behaviours), is_naive=True),
-        _line("Gold until a test decides: half within", "exact", certificate, lambda b: _count(b.work.gold_median)),
-        _line("Gold until a test decides: 90 % within", "exact", certificate, lambda b: _count(b.work.gold_ninety)),
+        _line("Gold until a test decides: half within", how, certificate,
+              lambda b: _count(b.work.gold_median, b.one.n_played or None)),
+        _line("Gold until a test decides: 90 % within", how, certificate,
+              lambda b: _count(b.work.gold_ninety, b.one.n_played or None)),
         _line("Tasks until a test decides: half within", _work_note(certificate), certificate,
               lambda b: _count(b.work.tasks_median, b.work.n)),
         _line("Tasks until a test decides: 90 % within", _work_note(certificate), certificate,
               lambda b: _count(b.work.tasks_ninety, b.work.n)),
     ]  # fmt: skip
     return tuple(lines)
+
+
+def _naive_note(certificate: Certificate) -> str:
+    if certificate.plan.kind != "credit":
+        return "the usual rule, not used here"
+    shares = ", ".join(f"{entry.naive_accuracy:.3g}" for entry in certificate.behaviours)
+    return f"the usual rule, not used here; of labelers right on {shares}"
 
 
 def _work_note(certificate: Certificate) -> str:
@@ -110,8 +124,13 @@ def _line(name: str, note: str, certificate: Certificate, cell_of: Any) -> Line:
     return Line(name, note, tuple(cell_of(entry) for entry in certificate.behaviours))
 
 
-def _exact(value: float, behaviour: Behaviour, *, wrong_for: str) -> Cell:
-    return Cell(value, None, None, None, "", EXACT, is_error=_is_wrong(behaviour, wrong_for))
+def _one(value: float, behaviour: Behaviour, *, wrong_for: str) -> Cell:
+    """A rate of one test: exact where paths were counted, else with the interval of playing it."""
+    n, is_error = behaviour.one.n_played, _is_wrong(behaviour, wrong_for)
+    if not n:
+        return Cell(value, None, None, None, "", EXACT, is_error=is_error)
+    share = proportion(round(value * n), n, unit="simulated raters", method="one test, played")
+    return Cell(share.value, share.low, share.high, share.n, share.unit, share.method, is_error=is_error)
 
 
 def _share(share: Estimate | None, behaviour: Behaviour, *, wrong_for: str) -> Cell:

@@ -12,10 +12,12 @@ from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import current_policy, labelers
+from labelhub.projects.teams import labelers_in, teams_of
 from labelhub.scoring import exams
 from labelhub.scoring.gold_health import PAGE, GoldRow, gold_audit, gold_counts, gold_of, gold_rows
 from labelhub.scoring.models import ExamRuling, GoldReference
 from labelhub.web.access import actor, person, project_page
+from labelhub.web.manage_teams import team_asked_for
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.workflow import golding
 
@@ -34,7 +36,9 @@ def gold(request: HttpRequest, project: Project) -> HttpResponseBase:
     if wants_csv(request):
         return csv_answer(f"{project.slug}-gold", CSV_HEADER, (_line(row) for row in rows))
     _, policy = current_policy(project)
-    here = [labeler for labeler in labelers(project) if labeler.user_id is not None] if policy.exam_items else []
+    team = team_asked_for(request, project)
+    sitting = labelers(project) if team is None else labelers_in(team)
+    here = [labeler for labeler in sitting if labeler.user_id is not None] if policy.exam_items else []
     context = {
         "rows": rows,
         "next_before": rows[-1].gold.pk if len(rows) == PAGE else None,
@@ -46,6 +50,8 @@ def gold(request: HttpRequest, project: Project) -> HttpResponseBase:
         "n_promotable": len(golding.promotable(project)),
         "standings": exams.standings(here, policy),
         "verdicts": ExamRuling.Verdict.values,
+        "teams": teams_of(project) if policy.exam_items else (),
+        "team": team,
         "is_exam_short": policy.exam_items > exams.n_exam_gold(project),
     }
     return render(request, "manage/gold.html", context)

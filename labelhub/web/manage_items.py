@@ -36,7 +36,7 @@ from labelhub.web.access import actor, person, project_page
 from labelhub.web.evidence import MOST_CODES
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.web.viewer import viewer_of
-from labelhub.workflow import gating, lifecycle
+from labelhub.workflow import golding, lifecycle
 
 GOLD_KIND = "hidden"
 CSV_HEADER = (
@@ -90,7 +90,7 @@ def item(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     """Show one item: picture with readers, scores, routes with reasons, decisions, label, history."""
     row = catalog.item_for(person(request), project, code)
     _, policy = current_policy(project)
-    story = story_of(row)
+    story = story_of(row, person(request))
     context = {"item": row, "story": story, "viewer": viewer_of(request, project, story), "policy": policy}
     return render(request, "manage/item.html", context)
 
@@ -121,7 +121,7 @@ def gold(request: HttpRequest, project: Project, code: str) -> HttpResponse:
         given = request.POST.get("reason", "").strip()
         retire_gold(gold=current, reason=given or "taken out of use by an admin", by=actor(request))
         messages.success(request, "The gold is out of use. Accuracy rests on it no more.")
-    gating.gold_changed(row)
+    golding.gold_changed(row)
     return redirect("manage-item", project.slug, code)
 
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from labelhub.analytics import selectors as analytics
 from labelhub.analytics.cases import concerns_of, stand_out
 from labelhub.analytics.event_words import facts_in_words
+from labelhub.analytics.labeler_errors import errors_of
 from labelhub.analytics.labeler_standings import LabelerStanding, standings_of
 from labelhub.annotations.plain import rater_key
 from labelhub.projects import selectors
@@ -29,6 +30,7 @@ from labelhub.web.evidence import MOST_CODES, items_link, number_link
 from labelhub.web.gate_chart import chart_of, rows_of
 from labelhub.web.manage_teams import team_asked_for
 from labelhub.web.tables import csv_answer, wants_csv
+from labelhub.web.words import ERROR_KINDS
 from labelhub.workflow import pausing
 
 # What a form may do with a labeler's gate, and what is said when it is done.
@@ -113,6 +115,10 @@ def labeler(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "concerns": [
             (concern, items_link(project, codes=",".join(concern.items[:MOST_CODES]))) for concern in concerns
         ],
+        "errors": [
+            (named, ERROR_KINDS[named.kind], items_link(project, codes=",".join(named.items[:MOST_CODES])))
+            for named in errors_of(entry.labeler)
+        ],
         "first_copy": next((concern for concern in concerns if concern.other is not None), None),
         "case_size": (SIDE_PX, SIDE_PX),
         "pair_size": (2 * SIDE_PX + GAP_BETWEEN_PX, SIDE_PX),
@@ -144,9 +150,13 @@ def labeler_gate(request: HttpRequest, project: Project, pk: int) -> HttpRespons
 @project_page(Role.ADMIN)
 def pairs(request: HttpRequest, project: Project) -> HttpResponse:
     """Show how each two labelers agree, as a matrix with the items behind every cell; then classes and questions."""
+    team = team_asked_for(request, project)
     standing = analytics.standing_of(project)
     panel = standing.panel if standing is not None else None
     rows = [row for row in panel.pairs if not row.item] if panel is not None else []
+    if team is not None:
+        inside = {rater_key(one) for one in labelers_in(team)}
+        rows = [row for row in rows if {row.first, row.second} <= inside]
     kinds = list(dict.fromkeys(row.about for row in rows))
     about = request.GET.get("about", "")
     about = about if about in kinds else next(iter(kinds), "")
@@ -158,6 +168,8 @@ def pairs(request: HttpRequest, project: Project) -> HttpResponse:
         "matrix": _matrix([row for row in rows if row.about == about], _by_key(project)),
         "confusion": _confusion(panel) if panel is not None else [],
         "most_doubts": f":{MOST_DOUBTS}",
+        "teams": teams_of(project),
+        "team": team,
     }
     return render(request, "manage/pairs.html", context)
 

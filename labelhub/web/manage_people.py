@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -13,9 +15,10 @@ from labelhub.accounts import services as account_services
 from labelhub.accounts.models import User
 from labelhub.projects import selectors, services
 from labelhub.projects.errors import DomainError
-from labelhub.projects.models import Project, Role
+from labelhub.projects.models import Membership, Project, Role
 from labelhub.projects.permissions import NotAllowed, NotFound, may_vouch_for, vouched_for
 from labelhub.projects.teams import labelers_in, teams_of
+from labelhub.reviews.calibration import Calibration, calibrations
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.invitations import InvitationRefused, invite
 from labelhub.web.manage_teams import team_asked_for
@@ -97,12 +100,20 @@ def _page(request: HttpRequest, project: Project, status: int = 200, **extra: ob
     context = {
         "rows": [(membership, membership.user_id in vouched) for membership in members],
         "imported": [labeler for labeler in labelers if labeler.user_id is None],
+        "reviewing": _reviewing(project, members),
         "roles": Role.choices,
         "teams": teams_of(project),
         "team": team,
         **extra,
     }
     return render(request, "manage/people.html", context, status=status)
+
+
+def _reviewing(project: Project, members: Iterable[Membership]) -> list[tuple[Membership, Calibration]]:
+    """The members who judged something here, each with how their judgements hold."""
+    seated = [entry for entry in members if entry.role in (Role.REVIEWER, Role.ADMIN)]
+    held = calibrations([project], [entry.user_id for entry in seated])
+    return [(entry, held[entry.user_id]) for entry in seated if not held[entry.user_id].is_empty]
 
 
 def _member(project: Project, pk: int) -> User:

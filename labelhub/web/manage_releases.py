@@ -31,7 +31,9 @@ def releases(request: HttpRequest, project: Project) -> HttpResponse:
         if not chosen:
             raise DomainError("Choose at least one format. No release was started.", code="formats-missing", status=400)
         note = request.POST.get("note", "").strip()[:300]
-        made = lifecycle.release(project=project, formats=chosen, note=note, by=person(request))
+        made = lifecycle.release(
+            project=project, formats=chosen, note=note, by=person(request), with_reads=request.POST.get("reads") == "1"
+        )
         messages.success(request, f"Release {made.number} is being made.")
         return redirect("manage-releases", project.slug)
     rows = []

@@ -11,18 +11,21 @@ from django.shortcuts import redirect, render
 from labelhub.projects import selectors, services
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
-from labelhub.projects.ontology import OntologyProblem
+from labelhub.projects.ontology import Ontology, OntologyProblem
 from labelhub.reviews.questions import general_answers
-from labelhub.web import ontology_form
+from labelhub.web import ontology_form, version_impact
 from labelhub.web.access import person, project_page
-from labelhub.workflow import lifecycle
+from labelhub.workflow import lifecycle, revising
 
 MOST_CHARACTERS = 20_000
 
 
 @project_page(Role.ADMIN, methods=("GET", "POST"))
 def ontology(request: HttpRequest, project: Project) -> HttpResponse:
-    """Show the builder; sending it publishes the next version. Earlier labels keep the version they were made under."""
+    """Show the builder; sending it publishes the next version. Earlier labels keep the version they were made under.
+
+    Where readings would say something else or less under it, what it touches is shown before.
+    """
     _, current = selectors.current_ontology(project)
     context, status = builder_context(ontology_form.rows_of(current), ontology_form.questions_text(current)), 200
     if request.method == "POST":
@@ -35,10 +38,7 @@ def ontology(request: HttpRequest, project: Project) -> HttpResponse:
                     request, "Without a class or a question nothing could be labeled. Nothing was changed."
                 )
             else:
-                made = services.publish_ontology(
-                    project=project, ontology=asked, by=person(request), seen=version_seen(request)
-                )
-                messages.success(request, f"Ontology version {made.number} holds for work handed out from now on.")
+                return _revise_ontology(request, project, current, asked)
             return redirect("manage-ontology", project.slug)
         except (OntologyProblem, services.StaleVersion) as error:
             is_stale = isinstance(error, services.StaleVersion)
@@ -63,6 +63,9 @@ def guideline(request: HttpRequest, project: Project) -> HttpResponse:
     if text == selectors.current_guideline(project).text.strip() and not general_answers(project):
         messages.info(request, "The instructions are the same, so no new version was made.")
     else:
+        impact = revising.impact_of_guideline(project)
+        if impact.touches_readings and not version_impact.is_confirmed(request):
+            return version_impact.shown(request, project, impact, what="guideline")
         try:
             made = lifecycle.publish_guideline(
                 project=project, text=text, by=person(request), seen=version_seen(request)
@@ -74,6 +77,22 @@ def guideline(request: HttpRequest, project: Project) -> HttpResponse:
         messages.success(
             request, f"Instructions version {made.number}: each labeler confirms them before the next item."
         )
+        version_impact.send_chosen(request, project, impact)
+    return redirect("manage-ontology", project.slug)
+
+
+def _revise_ontology(request: HttpRequest, project: Project, current: Ontology, asked: Ontology) -> HttpResponse:
+    """Show what the change touches, or publish it where that was seen or nothing is touched."""
+    lineage = ontology_form.lineage_of_form(request.POST, current, asked)
+    impact = revising.impact_of_ontology(project, asked, lineage)
+    if impact.touches_readings and not version_impact.is_confirmed(request):
+        fates = ontology_form.fates_of(request.POST, current, asked)
+        return version_impact.shown(request, project, impact, what="ontology", fates=fates)
+    made = services.publish_ontology(
+        project=project, ontology=asked, by=person(request), seen=version_seen(request), lineage=lineage
+    )
+    messages.success(request, f"Ontology version {made.number} holds for work handed out from now on.")
+    version_impact.send_chosen(request, project, impact)
     return redirect("manage-ontology", project.slug)
 
 
@@ -85,6 +104,7 @@ def _ontology_page(request: HttpRequest, project: Project, context: dict[str, An
         "guideline": versions["guideline"][0],
         "general_answers": general_answers(project),
         "kept": kept_edits(project, "ontology", "guideline"),
+        "sending": version_impact.sending_rows(project),
     }
     return render(request, "manage/ontology.html", context, status=status)
 

@@ -7,9 +7,12 @@ from typing import Any, get_args
 
 from django.http import QueryDict
 
+from labelhub.projects.lineage import Lineage
 from labelhub.projects.ontology import LabelClass, Ontology, Tool, read_ontology
 from labelhub.web.ontology_text import key_for, lines_of_questions, questions_of_lines
 
+# What the form says of a class that is no more.
+MERGE, SPLIT = "merge:", "split"
 TOOLS: tuple[str, ...] = get_args(Tool)
 # Distinguishable with colour-vision deficiency and on near-black (after Okabe and Ito 2008, lightened for dark ground).
 COLOURS = ("#e69f00", "#56b4e9", "#2fc29a", "#f0e442", "#4f8fe0", "#e8743b", "#d98ac0", "#b0b0b0")
@@ -29,7 +32,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     "Brain tumour MRI": {
         "classes": [("Tumour core", "brush"), ("Oedema", "brush")],
-        "questions": "Tumour present (yes/no)",
+        "questions": "Tumour present * (yes/no)\nTumour borders * [if found]: sharp | blurred",
     },
     "Classification only": {"classes": [], "questions": "Class *: normal | abnormal | cannot tell"},
 }
@@ -80,6 +83,40 @@ def ontology_of_form(post: QueryDict, current: Ontology) -> Ontology:
         classes.append(entry)
     questions = questions_of_lines(post.get("questions", ""), current.questions)
     return read_ontology({"classes": classes, "questions": questions})
+
+
+def lineage_of_form(post: QueryDict, current: Ontology, asked: Ontology) -> Lineage:
+    """Return what the form says became of the classes that are no more; nothing said is removed."""
+    merged: dict[str, str] = {}
+    split: dict[str, tuple[str, ...]] = {}
+    for key in removed_keys(current, asked):
+        fate = post.get(f"fate-{key}", "")
+        if fate.startswith(MERGE):
+            merged[key] = fate.removeprefix(MERGE)
+        elif fate == SPLIT:
+            split[key] = tuple(post.getlist(f"part-{key}"))
+    return Lineage(merged, split)
+
+
+def removed_keys(current: Ontology, asked: Ontology) -> list[str]:
+    """Return the keys of the classes that are no more, in their order."""
+    now = _keys(asked)
+    return [entry.key for entry in current.classes if entry.key not in now]
+
+
+def fates_of(post: QueryDict, current: Ontology, asked: Ontology) -> list[dict[str, Any]]:
+    """Return for each class that is no more what may become of it, and what the form says already."""
+    new = [entry for entry in asked.classes if entry.key not in _keys(current)]
+    rows = []
+    for key in removed_keys(current, asked):
+        entry = current.label_class(key)
+        chosen = post.getlist(f"part-{key}") or [part.key for part in new]
+        rows.append({
+            "key": key, "name": entry.name if entry is not None else key, "chosen": post.get(f"fate-{key}", ""),
+            "merges": [(f"{MERGE}{one.key}", one.name) for one in asked.classes],
+            "parts": [(part.key, part.name, part.key in chosen) for part in new] if len(new) > 1 else [], "split": SPLIT,
+        })  # fmt: skip
+    return rows
 
 
 def _keys(ontology: Ontology) -> set[str]:

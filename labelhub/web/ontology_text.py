@@ -1,8 +1,9 @@
 """Questions as lines of text, as the builder shows them, and back: ``Image quality *: poor < fair < good``.
 
-``|`` separates choices of which one is given, ``<`` ordered ones, ``+`` choices of which several may be given; without
-choices a kind stands in brackets: ``(text)``, ``(number)``, ``(yes/no)``. ``*`` marks a required question. A question keeps
-its key for as long as its text stays the same. Not here: what an ontology may hold (``projects.ontology``).
+``|`` separates choices of which one is given, ``<`` ordered ones, ``+`` choices of which several may be given; without choices
+a kind stands in brackets: ``(text)``, ``(number)``, ``(yes/no)``. ``*`` marks a required question, ``[if found]`` one that is
+asked only where something was found. A question keeps its key for as long as its text stays the same. Not here: what an
+ontology may hold (``projects.ontology``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from labelhub.projects.ontology import Question
 
 KINDS = {"text": "text", "number": "number", "yes/no": "boolean"}
 NAMES = {kind: name for name, kind in KINDS.items()}
+IF_FOUND = "[if found]"
 SEPARATORS = {"<": ("choice", "ordinal"), "+": ("choices", "nominal"), "|": ("choice", "nominal")}
 
 
@@ -48,7 +50,11 @@ def key_for(name: str, taken: Iterable[str]) -> str:
 
 
 def _line(question: Question) -> str:
-    head = question.text + (" *" if question.is_required else "")
+    head = (
+        question.text
+        + (" *" if question.is_required else "")
+        + (f" {IF_FOUND}" if question.presupposes_finding else "")
+    )
     if question.kind in NAMES:
         return f"{head} ({NAMES[question.kind]})"
     separator = "+" if question.kind == "choices" else "<" if question.measure == "ordinal" else "|"
@@ -69,8 +75,12 @@ def _document(line: str) -> dict[str, Any]:
 
 def _headed(head: str, kind: str, choices: list[str], measure: str | None) -> dict[str, Any]:
     text = head.strip()
-    is_required = text.endswith("*")
-    document: dict[str, Any] = {"text": text.rstrip("* "), "kind": kind, "is_required": is_required}
+    presupposes = text.lower().endswith(IF_FOUND)
+    if presupposes:
+        text = text[: -len(IF_FOUND)].rstrip()
+    document: dict[str, Any] = {"text": text.rstrip("* "), "kind": kind, "is_required": text.endswith("*")}
+    if presupposes:
+        document["presupposes_finding"] = True
     if choices:
         document["choices"] = choices
     if measure is not None:

@@ -6,17 +6,17 @@ Hidden from annotators as a whole. Not here: which layers there are (``analytics
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from labelhub.analytics.layers import Layer, dispute_of
+from labelhub.analytics.layers import Dispute, Layer, dispute_of
 from labelhub.catalog.models import Medium
 from labelhub.catalog.selectors import grid_of, read_slice, windowed
 from labelhub.formats.shapes import Region, Shape
-from labelhub.numerics.disagreement import DisagreementMap
 from labelhub.projects.ontology import Ontology
 
 HEAT = (255, 92, 46)
@@ -62,33 +62,60 @@ def mask_png(shape: Shape, z: int) -> bytes | None:
         return None
     plane = shape.mask.voxels[z - shape.mask.origin[0]]
     alpha = np.where(plane, 255, 0).astype(np.uint8)
-    return _png(Image.merge("LA", (Image.new("L", alpha.shape[::-1], 255), Image.fromarray(alpha))))
+    return png_of(Image.merge("LA", (Image.new("L", alpha.shape[::-1], 255), Image.fromarray(alpha))))
 
 
 def dispute_png(medium: Medium, layers: tuple[Layer, ...], z: int) -> bytes | None:
     """Return where the readers differ on plane ``z``, as a transparent heat picture of the whole plane."""
-    heat = dispute_of(medium=medium.ordinal, grid=grid_of(medium), layers=layers)
-    if heat is None:
+    dispute = dispute_of(medium=medium.ordinal, grid=grid_of(medium), layers=layers)
+    if dispute is None:
         return None
-    return _png(Image.fromarray(_heat(plane_of(heat, medium, z)), "RGBA"))
+    return png_of(Image.fromarray(_heat(_whole_plane(medium, dispute.heat(z))), "RGBA"))
 
 
-def dispute_thumbnail(medium: Medium, layers: tuple[Layer, ...], size: int) -> bytes:
-    """Return a small picture of the plane on which readers differ most, with the heat over it.
+def heat_png(medium: Medium, heat: NDArray[np.float64], at: tuple[int, int]) -> bytes:
+    """Return a piece of a plane's heat, whose first row and column are ``at``, as a transparent picture of the plane."""
+    return png_of(Image.fromarray(_heat(_whole_plane(medium, (heat, at))), "RGBA"))
+
+
+def dispute_thumbnail(media: Sequence[Medium], layers: tuple[Layer, ...], size: int) -> bytes:
+    """Return a small picture of the medium and the plane on which readers differ most, with the heat of that plane over it.
 
     Where the picture itself was never brought in, the heat stands on black, cut out with some room around it.
     """
-    heat = dispute_of(medium=medium.ordinal, grid=grid_of(medium), layers=layers)
-    z = worst_plane(heat, medium)
+    medium, z, found = most_disputed(media, layers)
     has_pixels = medium.pixels_id is not None
-    picture = plane_picture(medium, z) if has_pixels else Image.new("RGBA", (medium.size_x, medium.size_y), "black")
-    if heat is not None:
-        picture.alpha_composite(Image.fromarray(_heat(plane_of(heat, medium, z)), "RGBA"))
-    if heat is not None and not has_pixels:
-        picture = picture.crop(_box_around(plane_of(heat, medium, z)))
+    picture = plane_picture(medium, z) if has_pixels else Image.new("RGB", (medium.size_x, medium.size_y), "black")
+    lit = None
+    if found is not None:
+        heat = _whole_plane(medium, found.heat(z))
+        lit = Image.fromarray(_opacity(heat))
+        if not has_pixels:
+            box = _box_around(heat)
+            picture, lit = picture.crop(box), lit.crop(box)
     height, width = picture.height * (medium.spacing_y or 1.0), picture.width * (medium.spacing_x or 1.0)
     scale = size / max(height, width)
-    return _png(picture.convert("RGB").resize((max(1, round(width * scale)), max(1, round(height * scale)))))
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    # Made small before it is laid over: of a photograph that is a hundredth of the pixels.
+    result = picture.convert("RGB").resize(small)
+    if lit is not None:
+        result.paste(HEAT, (0, 0), lit.resize(small))
+    return png_of(result)
+
+
+def most_disputed(media: Sequence[Medium], layers: tuple[Layer, ...]) -> tuple[Medium, int, Dispute | None]:
+    """Return the medium and plane on which readers differ most, and how; where they do not, the middle of the first picture."""
+    drawn = {shape.medium for layer in layers if layer.kind == "reader" for shape in layer.reading.shapes}
+    most, place = 0.0, None
+    for medium in (entry for entry in media if entry.ordinal in drawn):
+        found = dispute_of(medium=medium.ordinal, grid=grid_of(medium), layers=layers)
+        value, z = (0.0, 0) if found is None else found.worst()
+        if value > most and z < medium.size_z:
+            most, place = value, (medium, z, found)
+    if place is not None:
+        return place
+    first = next((medium for medium in media if medium.pixels_id is not None), media[0])
+    return first, first.size_z // 2, None
 
 
 def plane_picture(medium: Medium, z: int) -> Image.Image:
@@ -109,28 +136,25 @@ def _box_around(plane: NDArray[np.float64]) -> tuple[int, int, int, int]:
     return middle[1] - half, middle[0] - half, middle[1] + half, middle[0] + half
 
 
-def worst_plane(heat: DisagreementMap | None, medium: Medium) -> int:
-    """Return the plane with the largest sum of disagreement; the middle one where there is none."""
-    if heat is None or not heat.disagreement.any():
-        return medium.size_z // 2
-    return int(heat.origin[0] + heat.disagreement.sum(axis=(1, 2)).argmax())
-
-
-def plane_of(heat: DisagreementMap, medium: Medium, z: int) -> NDArray[np.float64]:
-    """Return the disagreement on the whole plane ``z``."""
+def _whole_plane(medium: Medium, found: tuple[NDArray[np.float64], tuple[int, int]] | None) -> NDArray[np.float64]:
+    """The disagreement on the whole of a plane, of which ``found`` is a piece with its first row and column."""
     plane = np.zeros((medium.size_y, medium.size_x))
-    depth, height, width = heat.disagreement.shape
-    start, top, left = heat.origin
-    if start <= z < start + depth:
-        plane[top : top + height, left : left + width] = heat.disagreement[z - start]
+    if found is not None:
+        heat, (top, left) = found
+        part = plane[top : top + heat.shape[0], left : left + heat.shape[1]]
+        part[:] = heat[: part.shape[0], : part.shape[1]]
     return plane
 
 
 def _heat(plane: NDArray[np.float64]) -> NDArray[np.uint8]:
     picture = np.zeros((*plane.shape, 4), dtype=np.uint8)
     picture[..., :3] = HEAT
-    picture[..., 3] = np.round(np.clip(plane, 0.0, 1.0) * MOST_OPAQUE)
+    picture[..., 3] = _opacity(plane)
     return picture
+
+
+def _opacity(plane: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.asarray(np.round(np.clip(plane, 0.0, 1.0) * MOST_OPAQUE), dtype=np.uint8)
 
 
 def _window(medium: Medium) -> tuple[float, float] | None:
@@ -139,7 +163,8 @@ def _window(medium: Medium) -> tuple[float, float] | None:
     return medium.window_center, medium.window_width
 
 
-def _png(picture: Image.Image) -> bytes:
+def png_of(picture: Image.Image) -> bytes:
+    """Return the picture as the bytes of a PNG."""
     out = io.BytesIO()
     picture.save(out, format="PNG", compress_level=1)
     return out.getvalue()

@@ -59,10 +59,31 @@ WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "What goes back or to a reviewer": {
         "slip_agreement": ("A single odd reader, whose similarity with the others is below", ", looks again first."),
         "max_rework_rounds": ("The same work goes back to its author at most", "times; then a reviewer decides."),
+        "max_disputes": ("Of one item its author may dispute", "returns; a reader who saw no other reading decides."),
+        "dispute_wait_days": ("Where no such reader comes within", "days, another reviewer decides; 0 waits on."),
         "show_other_answers_on_rework": (
             "Authors of returned work",
             "see the others' outlines of the disputed regions.",
         ),
+        "authors_read_comments": (
+            "Authors",
+            "read what reviewers write to them in comments on their readings, without names.",
+        ),
+        "review_share": ("A share of", "of what would be accepted is drawn at random for a reviewer's look."),
+        "review_blind": (
+            "Reviewers",
+            "see letters in place of readers' names, in an order of their own, until they decided.",
+        ),
+        "reviews_a_day": ("A reviewer is offered at most", "items a day; 0 is no limit."),
+        "review_gold_share": (
+            "A share of",
+            "of what a reviewer decides has a known answer that they are not told of: it shows how often they are right.",
+        ),
+        "rereview_share": (
+            "A share of",
+            "of what reviewers settle comes to another reviewer, who is not told of the first decision,",
+        ),
+        "rereview_after_days": ("or where there is no other, to the same one after", "days."),
         "panel_reviewers": (
             "Where a reviewer is asked,",
             "vote, blind to each other; more than half settle it (1: one decides).",
@@ -94,6 +115,7 @@ WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "gate_poor": ("one who is right on only", "is not."),
         "gate_false_pause": ("A good one is paused with a probability of at most", ","),
         "gate_miss": ("a poor one is missed with a probability of at most", "."),
+        "gate_test": ("What counts is", ""),
         "drift_threshold": ("A decline raises an alarm, which starts a new test, at a sum of", "."),
         "pause_without_asking": ("A failed test", "pauses the labeler at once; otherwise an admin is asked."),
     },
@@ -104,6 +126,11 @@ CHOICE_WORDS: dict[str, dict[str, str]] = {
         "others": "goes to others",
         "later": "comes back to the same labeler later",
         "forbidden": "is not possible",
+    },
+    "gate_test": {
+        "fitting": "partial credit for outlines and each item's difficulty for classes, where the gold can tell them",
+        "right-wrong": "right or wrong at the accepted similarity, always",
+        "surface": "an outline's surface Dice of at least .8",
     },
     "audit_by": {"anyone": "labelers and reviewers", "reviewers": "reviewers only"},
 }

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from labelhub.accounts.models import User
 from labelhub.analytics.item_table import reader_counts
-from labelhub.catalog import selectors as catalog
+from labelhub.analytics.own_acts import own_acts
 from labelhub.catalog.models import Item
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
+from labelhub.projects.selectors import current_policy
 from labelhub.reviews import questions, selectors
+from labelhub.reviews.appraisals import appraised_by
+from labelhub.reviews.calibration import calibration_of
 from labelhub.reviews.models import Decision
+from labelhub.reviews.pseudonyms import veils
+from labelhub.reviews.reviewer_tests import hides_from, kinds_placed, open_test
 from labelhub.scoring.reads import reads_of
 from labelhub.web.access import page, person, project_page
-from labelhub.web.context import Home, homes_of
+from labelhub.web.blind_review import veil_asked
+from labelhub.web.context import homes_of
+from labelhub.web.on_desk import item_on_desk, versions_seen
 from labelhub.workflow import lifecycle
-from labelhub.workflow.steps import versions_of
 
 LENGTH = 60
 VOTED = "Your vote is kept; the panel decides"
@@ -33,25 +45,29 @@ MOST_SHAPES = 1000
 @page("reviewer")
 def inbox(request: HttpRequest) -> HttpResponse:
     """Show what waits for this reviewer, the most valuable look first, in one project or in all of theirs."""
-    homes = [home for home in homes_of(person(request)) if home.may_review]
+    homes = [home for home in request.homes if home.may_review]  # type: ignore[attr-defined]
     asked = request.GET.get("project", "")
     chosen = [home for home in homes if home.project.slug == asked] if asked else homes
     if asked and not chosen:
         raise NotFound("There is no such project, or you do not review in it.")
-    rows = [(row, home) for home in chosen for row in selectors.inbox(person(request), home.project, limit=LENGTH)]
+    inboxes = [(selectors.inbox(person(request), home.project, limit=LENGTH), home) for home in chosen]
+    rows = [(row, home) for found, home in inboxes for row in _told(person(request), home.project, found.rows)]
     rows.sort(key=lambda entry: -entry[0].value)
     if len(chosen) == 1:
         request.project = chosen[0].project  # type: ignore[attr-defined]
     asked_of = [
-        (row, home) for home in chosen for row in questions.open_questions(person(request), home.project)[:LENGTH]
+        (row, home) for home in chosen for row in _asked(person(request), home.project, questions.open_questions)
     ]
-    claims = [(row, home) for home in chosen for row in questions.open_claims(person(request), home.project)[:LENGTH]]
-    versions = versions_of(row.item for row, _ in rows[:LENGTH])
+    claims = [(row, home) for home in chosen for row in _asked(person(request), home.project, questions.open_claims)]
+    versions = versions_seen(request, [row.item for row, _ in rows[:LENGTH]])
     readers = reader_counts(row.item for row, _ in rows[:LENGTH])
     context = {
-        "rows": [(row, home, readers.get(row.item.pk, 0), versions[row.item.pk]) for row, home in rows[:LENGTH]],
+        "rows": [
+            (row, home, readers.get(row.item.pk, 0), versions[row.item.pk], shown_words(row.n_media, row.depth))
+            for row, home in rows[:LENGTH]
+        ],
         "questions": asked_of, "claims": claims,
-        "homes": homes, "asked": asked, "n_waiting": _n_waiting(request, chosen), "length": LENGTH,
+        "homes": homes, "asked": asked, "n_waiting": sum(found.n_waiting for found, _ in inboxes), "length": LENGTH,
         "project": chosen[0].project if len(chosen) == 1 else None,
     }  # fmt: skip
     return render(request, "review/inbox.html", context)
@@ -60,17 +76,26 @@ def inbox(request: HttpRequest) -> HttpResponse:
 @project_page(Role.REVIEWER, methods=("POST",))
 def decide(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     """Judge one reader's submission; then go to what waits next."""
-    item = catalog.item_for(person(request), project, code)
+    item = item_on_desk(request, project, code)
     chosen = _number(request.POST.get("submission", ""), most=2**62)
     submission = next((one for one in reads_of(item).current if one.pk == chosen), None)
     if submission is None:
         raise NotFound("This reading is no longer the newest of its reader. Nothing was stored. Load the page again.")
     verdict = request.POST.get("verdict", "")
-    lifecycle.review(
+    decided = lifecycle.review(
         submission=submission, reviewer=person(request), verdict=verdict,
         score=_number(request.POST.get("score", ""), most=10), comment=request.POST.get("comment", ""),
         request_id=_request_id(request), seen=_seen(request),
     )  # fmt: skip
+    if decided is None:
+        is_accepted = verdict == Decision.Verdict.ACCEPT
+        return _tested(
+            request,
+            project,
+            item,
+            "Accepted" if is_accepted else "Returned",
+            Item.State.SETTLED if is_accepted else Item.State.REWORK,
+        )
     item.refresh_from_db()
     is_vote = verdict == Decision.Verdict.ACCEPT and item.state == Item.State.REVIEW
     word = VOTED if is_vote else "Accepted" if verdict == Decision.Verdict.ACCEPT else "Returned"
@@ -80,16 +105,19 @@ def decide(request: HttpRequest, project: Project, code: str) -> HttpResponse:
 @project_page(Role.REVIEWER, methods=("POST",))
 def settle(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     """Settle the item by the vote of all its current readers."""
-    item = catalog.item_for(person(request), project, code)
+    item = item_on_desk(request, project, code)
     reason = request.POST.get("comment", "").strip() or "A reviewer looked and took the readers' vote."
+    is_test = open_test(person(request), item) is not None
     settlement = lifecycle.accept_readers(item=item, reason=reason, by=person(request), seen=_seen(request))
+    if is_test:
+        return _tested(request, project, item, "Settled by the readers' vote", Item.State.SETTLED)
     return _next(request, project, item, "Settled by the readers' vote" if settlement else VOTED)
 
 
 @project_page(Role.REVIEWER, methods=("POST",))
 def ambiguous(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     """Settle the item as ignore, or one reading of it with single shapes ignored: no label is right there."""
-    item = catalog.item_for(person(request), project, code)
+    item = item_on_desk(request, project, code)
     ticked = [text.partition(":") for text in request.POST.getlist("shape")[:MOST_SHAPES]]
     shapes = [shape_id for _, _, shape_id in ticked]
     submission = None
@@ -105,26 +133,60 @@ def ambiguous(request: HttpRequest, project: Project, code: str) -> HttpResponse
             raise NotFound(
                 "This reading is no longer the newest of its reader. Nothing was stored. Load the page again."
             )
-    lifecycle.declare_ambiguous(
+    settlement = lifecycle.declare_ambiguous(
         item=item, by=person(request), reason=request.POST.get("comment", ""), submission=submission, shapes=shapes,
         seen=_seen(request),
     )  # fmt: skip
-    return _next(
-        request, project, item, "Settled as ambiguous" if submission is None else "Settled, in part as ambiguous"
-    )
+    word = "Settled as ambiguous" if submission is None else "Settled, in part as ambiguous"
+    if settlement is None:
+        return _tested(request, project, item, word, Item.State.AMBIGUOUS if submission is None else Item.State.SETTLED)
+    return _next(request, project, item, word)
 
 
 @page("reviewer")
 def me(request: HttpRequest) -> HttpResponse:
-    """Show this reviewer their own judgements."""
-    made = list(selectors.judged_by(person(request))[:RECENT])
+    """Show this reviewer their own judgements, how they hold, and what they did, newest first."""
+    projects = [home.project for home in homes_of(person(request)) if home.may_review]
+    # What somebody decided of an item that is before them again, they are not told.
+    tested = hides_from(person(request), projects)
+    made = list(selectors.judged_by(person(request)).exclude(item__in=tested)[:RECENT])
     verdicts = Counter(decision.verdict for decision in made)
-    scores = [decision.score for decision in made if decision.score is not None]
+    given = [row.score for row in made] + [row.score for row in appraised_by(person(request))[:RECENT]]
+    scores = [score for score in given if score is not None]
     mean = sum(scores) / len(scores) if scores else None
     names = {Decision.Verdict.ACCEPT: "accepted", Decision.Verdict.REJECT: "returned"}
     counts = {word: verdicts.get(verdict, 0) for verdict, word in names.items()}
-    context = {"made": made, "counts": counts, "mean_score": mean, "n_scores": len(scores), "recent": RECENT}
+    held = calibration_of(person(request), projects)
+    before = _moment(request.GET.get("before", ""))
+    context = {
+        "made": made, "counts": counts, "mean_score": mean, "n_scores": len(scores), "earlier": before is not None,
+        "held": held,
+        "is_tested": any(kinds_placed(current_policy(project)[1]) for project in projects), "has_several": len(projects) > 1,
+        "acts": own_acts(person(request), projects, before=before),
+    }  # fmt: skip
     return render(request, "review/me.html", context)
+
+
+def _told(user: User, project: Project, rows: Sequence[selectors.InboxRow]) -> list[selectors.InboxRow]:
+    """Why each item waits, told as their readers may be named."""
+    veil = veils(user, project, [row.item for row in rows])
+    return [replace(row, reason=veil[row.item.pk].text(row.reason)) for row in rows]
+
+
+def shown_words(n_media: int, depth: int) -> str:
+    """What of an item its thumbnail shows, in words; empty where it is all of it."""
+    if n_media > 1:
+        slices = " and its slice" if depth > 1 else ""
+        return f"shown: of {n_media} pictures the one{slices} with most dispute"
+    return f"shown: of {depth} slices the one with most dispute" if depth > 1 else ""
+
+
+def _asked(user: User, project: Project, open_rows: Callable[[User, Project], QuerySet[Any]]) -> list[Any]:
+    """Open questions or claims, told as who asks may be named."""
+    rows = list(open_rows(user, project)[:LENGTH])
+    for key, veil in veils(user, project, {row.item_id: row.item for row in rows}.values()).items():
+        veil_asked([row for row in rows if row.item_id == key], veil)
+    return rows
 
 
 def _next(request: HttpRequest, project: Project, item: Item, word: str) -> HttpResponse:
@@ -135,6 +197,29 @@ def _next(request: HttpRequest, project: Project, item: Item, word: str) -> Http
     messages.success(request, f"{word}. Item {item.code}: {item.get_state_display().lower()}.")
     if item.state == Item.State.REVIEW and word != VOTED:
         return redirect("review-item", project.slug, item.code)
+    return HttpResponseRedirect(f"{reverse('review-inbox')}?project={project.slug}")
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the time at which a page of acts begins; None for the first one."""
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text[:40])
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise DomainError("This place in the list is none of ours. Start again.", code="filter-refused", status=400)
+    return at
+
+
+def _tested(request: HttpRequest, project: Project, item: Item, word: str, state: Item.State) -> HttpResponse:
+    """Go on as if what a tested reviewer decided had been done: that it was a test shows in nothing."""
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponse("")
+    is_vote = current_policy(project)[1].panel_reviewers > 1 and state == Item.State.SETTLED
+    shown = Item.State.REVIEW if is_vote else state
+    messages.success(request, f"{VOTED if is_vote else word}. Item {item.code}: {shown.label.lower()}.")
     return HttpResponseRedirect(f"{reverse('review-inbox')}?project={project.slug}")
 
 
@@ -162,7 +247,3 @@ def _number(text: str, *, most: int) -> int | None:
             f"“{text[:20]}” is no number from 0 to {most}. Nothing was stored.", code="number-refused", status=400
         )
     return int(text)
-
-
-def _n_waiting(request: HttpRequest, homes: list[Home]) -> int:
-    return sum(selectors.n_waiting(person(request), home.project) for home in homes)

@@ -4,40 +4,67 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from dataclasses import replace
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from labelhub.analytics.item_story import story_of
+from labelhub.accounts.models import User
+from labelhub.analytics.item_story import ItemStory, story_of
 from labelhub.analytics.layers import Layer, layer_named, layers_of
 from labelhub.catalog import selectors as catalog
 from labelhub.catalog.models import Item, Medium
+from labelhub.consensus.regions import sitting_of
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
-from labelhub.projects.selectors import current_ontology
-from labelhub.reviews import questions
+from labelhub.projects.selectors import current_ontology, current_policy
+from labelhub.reviews import questions, tickets
+from labelhub.reviews.pseudonyms import veil_of
+from labelhub.reviews.reviewer_tests import open_test
 from labelhub.reviews.selectors import has_read
+from labelhub.reviews.sightings import keep_sighting, knows_others
+from labelhub.reviews.threads import threads_about
+from labelhub.scoring.reads import reads_of
 from labelhub.web.access import person, project_page
-from labelhub.web.overlays import dispute_png, dispute_thumbnail, layer_document, mask_png
+from labelhub.web.blind_review import veil_asked, veil_disputes, veil_threads, veiled_layers, veiled_story
+from labelhub.web.on_desk import item_on_desk, versions_seen, without_outcome
+from labelhub.web.overlays import dispute_png, dispute_thumbnail, heat_png, layer_document, mask_png
 from labelhub.web.viewer import viewer_of
-from labelhub.workflow.steps import versions_of
+from labelhub.web.words import ERROR_KINDS
+from labelhub.workflow.adjudicating import decides_by_region
+from labelhub.workflow.panel import panel_seen
+from labelhub.workflow.steps import current_reads
 
 # Shapes of a submission never change; which layers there are does, so their list is asked for anew.
 IMMUTABLE = "private, max-age=31536000, immutable"
 FRESH = "private, no-cache"
 THUMBNAIL_PX = 224
+KINDS_SHOWN = [(number, kind, *words) for number, (kind, words) in enumerate(ERROR_KINDS.items(), start=1)]
 
 
 @project_page(Role.REVIEWER)
 def item(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     """Show the readers of one item and take a decision."""
-    row = catalog.item_for(person(request), project, code)
-    story = story_of(row)
+    row = item_on_desk(request, project, code)
+    keep_look(person(request), row)
+    veil = veil_of(person(request), row)
+    story = without_outcome(request, row, _without_gold(request, row, story_of(row, person(request))))
+    story = veiled_story(story, veil)
+    asked, claimed = list(questions.questions_about(row)), list(questions.claims_about(row))
+    talk, disputed = threads_about(person(request), row), tickets.disputes_about(row)
+    veil_asked([*asked, *claimed], veil)
+    veil_disputes(disputed, veil)
+    veil_threads([(thread, getattr(thread, "said", ())) for thread in talk], veil)
     context = {
         "item": row, "story": story, "viewer": viewer_of(request, project, story), "request_id": uuid.uuid4(),
-        "version": versions_of([row])[row.pk], "questions": questions.questions_about(row),
-        "claims": questions.claims_about(row), "is_own": has_read(person(request), row),
-        "names": {r.submission.pk: r.labeler.name for r in story.readers},
+        "version": versions_seen(request, [row])[row.pk], "questions": asked,
+        "threads": talk, "disputes": disputed,
+        "decides": decides_by_region(person(request), row),
+        "may_take": not tickets.is_party(person(request), row), "new_id": uuid.uuid4(),
+        "authors_read": current_policy(project)[1].authors_read_comments, "claims": claimed,
+        "panel": panel_seen(person(request), row), "kinds": KINDS_SHOWN, "scores": range(11),
+        "names_errors": bool(story.current) and not has_read(person(request), row),
+        "is_own": has_read(person(request), row), "names": {r.submission.pk: r.labeler.name for r in story.readers},
     }  # fmt: skip
     return render(request, "review/item.html", context)
 
@@ -45,9 +72,10 @@ def item(request: HttpRequest, project: Project, code: str) -> HttpResponse:
 @project_page(Role.REVIEWER)
 def layers(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     """Return all layers of the item: outlines as points, masks by where they lie."""
-    row = catalog.item_for(person(request), project, code)
+    row = item_on_desk(request, project, code)
+    keep_look(person(request), row)
     _, ontology = current_ontology(project)
-    response = JsonResponse({"layers": [layer_document(layer, ontology) for layer in layers_of(row)]})
+    response = JsonResponse({"layers": [layer_document(layer, ontology) for layer in _layers(request, row)]})
     response["Cache-Control"] = FRESH
     return response
 
@@ -55,7 +83,10 @@ def layers(request: HttpRequest, project: Project, code: str) -> HttpResponse:
 @project_page(Role.REVIEWER)
 def mask(request: HttpRequest, project: Project, code: str, layer: str, number: int, z: int) -> HttpResponse:
     """Return one plane of one shape's mask as a PNG."""
-    found = layer_named(catalog.item_for(person(request), project, code), layer)
+    row = item_on_desk(request, project, code)
+    found = layer_named(row, layer)
+    if found.kind in _hidden_kinds(request, row):
+        raise NotFound("This item has no such layer any more. Load the page again.")
     if number >= len(found.reading.shapes):
         raise NotFound("This layer has no such shape.")
     png = mask_png(found.reading.shapes[number], z)
@@ -67,29 +98,72 @@ def mask(request: HttpRequest, project: Project, code: str, layer: str, number: 
 @project_page(Role.REVIEWER)
 def dispute(request: HttpRequest, project: Project, code: str, ordinal: int, z: int) -> HttpResponse:
     """Return where the readers differ on a plane, as a transparent picture; nothing where they do not."""
-    row = catalog.item_for(person(request), project, code)
-    medium, found = catalog.medium_of(row, ordinal), layers_of(row)
+    row = item_on_desk(request, project, code)
+    medium, found = catalog.medium_of(row, ordinal), _layers(request, row)
     etag = _etag(found, f"{ordinal}:{z}")
     if request.headers.get("If-None-Match") == etag:
         return _with_etag(HttpResponse(status=304), etag)
-    png = dispute_png(medium, found, z)
+    png = _heat_of(row, medium, found, z)
     return _with_etag(HttpResponse(status=204) if png is None else _picture(png, FRESH), etag)
 
 
 @project_page(Role.REVIEWER)
 def thumbnail(request: HttpRequest, project: Project, code: str) -> HttpResponse:
-    """Return a small picture of the plane on which the readers differ most, with the heat over it."""
-    row = catalog.item_for(person(request), project, code)
-    medium, found = _first_with_pixels(row), layers_of(row)
-    etag = _etag(found, f"thumbnail:{medium.pixels_id}")
+    """Return a small picture of the plane on which the readers differ most, with the heat over it; of several media, of one."""
+    row = item_on_desk(request, project, code)
+    media, found = catalog.media_of(row), _layers(request, row)
+    etag = _etag(found, f"thumbnail:{','.join(str(medium.pixels_id) for medium in media)}")
     if request.headers.get("If-None-Match") == etag:
         return _with_etag(HttpResponse(status=304), etag)
-    return _with_etag(_picture(dispute_thumbnail(medium, found, THUMBNAIL_PX), FRESH), etag)
+    return _with_etag(_picture(dispute_thumbnail(media, found, THUMBNAIL_PX), FRESH), etag)
 
 
-def _first_with_pixels(row: Item) -> Medium:
-    media = catalog.media_of(row)
-    return next((medium for medium in media if medium.pixels_id is not None), media[0])
+def keep_look(user: User, row: Item) -> None:
+    """Who opens the readings of others to review them is given the item for no blind read any more."""
+    if not has_read(user, row) and not knows_others(user, row):
+        keep_sighting(item=row, by=user)
+
+
+def _hides_gold(request: HttpRequest, row: Item) -> bool:
+    """Whether gold stays hidden: reviewers are measured on it too, as long as the item waits for one of them."""
+    return getattr(request, "role", "") != Role.ADMIN and row.state == Item.State.REVIEW
+
+
+def _hidden_kinds(request: HttpRequest, row: Item) -> frozenset[str]:
+    """Which layers of the item are not this reviewer's to see before they have judged it."""
+    hidden = {"gold"} if _hides_gold(request, row) else set()
+    if open_test(person(request), row) is not None:
+        hidden.add("settled")
+    return frozenset(hidden)
+
+
+def _layers(request: HttpRequest, row: Item) -> tuple[Layer, ...]:
+    found = layers_of(row)
+    hidden = _hidden_kinds(request, row)
+    shown = tuple(layer for layer in found if layer.kind not in hidden)
+    keys = {layer.key for layer in shown}
+    every = [entry for entry in reads_of(row).every if f"s{entry.pk}" in keys]
+    owners = {f"s{entry.pk}": entry.assignment.labeler_id for entry in every}
+    return veiled_layers(shown, veil_of(person(request), row), owners)
+
+
+def _without_gold(request: HttpRequest, row: Item, story: ItemStory) -> ItemStory:
+    if not _hides_gold(request, row):
+        return story
+    readers = [replace(one, gold_similarity=None, gold_right=None) for one in story.readers if not one.is_gold]
+    return replace(story, readers=tuple(readers), gold=None)
+
+
+def _heat_of(item: Item, medium: Medium, found: tuple[Layer, ...], z: int) -> bytes | None:
+    """The heat of painted classes is known from their disputes already; that of boxes is counted here."""
+    reads = current_reads(item)
+    if len(reads) < 2:
+        return None
+    ground = sitting_of(item, reads).found.grounds.get(medium.ordinal)
+    if ground is None:
+        return dispute_png(medium, found, z)
+    heat = ground.heat(z)
+    return None if heat is None else heat_png(medium, *heat)
 
 
 def _picture(png: bytes, cache: str) -> HttpResponse:
@@ -106,4 +180,4 @@ def _with_etag(response: HttpResponse, etag: str) -> HttpResponse:
 
 def _etag(found: tuple[Layer, ...], place: str) -> str:
     keys = ",".join(layer.key for layer in found)
-    return f'"{hashlib.sha256(f"1:{place}:{keys}".encode()).hexdigest()}"'
+    return f'"{hashlib.sha256(f"2:{place}:{keys}".encode()).hexdigest()}"'

@@ -6,9 +6,11 @@ from django.urls import URLPattern, URLResolver, path
 
 from labelhub.web import (
     account,
+    adjudicate,
     home,
     ingest,
     label_feedback,
+    label_together,
     labeling,
     labeling_aside,
     manage,
@@ -26,9 +28,13 @@ from labelhub.web import (
     manage_releases,
     manage_rules,
     manage_teams,
+    notifications,
+    object_errors,
     review,
     review_asked,
     review_item,
+    review_threads,
+    story,
 )
 
 account_urls = [
@@ -41,6 +47,11 @@ account_urls = [
     path("account/password/", account.set_password, name="account-password"),
     path("account/tokens/", account.make_token, name="account-token"),
     path("account/tokens/<int:pk>/revoke/", account.revoke_token, name="account-token-revoke"),
+    path("account/notifications/", notifications.inbox, name="account-notifications"),
+    path("account/notifications/count/", notifications.count, name="account-notifications-count"),
+    path("account/notifications/read/", notifications.mark_read, name="account-notifications-read"),
+    path("account/notifications/choices/", notifications.choose, name="account-notifications-choose"),
+    path("account/notifications/<int:pk>/open/", notifications.open_one, name="account-notification-open"),
     path("account/everywhere/", account.sign_out_everywhere, name="account-everywhere"),
 ]
 home_urls = [
@@ -51,12 +62,38 @@ home_urls = [
 review_urls = [
     path("review/", review.inbox, name="review-inbox"),
     path("review/me/", review.me, name="review-me"),
+    path("review/threads/", review_threads.inbox, name="review-threads"),
+    path("review/<slug:slug>/people/", review_threads.people, name="review-people"),
+    path("review/<slug:slug>/threads/<int:pk>/reply/", review_threads.reply, name="review-thread-reply"),
+    path("review/<slug:slug>/threads/<int:pk>/turn/", review_threads.turn, name="review-thread-turn"),
+    path("review/<slug:slug>/comments/<int:pk>/edit/", review_threads.edit, name="review-comment-edit"),
+    path("review/<slug:slug>/disputes/<int:pk>/take/", review_threads.close_dispute, name="review-dispute-take"),
     path("review/<slug:slug>/questions/<int:pk>/answer/", review_asked.answer, name="review-answer"),
     path("review/<slug:slug>/unreadable/<int:pk>/decide/", review_asked.decide_claim, name="review-claim"),
     path("review/<slug:slug>/<str:code>/", review_item.item, name="review-item"),
     path("review/<slug:slug>/<str:code>/decide/", review.decide, name="review-decide"),
     path("review/<slug:slug>/<str:code>/settle/", review.settle, name="review-settle"),
     path("review/<slug:slug>/<str:code>/ambiguous/", review.ambiguous, name="review-ambiguous"),
+    path("review/<slug:slug>/<str:code>/threads/", review_threads.open_thread, name="review-thread-open"),
+    path("review/<slug:slug>/<str:code>/look/", story.look, name="review-story-look"),
+    path("review/<slug:slug>/<str:code>/story/", story.story, name="review-story"),
+    path("review/<slug:slug>/<str:code>/story/<str:layer>/", story.picture, name="review-story-picture"),
+    path("review/<slug:slug>/<str:code>/errors/", object_errors.errors, name="review-errors"),
+    path("review/<slug:slug>/<str:code>/errors/judge/", object_errors.judge, name="review-errors-judge"),
+    path("review/<slug:slug>/<str:code>/matters/", adjudicate.matters, name="review-matters"),
+    path("review/<slug:slug>/<str:code>/matters/answer/", adjudicate.answer, name="review-matter-answer"),
+    path("review/<slug:slug>/<str:code>/matters/settle/", adjudicate.settle, name="review-matters-settle"),
+    path(
+        "review/<slug:slug>/<str:code>/matters/result/<int:number>/<int:z>/",
+        adjudicate.result_mask,
+        name="review-result-mask",
+    ),
+    path(
+        "review/<slug:slug>/<str:code>/matters/<str:key>/thumbnail/",
+        adjudicate.thumbnail,
+        name="review-matter-thumbnail",
+    ),
+    path("review/<slug:slug>/<str:code>/matters/<str:key>/<int:z>/", adjudicate.region, name="review-matter-region"),
     path("review/<slug:slug>/<str:code>/thumbnail/", review_item.thumbnail, name="review-thumbnail"),
     path("review/<slug:slug>/<str:code>/layers/", review_item.layers, name="review-layers"),
     path(
@@ -76,6 +113,7 @@ manage_urls = [
     path("manage/<slug:slug>/items/", manage_items.items, name="manage-items"),
     path("manage/<slug:slug>/items/<str:code>/", manage_items.item, name="manage-item"),
     path("manage/<slug:slug>/items/<str:code>/exclude/", manage_items.exclude, name="manage-item-exclude"),
+    path("manage/<slug:slug>/items/<str:code>/story/", story.export, name="manage-item-story"),
     path("manage/<slug:slug>/items/<str:code>/gold/", manage_items.gold, name="manage-item-gold"),
     path(
         "manage/<slug:slug>/items/<str:code>/picture/<str:layer>/<str:others>/",
@@ -136,6 +174,8 @@ label_urls = [
     path("label/guideline/<int:guideline_id>/acknowledge/", labeling.acknowledge, name="label-acknowledge"),
     path("label/<uuid:assignment>/", labeling.workspace, name="label-workspace"),
     path("label/<uuid:assignment>/again/", labeling.take_again, name="label-again"),
+    path("label/<uuid:assignment>/join/", label_together.join, name="label-join"),
+    path("label/<uuid:assignment>/leave/", label_together.leave, name="label-leave"),
     path("label/<uuid:assignment>/feedback/", label_feedback.feedback, name="label-feedback"),
     path("label/<uuid:assignment>/submit/", labeling.submit, name="label-submit"),
     path("label/<uuid:assignment>/skip/", labeling.skip, name="label-skip"),
@@ -143,6 +183,8 @@ label_urls = [
     path("label/<uuid:assignment>/resume/", labeling_aside.resume, name="label-resume"),
     path("label/<uuid:assignment>/ask/", labeling_aside.ask, name="label-ask"),
     path("label/<uuid:assignment>/unreadable/", labeling_aside.cannot_read, name="label-unreadable"),
+    path("label/<uuid:assignment>/dispute/", labeling_aside.dispute, name="label-dispute"),
+    path("label/<uuid:assignment>/threads/<int:pk>/reply/", labeling_aside.reply_in_thread, name="label-thread-reply"),
     path("label/<uuid:assignment>/recall/", labeling_aside.recall, name="label-recall"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [*home_urls, *account_urls, *label_urls, *review_urls, *manage_urls]

@@ -28,6 +28,11 @@ STATES: Mapping[str, tuple[str, str, str]] = {
     "refuted": ("ban", "Not confirmed", ""),
     "submitted": ("check", "Submitted", "is-good"),
     "skipped": ("skip", "Skipped", ""),
+    "disputed": ("help", "Disputed", "is-warn"),
+    "upheld": ("check", "Upheld", "is-good"),
+    "refuted-dispute": ("return", "The return stands", ""),
+    "to-reviewer": ("eye", "With a reviewer", "is-warn"),
+    "moot": ("ban", "Nothing left to decide", ""),
     "expired": ("clock", "Time ended", ""),
     "accept": ("check", "Accepted", "is-good"),
     "reject": ("return", "Returned", "is-warn"),
@@ -44,6 +49,17 @@ STATES: Mapping[str, tuple[str, str, str]] = {
     "duplicate": ("copy", "Duplicate", ""),
     "refused": ("alert", "Refused", "is-bad"),
     "ignored": ("ban", "Ignored", ""),
+}
+
+# What is wrong with an object -> icon, word, what it means: in the order of the keys 1 to 7 by which a reviewer names it.
+ERROR_KINDS: Mapping[str, tuple[str, str, str]] = {
+    "missing": ("plus", "Missing", "The label has it, the reading does not."),
+    "extra": ("trash", "Extra", "The reading has it, the label does not."),
+    "wrong class": ("tag", "Wrong class", "At the right place, under another name."),
+    "boundary": ("pencil", "Boundary", "The outline runs elsewhere, beyond the tolerance."),
+    "split": ("copy", "Split", "One object was drawn as several."),
+    "merge": ("box", "Merge", "Several objects were drawn as one."),
+    "slice range": ("list", "Slice range", "It begins or ends on another slice."),
 }
 
 DEFINITIONS: Mapping[str, str] = {
@@ -132,6 +148,7 @@ WITHOUT_NETWORKS: Mapping[str, str] = {
 
 # Long work by its kind, as it stands in a row with its progress.
 JOBS = {
+    "accounts.send_digests": "Sending mail",
     "analytics.measure": "Measuring the project",
     "catalog.ingest": "Reading files",
     "exports.release": "Making a release",
@@ -139,6 +156,10 @@ JOBS = {
     "scoring.backfill": "Bringing scores up to date",
     "scoring.fit_truth": "Estimating readers",
     "workflow.decide_satisfied": "Deciding items that have their reads",
+    "annotations.bake": "A long drawing made ready to open at once",
+    "workflow.end_waits": "Disputes whose third reader did not come",
+    "workflow.place_gold_test": "Gold among a reviewer's items",
+    "workflow.send_again": "Sending items back for a new read",
     "workflow.send_on": "Sending a paused labeler's items on",
     "workflow.try_policy": "Trial on the past",
 }

@@ -14,11 +14,13 @@ from labelhub.projects.models import Labeler, Project, Role
 from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
-from labelhub.reviews.selectors import has_judged, rejected
+from labelhub.reviews.selectors import rejected
+from labelhub.reviews.sightings import knows_others
 from labelhub.routing.policy_rules import Situation
-from labelhub.routing.services import route_item, situation_of
+from labelhub.routing.services import route_item, send_drawn, situation_of
 from labelhub.scoring.gold import current_gold, gold_items
 from labelhub.scoring.services import score_item
+from labelhub.workflow.draws import draw as secret_draw
 from labelhub.workflow.states import State, move
 
 # How many candidates are looked at before others' work comes first.
@@ -38,6 +40,20 @@ def draw(item: Item, settlement: Settlement) -> None:
     audits.draw_lot(settlement, situation, policy)
 
 
+def is_drawn_for_review(item: Item) -> bool:
+    """Whether an item that the rules accept goes to a reviewer, by a secret draw that stays. Keeps the route then."""
+    share = current_policy(item.project)[1].review_share
+    if review_draw(item) >= share:
+        return False
+    send_drawn(item, share)
+    return True
+
+
+def review_draw(item: Item) -> float:
+    """Return the item's draw, which never changes: below the policy's share its accepted label goes to a reviewer."""
+    return secret_draw(item.project, "review", item.pk)
+
+
 def items_to_audit(labeler: Labeler, policy: Policy) -> list[int]:
     """Return the first drawn items that this labeler never had, judged or settled, and may audit by the policy."""
     user = labeler.user
@@ -52,7 +68,7 @@ def items_to_audit(labeler: Labeler, policy: Policy) -> list[int]:
         .select_related("project")
         .order_by("pk")
     )
-    found = [item for item in fresh[:MOST_CANDIDATES] if not has_judged(user, item) and not has_settled(user, item)]
+    found = [item for item in fresh[:MOST_CANDIDATES] if not knows_others(user, item) and not has_settled(user, item)]
     return [item.pk for item in found if not _is_being_audited(item)]
 
 

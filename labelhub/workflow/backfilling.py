@@ -16,6 +16,7 @@ from labelhub.analytics.services import ask_for_measure
 from labelhub.annotations.models import Submission
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
+from labelhub.consensus.audits import keep_known_answers
 from labelhub.jobs import services as jobs
 from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
@@ -59,6 +60,8 @@ def run_backfill(running: Running) -> Mapping[str, Any]:
             item = locked(key)
             score_item(item, set_aside=rejected(item))
     running.progress(len(keys), len(keys) + 1, "Estimating raters")
+    with transaction.atomic():
+        keep_known_answers(project)
     fitted = fit_project(project)
     ask_for_measure(project)
     running.progress(len(keys) + 1, len(keys) + 1, "Done")

@@ -6,8 +6,9 @@ The parts of ``lifecycle`` that need no permission of their own; each runs insid
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from labelhub.analytics.services import keep_fresh
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments.models import Assignment
@@ -15,9 +16,10 @@ from labelhub.catalog.models import Item
 from labelhub.consensus.services import Label, merged_label
 from labelhub.projects.selectors import current_policy
 from labelhub.reviews.selectors import rejected
-from labelhub.routing.policy_rules import Verdict
+from labelhub.routing.policy_rules import GOLD_STANDS, Verdict, may_accept
 from labelhub.routing.selectors import was_routed_on
-from labelhub.routing.services import has_rules_on, may_be_accepted, route_item
+from labelhub.routing.services import has_rules_on, keep_route, route_item, situation_of
+from labelhub.scoring.gold import current_gold, was_gold
 from labelhub.scoring.gold_answers import judged_on_gold
 from labelhub.scoring.services import ItemScores, score_item
 from labelhub.workflow.gating import after_gold
@@ -26,37 +28,54 @@ from labelhub.workflow.states import State, move
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Where the item goes, on which readings, and what they say together where that was computed."""
+    """Where the item goes, on which readings, and what they say together where that was computed.
+
+    ``reference`` is the gold that stands in place of what the readings say.
+    """
 
     verdict: Verdict
     reads: Sequence[Submission]
     merged: Label | None
+    reference: Submission | None = None
 
     def odd_submission(self) -> Submission:
         """Return the reading that goes back to its author."""
         return next(entry for entry in self.reads if entry.assignment.labeler_id == self.verdict.author)
 
 
-def score_then_decide(item: Item, *, moves_gates: bool = True) -> Decided | None:
-    """Score the item and decide where it goes; None where it is no longer (or not yet) to be decided."""
+def score_then_decide(item: Item, *, moves_gates: bool = True, is_disputed: bool = False) -> Decided | None:
+    """Score the item and decide where it goes; None where it is no longer (or not yet) to be decided.
+
+    An item ``is_disputed`` while it waits for a third reader. Once that is committed, a worker brings the project's numbers
+    up to date.
+    """
+    keep_fresh(item.project)
     aside = rejected(item)
-    judged = judged_on_gold(item) if moves_gates else frozenset()
+    judged = judged_on_gold(item) if moves_gates and was_gold(item) else None
     scores = score_item(item, set_aside=aside)
-    if moves_gates:
+    if judged is not None:
         after_gold(item, judged)
     current = scores.reads.current
     if (sent := _after_gold(item, scores)) is not None:
         return Decided(sent, current, None)
     if item.state not in (State.READING, State.REWORK) or not current:
         return None
-    if assigned.has_open(item, read_kind="rework"):
+    if is_disputed or assigned.has_open(item, read_kind="rework"):
         return None
+    _, policy = current_policy(item.project)
+    situation = replace(situation_of(item, scores, policy), is_fixed_work=_is_fixed_work(current, aside))
     merged = None
-    if may_be_accepted(item, scores):
+    if not scores.has_gold and may_accept(situation, policy):
         merged = merged_label(item, current, loaded=scores.loaded, judged=scores.judged)
-    has_tie = merged is not None and bool(merged.merged.ties)
-    _, verdict = route_item(item, scores, has_tie=has_tie, is_fixed_work=_is_fixed_work(current, aside))
-    return Decided(verdict, current, merged)
+        situation = replace(situation, has_tie=bool(merged.merged.ties), doubt=merged.merged.doubt)
+    _, verdict = keep_route(item, situation)
+    return Decided(verdict, current, merged, reference_of(item) if verdict.rule == GOLD_STANDS else None)
+
+
+def reference_of(item: Item) -> Submission | None:
+    """Return the reading that is the item's gold now."""
+    gold = current_gold(item)
+    return None if gold is None else gold.submission
 
 
 def after_rejection(item: Item, submission: Submission) -> Verdict:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from labelhub.assignments.models import Batch
+from labelhub.audit.prepared import SLOTS, rows
 from labelhub.projects.models import (
     Acknowledgement,
     GuidelineVersion,
@@ -27,9 +28,8 @@ from labelhub.projects.models import (
 from labelhub.projects.policy import Policy, read_policy
 from labelhub.routing.gates import STATES, UNDECIDED
 from labelhub.routing.models import Gate
-from labelhub.scoring.models import GoldReference
+from labelhub.scoring.models import ExamRuling, GoldReference
 from labelhub.workflow.errors import GuidelineUnread, NotALabelerNow, PausedNow
-from labelhub.workflow.prepared import SLOTS, rows
 
 _ROLES = ["", *Role.values]
 
@@ -45,6 +45,9 @@ class Desk:
     has_batches: bool
     has_training: bool
     gate: str = UNDECIDED
+    had_other_seat: bool = False
+    # The newest ruling on their entry exam; empty where there is none.
+    ruling: str = ""
 
     @property
     def project(self) -> Project:
@@ -55,6 +58,11 @@ class Desk:
     def reads_blind(self) -> bool:
         """Whether what they read is a blind read: admins see everybody's labels."""
         return self.role != Role.ADMIN
+
+    @property
+    def may_decide_disputes(self) -> bool:
+        """Whether they can be a third reader: they never had a seat from which other people's reads are seen."""
+        return self.role == Role.ANNOTATOR and not self.had_other_seat
 
 
 def desk_of(labeler: Labeler, *, is_locked: bool = False) -> Desk:
@@ -80,6 +88,8 @@ def desk_of(labeler: Labeler, *, is_locked: bool = False) -> Desk:
     return Desk(
         labeler, role, _policy(facts.policy_content), is_kept_apart=bool(facts.is_kept_apart),
         has_batches=bool(facts.has_batches), has_training=bool(facts.has_training), gate=gate,
+        had_other_seat=bool(facts.had_other_seat) or bool(facts.site_role),
+        ruling=facts.newest_ruling or "",
     )  # fmt: skip
 
 
@@ -99,6 +109,8 @@ class Facts(NamedTuple):
     has_batches: bool
     has_training: bool
     newest_gate: str | None
+    had_other_seat: bool
+    newest_ruling: str | None
 
 
 @lru_cache(maxsize=64)
@@ -129,4 +141,6 @@ def _query(project: int, *, is_locked: bool) -> QuerySet[Any, Any]:
         Subquery(guideline.values("pk")[:1]), Subquery(guideline.values("number")[:1]), Subquery(guideline.values("text")[:1]),
         Exists(read), Exists(apart), Exists(Batch.objects.filter(project=project)), Exists(training),
         Subquery(Gate.objects.filter(labeler=OuterRef("pk")).order_by("-pk").values("kind")[:1]),
+        Exists(Membership.objects.filter(project=project, user=OuterRef("user")).exclude(role=Role.ANNOTATOR)),
+        Subquery(ExamRuling.objects.filter(labeler=OuterRef("pk")).order_by("-pk").values("verdict")[:1]),
     )  # fmt: skip

@@ -44,9 +44,27 @@ DISCLOSURES: tuple[Disclosure, ...] = (
         "Only its author can mend it and learn from it.",
     ),
     Disclosure(
+        "marks",
+        "With own work that came back: where it differs. A coarse circle and a rounded distance; the regions and both "
+        "outlines only where the policy says so.",
+        "Who is told that something is wrong has to know where to look.",
+    ),
+    Disclosure(
+        "dispute",
+        "What became of an own dispute: whether one's reading stands; never who read the image, or how.",
+        "Somebody who objects is owed an answer.",
+    ),
+    Disclosure(
         "review",
-        "The verdict, score and comment of a reviewer on own work.",
+        "The verdict, score and comment of a reviewer on own work, and the errors that they named in work that came back: how "
+        "many of three sorts (which objects there are, what one is called, where one ends), which tell neither side nor class "
+        "nor place; with class, size and slices only where the policy shows the others' answers.",
         "A judgement of somebody's work belongs to them.",
+    ),
+    Disclosure(
+        "comments",
+        "What a reviewer wrote to the author of a reading about it, where the policy lets authors read comments; never who.",
+        "Some things are learned best from a word beside the place.",
     ),
     Disclosure(
         "excluded",
@@ -80,7 +98,8 @@ DISCLOSURES: tuple[Disclosure, ...] = (
     ),
     Disclosure(
         "training",
-        "That an image is for training and, once it was submitted, how near the answer came to the reference.",
+        "That an image is for training and, once it was submitted, how near the answer came to the reference; and on the page "
+        "of one's own work how all such answers did, in their order.",
         "Training without feedback teaches nothing. Such images are never used to measure anybody.",
     ),
 )

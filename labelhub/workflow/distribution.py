@@ -17,7 +17,7 @@ from labelhub.accounts.models import User
 from labelhub.annotations import documents
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments import services as assignments
-from labelhub.assignments.batches import qualification_of
+from labelhub.assignments.batches import lies_in_shared_batch, qualification_of
 from labelhub.assignments.models import HELD, Assignment
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
@@ -171,7 +171,7 @@ def _reading_of(item: Item, labeler: Labeler, policy: Policy) -> tuple[str, bool
         raise CannotGive("Somebody who is kept apart from the labeler reads the item.")
     if not holds(labeler, qualification_of(item)):
         raise CannotGive("The item's batch asks for a qualification that the labeler does not hold.")
-    if queue.is_shared(item):
+    if lies_in_shared_batch(item):
         return "co-edited", False
     if role == Role.ADMIN:
         return "unblinded", False

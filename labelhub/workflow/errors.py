@@ -176,6 +176,21 @@ class CannotReturn(StepRefused):
     code = "cannot-return"
 
 
+class NoMoreDisputes(StepRefused):
+    """The author disputed returns of this item as often as the policy allows."""
+
+    code = "no-more-disputes"
+
+    def __init__(self, most: int) -> None:
+        times = f"{most} time{'' if most == 1 else 's'}"
+        super().__init__(
+            f"A return of the same image can be disputed {times} in this project. Nothing was changed and your draft is kept. "
+            "Correct what you now see differently, or submit it as it is."
+            if most
+            else "This project takes no disputes. Nothing was changed and your draft is kept. Correct it, or submit it so."
+        )
+
+
 class NewerVersion(StepRefused):
     """The author submitted again since the reviewer looked."""
 

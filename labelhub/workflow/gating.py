@@ -18,7 +18,6 @@ from labelhub.projects.selectors import labelers
 from labelhub.routing import gates
 from labelhub.routing.models import Gate
 from labelhub.scoring.gold_answers import judged_on_gold
-from labelhub.scoring.services import score_item
 
 JOB_KIND = "workflow.send_on"
 
@@ -31,14 +30,6 @@ def after_gold(item: Item, before: Collection[int]) -> None:
     changed = judged_on_gold(item) ^ frozenset(before)
     if changed:
         reconsider(set(Submission.objects.filter(pk__in=changed).values_list("assignment__labeler_id", flat=True)))
-
-
-def gold_changed(item: Item) -> None:
-    """Score the item anew after a person made, replaced or retired its gold, and bring the gates up to date."""
-    with transaction.atomic():
-        held = Item.objects.select_for_update(of=("self",)).select_related("project").get(pk=item.pk)
-        score_item(held)
-        gold_dropped_out(held)
 
 
 def gold_dropped_out(item: Item) -> None:

@@ -15,9 +15,13 @@ import numpy as np
 from django.db import transaction
 
 from labelhub.accounts.models import User
+from labelhub.annotations.models import Submission
+from labelhub.assignments import selectors as assigned
 from labelhub.audit import services as audit
+from labelhub.catalog.models import Item
 from labelhub.consensus.models import Settlement
-from labelhub.consensus.selectors import readings_of_settlements, standing_settlements
+from labelhub.consensus.selectors import current_settlement, readings_of_settlements, standing_settlements
+from labelhub.consensus.services import REFERENCE_METHOD
 from labelhub.projects.models import Project
 from labelhub.projects.permissions import Action, require
 from labelhub.projects.selectors import labeler_of
@@ -26,7 +30,7 @@ from labelhub.scoring.gold_health import groups_with_gold, items_with_gold
 from labelhub.scoring.models import GoldReference, Score
 from labelhub.scoring.rows import CURRENT_AGREEMENT
 from labelhub.scoring.services import score_item
-from labelhub.workflow import lifecycle, steps
+from labelhub.workflow import deciding, gating, lifecycle, panel, settling, steps
 from labelhub.workflow.states import State, move
 
 # How an item's readers agreed, cut into three strata of difficulty; items with one reader are a stratum of their own.
@@ -103,7 +107,45 @@ def exclude_gold(*, gold: GoldReference, reason: str, by: User) -> None:
     with transaction.atomic():
         item = lifecycle.locked(gold.item_id)
         retire_gold(gold=gold, reason=reason.strip(), by=f"user:{by.pk}")
-        score_item(item)
+        gold_changed(item)
+
+
+def gold_changed(item: Item) -> None:
+    """Bring everything up to date after a person made, replaced or retired an item's gold: scores, gates, and its label.
+
+    Where gold is in use now its reference becomes the label, unless a person decided about the item or is about to in a
+    panel. Where none is, a label that was only the reference no longer stands: the item is decided anew by its readers.
+    """
+    with transaction.atomic():
+        held = lifecycle.locked(item.pk)
+        score_item(held)
+        gating.gold_dropped_out(held)
+        reference, standing = deciding.reference_of(held), current_settlement(held)
+        if reference is None:
+            _without_reference(held, standing)
+        elif held.state in (State.READING, State.REWORK):
+            lifecycle.score_and_route(item=held)
+        elif _stands_alone(held, standing, reference):
+            settling.settle_by_reference(held, reference, reason="The item was made gold: its reference stands.")
+        item.state = held.state
+
+
+def _stands_alone(held: Item, standing: Settlement | None, reference: Submission) -> bool:
+    """Whether nobody decided about the item, so that its reference becomes its label."""
+    if held.state == State.REVIEW:
+        return not panel.sits(held)
+    if held.state != State.SETTLED or standing is None or standing.decided_by_id is not None:
+        return False
+    return reference not in standing.inputs.all()
+
+
+def _without_reference(held: Item, standing: Settlement | None) -> None:
+    if held.state != State.SETTLED or standing is None or standing.method != REFERENCE_METHOD:
+        return
+    move(item=held, to=State.REVIEW)
+    if assigned.n_filled(held):
+        move(item=held, to=State.READING)
+        lifecycle.score_and_route(item=held)
 
 
 def send_to_experts(*, gold: GoldReference, by: User, reason: str) -> None:

@@ -9,20 +9,25 @@ repeats (``placement``), the search for items that want a reader (``queue``).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from labelhub.accounts.models import User
-from labelhub.assignments.models import Assignment
-from labelhub.assignments.selectors import planned_reads, wanted_reads
+from labelhub.assignments.batches import lies_in_shared_batch
+from labelhub.assignments.models import PAUSED, Assignment
+from labelhub.assignments.selectors import COMES_BACK_AFTER_S, LONGEST_WAIT_S, planned_reads, wanted_reads
+from labelhub.audit.prepared import SLOTS, TIMES, instances, rows
 from labelhub.catalog.models import Item
+from labelhub.consensus import audits
 from labelhub.projects.models import Labeler, Role
 from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
-from labelhub.reviews.selectors import has_judged
+from labelhub.reviews.sightings import knows_others
+from labelhub.reviews.tickets import may_read_blind, waits_for_reader
 from labelhub.routing.models import Route
 from labelhub.scoring import exams
 from labelhub.scoring.gold import current_gold
@@ -34,8 +39,14 @@ from labelhub.workflow.auditing import REASON as AUDIT
 from labelhub.workflow.auditing import items_to_audit
 from labelhub.workflow.desk import Desk, desk_of
 from labelhub.workflow.draws import draw
-from labelhub.workflow.errors import EnoughForToday, NotALabelerNow, PausedNow, StepRefused
-from labelhub.workflow.prepared import SLOTS, rows
+from labelhub.workflow.errors import (
+    EnoughForToday,
+    ExamFailed,
+    ExamTooShort,
+    NotALabelerNow,
+    PausedNow,
+    StepRefused,
+)
 
 # Why an item that wants no further reader is read once more, in place of one in dispute.
 RANDOM_EXTRA = "Random extra read."
@@ -68,11 +79,17 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Whether there is something to do, whether the labeler is paused, and how much of the entry exam is left to them."""
+    """Whether there is something to do, whether the labeler is paused, and how much of the entry exam is left to them.
+
+    ``refusal`` says why nothing is given to them now, in the words that whoever asks for work is told; ``has_batches`` that
+    some images may be labeled together.
+    """
 
     has_work: bool
     exam_left: int = 0
     is_paused: bool = False
+    refusal: str = ""
+    has_batches: bool = False
 
 
 def person_of(labeler: Labeler) -> User:
@@ -87,15 +104,15 @@ def require_may_label(labeler: Labeler) -> Desk:
     return desk_of(labeler)
 
 
-def choose(desk: Desk, at: datetime) -> Chosen:
+def choose(desk: Desk, at: datetime, around: Around) -> Chosen:
     """Return what the labeler reads next, its item locked. Raises ``ExamFailed``, ``ExamTooShort``, ``EnoughForToday``."""
     require_room_today(desk, at)
     # Audits come among other reads, so that neither their time nor their order tells them apart.
     is_audit_due = draw(desk.project, "audit", desk.labeler.pk, desk.labeler.n_handed) < AUDIT_TURN
-    placed = _placed(desk, at) or (_next_audit(desk) if is_audit_due else None)
+    placed = _placed(desk, at) or (_next_audit(desk) if is_audit_due and around.has_audits else None)
     if placed is not None:
         return Chosen(placed)
-    for key in queue.near(desk, at):
+    for key in queue.near(desk, at, highest=around.highest, has_begun=around.has_begun):
         choice = _try(key, desk)
         if choice is not None:
             return Chosen(_instead(choice, desk) or choice)
@@ -134,7 +151,10 @@ def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice |
     role = role_in(labeler.user, labeler.project) if labeler.user is not None else None
     if role is None or item.state == Item.State.EXCLUDED:
         return None
-    desk = Desk(labeler, role, policy, is_kept_apart=True, has_batches=True, has_training=False)
+    desk = Desk(
+        labeler, role, policy, is_kept_apart=True, has_batches=True, has_training=False,
+        had_other_seat=not may_read_blind(labeler),
+    )  # fmt: skip
     if assignment.read_kind in ("training", "repeat"):
         return (
             Choice(item, assignment.read_kind, planned_blind=False, reason=assignment.reason)
@@ -163,15 +183,22 @@ def outlook(labeler: Labeler, *, holds_work: bool = False) -> Outlook:
     try:
         desk = desk_of(labeler)
         standing = placement.exam_of(desk)
+        if not holds_work:
+            require_room_today(desk, timezone.now())
+            if standing is not None and standing.standing != "passed":
+                placement.next_exam(desk, standing)
     except PausedNow:
         return Outlook(has_work=True, is_paused=True)
+    except (ExamFailed, ExamTooShort, EnoughForToday) as refusal:
+        return Outlook(has_work=False, refusal=str(refusal))
     except StepRefused:
         # Who asks for work is answered with the reason.
         return Outlook(has_work=True)
     if standing is not None:
         left = max(0, standing.n_asked - standing.n_done) if standing.standing == "open" else 0
-        return Outlook(has_work=True, exam_left=left)
-    return Outlook(has_work=holds_work or placement.next_training(desk) is not None or _has_reads(desk))
+        return Outlook(has_work=True, exam_left=left, has_batches=desk.has_batches)
+    has_work = holds_work or placement.next_training(desk) is not None or _has_reads(desk)
+    return Outlook(has_work=has_work, has_batches=desk.has_batches)
 
 
 def _has_reads(desk: Desk) -> bool:
@@ -183,10 +210,41 @@ def _has_reads(desk: Desk) -> bool:
     return desk.reads_blind and bool(items_to_audit(desk.labeler, desk.policy))
 
 
-def has_open(desk: Desk) -> bool:
-    """Whether the labeler holds work that is to be taken up before anything new."""
-    mine = Assignment.objects.filter(labeler=SLOTS[0], state=Assignment.State.OPEN)
-    return bool(rows(("open-of",), lambda: mine.values_list("pk")[:1], [desk.labeler.pk]))
+class Around(NamedTuple):
+    """What lies on and around a labeler's desk at this moment; one row, in this order.
+
+    ``has_overdue`` says whether somebody's time ended, ``holds_work`` whether they have something to go on with before
+    anything new, ``has_ripe`` whether parked work comes back now, ``has_audits`` whether labels wait for their auditor;
+    ``highest`` is the first level of priority that may want readers, ``has_begun`` says whether items that somebody began do.
+    """
+
+    has_overdue: bool
+    holds_work: bool
+    has_ripe: bool
+    has_audits: bool
+    has_begun: bool
+    highest: int | None
+
+
+def around(desk: Desk, at: datetime) -> Around:
+    """Look around: one query, after the desk is locked, so that it sees what another window of theirs was given."""
+
+    def query() -> QuerySet[Any, Any]:
+        mine = Assignment.objects.filter(labeler=OuterRef("pk"))
+        ripe = mine.filter(state=Assignment.State.PARKED, waiting_since__lt=TIMES[0])
+        highest = queue.wanting_by_priority(SLOTS[1]).values("priority")[:1]
+        late = Q(state=Assignment.State.OPEN, lease_until__lt=TIMES[1])
+        late |= Q(state__in=PAUSED, waiting_since__lt=TIMES[2])
+        return Labeler.objects.filter(pk=SLOTS[0]).values_list(
+            Exists(Assignment.objects.filter(late, item__project=SLOTS[1])),
+            Exists(mine.filter(state=Assignment.State.OPEN)), Exists(ripe), Exists(audits.open_lots(SLOTS[1])),
+            Exists(queue.with_room(Item.objects.filter(project=SLOTS[1], state=Item.State.READING), desk.policy)),
+            Subquery(highest),
+        )  # fmt: skip
+
+    times = [at - timedelta(seconds=COMES_BACK_AFTER_S), at, at - timedelta(seconds=LONGEST_WAIT_S)]
+    key = ("around", desk.policy.readers, desk.policy.overlap_share)
+    return Around(*rows(key, query, [desk.labeler.pk, desk.project.pk], times)[0])
 
 
 def require_room_today(desk: Desk, at: datetime) -> None:
@@ -242,8 +300,12 @@ def _gold(gold: GoldReference, read_kind: str, reason: str) -> Choice | None:
 
 
 def _try(key: int, desk: Desk) -> Choice | None:
-    item = lock(Item.objects.filter(pk=key, state__in=queue.WANTING)).first()
-    return None if item is None else _choice_on(item, desk)
+    wanting = Item.objects.filter(pk=SLOTS[0], state__in=queue.WANTING)
+    found = instances(("lock-an-item-that-wants-a-reader",), lambda: lock(wanting), [key])
+    if not found:
+        return None
+    found[0].project = desk.project
+    return _choice_on(found[0], desk)
 
 
 def _choice_on(item: Item, desk: Desk) -> Choice | None:
@@ -255,12 +317,14 @@ def _choice_on(item: Item, desk: Desk) -> Choice | None:
     planned, wanted, filled = planned_reads(item, policy), wanted_reads(item, policy), item.reads_taken
     if filled >= wanted:
         return None
-    if desk.role != Role.ANNOTATOR and labeler.user is not None and has_judged(labeler.user, item):
+    if desk.role != Role.ANNOTATOR and labeler.user is not None and knows_others(labeler.user, item):
         return None
     if desk.is_kept_apart and queue.is_with_partner(item, labeler):
         return None
+    if not desk.may_decide_disputes and waits_for_reader(item) is not None:
+        return None
     reason = f"{_ordinal(filled)} reader of {wanted}"
-    if desk.has_batches and queue.is_shared(item):
+    if desk.has_batches and lies_in_shared_batch(item):
         return Choice(item, "co-edited", planned_blind=False, reason=f"{reason}, labeled together.")
     if not desk.reads_blind:
         return Choice(item, "unblinded", planned_blind=False, reason=f"{reason}; sees other labels.")

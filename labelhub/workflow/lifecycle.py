@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labelhub.accounts.models import User
+from labelhub.analytics.services import keep_fresh
 from labelhub.annotations import submissions
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
@@ -31,17 +31,31 @@ from labelhub.exports.models import Release
 from labelhub.formats.shapes import Reading
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.permissions import Action, require
-from labelhub.projects.selectors import current_policy
 from labelhub.projects.services import count_hand_out
-from labelhub.reviews import services as reviews
 from labelhub.reviews.models import Decision
+from labelhub.reviews.reviewer_tests import open_test
 from labelhub.scoring import gold
-from labelhub.workflow import auditing, deciding, gating, handing_out, panel, settling, steps, unreadable
+from labelhub.workflow import (
+    auditing,
+    deciding,
+    disputing,
+    gating,
+    handing_out,
+    panel,
+    returning,
+    settling,
+    steps,
+    testing_reviewers,
+    unreadable,
+)
 from labelhub.workflow.ambiguity import declare_ambiguous
 from labelhub.workflow.desk import Desk, desk_of
-from labelhub.workflow.errors import CannotReturn, ItemExcluded, StepRefused
+from labelhub.workflow.disputing import close_dispute, dispute
+from labelhub.workflow.errors import ItemExcluded, StepRefused
 from labelhub.workflow.questions import answer, ask, publish_guideline
 from labelhub.workflow.recalling import recall
+from labelhub.workflow.rereading import send_back
+from labelhub.workflow.returning import REWORK_LEASE_S
 from labelhub.workflow.states import State, move, require_step
 from labelhub.workflow.steps import event, locked
 from labelhub.workflow.unreadable import decide_claim
@@ -49,12 +63,10 @@ from labelhub.workflow.waiting import park, resume, take_again
 
 # Steps of the loop that have a module of their own, so that this one reads from top to bottom.
 __all__ = [
-    "accept_readers", "answer", "ask", "cannot_read", "decide_claim", "declare_ambiguous", "exclude", "expire_leases",
-    "hand_out", "locked", "park", "publish_guideline", "recall", "record_reading", "release", "resume", "review",
-    "score_and_route", "settle", "skip", "start_rework", "submit", "take_again",
+    "REWORK_LEASE_S", "accept_readers", "answer", "ask", "cannot_read", "close_dispute", "decide_claim", "declare_ambiguous",
+    "dispute", "exclude", "expire_leases", "hand_out", "locked", "park", "publish_guideline", "recall", "record_reading",
+    "release", "resume", "review", "score_and_route", "send_back", "settle", "skip", "start_rework", "submit", "take_again",
 ]  # fmt: skip
-# Work that came back may wait for its author this long; then a reviewer takes it.
-REWORK_LEASE_S = 7 * 24 * 3600
 
 
 def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | None:
@@ -64,25 +76,18 @@ def hand_out(*, labeler: Labeler, now: datetime | None = None) -> Assignment | N
     ``EnoughForToday``.
     """
     at = now or timezone.now()
-    expire_leases(project=labeler.project, now=at)
-    with transaction.atomic():
-        desk = desk_of(labeler, is_locked=True)
-        begun = _begun(desk, at)
-        if begun is not None:
-            return begun
-        parked = assigned.comes_back(labeler, now=at)
-        if parked is not None:
-            return resume(assignment=parked, by=handing_out.person_of(labeler), now=at)
-        chosen = handing_out.choose(desk, at)
-        if chosen.choice is not None:
-            return _give(chosen.choice, desk, at)
+    given, held, has_overdue = _first_choice(labeler, at, is_swept=False)
+    if has_overdue:
+        expire_leases(project=labeler.project, now=at)
+        given, held, _ = _first_choice(labeler, at, is_swept=True)
+    if given is not None:
+        return given
     # Items that others held were passed over. One may still want a reader once they let go of it, and whoever is told
     # "nothing" does not ask again. One item's lock a transaction, so that two who wait never wait for each other.
-    for key in chosen.held:
+    for key in held:
         with transaction.atomic():
             desk = desk_of(labeler, is_locked=True)
-            begun = _begun(desk, at)
-            if begun is not None:
+            if (begun := _begun(desk, at)) is not None:
                 return begun
             choice = handing_out.choose_held(locked(key), desk)
             if choice is not None:
@@ -98,7 +103,7 @@ def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) ->
     A rework that its author declines goes to a reviewer. Raises ``NotOpen`` where it was closed already, and
     ``SkipForbidden`` where the policy allows no skipping.
     """
-    with transaction.atomic():
+    with steps.step():
         item = locked(assignment.item_id)
         require_step("skip", assigned.of_item(item).get(pk=assignment.pk))
         steps.require_skippable(item)
@@ -114,7 +119,7 @@ def cannot_read(*, assignment: Assignment, by: User, reason: str) -> Assignment:
     as :func:`unreadable.claim`.
     """
     require(by, Action.LABEL, assignment)
-    with transaction.atomic():
+    with steps.step():
         item = locked(assignment.item_id)
         work = assigned.of_item(item).get(pk=assignment.pk)
         if work.state == Assignment.State.UNREADABLE:
@@ -130,7 +135,7 @@ def expire_leases(*, project: Project | None = None, now: datetime | None = None
     at = now or timezone.now()
     count = 0
     for assignment in assigned.overdue(project=project, now=at):
-        with transaction.atomic():
+        with steps.step():
             item = locked(assignment.item_id)
             if assignments.expire(assignment=assignment, now=at):
                 count += 1
@@ -149,7 +154,7 @@ def submit(
     ``NotFound`` or ``NotAllowed`` for anybody but its labeler, ``ItemExcluded``, and what ``freeze`` refuses.
     """
     require(by, Action.LABEL, assignment)
-    with transaction.atomic():
+    with steps.step():
         item = locked(assignment.item_id)
         earlier = Submission.objects.filter(assignment=assignment, request_id=request_id).first()
         if earlier is not None:
@@ -174,7 +179,7 @@ def record_reading(
     With ``is_gold`` it becomes the item's gold and votes on nothing. An import of several readers stores them with
     ``is_routed=False`` and calls :func:`score_and_route` once an item is whole. Writes ``submission.stored`` and what follows.
     """
-    with transaction.atomic():
+    with steps.step():
         held = locked(item.pk)
         if held.state == State.EXCLUDED:
             raise ItemExcluded(code=held.code)
@@ -194,7 +199,7 @@ def score_and_route(*, item: Item, moves_gates: bool = True) -> None:
     still works on a rework: it is decided when that is in. Who brings in many items at once leaves gates for last
     (``gating.reconsider_project``): half of an import in the order of its items is no course of anybody's work.
     """
-    with transaction.atomic():
+    with steps.step():
         held = locked(item.pk)
         _score_and_route(held, moves_gates=moves_gates)
         item.state, item.wanted_reads = held.state, held.wanted_reads
@@ -208,15 +213,17 @@ def start_rework(*, submission: Submission, reason: str, by: User | None = None)
     """
     if by is not None:
         require(by, Action.REVIEW, submission)
-    with transaction.atomic():
-        return _return_to_author(locked(submission.assignment.item_id), submission, reason, by=by)
+    with steps.step():
+        return returning.return_to_author(locked(submission.assignment.item_id), submission, reason, by=by)
 
 
 def review(
     *, submission: Submission, reviewer: User, verdict: str, score: int | None, comment: str, request_id: uuid.UUID,
     seen: str | None = None,
-) -> Decision:  # fmt: skip
+) -> Decision | None:  # fmt: skip
     """Keep a reviewer's judgement and act on it. A retried ``request_id`` gets the first judgement and does nothing.
+
+    None: it was a test of the reviewer, and nothing follows for the item.
 
     *Accept* settles the item with this reading, or is one vote of a panel. *Reject* sends it back to its author with the
     comment; where that is not possible one more reader is asked, or what the policy's rules say. On an item that another
@@ -225,7 +232,10 @@ def review(
     (``steps.versions_of``); what they sent is kept then. Writes ``submission.reviewed`` and what follows.
     """
     require(reviewer, Action.REVIEW, submission)
-    with transaction.atomic():
+    if (test := open_test(reviewer, submission.assignment.item)) is not None:
+        testing_reviewers.hear_judgement(test, submission, verdict, score, comment)
+        return None
+    with steps.step():
         item = locked(submission.assignment.item_id)
         if item.state == State.EXCLUDED:
             raise ItemExcluded(code=item.code)
@@ -234,7 +244,7 @@ def review(
         content = {"submission": submission.pk, "verdict": verdict, "score": score, "comment": comment}
         stale = None if is_retry or panel.sits(item) else steps.keep_if_stale(item, reviewer, seen, content)
         if stale is None:
-            return _judge(item, submission, reviewer, verdict, score, comment, request_id)
+            return returning.judge(item, submission, reviewer, verdict, score, comment, request_id)
     raise stale
 
 
@@ -244,13 +254,13 @@ def settle(
     """Settle the item by the vote of its current readings, or with the one ``submission`` that a reviewer chose.
 
     Settling again is a further settlement. ``seen`` is as in :func:`review`. Writes ``item.settled``. Raises
-    ``UnsettledTie`` (nothing is settled then), ``NothingToSettle``, and for a person ``NotAllowed``,
-    ``StaleJudgement`` or, on an item they read, ``StepRefused``.
+    ``UnsettledTie`` (nothing is settled then), ``NothingToSettle``, ``StepRefused`` where a panel votes (see
+    :func:`accept_readers`), and for a person ``NotAllowed``, ``StaleJudgement`` or, on an item they read, ``StepRefused``.
     """
     if by is not None:
         require(by, Action.REVIEW, item)
         settling.require_not_own(item, by)
-    with transaction.atomic():
+    with steps.step():
         held = locked(item.pk)
         stale = None if by is None else steps.keep_if_stale(held, by, seen, {"verdict": "vote", "reason": reason[:300]})
         if stale is None:
@@ -261,12 +271,17 @@ def settle(
 
 
 def accept_readers(*, item: Item, reason: str, by: User, seen: str | None = None) -> Settlement | None:
-    """Settle the item by the vote of its readers as a reviewer wants; None: it was one vote of a panel, not the last.
+    """Settle the item by the vote of its readers as a reviewer wants.
+
+    None: it was one vote of a panel, not the last, or a test of the reviewer.
 
     Raises as :func:`settle`, and ``ReviewRefused`` for who voted already.
     """
     require(by, Action.REVIEW, item)
-    with transaction.atomic():
+    if (test := open_test(by, item)) is not None:
+        testing_reviewers.hear_vote(test, reason)
+        return None
+    with steps.step():
         held = locked(item.pk)
         if panel.sits(held):
             settling.require_not_own(held, by)
@@ -282,25 +297,41 @@ def exclude(*, item: Item, by: User, reason: str) -> None:
     require(by, Action.MANAGE, item)
     if not reason.strip():
         raise StepRefused("Say why the item is excluded. Nothing was changed.", code="reason-missing", status=422)
-    with transaction.atomic():
+    with steps.step():
         held = locked(item.pk)
         if held.state == State.EXCLUDED:
             return
-        move(item=held, to=State.EXCLUDED)
-        event(held, "item.excluded", f"user:{by.pk}", reason=reason.strip()[:300])
+        steps.take_out(held, actor=f"user:{by.pk}", reason=reason.strip()[:300])
+        disputing.close_all(held, by=by)
         gating.gold_dropped_out(held)
+        keep_fresh(held.project)
         item.state = held.state
 
 
-def release(*, project: Project, formats: Sequence[str], note: str, by: User) -> Release:
+def release(*, project: Project, formats: Sequence[str], note: str, by: User, with_reads: bool = False) -> Release:
     """Start a release of the labels that are settled now, as a job. Writes ``release.started``. Admins only."""
     require(by, Action.MANAGE, project)
-    return exports.start_release(project=project, formats=formats, note=note, by=by)
+    return exports.start_release(project=project, formats=formats, note=note, by=by, with_reads=with_reads)
+
+
+def _first_choice(labeler: Labeler, at: datetime, *, is_swept: bool) -> tuple[Assignment | None, tuple[int, ...], bool]:
+    """Give what comes first and nobody holds: what was given, what others hold, and whether leases are to be swept first."""
+    with transaction.atomic():
+        desk = desk_of(labeler, is_locked=True)
+        around = handing_out.around(desk, at)
+        if around.has_overdue and not is_swept:
+            return None, (), True
+        if around.holds_work and (begun := _begun(desk, at)) is not None:
+            return begun, (), False
+        if around.has_ripe and (parked := assigned.comes_back(labeler, now=at)) is not None:
+            return resume(assignment=parked, by=handing_out.person_of(labeler), now=at), (), False
+        chosen = handing_out.choose(desk, at, around)
+        return (None if chosen.choice is None else _give(chosen.choice, desk, at)), chosen.held, False
 
 
 def _begun(desk: Desk, at: datetime) -> Assignment | None:
     """Return what the labeler has begun, under a new lease; their desk is locked."""
-    begun = assigned.open_of(desk.labeler).first() if handing_out.has_open(desk) else None
+    begun = assigned.open_of(desk.labeler).first()
     if begun is None:
         return None
     lease_s = REWORK_LEASE_S if begun.read_kind == "rework" else desk.policy.lease_s
@@ -330,66 +361,22 @@ def reader_left(item: Item, left: Assignment) -> None:
 
 
 def _score_and_route(item: Item, *, moves_gates: bool = True) -> None:
-    decided = deciding.score_then_decide(item, moves_gates=moves_gates)
+    is_disputed = disputing.hear_third_reader(item)
+    decided = deciding.score_then_decide(item, moves_gates=moves_gates, is_disputed=is_disputed)
     if decided is None:
+        disputing.want_third_reader(item)
         auditing.hear_auditor(item)
         return
     outcome, reason = decided.verdict.outcome, decided.verdict.reason
-    if outcome == "accept":
+    if decided.reference is not None:
+        settling.settle_by_reference(item, decided.reference, reason=reason)
+    elif outcome == "accept" and auditing.is_drawn_for_review(item):
+        move(item=item, to=State.REVIEW)
+    elif outcome == "accept":
         settling.settle_by_vote(item, decided.reads, reason=reason, merged=decided.merged)
     elif outcome == "back-to-author":
-        _return_to_author(item, decided.odd_submission(), reason)
+        returning.return_to_author(item, decided.odd_submission(), reason)
     elif outcome == "more-readers":
         deciding.want_reads(item, decided.verdict.wanted_reads)
     else:
         move(item=item, to=State.REVIEW)
-
-
-def _judge(
-    item: Item,
-    submission: Submission,
-    reviewer: User,
-    verdict: str,
-    score: int | None,
-    comment: str,
-    request_id: uuid.UUID,
-) -> Decision:
-    decision, is_new = reviews.decide(
-        submission=submission, reviewer=reviewer, verdict=verdict, score=score, comment=comment, request_id=request_id
-    )
-    if not is_new:
-        return decision
-    if verdict == Decision.Verdict.ACCEPT:
-        if item.state != State.SETTLED:
-            settling.accept(item, submission, reviewer, "A reviewer found this reading right.")
-    elif item.state == State.AMBIGUOUS or (item.state == State.SETTLED and steps.settled_by_other(item, reviewer)):
-        move(item=item, to=State.REVIEW)
-    else:
-        _reject(item, submission, reviewer)
-    return decision
-
-
-def _reject(item: Item, submission: Submission, reviewer: User) -> None:
-    verdict = deciding.after_rejection(item, submission)
-    if verdict.outcome == "back-to-author":
-        with suppress(CannotReturn):
-            _return_to_author(item, submission, verdict.reason, by=reviewer)
-            return
-    if item.state == State.SETTLED or verdict.outcome == "reviewer":
-        move(item=item, to=State.REVIEW)
-    if verdict.outcome in ("back-to-author", "more-readers"):
-        deciding.want_reads(item, max(verdict.wanted_reads, assigned.n_filled(item) + 1))
-
-
-def _return_to_author(item: Item, submission: Submission, reason: str, *, by: User | None = None) -> Assignment:
-    _, policy = current_policy(item.project)
-    steps.require_returnable(submission, policy)
-    former = submission.assignment
-    assignment = assignments.open_assignment(
-        item=item, labeler=former.labeler, read_kind="rework", planned_blind=False, reason=reason, lease_s=REWORK_LEASE_S,
-        follows=former,
-    )  # fmt: skip
-    move(item=item, to=State.REWORK)
-    actor = "system" if by is None else f"user:{by.pk}"
-    event(item, "item.returned", actor, assignment=str(assignment.pk), submission=submission.pk)
-    return assignment

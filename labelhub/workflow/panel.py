@@ -38,6 +38,27 @@ def sits(item: Item) -> bool:
     return policy.panel_reviewers > 1 and item.state == State.REVIEW
 
 
+@dataclass(frozen=True, slots=True)
+class PanelSeen:
+    """What a reviewer hears of the panel before voting: how many vote, and whether they could also end it alone."""
+
+    size: int
+    may_end_it: bool
+
+
+def panel_seen(user: User, item: Item) -> PanelSeen | None:
+    """Return what ``user`` hears of the panel that votes on the item; None where none does."""
+    if not sits(item):
+        return None
+    _, policy = current_policy(item.project)
+    return PanelSeen(policy.panel_reviewers, role_in(user, item.project) == Role.ADMIN)
+
+
+def is_left_to(item: Item, by: User | None) -> bool:
+    """Whether the panel found no majority and ``by`` is an admin, who then decides."""
+    return by is not None and is_panel_tied(item) and role_in(by, item.project) == Role.ADMIN
+
+
 def accept(item: Item, submission: Submission | None, by: User, reason: str) -> Accepted:
     """Take an acceptance: settled where one reviewer decides, else one vote more.
 
@@ -47,7 +68,7 @@ def accept(item: Item, submission: Submission | None, by: User, reason: str) -> 
     if not sits(item):
         return Accepted(submission, reason)
     if is_panel_tied(item):
-        if role_in(by, item.project) != Role.ADMIN:
+        if not is_left_to(item, by):
             raise StepRefused(
                 "The panel found no majority, so an admin decides. Nothing was changed. Take the next one.",
                 code="panel-tied",

@@ -25,6 +25,7 @@ from labelhub.projects.selectors import current_policy
 from labelhub.routing import gates
 from labelhub.routing.models import Gate
 from labelhub.routing.services import send_past, was_sent_past
+from labelhub.scoring.models import GoldReference
 from labelhub.workflow.deciding import want_reads
 from labelhub.workflow.gating import ask_to_send_on
 from labelhub.workflow.states import State
@@ -56,13 +57,18 @@ def resume(*, labeler: Labeler, by: User, reason: str) -> Gate:
 
 
 def items_to_send_on(labeler: Labeler) -> list[int]:
-    """Return the ids of the unsettled items that the labeler read since the test began that they are or were in."""
+    """Return the ids of the unsettled items that the labeler read since the test began that they are or were in.
+
+    But for gold: its label rests on nobody's reading.
+    """
     started = Gate.objects.filter(labeler=labeler, kind=Gate.Kind.TEST_STARTED, answer__isnull=False).order_by("-pk")
     first = started.values_list("answer__submitted_at", flat=True).first()
     rows = Submission.objects.filter(assignment__labeler=labeler, read_kind__in=assigned.FILLING)
     if first is not None:
         rows = rows.filter(submitted_at__gte=first)
-    unsettled = rows.exclude(assignment__item__state__in=[State.SETTLED, State.EXCLUDED])
+    unsettled = rows.exclude(assignment__item__state__in=[State.SETTLED, State.EXCLUDED]).exclude(
+        assignment__item__in=GoldReference.objects.filter(retired_at=None).values("item")
+    )
     return sorted(set(unsettled.values_list("assignment__item_id", flat=True)))
 
 
@@ -82,7 +88,7 @@ def send_on(*, item_id: int, fact: Gate) -> bool:
             # Another author mends it now; what comes back is decided with the paused labeler's reading beside it.
             return False
         _, policy = current_policy(item.project)
-        wanted = max(item.wanted_reads, policy.readers, assigned.n_filled(item)) + 1
+        wanted = max(assigned.wanted_reads(item, policy), assigned.n_filled(item)) + 1
         send_past(item, fact, wanted=wanted)
         want_reads(item, wanted)
     return True

@@ -35,11 +35,9 @@ def next_training(desk: Desk) -> GoldReference | None:
 
 def exam_of(desk: Desk) -> ExamStanding | None:
     """Return where the labeler stands in the entry exam; None where none is asked of them, or they were admitted."""
-    if not desk.policy.exam_items or not desk.reads_blind:
+    if not desk.policy.exam_items or not desk.reads_blind or desk.ruling == exams.Verdict.ADMITTED:
         return None
-    standing = exams.exam_standing(desk.labeler, desk.policy)
-    is_admitted = standing.ruling is not None and standing.ruling.verdict == exams.Verdict.ADMITTED
-    return None if is_admitted else standing
+    return exams.exam_standing(desk.labeler, desk.policy, is_unruled=not desk.ruling)
 
 
 def next_exam(desk: Desk, standing: ExamStanding) -> GoldReference:

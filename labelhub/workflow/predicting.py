@@ -54,7 +54,8 @@ def hear_model(*, item: Item) -> bool:
     with transaction.atomic():
         held = lifecycle.locked(item.pk)
         scores = score_item(held)
-        if held.state != State.SETTLED or not scores.reads.current:
+        # Whether gold is right is the gold audit's question; a model has no say in it.
+        if held.state != State.SETTLED or scores.has_gold or not scores.reads.current:
             return False
         settlement = current_settlement(held)
         if settlement is None or settlement.decided_by_id is not None or not model_objects(held, scores):

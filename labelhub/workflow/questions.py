@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from labelhub.accounts.models import User
+from labelhub.accounts.notifications import notify
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments import services as assignments
 from labelhub.assignments.models import Assignment
@@ -76,6 +77,11 @@ def answer(*, question: Question, by: User, text: str, is_general: bool) -> Ques
             steps.event(
                 item, "question.answered", f"user:{by.pk}", question=question.pk, reply=reply.pk, reach=reply.reach
             )
+            if work.labeler.user is not None:
+                notify(
+                    users=[work.labeler.user], kind="answered", text=f"A reviewer answered your question about {item.code}.",
+                    about=f"work:{work.pk}", project_id=item.project_id, key=f"answered:{reply.pk}",
+                )  # fmt: skip
             return reply
         if (first.by_id, first.text) == (by.pk, words):
             return first

@@ -9,7 +9,7 @@ hold nothing for the labeler, everything is searched once.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,17 +31,17 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Greatest
 
 from labelhub.assignments.models import Assignment, BatchItem
-from labelhub.assignments.selectors import filling, met_by
+from labelhub.assignments.selectors import accompanied_by, filling, met_by
+from labelhub.audit.prepared import SLOTS, rows
 from labelhub.catalog.models import Item
 from labelhub.projects.models import KeptApart, Labeler, Membership, Qualification, Role
 from labelhub.projects.policy import Policy
-from labelhub.reviews.models import Decision
+from labelhub.reviews.models import Comment, Decision, Dispute, MatterAnswer, Sighting
 from labelhub.scoring.models import GoldReference
 from labelhub.workflow import preferred
 from labelhub.workflow.desk import Desk
 from labelhub.workflow.draws import draw
 from labelhub.workflow.preferred import Candidate
-from labelhub.workflow.prepared import SLOTS, rows
 
 # How many items a labeler looks at on one level of priority, and how many levels before all are searched.
 WINDOW, MOST_LEVELS = 24, 3
@@ -52,22 +52,31 @@ SEEN = ("pk", "reads_taken", "overlap_draw")
 WANTING = (Item.State.READING, Item.State.WAITING)
 
 
-def near(desk: Desk, at: datetime) -> Iterator[int]:
-    """Yield candidates from the labeler's windows, the first wanted first; may miss some that lie elsewhere."""
-    yield from _from(draw(desk.project, "window", desk.labeler.pk, desk.labeler.n_handed), desk, at)
+def near(desk: Desk, at: datetime, *, highest: int | None, has_begun: bool = True) -> Iterator[int]:
+    """Yield candidates from the labeler's windows, the first wanted first; may miss some that lie elsewhere.
+
+    ``highest`` is the first priority of what wants readers, None where nothing does; without ``has_begun`` items that
+    somebody began are not looked for.
+    """
+    start = draw(desk.project, "window", desk.labeler.pk, desk.labeler.n_handed)
+    yield from _from(start, desk, at, highest, WANTING if has_begun else (Item.State.WAITING,))
 
 
 def has_near(desk: Desk, at: datetime) -> bool:
     """Whether the first windows of the circle hold anything for the labeler; where they do not, some may lie elsewhere."""
-    return next(_from(0.0, desk, at), None) is not None
+    return next(_from(0.0, desk, at, _highest(desk), WANTING), None) is not None
 
 
-def _from(start: float, desk: Desk, at: datetime) -> Iterator[int]:
-    priority = _highest(desk)
+def wanting_by_priority(project: int) -> QuerySet[Item]:
+    """Return what is waiting or being read, the first wanted first; ``project`` is an id, or a slot for one."""
+    return _wanting(project).order_by("-priority")
+
+
+def _from(start: float, desk: Desk, at: datetime, priority: int | None, states: Sequence[str]) -> Iterator[int]:
     for _ in range(MOST_LEVELS):
         if priority is None:
             return
-        for state in WANTING:
+        for state in states:
             yield from _window(desk, state, priority, start, at)
         below = _wanting(desk.project.pk).filter(priority__lt=priority)
         priority = below.order_by("-priority").values_list("priority", flat=True).first()
@@ -115,14 +124,19 @@ def barred(desk: Desk, labeler: int, *, is_skipped_forgiven: bool = False) -> Ex
     """Whether an item may not go to the desk's labeler, whose id is ``labeler`` (or a slot for it): each reason in turn."""
     policy = desk.policy
     reasons = Q(Exists(met_by(labeler, is_skipped_forgiven=is_skipped_forgiven)))
+    if not desk.may_decide_disputes:
+        reasons |= Q(Exists(Dispute.objects.filter(item=OuterRef("pk"), outcomes=None)))
     # Gold is placed by draws of its own.
     reasons |= Q(Exists(GoldReference.objects.filter(item=OuterRef("pk"), retired_at=None)))
     if desk.role != Role.ANNOTATOR:
         reasons |= Q(Exists(Decision.objects.filter(item=OuterRef("pk"), reviewer=desk.labeler.user_id)))
+        reasons |= Q(Exists(Comment.objects.filter(thread__item=OuterRef("pk"), by=desk.labeler.user_id)))
+        reasons |= Q(Exists(MatterAnswer.objects.filter(item=OuterRef("pk"), reviewer=desk.labeler.user_id)))
+        reasons |= Q(Exists(Sighting.objects.filter(item=OuterRef("pk"), user=desk.labeler.user_id)))
     if desk.is_kept_apart:
         reasons |= Q(Exists(_of_partners(labeler).filter(item=OuterRef("pk"))))
     if desk.has_batches:
-        reasons |= Q(Exists(_closed_to(labeler)))
+        reasons |= Q(Exists(_closed_to(labeler))) | Q(Exists(accompanied_by(labeler)))
     if policy.same_subject == "different":
         reasons |= ~Q(group_key="") & Q(Exists(_reads_of_the_group(desk.project.pk).filter(labeler=labeler)))
     if policy.same_subject == "same":
@@ -135,11 +149,6 @@ def is_with_partner(item: Item, labeler: Labeler) -> bool:
     return _of_partners(labeler.pk).filter(item=item).exists()
 
 
-def is_shared(item: Item) -> bool:
-    """Whether the item lies in a batch that people label together."""
-    return BatchItem.objects.filter(item=item, batch__is_shared=True).exists()
-
-
 def _wanting(project: int) -> QuerySet[Item]:
     return Item.objects.filter(project=project, state__in=WANTING)
 
@@ -147,7 +156,7 @@ def _wanting(project: int) -> QuerySet[Item]:
 def _highest(desk: Desk) -> int | None:
     """Return the highest priority of what is waiting or being read; None where there is nothing."""
     project = desk.project.pk
-    found = rows(("highest",), lambda: _wanting(SLOTS[0]).order_by("-priority").values_list("priority")[:1], [project])
+    found = rows(("highest",), lambda: wanting_by_priority(SLOTS[0]).values_list("priority")[:1], [project])
     return int(found[0][0]) if found else None
 
 
@@ -175,7 +184,10 @@ def _kind(desk: Desk) -> tuple[Hashable, ...]:
     policy = desk.policy
     own = desk.labeler.user_id if desk.role != Role.ANNOTATOR else None
     subject = policy.same_subject if policy.same_subject == "any" else f"{policy.same_subject} {desk.project.pk}"
-    return policy.readers, policy.overlap_share, subject, own, desk.is_kept_apart, desk.has_batches
+    return (
+        policy.readers, policy.overlap_share, subject, own, desk.is_kept_apart, desk.has_batches,
+        desk.may_decide_disputes,
+    )  # fmt: skip
 
 
 def _unkept(seen: Iterable[tuple[Any, ...]], desk: Desk, at: datetime) -> list[int]:

@@ -19,7 +19,8 @@ from labelhub.consensus.selectors import current_settlement
 from labelhub.exports.models import Release
 from labelhub.projects.permissions import Action, require
 from labelhub.projects.selectors import current_policy
-from labelhub.reviews.models import Decision, UnreadableClaim
+from labelhub.reviews.error_models import ObjectVerdict
+from labelhub.reviews.models import Decision, Dispute, UnreadableClaim
 from labelhub.scoring.models import GoldReference
 from labelhub.workflow import handing_out, steps
 from labelhub.workflow.errors import CannotRecall
@@ -81,7 +82,9 @@ def acted_on(item: Item, submission: Submission) -> bool:
         or later.exclude(assignment__labeler=labeler).exists()
         or claims.exclude(assignment__labeler=labeler).exists()
         or Decision.objects.filter(item=item, at__gte=since).exists()
+        or ObjectVerdict.objects.filter(item=item, at__gte=since).exists()
         or Settlement.objects.filter(item=item, at__gte=since, decided_by__isnull=False).exists()
+        or Dispute.objects.filter(item=item, ticket__submission=submission).exists()
         or GoldReference.objects.filter(submission=submission).exists()
         or (settled is not None and Release.objects.filter(project=item.project_id, made_at__gte=settled.at).exists())
     )

@@ -12,6 +12,8 @@ from datetime import datetime
 from django.utils import timezone
 
 from labelhub.assignments.models import Assignment
+from labelhub.audit import prepared
+from labelhub.audit.prepared import SLOTS, TIMES
 from labelhub.catalog.models import Item
 from labelhub.workflow.errors import IllegalMove, ItemChanged, WorkElsewhere
 
@@ -30,17 +32,20 @@ MOVES: Mapping[str, frozenset[str]] = {
     State.REWORK: frozenset({State.READING, State.REVIEW, State.SETTLED, State.AMBIGUOUS, State.EXCLUDED}),
     # A reviewer decides.
     State.REVIEW: frozenset({State.READING, State.REWORK, State.SETTLED, State.AMBIGUOUS, State.EXCLUDED}),
-    # Its label stands; a reviewer who disagrees, a model that strongly disagrees or its only author opens it again.
-    State.SETTLED: frozenset({State.REVIEW, State.REWORK, State.AMBIGUOUS, State.EXCLUDED}),
+    # Its label stands; a reviewer who disagrees, a model that strongly disagrees or its only author opens it again, and who
+    # changed the ontology or the instructions has it read anew.
+    State.SETTLED: frozenset({State.READING, State.REVIEW, State.REWORK, State.AMBIGUOUS, State.EXCLUDED}),
     # A reviewer found that no label is right: it is released as "ignore". Another one may open it again, or settle it.
-    State.AMBIGUOUS: frozenset({State.REVIEW, State.SETTLED, State.EXCLUDED}),
+    State.AMBIGUOUS: frozenset({State.READING, State.REVIEW, State.SETTLED, State.EXCLUDED}),
     # Taken out for good, with a reason. Its readings stay on record.
     State.EXCLUDED: frozenset(),
 }
 
 # The same for the work of one labeler on one item. A submission that is recalled stays; what follows it is work of its own.
 WORK_MOVES: Mapping[str, frozenset[str]] = {
-    Work.OPEN: frozenset({Work.PARKED, Work.ASKED, Work.SUBMITTED, Work.SKIPPED, Work.UNREADABLE, Work.EXPIRED}),
+    Work.OPEN: frozenset(
+        {Work.PARKED, Work.ASKED, Work.SUBMITTED, Work.SKIPPED, Work.UNREADABLE, Work.DISPUTED, Work.EXPIRED}
+    ),
     # Its labeler put it aside: nobody else gets it meanwhile.
     Work.PARKED: frozenset({Work.OPEN, Work.EXPIRED}),
     # It waits for a reviewer's answer, or until its labeler goes on without.
@@ -50,6 +55,7 @@ WORK_MOVES: Mapping[str, frozenset[str]] = {
     Work.SUBMITTED: frozenset(),
     Work.SKIPPED: frozenset(),
     Work.UNREADABLE: frozenset(),
+    Work.DISPUTED: frozenset(),
 }
 
 # Which step brings work from where to where; ``None`` begins work.
@@ -63,6 +69,7 @@ STEPS: Mapping[str, tuple[frozenset[str | None], str]] = {
     "submit": (frozenset({Work.OPEN}), Work.SUBMITTED),
     "skip": (frozenset({Work.OPEN}), Work.SKIPPED),
     "cannot read": (frozenset({Work.OPEN}), Work.UNREADABLE),
+    "dispute": (frozenset({Work.OPEN}), Work.DISPUTED),
     "expire": (frozenset({Work.OPEN, Work.PARKED, Work.ASKED}), Work.EXPIRED),
     "return or recall": (frozenset({None, Work.EXPIRED}), Work.OPEN),
 }
@@ -90,7 +97,8 @@ def move(*, item: Item, to: str, now: datetime | None = None) -> None:
     if not is_allowed(item.state, to):
         raise IllegalMove(code=item.code, start=item.state, end=to)
     at = now or timezone.now()
-    changed = Item.objects.filter(pk=item.pk, state=item.state).update(state=to, state_changed_at=at)
-    if not changed:
+    believed = Item.objects.filter(pk=SLOTS[0], state=SLOTS[1])
+    change = {"state": SLOTS[2], "state_changed_at": TIMES[0]}
+    if not prepared.change(("move",), lambda: (believed, change), [item.pk, str(item.state), str(to)], [at]):
         raise ItemChanged(code=item.code, believed=item.state)
     item.state, item.state_changed_at = to, at

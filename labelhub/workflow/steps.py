@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max
+from django.db import transaction
+from django.db.models import OuterRef, Subquery
 
 from labelhub.accounts.models import User
 from labelhub.annotations import submissions
@@ -23,17 +26,29 @@ from labelhub.consensus.selectors import current_settlement
 from labelhub.formats.shapes import Reading
 from labelhub.projects.models import Labeler
 from labelhub.projects.policy import Policy
-from labelhub.projects.selectors import current_guideline, current_ontology, current_policy
+from labelhub.projects.selectors import current_guideline, current_ontology, current_policy, rules_held
 from labelhub.projects.services import keep_stale_edit
 from labelhub.reviews.models import Decision
-from labelhub.reviews.selectors import rejected
+from labelhub.reviews.selectors import counted, rejected
 from labelhub.routing.services import can_rework
 from labelhub.scoring.gold import make_gold
 from labelhub.scoring.reads import reads_of
 from labelhub.workflow.errors import CannotReturn, NewerVersion, SkipForbidden, StaleJudgement
+from labelhub.workflow.states import move
 
 # What a gold reading is called where its source does not say.
 GOLD_KIND = "adjudication"
+
+
+@contextmanager
+def step() -> Iterator[None]:
+    """One step, all or nothing: under the rules that stand at its beginning, its events written at its end.
+
+    A project's audit chain is then held for the writing alone, not while an item is scored. Nothing inside may be undone by
+    itself once it has written an event.
+    """
+    with transaction.atomic(), audit.written_at_the_end(), rules_held():
+        yield
 
 
 def locked(item_id: int) -> Item:
@@ -105,15 +120,21 @@ def require_newest(submission: Submission, request_id: uuid.UUID) -> None:
 
 
 def versions_of(items: Iterable[Item]) -> dict[int, str]:
-    """Return a mark of how far each item's life has come: it changes with each submission, judgement and settlement."""
-    keys = [item.pk for item in items]
-    readings = Submission.objects.filter(assignment__item__in=keys).values_list("assignment__item")
-    rows = (
-        dict(readings.annotate(newest=Max("pk"))),
-        dict(Decision.objects.filter(item__in=keys).values_list("item").annotate(newest=Max("pk"))),
-        dict(Settlement.objects.filter(item__in=keys).values_list("item").annotate(newest=Max("pk"))),
-    )
-    return {key: ".".join(str(newest.get(key, 0)) for newest in rows) for key in keys}
+    """Return a mark of how far each item's life has come: it changes with each submission, judgement and settlement.
+
+    Not with the votes of a panel that has not decided: the mark is on pages of those who are still to vote.
+    """
+    readings = Submission.objects.filter(assignment__item=OuterRef("pk"))
+    judged = counted(Decision.objects.filter(item=OuterRef("pk")))
+    settled = Settlement.objects.filter(item=OuterRef("pk"))
+    newest = [Subquery(rows.order_by("-pk").values("pk")[:1]) for rows in (readings, judged, settled)]
+    rows = Item.objects.filter(pk__in=[item.pk for item in items]).values_list("pk", *newest)
+    return {key: _mark(key, *(pk or 0 for pk in acts)) for key, *acts in rows}
+
+
+def _mark(*parts: int) -> str:
+    """A mark from which nobody reads what it was made of: whether there was a settlement, for one."""
+    return hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
 def keep_if_stale(item: Item, by: User, seen: str | None, content: dict[str, Any]) -> StaleJudgement | None:
@@ -134,6 +155,14 @@ def keep_if_stale(item: Item, by: User, seen: str | None, content: dict[str, Any
 def withdraw_rework(item: Item) -> None:
     """Take rework back that is still out: the item is decided without it. Reads in progress may come in late."""
     for assignment in assigned.of_item(item).filter(state__in=HELD, read_kind="rework"):
+        assignments.withdraw(assignment=assignment)
+
+
+def take_out(item: Item, *, actor: str, reason: str) -> None:
+    """Take the item out of the project's work for good, and out of the hands of who still works on it; drafts are kept."""
+    move(item=item, to=Item.State.EXCLUDED)
+    event(item, "item.excluded", actor, reason=reason)
+    for assignment in assigned.of_item(item).filter(state__in=HELD):
         assignments.withdraw(assignment=assignment)
 
 

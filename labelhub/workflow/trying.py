@@ -21,14 +21,19 @@ from labelhub.jobs.registry import Running
 from labelhub.projects.models import Project
 from labelhub.projects.policy import Policy, read_policy
 from labelhub.projects.selectors import current_policy
-from labelhub.routing.dry_run import IsTie, Replayed, caveats, history_of, replay, summary
+from labelhub.routing.dry_run import Ballot, Replayed, caveats, history_of, replay, summary
+from labelhub.workflow.auditing import review_draw
 
 JOB_KIND = "workflow.try_policy"
 # Up to so many items with readings the answer is there within a few seconds, and the page waits for it.
 AT_ONCE = 150
 MOST_LISTED = 500
 
+# Fields of a policy that decide what a vote of some readings ends in.
+DECIDES_VOTES = ("posterior", "calibration_items", "match_iou", "tolerance_mm", "tolerance_px")
+
 Tell = Callable[[int, int, str], None]
+Known = dict[tuple[float, ...], tuple[bool, str]]
 
 
 def n_to_try(project: Project) -> int:
@@ -50,19 +55,25 @@ def try_policy(project: Project, asked: Policy, *, tell: Tell | None = None) -> 
     for done, key in enumerate(keys):
         if tell is not None:
             tell(done, len(keys), f"Item {done + 1} of {len(keys)}")
-        history = history_of(Item.objects.select_related("project").get(pk=key))
-        is_tie = _tie_of(history.item)
-        old, new = replay(history, present, is_tie), replay(history, asked, is_tie)
+        item = Item.objects.select_related("project").get(pk=key)
+        old, new = replayed(item, present, asked)
         if old is None or new is None:
             continue
         before.append(old)
         after.append(new)
         if (old.ending, old.rule, old.n_reads) != (new.ending, new.rule, new.n_reads):
-            changed.append({"code": history.item.code, "now": _told(old), "then": _told(new)})
+            changed.append({"code": item.code, "now": _told(old), "then": _told(new)})
     return {
         "policy": version.number, "items": len(after), "now": summary(before), "then": summary(after),
         "n_changed": len(changed), "changed": changed[:MOST_LISTED], "caveats": caveats(present, asked),
     }  # fmt: skip
+
+
+def replayed(item: Item, *policies: Policy) -> list[Replayed | None]:
+    """Return what each policy would have made of the item's past; None where nobody read it."""
+    history = history_of(item, review_draw=review_draw(item))
+    known: Known = {}
+    return [replay(history, policy, _ballot_of(item, policy, known)) for policy in policies]
 
 
 def start_trial(*, project: Project, asked: Policy, asked_by: str) -> Job:
@@ -87,17 +98,17 @@ def _items(project: Project) -> QuerySet[Item]:
     return items.filter(Exists(read)).order_by("pk")
 
 
-def _tie_of(item: Item) -> IsTie:
-    """Return whether a vote of some readings ends in a tie, computed once for each set of them."""
-    known: dict[tuple[int, ...], bool] = {}
+def _ballot_of(item: Item, policy: Policy, known: Known) -> Ballot:
+    """Return what a vote of some readings ends in, computed once for each set of them and what the policy relies on."""
 
-    def is_tie(current: Sequence[Submission]) -> bool:
-        key = tuple(entry.pk for entry in current)
+    def ballot(current: Sequence[Submission]) -> tuple[bool, str]:
+        key = (*(getattr(policy, name) for name in DECIDES_VOTES), *(entry.pk for entry in current))
         if key not in known:
-            known[key] = bool(merged_label(item, current).merged.ties)
+            merged = merged_label(item, current, policy=policy).merged
+            known[key] = bool(merged.ties), merged.doubt
         return known[key]
 
-    return is_tie
+    return ballot
 
 
 def _told(replayed: Replayed) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from labelhub.reviews.models import ClaimVerdict, UnreadableClaim
 from labelhub.reviews.selectors import has_read
 from labelhub.workflow import steps
 from labelhub.workflow.errors import NothingToDecide, StepRefused
-from labelhub.workflow.states import State, Work, move, require_step
+from labelhub.workflow.states import State, Work, require_step
 
 # States in which two labelers' word takes an item out. Once it is decided, only a reviewer does.
 UNDECIDED = (State.WAITING, State.READING, State.REWORK, State.REVIEW)
@@ -44,8 +44,7 @@ def claim(item: Item, assignment: Assignment, reason: str) -> Assignment:
         for entry in others:
             _decide(item, entry, is_confirmed=True, second=work)
         _decide(item, own, is_confirmed=True, second=others[0].assignment)
-        move(item=item, to=State.EXCLUDED)
-        steps.event(item, "item.excluded", "system", reason="Two labelers could not read it.")
+        steps.take_out(item, actor="system", reason="Two labelers could not read it.")
     return work
 
 
@@ -74,10 +73,7 @@ def decide_claim(*, claim: UnreadableClaim, by: User, is_confirmed: bool, commen
             if is_confirmed and item.state != State.EXCLUDED:
                 for other in questions.undecided_claims(item):
                     _decide(item, other, is_confirmed=True, by=by, comment=comment.strip())
-                move(item=item, to=State.EXCLUDED)
-                steps.event(
-                    item, "item.excluded", f"user:{by.pk}", reason="A reviewer confirmed that it cannot be read."
-                )
+                steps.take_out(item, actor=f"user:{by.pk}", reason="A reviewer confirmed that it cannot be read.")
             return verdict
         if (first.by_id, first.outcome) == (by.pk, outcome):
             return first

@@ -55,6 +55,7 @@ def assert_equal_numbers(first: Panel, second: Panel) -> None:
             assert a == b or (math.isnan(a) and math.isnan(b)), (key, values, other[key])
 
 
+@pytest.mark.once
 @pytest.mark.django_db
 def test_the_panel_of_an_imported_project_equals_the_panel_of_its_file_number_by_number() -> None:
     readings = lidc(SCANS)
@@ -144,6 +145,7 @@ def test_a_project_is_read_in_few_queries_however_many_submissions(django_assert
         assert len(annotation_set_of(project).readings) == 24
 
 
+@pytest.mark.once
 @pytest.mark.django_db
 def test_the_command_makes_a_project_from_files_and_says_what_it_did(capsys) -> None:
     create_person(username="ada", display_name="Ada", actor="test")

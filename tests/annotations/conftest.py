@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from labelhub.accounts.models import User
-from labelhub.annotations import documents
+from labelhub.annotations import documents, log
 from labelhub.annotations.models import Document
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item, Medium
@@ -34,17 +34,17 @@ class Client:
     def operation(self, kind: str, **payload: Any) -> dict[str, Any]:
         return {"op_id": str(uuid.uuid4()), "client_seq": next(self.numbers), "kind": kind, "payload": payload}
 
-    def send(self, *operations: dict[str, Any], **rest: Any) -> documents.Acknowledged:
-        return documents.append_operations(
+    def send(self, *operations: dict[str, Any], **rest: Any) -> log.Acknowledged:
+        return log.append_operations(
             document=self.document, author=self.author, client_id=self.client_id, operations=list(operations), **rest
         )
 
-    def do(self, kind: str, **payload: Any) -> documents.Acknowledged:
+    def do(self, kind: str, **payload: Any) -> log.Acknowledged:
         return self.send(self.operation(kind, **payload))
 
     def refusal(self, kind: str, **payload: Any) -> str:
         refused = self.do(kind, **payload).refused
-        self.numbers = count(documents.next_client_seq(self.document, self.client_id))
+        self.numbers = count(log.next_client_seq(self.document, self.client_id))
         return refused.code if refused else ""
 
 

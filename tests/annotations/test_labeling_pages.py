@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
-from labelhub.annotations import documents
+from labelhub.annotations import history
 from labelhub.annotations.models import Document, Submission
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
@@ -134,7 +134,7 @@ def test_opening_an_image_whose_time_ran_out_takes_it_again_and_the_draft_is_the
     browser_of(cast.ann).get(reverse("label-workspace", args=[assignment.pk]))
     assignment.refresh_from_db()
     assert assignment.lease_until > timezone.now()
-    assert len(documents.state_of(client_of_ann.document).standing_shapes()) == 1
+    assert len(history.state_of(client_of_ann.document).standing_shapes()) == 1
 
 
 def test_own_work_counts_ones_own_only(cast, assignment, client_of_ann):

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from labelhub.annotations import documents, plain, submissions
+from labelhub.annotations import documents, history, plain, submissions
 from labelhub.annotations.errors import AnnotationRefused
 from labelhub.annotations.models import Annotation, Submission
 from labelhub.assignments.models import Assignment
 from labelhub.audit.models import Event
 from labelhub.formats.shapes import MaskRegion, Reading, Region, Shape
-from labelhub.projects.ontology import read_ontology
+from labelhub.projects.ontology import OntologyProblem, read_ontology
 from labelhub.projects.selectors import current_guideline, current_ontology, current_policy, labeler_of
 from labelhub.projects.services import publish_ontology
 from tests.annotations.conftest import POLYGON
@@ -125,6 +125,76 @@ def test_missing_required_answers_are_named(cast, assignment):
     assert plain.reading_of(freeze(assignment)).shapes[0].attributes == {"edge": "sharp"}
 
 
+def ask_only_if_found(cast, assignment):
+    """Two required questions: one of the image, one that presupposes a finding; returns Ann's client."""
+    questions = [
+        {"key": "side", "text": "Which side", "choices": ["left", "right"], "is_required": True},
+        {"key": "margin", "text": "Margin", "choices": ["sharp", "blurred"], "is_required": True,
+         "presupposes_finding": True},
+    ]  # fmt: skip
+    ontology = read_ontology({"classes": [ONTOLOGY["classes"][0]], "questions": questions})
+    publish_ontology(project=cast.project, ontology=ontology, by=cast.ada)
+    from tests.annotations.conftest import Client
+
+    return Client(documents.document_of(assignment=assignment), cast.ann)
+
+
+def test_no_finding_is_not_asked_what_presupposes_one_but_still_what_is_asked_of_the_image(cast, assignment):
+    """Catches “No finding” that demands the lesion's margin, one that no longer demands the image's side, and a scope that
+    claims that the margin was asked.
+    """
+    client = ask_only_if_found(cast, assignment)
+    with pytest.raises(AnnotationRefused, match=r"missing: Which side\.") as refusal:
+        freeze(assignment, no_finding=True)
+    assert refusal.value.code == "answers-missing"
+    client.do("answer.set", question="side", value="left")
+    submission = freeze(assignment, no_finding=True)
+    assert (submission.asked_questions, plain.reading_of(submission).answers) == (["side"], {"side": "left"})
+
+
+def test_a_finding_is_asked_what_presupposes_one(cast, assignment):
+    client = ask_only_if_found(cast, assignment)
+    draw_a_polygon(client)
+    client.do("answer.set", question="side", value="left")
+    with pytest.raises(AnnotationRefused, match=r"missing: Margin\."):
+        freeze(assignment)
+    client.do("answer.set", question="margin", value="sharp")
+    assert freeze(assignment).asked_questions == ["side", "margin"]
+
+
+def test_an_imported_empty_read_was_not_asked_what_presupposes_a_finding_unless_it_answered(cast, assignment):
+    ask_only_if_found(cast, assignment)
+    empty = Reading(item="K7Q2", rater="r1", is_empty_read=True)
+    assert store(cast, assignment, empty).asked_questions == ["side"]
+    answered = Reading(item="K7Q2", rater="r1", answers={"margin": "sharp"}, is_empty_read=True)
+    assert sorted(store(cast, assignment, answered).asked_questions) == ["margin", "side"]
+
+
+def test_an_answer_about_a_finding_contradicts_no_finding(cast, assignment):
+    client = ask_only_if_found(cast, assignment)
+    client.do("answer.set", question="side", value="left")
+    client.do("answer.set", question="margin", value="sharp")
+    with pytest.raises(AnnotationRefused, match="asked only where something is found") as refusal:
+        freeze(assignment, no_finding=True)
+    assert refusal.value.code == "no-finding-with-answers"
+    client.do("answer.set", question="margin", value=None)
+    assert freeze(assignment, no_finding=True).no_finding
+
+
+def test_an_older_ontology_asks_everything_of_everybody():
+    entry = {"key": "margin", "text": "Margin", "choices": ["sharp", "blurred"], "is_required": True}
+    ontology = read_ontology({"questions": [entry]})
+    assert not ontology.questions[0].presupposes_finding
+    assert ontology.questions_asked(no_finding=True) == ontology.questions
+    assert read_ontology(ontology.to_document()) == ontology
+
+
+def test_an_attribute_of_a_shape_cannot_be_asked_only_if_found():
+    attribute = {"key": "edge", "text": "Edge", "choices": ["sharp", "blurred"], "presupposes_finding": True}
+    with pytest.raises(OntologyProblem, match="something was found already"):
+        read_ontology({"classes": [ONTOLOGY["classes"][0] | {"attributes": [attribute]}]})
+
+
 def test_an_ontology_published_meanwhile_does_not_change_what_was_asked(cast, client_of_ann, assignment):
     draw_a_polygon(client_of_ann)
     publish_ontology(project=cast.project, ontology=read_ontology({"classes": []}), by=cast.ada)
@@ -136,7 +206,7 @@ def test_an_ended_lease_refuses_and_keeps_the_draft(client_of_ann, assignment):
     Assignment.objects.filter(pk=assignment.pk).update(lease_until=timezone.now())
     with pytest.raises(AnnotationRefused, match="Your draft is kept"):
         freeze(assignment)
-    assert len(documents.state_of(client_of_ann.document).standing_shapes()) == 1
+    assert len(history.state_of(client_of_ann.document).standing_shapes()) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""STAPLE against SimpleITK: python -m tests.benchmarks.bench_staple [--large] [--rounds N]."""
+"""STAPLE against SimpleITK: python -m tests.benchmarks.bench_staple [--large] [--rounds N] [--shrink N]."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import argparse
 import numpy as np
 
 from labelhub.numerics.staple import label_staple, staple
-from tests.benchmarks.masks import SHAPE, rater_maps
+from tests.benchmarks.masks import SHAPE, rater_maps, shrunken
 from tests.benchmarks.race import HEADER, race
 
 PEER, PACKAGES = "SimpleITK", ["SimpleITK", "numpy"]
@@ -17,9 +17,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="512 x 512 x 300 in place of 256 x 256 x 160")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--shrink", type=int, default=1, help="divide every length, for a trial")
     options = parser.parse_args()
-    maps = rater_maps(5, 8, shape=(300, 512, 512) if options.large else SHAPE)
-    print(HEADER)
+    maps = rater_maps(5, 8, shape=shrunken((300, 512, 512) if options.large else SHAPE, options.shrink))
+    print(HEADER, flush=True)
     _masks(maps == 1, options.rounds)
     _label_maps(maps, options.rounds)
 
@@ -36,12 +37,12 @@ def _masks(masks: np.ndarray, rounds: int) -> None:
         np.abs(found.sensitivity - ran.values["sensitivity"]).max(),
         np.abs(found.specificity - ran.values["specificity"]).max(),
     )
-    print(ran.row(f"{differing} voxels differ, parameters {parameters:.0e}"))
+    print(ran.row(f"{differing} voxels differ, parameters {parameters:.0e}"), flush=True)
     ran = race(
         "the same, float64 probability map", lambda: staple(raters, region="full").probability(),
         PEER, PACKAGES, "simpleitk_staple.py", {"masks": masks}, rounds=3, peer_rounds=1,
     )  # fmt: skip
-    print(ran.row(f"at most {np.abs(found.probability() - ran.values['array']).max():.0e} apart"))
+    print(ran.row(f"at most {np.abs(found.probability() - ran.values['array']).max():.0e} apart"), flush=True)
 
 
 def _label_maps(maps: np.ndarray, rounds: int) -> None:

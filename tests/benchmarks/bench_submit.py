@@ -94,7 +94,7 @@ def _polygons(rounds: int, profile: cProfile.Profile | None) -> list[list[Timed]
     """Fifty ten-sided outlines in a picture of 1,000 x 1,000, each reader's a little off."""
     import numpy as np
 
-    from labelhub.annotations import documents
+    from labelhub.annotations import documents, log
     from labelhub.catalog.services import ItemIdentity, add_photograph
     from tests.workflow.walking import take
 
@@ -121,9 +121,7 @@ def _polygons(rounds: int, profile: cProfile.Profile | None) -> list[list[Timed]
                     "payload": {"shape_id": str(uuid.uuid4()), "medium": 0, "label": "nucleus",
                                 "regions": [{"kind": "polygon", "points": ring.round(1).tolist()}]},
                 })  # fmt: skip
-            done = documents.append_operations(
-                document=document, author=user, client_id=uuid.uuid4(), operations=operations
-            )
+            done = log.append_operations(document=document, author=user, client_id=uuid.uuid4(), operations=operations)
             assert done.refused is None, done.refused
             row.append(_timed_submit(cast, user, assignment, profile))
         times.append(row)
@@ -134,7 +132,7 @@ def _volume(rounds: int, profile: cProfile.Profile | None) -> list[list[Timed]]:
     """Three nested or neighbouring ellipsoids as patches of a volume."""
     import numpy as np
 
-    from labelhub.annotations import documents
+    from labelhub.annotations import documents, log
     from labelhub.catalog.services import ItemIdentity, add_volume
     from labelhub.formats.shapes import Grid
     from tests.workflow.walking import take
@@ -173,9 +171,7 @@ def _volume(rounds: int, profile: cProfile.Profile | None) -> list[list[Timed]]:
                     "payload": {"stroke_id": f"p{place}", "medium": 0, "label": label, "mode": "add", "mask": blob.pk,
                                 "origin": [int(span[0]) for span in spans], "size": list(cut.shape)},
                 })  # fmt: skip
-            done = documents.append_operations(
-                document=document, author=user, client_id=uuid.uuid4(), operations=operations
-            )
+            done = log.append_operations(document=document, author=user, client_id=uuid.uuid4(), operations=operations)
             assert done.refused is None, done.refused
             row.append(_timed_submit(cast, user, assignment, profile))
         times.append(row)

@@ -1,4 +1,6 @@
-"""Surface distances against four peers, each in its own definitions: python -m tests.benchmarks.bench_surfaces [--rounds N]."""
+"""Surface distances against four peers, each in its own definitions: python -m tests.benchmarks.bench_surfaces [--rounds N]
+[--near] [--shrink N].
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from labelhub.numerics.surfels import (
     surfel_hausdorff,
     surfel_surface_dice,
 )
-from tests.benchmarks.masks import two_masks
+from tests.benchmarks.masks import SHAPE, shrunken, two_masks
 from tests.benchmarks.race import HEADER, TORCH, race
 
 SPACING = (2.0, 1.0, 1.0)
@@ -24,10 +26,12 @@ TOLERANCE = 2.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--near", action="store_true", help="only masks that are alike")
+    parser.add_argument("--shrink", type=int, default=1, help="divide every length, for a trial")
     options = parser.parse_args()
-    print(HEADER)
-    for name, shift in (("alike", 0), ("far apart", 110)):
-        first, second = two_masks(shift=shift)
+    print(HEADER, flush=True)
+    for name, shift in (("alike", 0), ("far apart", 110))[: 1 if options.near else 2]:
+        first, second = two_masks(shift=shift // options.shrink, shape=shrunken(SHAPE, options.shrink))
         arrays = {"first": first, "second": second, "spacing": np.array(SPACING), "tolerance": np.array(TOLERANCE)}
         _voxels(name, arrays, options.rounds)
         _surfels(name, arrays, options.rounds)
@@ -44,7 +48,7 @@ def _voxels(name: str, arrays: dict[str, np.ndarray], rounds: int) -> None:
         "hd": found.hausdorff, "hd95": found.hausdorff_95, "assd": found.average_surface_distance,
         "nsd": found.surface_dice,
     }  # fmt: skip
-    print(ran.row(_apart(mine, ran.values)))
+    print(ran.row(_apart(mine, ran.values)), flush=True)
     ran = race(
         work,
         ours,
@@ -53,16 +57,26 @@ def _voxels(name: str, arrays: dict[str, np.ndarray], rounds: int) -> None:
         "medpy_surfaces.py",
         arrays,
         rounds=5,
-        peer_rounds=rounds,
+        peer_rounds=1,
     )
-    ran_on_pair = race(
-        work, ours, "panoptica", ["panoptica"], "panoptica_surfaces.py", arrays, rounds=5, peer_rounds=rounds
-    )
-    print(ran_on_pair.row(_apart({**mine, "masd": found.mean_directed_distance}, ran_on_pair.values)), flush=True)
-    # MedPy's HD95 is the percentile of both directions pooled.
+    # MedPy's and panoptica's HD95 is the percentile of both directions pooled.
     distances = surface_distances(arrays["first"], arrays["second"], SPACING)
     pooled = float(np.percentile(np.concatenate([distances.from_first, distances.from_second]), 95))
-    print(ran.row(_apart({**mine, "hd95": pooled}, ran.values)))
+    mine = {**mine, "hd95": pooled, "masd": found.mean_directed_distance}
+    print(ran.row(_apart(mine, ran.values)), flush=True)
+    for peer, is_cut in (("panoptica (4 metrics, whole grid)", False), ("panoptica (evaluator, cut to the box)", True)):
+        given = {**arrays, "is_cut": np.array(is_cut)}
+        ran = race(
+            work,
+            ours,
+            peer,
+            ["panoptica"],
+            "panoptica_surfaces.py",
+            given,
+            rounds=5,
+            peer_rounds=rounds if is_cut else 1,
+        )
+        print(ran.row(_apart(mine, ran.values)), flush=True)
 
 
 def _surfels(name: str, arrays: dict[str, np.ndarray], rounds: int) -> None:

@@ -1,4 +1,6 @@
-"""All pairs of raters against MONAI and torchmetrics: python -m tests.benchmarks.bench_torch [--pairs 45] [--rounds N].
+"""All pairs of raters against MONAI and torchmetrics.
+
+    python -m tests.benchmarks.bench_torch [--pairs 45] [--rounds N] [--shrink N]
 
 The peers need seconds for a pair, so they get the first of the 45 pairs and their time is scaled.
 """
@@ -12,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from labelhub.numerics.all_pairs import compare_all
-from tests.benchmarks.masks import rater_maps
+from tests.benchmarks.masks import SHAPE, rater_maps, shrunken
 from tests.benchmarks.race import HEADER, TORCH, race
 
 
@@ -20,8 +22,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--shrink", type=int, default=1, help="divide every length, for a trial")
     options = parser.parse_args()
-    maps = rater_maps(10, 8)
+    maps = rater_maps(10, 8, shape=shrunken(SHAPE, options.shrink))
     raters, every = list(maps), list(itertools.combinations(range(10), 2))
     chosen = every[: options.pairs]
     found = compare_all(raters)

@@ -8,6 +8,11 @@ from scipy import ndimage
 SHAPE = (160, 256, 256)
 
 
+def shrunken(shape: tuple[int, ...], by: int) -> tuple[int, ...]:
+    """The grid with every length divided: for a trial of a benchmark, whose figures then say nothing."""
+    return tuple(max(16, length // by) for length in shape)
+
+
 def rater_maps(n_raters: int, n_labels: int, *, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> np.ndarray:
     """Label maps ``[rater, z, y, x]``: balls whose boundary wobbles smoothly, otherwise for each rater."""
     rng = np.random.default_rng(seed)

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-TORCH = ["torch", "monai", "torchmetrics", "scipy"]
+# The pins of pyproject.toml: a looser one pulls gigabytes for a graphics card that these races do not use.
+TORCH = ["torch>=2.13.0,<2.14", "monai>=1.6.1,<1.7", "torchmetrics", "scipy"]
 PEERS = Path(os.environ.get("LABELHUB_PEERS", Path(tempfile.gettempdir()) / "labelhub-peers"))
 
 

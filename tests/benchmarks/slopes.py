@@ -1,4 +1,4 @@
-"""How the cost grows with voxels, units, labels or objects: python -m tests.benchmarks.slopes [--short].
+"""How the cost grows with voxels, units, labels or objects: python -m tests.benchmarks.slopes [--short] [--shrink N].
 
 The power is that of a line through the logarithms: 1 is linear, below 1 a fixed cost still weighs.
 """
@@ -50,11 +50,13 @@ def shapes_of_volume(parts: Sequence[int]) -> list[tuple[int, ...]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="an eighth of every size")
-    least = 8 if parser.parse_args().short else 1
+    parser.add_argument("--shrink", type=int, default=1, help="divide every size once more, for a trial")
+    options = parser.parse_args()
+    least = (8 if options.short else 1) * options.shrink
     parts = [16 * least, 4 * least, least]
     _ratings([1_000_000 // part for part in parts])
     _volumes(shapes_of_volume(parts))
-    images = [400 // part for part in (4 * least, 2 * least, least)]
+    images = [max(2, 400 // part) for part in (4 * least, 2 * least, least)]
     read = [readings(*outlines(n)) for n in images]
     slope("polygon matching, images × 50 × 3 raters", images, [lambda one=one: clusters(one, 3) for one in read])
 

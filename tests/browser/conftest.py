@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from django.core.management import call_command
 from django.test import Client, override_settings
 
 from labelhub.accounts.models import User
+from labelhub.config.soak.serving import Served, served
 from tests.realdata import absent
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -45,7 +48,40 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def visit_as(chromium, live_server) -> Iterator[Callable[..., Any]]:
-    """Return a way to open a browser window as a person; complaints of the browser fail the test at its end.
+    """Return a way to open a browser window as a person (``windows``), on a server without sockets in this process."""
+    with windows(chromium, live_server.url) as open_as:
+        yield open_as
+
+
+@pytest.fixture(scope="session")
+def hashed_files(tmp_path_factory) -> Path:
+    """The static files as a site serves them, under names with hashes."""
+    folder = tmp_path_factory.mktemp("hashed") / "static"
+    with override_settings(STORAGES=settings.STORAGES, STATIC_ROOT=folder):
+        call_command("collectstatic", verbosity=0, interactive=False)
+    return folder
+
+
+@pytest.fixture
+def server(transactional_db, tmp_path, hashed_files) -> Iterator[Served]:
+    """A server of its own, with sockets, that a test may kill and start again."""
+    shutil.copytree(hashed_files, tmp_path / "static")
+    made = served(tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def visit_live(chromium, server) -> Iterator[Callable[..., Any]]:
+    """Return a way to open a browser window as a person (``windows``), on the server with sockets."""
+    with windows(chromium, server.url) as open_as:
+        yield open_as
+
+
+@contextmanager
+def windows(chromium: Any, url: str) -> Iterator[Callable[..., Any]]:
+    """Open browser windows as people; complaints of the browser fail the test at its end.
 
     Refused requests that a test means to provoke (offline, conflicts) are the page's own business: only errors of scripts
     and breaches of the content security policy count as complaints, unless ``is_strict`` counts every console error.
@@ -65,10 +101,10 @@ def visit_as(chromium, live_server) -> Iterator[Callable[..., Any]]:
         client = Client()
         client.force_login(user)
         size = {"width": width, "height": height}
-        context = chromium.new_context(viewport=size, color_scheme=scheme, base_url=live_server.url)
+        context = chromium.new_context(viewport=size, color_scheme=scheme, base_url=url)
         contexts.append(context)
         name = settings.SESSION_COOKIE_NAME
-        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
+        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": url}])
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
 
@@ -82,7 +118,9 @@ def visit_as(chromium, live_server) -> Iterator[Callable[..., Any]]:
             page.goto(place)
         return page
 
-    yield open_as
-    for context in contexts:
-        context.close()
+    try:
+        yield open_as
+    finally:
+        for context in contexts:
+            context.close()
     assert complaints == []

@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 
 from labelhub.routing import gates
 from tests.browser.test_pages import FAINT_TEXTS, NAMELESS_CONTROLS
 from tests.cast import Cast, make_cast
+from tests.web.test_gate_page import with_outlines_of_three_reviewers
 from tests.workflow.test_pausing import SHORT, answer
 from tests.workflow.walking import add_item, labeler, review, set_policy, store
 
@@ -50,6 +52,30 @@ def test_the_pages_of_the_gate_are_readable_at_both_sizes(visit_as, crowd):
             page = visit_as(crowd.ada, width=width, height=height, is_strict=True)
             page.goto(place, wait_until="networkidle")
             picture(page, name, width)
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (name, width)
+            assert page.evaluate(FAINT_TEXTS) == [], name
+            assert page.evaluate(NAMELESS_CONTROLS) == [], name
+            page.context.close()
+
+
+def test_the_pages_of_a_test_by_partial_credit_are_readable_at_both_sizes(visit_as, transactional_db):
+    cast = make_cast()
+    with_outlines_of_three_reviewers(cast)
+    ann = labeler(cast, cast.ann)
+    with transaction.atomic():
+        if gates.state_of(ann) not in ("proposed", "paused"):
+            gates.propose(labeler=ann, by="test", reason="to begin anew")
+        gates.resume(labeler=ann, by="test", reason="a new test")
+    item = add_item(cast.project, subject="gold-new")
+    store(cast, item, cast.ada, SQUARE, is_gold=True)
+    store(cast, item, cast.ann, (8, 8, 26))
+    places = {"credit-gate": "/manage/cells/gate/", "credit-course": f"/manage/cells/labelers/{ann.pk}/"}
+    for (width, height), scheme in zip(SIZES, ("light", "dark"), strict=True):
+        for name, place in places.items():
+            page = visit_as(cast.ada, width=width, height=height, scheme=scheme, is_strict=True)
+            page.goto(place, wait_until="networkidle")
+            picture(page, name, width)
+            assert page.get_by_text("partial credit").count(), name
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (name, width)
             assert page.evaluate(FAINT_TEXTS) == [], name
             assert page.evaluate(NAMELESS_CONTROLS) == [], name

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelhub.annotations import documents, plain
+from labelhub.annotations import documents, history, plain
 from labelhub.annotations.models import Operation, Submission
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.services import ItemIdentity, add_photograph, add_volume
@@ -101,7 +101,7 @@ def test_undo_takes_back_ones_own_acts_in_turn_and_redo_brings_them_again(page, 
         page.keyboard.press("Control+Shift+z")
     saved(page)
     assert page.locator(".shape-row").count() == 3
-    state = documents.state_of(documents.document_of(assignment=Assignment.objects.get()))
+    state = history.state_of(documents.document_of(assignment=Assignment.objects.get()))
     assert len(state.standing_shapes()) == 2
     assert not next(iter(state.marks.values())).is_undone
 
@@ -115,11 +115,11 @@ def test_a_corner_that_is_dragged_and_a_shape_that_is_deleted_are_stored(page, p
     drag(page, (0.6, 0.6), (0.7, 0.7))
     saved(page)
     document = documents.document_of(assignment=Assignment.objects.get())
-    (shape,) = documents.state_of(document).standing_shapes()
+    (shape,) = history.state_of(document).standing_shapes()
     assert shape.version == 2
     page.keyboard.press("Delete")
     saved(page)
-    assert documents.state_of(document).standing_shapes() == []
+    assert history.state_of(document).standing_shapes() == []
 
 
 def test_saved_is_not_shown_while_the_server_is_away_and_nothing_is_lost_by_a_reload(page, photograph, people):
@@ -210,7 +210,7 @@ def test_a_volume_is_read_slice_by_slice_and_states_what_was_seen(page, volume, 
     page.mouse.move(*at(page, 0.5, 0.5))
     page.wait_for_timeout(200)
     page.mouse.wheel(0, 100)
-    page.wait_for_function("document.getElementById('slice-text').textContent === '6 / 9'")
+    page.locator("#slice-text", has_text="6 / 9").wait_for()
     page.wait_for_timeout(200)
     page.mouse.move(*at(page, 0.51, 0.5))
     readout = page.locator("#readout").inner_text()

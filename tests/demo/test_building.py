@@ -22,10 +22,13 @@ from labelhub.jobs.worker import run_pending
 from labelhub.projects.models import Project
 from labelhub.projects.selectors import current_guideline, labeler_of
 from labelhub.projects.services import acknowledge_guideline
-from labelhub.reviews.models import Question, UnreadableClaim
+from labelhub.reviews.models import Dispute, Question, UnreadableClaim
+from labelhub.reviews.selectors import inbox
 from labelhub.scoring.exams import exam_standing
 from labelhub.scoring.models import GoldReference
 from labelhub.workflow import lifecycle
+
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,7 @@ def built(django_db_setup, django_db_blocker) -> Iterator[Project]:
         patch.setattr(plan, "ITEMS", 60)
         patch.setattr(plan, "GOLD_ITEMS", 12)
         patch.setattr(plan, "UNREAD_ITEMS", 14)
+        patch.setattr(plan, "DISPUTED_ITEMS", 10)
         # Of so few labels a secret draw might leave out all.
         patch.setattr(plan, "POLICY", replace(plan.POLICY, audit_share=1.0))
         yield building.build_demo(lambda done, total, what: None)
@@ -74,6 +78,16 @@ def test_work_of_every_kind_waits_for_somebody(small):
     assert AuditReading.objects.exists()
 
 
+def test_items_in_dispute_wait_for_the_reviewer_and_none_of_them_is_gold(small):
+    waiting = [row.item for row in inbox(User.objects.get(username="rita"), small).rows]
+    assert len(waiting) == plan.DISPUTED_ITEMS
+    disputed = Dispute.objects.filter(item__in=waiting)
+    assert 0 < disputed.count() < len(waiting), "some come without a dispute of an author"
+    assert set(disputed.values_list("reason", flat=True)) == set(plan.STANDING_BY)
+    assert not GoldReference.objects.filter(item__in=waiting).exists()
+    assert not Item.objects.filter(state=Item.State.REVIEW).exclude(pk__in=[item.pk for item in waiting]).exists()
+
+
 def test_a_newcomer_sits_the_exam_and_the_others_are_admitted(small):
     kinds = GoldReference.objects.filter(retired_at=None).values_list("kind", flat=True)
     assert {kind: list(kinds).count(kind) for kind in set(kinds)} == {"exam": 6, "hidden": 4, "training": 2}
@@ -101,10 +115,13 @@ def test_nobody_reads_an_item_twice_and_expert_readings_vote_on_nothing(small):
     assert set(experts.values_list("read_kind", flat=True)) == {"adjudication"}
 
 
-def test_the_volumes_are_read_by_two_and_one_waits(small):
+def test_the_volumes_are_read_by_two_one_waits_and_two_people_share_one(small):
     project = volumes.build_volumes(lambda done, total, what: None)
     items = Item.objects.filter(project=project).order_by("pk")
-    assert items.count() == 2
+    assert items.count() == 3
+    work = Assignment.objects.get(item=items[2])
+    assert [seat.labeler.name for seat in work.companions.all()] == ["Elena Marsh"]
+    assert volumes.shared_page() == f"/label/{work.pk}/"
     assert Submission.objects.filter(assignment__item=items[0]).count() == 2
     assert items[1].state == Item.State.WAITING
     assert items[0].subject_id == items[1].subject_id

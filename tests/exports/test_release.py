@@ -11,12 +11,13 @@ import zipfile
 
 import nibabel
 import numpy as np
+import pytest
 from django.utils import timezone
 
 from labelhub.audit.models import Event
 from labelhub.catalog.blobs import read_blob
 from labelhub.catalog.services import ItemIdentity, NewMedium, add_volume, create_item
-from labelhub.exports import files, services
+from labelhub.exports import contents, files, services
 from labelhub.exports.models import Release
 from labelhub.exports.selectors import release_file, releases_of
 from labelhub.formats.coco import read_coco
@@ -56,7 +57,9 @@ def test_a_release_names_each_settlement_and_the_hash_of_each_file(cast: Cast):
     manifest = json.loads(content(cast, "manifest.json"))
     assert [entry["item"] for entry in manifest["settlements"]] == [item.code for item in items]
     assert {entry["method"] for entry in manifest["settlements"]} == {"majority vote and object merge"}
-    assert {entry["name"] for entry in manifest["files"]} == {"coco.json", "scores.csv", "nifti.zip", "png.zip"}
+    assert {entry["name"] for entry in manifest["files"]} == {
+        "coco.json", "scores.csv", "nifti.zip", "png.zip", "provenance.json",
+    }  # fmt: skip
     assert services.rebuild(release) == {entry["name"]: entry["sha256"] for entry in manifest["files"]}
     assert releases_of(cast.project).get() == release
     assert list(Event.objects.filter(kind__startswith="release.").values_list("kind", flat=True)) == [
@@ -171,13 +174,14 @@ def _contents(data: bytes):
             yield "\n".join(archive.namelist()).encode()
 
 
+@pytest.mark.once
 def test_archives_hold_a_few_items_in_memory_however_many_are_released(cast: Cast, monkeypatch):
     """The peak of writing 24 volumes is that of writing 6: each is written, and forgotten, alone."""
     set_policy(cast)
     side, depth = 96, 8
     grid = Grid((depth, side, side), (2.0, 1.0, 1.0))
     keys = [settled_volume(cast, grid, seed=number) for number in range(24)]
-    monkeypatch.setattr(files, "MOST_VOXELS", depth * side * side)
+    monkeypatch.setattr(contents, "MOST_VOXELS", depth * side * side)
 
     def peak(n: int) -> int:
         manifest = {

@@ -125,6 +125,7 @@ def test_the_dispatcher_never_imports_torch():
     assert subprocess.run([sys.executable, "-c", code], env=os.environ, check=False).returncode == 0
 
 
+@pytest.mark.once
 def test_a_worker_process_stops_cleanly_on_sigterm(tmp_path):
     environment = {**os.environ, "LABELHUB_VAR": str(tmp_path), "DATABASE_URL": ""}
     manage = [sys.executable, "-m", "django"]

@@ -4,6 +4,7 @@ import { test } from "node:test";
 
 import { Draft } from "../../static/js/label/draft.js";
 import { ranges } from "../../static/js/label/slices.js";
+import { firstOf } from "../../static/js/label/sync.js";
 import { area, crossesItself, handles, simplified, withoutRepeats } from "../../static/js/lib/geometry.js";
 
 const BOX = [{ kind: "box", points: [[1, 1], [5, 5]] }];
@@ -96,4 +97,13 @@ test("a drawn line keeps its ends and loses points on the way", () => {
 test("a handle that is dragged over its opposite still gives a box with ordered corners", () => {
   const [upperLeft] = handles({ kind: "box", points: [[1, 1], [5, 5]] });
   assert.deepEqual(upperLeft.moved(9, 8), [[5, 5], [9, 8]]);
+});
+
+test("a request holds at most a hundred operations, and of large ones as many as a message may hold, at least one", () => {
+  const operations = (count, letters) => Array.from({ length: count }, () => ({ payload: "x".repeat(letters) }));
+  assert.equal(firstOf([]).length, 0);
+  assert.equal(firstOf(operations(7, 10)).length, 7);
+  assert.equal(firstOf(operations(250, 10)).length, 100);
+  assert.equal(firstOf(operations(50, 90_000)).length, 4);
+  assert.equal(firstOf(operations(3, 900_000)).length, 1);
 });

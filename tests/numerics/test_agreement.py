@@ -133,6 +133,8 @@ def test_one_value_everywhere_is_undefined_and_says_why():
     assert math.isnan(found.value)
     assert "no variation" in (found.reason or "")
     assert found.n == 10
+    assert "only one category is used" in str(fleiss_kappa(np.ones((10, 3)), categories=[1, 2]).estimate.reason)
+    assert "only one category is possible" in str(gwet_ac(np.ones((10, 3))).estimate.reason)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from labelhub.numerics.all_pairs import compare_all
-from labelhub.numerics.decision_patterns import decision_patterns, one_hot
+from labelhub.numerics.decision_patterns import decision_patterns, one_hot, pattern_counts
 from labelhub.numerics.overlap import compare_masks
 from tests.numerics.squares import SHIFTED, square
 
@@ -75,6 +75,18 @@ def test_more_answers_than_a_word_can_number_are_still_told_apart():
     numbers = found.spread(np.arange(len(found.table)))
     np.testing.assert_array_equal(found.labels[found.table[numbers, 7]], maps[7])
     assert found.counts.sum() == 30 * 31
+
+
+def test_patterns_beyond_a_table_are_counted_as_one_by_one():
+    rng = np.random.default_rng(6)
+    truth = rng.integers(0, 3, size=(40, 50)).astype(np.uint8)
+    maps = [np.where(rng.random(truth.shape) < 0.1, 2, truth).astype(np.uint8) for _ in range(13)]
+    # 3^13 patterns are possible: too many for a table, few enough for a word.
+    found = pattern_counts(maps)
+    slow = Counter(zip(*(one.ravel().tolist() for one in maps), strict=True))
+    rows = [tuple(row) for row in found.labels[found.table].tolist()]
+    assert len(rows) == len(set(rows))
+    assert {row: n for row, n in zip(rows, found.counts.tolist(), strict=True) if n} == slow
 
 
 def test_arrays_that_are_not_in_one_piece_give_the_same():

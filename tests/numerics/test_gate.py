@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from labelhub.numerics.control_charts import drift_run_length, ewma, ewma_run_length
-from labelhub.numerics.gate import gate_behaviour, naive_rule_pauses, sprt_behaviour, work_until_decision
+from labelhub.numerics.gate import (
+    Bounds,
+    gate_behaviour,
+    naive_rule_pauses,
+    played_gate,
+    sprt_behaviour,
+    work_until_decision,
+)
 from labelhub.numerics.graded_sprt import ErrorRates, mask_credit, sprt_by_difficulty, sprt_of_scores
 from labelhub.numerics.sequential import SprtPlan, drift, sprt
 
@@ -96,14 +103,21 @@ def test_the_played_gate_equals_the_services_rater_by_rater():
             start += alarm + 1
         slow.append(paused)
 
-    class Replay:
+    class Replay(np.random.Generator):
         def __init__(self):
+            super().__init__(np.random.PCG64(0))
             self.rows = iter(draws)
 
-        def random(self, n):
+        def random(self, n):  # type: ignore[override]
             return next(self.rows)
 
+    def draw(rng, n):
+        return np.where(rng.random(n) < 0.8, plan.step_right, plan.step_wrong)
+
+    bounds = Bounds(plan.pause_at, plan.clear_at, 2 * plan.fixed_n)
+    assert 0 < np.mean(slow) < 1
     assert gate_behaviour(0.8, Replay(), n_gold=n_gold, n_raters=60).paused.value == pytest.approx(np.mean(slow))
+    assert played_gate(draw, bounds, Replay(), n_gold=n_gold, n_raters=60).value == pytest.approx(np.mean(slow))
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,7 @@ def test_limits_without_an_answer_say_why():
         (lambda: limits_of_agreement([1, 2], [1]), "first has shape"),
         (lambda: limits_of_agreement([1, 2], [1, 2], units=[1]), "units has shape"),
         (lambda: limits_of_agreement([1, 2], [1, 2], scale="log"), "scale is 'log'"),
+        (lambda: limits_of_agreement([1, 2], [1, 2], multiplier=0), "multiplier is 0"),
         (lambda: limits_of_agreement([1, 0], [1, 2], scale="ratio"), "0 or below"),
         (lambda: repeatability([[1, 2]], multiplier=0), "multiplier is 0"),
     ],

@@ -18,6 +18,7 @@ from labelhub.numerics.bands import benchmark
 from labelhub.numerics.bootstrap import Resampling, bootstrap_interval, group_sums, ratio_estimate
 from labelhub.numerics.p_values import bootstrap_p_value, wald_p_value
 from labelhub.numerics.rater_bootstrap import agreement_of_other_raters
+from labelhub.numerics.ratings import ratings_from_table
 from labelhub.numerics.results import Estimate
 from labelhub.numerics.specific import specific_agreement
 from tests.numerics.test_published_agreement import CATEGORIES, FOUR_BY_TWELVE
@@ -115,25 +116,69 @@ def test_other_raters_refuse_what_they_do_not_know():
     assert "no variation" in str(same.reason)
 
 
-def test_bands_hold_the_probability_of_a_normal_cut_off_at_one():
-    ac1 = gwet_ac(FOUR_BY_TWELVE, categories=CATEGORIES).estimate
-    found = benchmark(ac1)
-    normal = stats.truncnorm(
-        (-1 - ac1.value) / ac1.standard_error, (1 - ac1.value) / ac1.standard_error, ac1.value, ac1.standard_error
-    )
-    for band in found.bands:
-        assert band.probability == pytest.approx(normal.cdf(band.high) - normal.cdf(band.low), abs=1e-9)
-        assert band.cumulative == pytest.approx(normal.sf(band.low), abs=1e-9)
-    assert found.claimed is not None
-    assert found.claimed.name == "moderate"
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-0.95, 0.95), st.floats(0.01, 0.5), st.integers(2, 60))
+def test_bands_hold_students_probability_on_fishers_scale(value, error, n):
+    found = benchmark(Estimate(value, -1, 1, 100, "items", "kappa", "1", n_groups=n, standard_error=error))
+    on_z = stats.t(n - 1, math.log((1 + value) / (1 - value)) / 2, error / (1 - value**2))
+    edges = [
+        math.inf if low == 1 else -math.inf if low == -1 else math.atanh(low) for low in (1, 0.8, 0.6, 0.4, 0.2, 0, -1)
+    ]
+    for band, high, low in zip(found.bands, edges, edges[1:], strict=False):
+        assert band.probability == pytest.approx(on_z.cdf(high) - on_z.cdf(low), abs=1e-9)
+        assert band.cumulative == pytest.approx(on_z.sf(low), abs=1e-9)
+    assert found.claimed == next(band for band in found.bands if band.cumulative >= 0.95)
     assert sum(band.probability for band in found.bands) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("scale", "name"), [("altman", "moderate"), ("fleiss", "intermediate to good")])
+def outcomes(n: int, chances: list[float]) -> list[tuple[tuple[int, int, int], float]]:
+    """Every way in which n units of three kinds can fall out, with its probability."""
+    ways = [(a, b, n - a - b) for a in range(n + 1) for b in range(n + 1 - a)]
+    return [(way, float(stats.multinomial(n, chances).pmf(way))) for way in ways]
+
+
+@pytest.mark.parametrize(("coefficient", "prevalence"), [(gwet_ac, 0.5), (gwet_ac, 0.1), (fleiss_kappa, 0.5)])
+@pytest.mark.parametrize("limit", [0.4, 0.6])
+def test_words_that_are_not_true_are_claimed_in_five_of_a_hundred_at_most(coefficient, prevalence, limit):
+    """Two raters of equal accuracy and 16 units, of whom the true coefficient lies just below a band: all 153 outcomes.
+
+    A normal error in place of Student's on Fisher's z claims the band in up to 13 of a hundred.
+    """
+
+    def table(counts) -> np.ndarray:
+        return ratings_from_table([[counts[0], counts[1]], [0, counts[2]]])
+
+    def chances(accuracy: float) -> list[float]:
+        both, none = accuracy**2, (1 - accuracy) ** 2
+        one = prevalence * both + (1 - prevalence) * none
+        other = (1 - prevalence) * both + prevalence * none
+        return [other, 1 - one - other, one]
+
+    def true(accuracy: float) -> float:
+        # A cell of one rater's only is split, which leaves both coefficients as they are.
+        shares = np.rint(np.array(chances(accuracy)) * 1e4).astype(int)
+        return coefficient(table(shares), categories=[0, 1]).estimate.value
+
+    below = max(accuracy for accuracy in np.arange(0.6, 1.0, 0.01) if true(accuracy) < limit)
+    false = 0.0
+    for counts, chance in outcomes(16, chances(below)):
+        found = benchmark(coefficient(table(counts), categories=[0, 1]).estimate)
+        false += chance * (found.claimed is not None and found.claimed.low >= limit)
+    assert false < 0.05
+
+
+@pytest.mark.parametrize(("scale", "name"), [("altman", "fair"), ("fleiss", "poor")])
 def test_other_scales_have_their_own_words(scale, name):
     claimed = benchmark(gwet_ac(FOUR_BY_TWELVE, categories=CATEGORIES).estimate, scale).claimed
     assert claimed is not None
     assert claimed.name == name
+
+
+@pytest.mark.parametrize(("value", "n"), [(1.0, 5), (-1.0, 5), (0.5, 1)])
+def test_no_band_is_claimed_where_the_error_has_no_place_on_fishers_scale(value, n):
+    found = benchmark(Estimate(value, -1, 1, n, "items", "kappa", "1", standard_error=0.2))
+    assert found.claimed is None
+    assert "no error on Fisher's z" in str(found.reason)
 
 
 def test_no_band_is_claimed_without_an_error_and_the_exact_one_with_an_error_of_zero():

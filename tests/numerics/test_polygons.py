@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from labelhub.numerics import polygons
@@ -41,17 +41,52 @@ def slow_iou(first, second):
     return shapely.intersection(*solids).area / union if union > 0 else 0.0
 
 
+def strip_iou(first, second):
+    """Even-odd areas by strips in which no edge crosses another: nothing there that rounding could put on a wrong side."""
+    rings = [np.asarray(ring, dtype=float) for ring in (first, second)]
+    x0, y0 = np.concatenate(rings).T
+    x1, y1 = np.concatenate([np.roll(ring, -1, axis=0) for ring in rings]).T
+    dx, dy = x1 - x0, y1 - y0
+    turn = dx[:, None] * dy - dy[:, None] * dx
+    along = (x0 - x0[:, None]) * dy - (y0 - y0[:, None]) * dx
+    crossings = (x0[:, None] + dx[:, None] * along / np.where(turn == 0, np.inf, turn)).ravel()
+    ends = np.unique(np.concatenate([x0, crossings[(crossings > x0.min()) & (crossings < x0.max())]]))
+    middle, width = (ends[1:] + ends[:-1]) / 2, np.diff(ends)
+    shared = joined = 0.0
+    for at, wide in zip(middle, width, strict=True):
+        met = (np.minimum(x0, x1) <= at) & (at < np.maximum(x0, x1))
+        height = y0[met] + (at - x0[met]) / dx[met] * dy[met]
+        of_first = (np.arange(len(x0)) < len(first))[met]
+        order = np.argsort(height)
+        in_first, in_second = (np.cumsum(of[order])[:-1] % 2 == 1 for of in (of_first, ~of_first))
+        tall = np.diff(height[order])
+        shared += wide * tall[in_first & in_second].sum()
+        joined += wide * tall[in_first | in_second].sum()
+    return shared / joined if joined > 1e-12 else 0.0
+
+
 def areal(ring):
     repaired = shapely.make_valid(shapely.Polygon(ring)) if len(ring) >= 3 else shapely.Polygon()
     pieces = shapely.get_parts(repaired)
     return shapely.union_all(pieces[shapely.get_dimensions(pieces) == 2])
 
 
+def walks_along_itself(ring):
+    line = shapely.LineString([*ring, ring[0]]) if len(ring) >= 2 else shapely.LineString()
+    return shapely.length(shapely.union_all([line])) < shapely.length(line) - 1e-9
+
+
 @settings(max_examples=150, deadline=None)
+@example([[(0.0, 0.0), (1.5, -1.0), (2.0, 0.0)]], [[(0.0, 0.5), (4.0, -1.0), (1.5, -1.0), (2.0, 0.0)]])
 @given(st.lists(ANY_RING, max_size=5), st.lists(ANY_RING, max_size=5))
-def test_any_rings_have_the_iou_that_geos_finds(first, second):
+def test_any_rings_have_the_iou_that_strips_add_up_to(first, second):
+    """The example: GEOS 3.14 without a grid gives .906 for .033, as the crossing lies beside another edge by rounding.
+
+    Rings that walk along a part of themselves enclose what GEOS makes of them, which is not always even-odd.
+    """
+    assume(not any(walks_along_itself(ring) for ring in [*first, *second]))
     found = polygon_iou([PolygonShape((ring,)) for ring in first], [PolygonShape((ring,)) for ring in second])
-    expected = np.reshape([slow_iou(a, b) for a in first for b in second], (len(first), len(second)))
+    expected = np.reshape([strip_iou(a, b) for a in first for b in second], (len(first), len(second)))
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 

@@ -305,6 +305,9 @@ def test_impossible_confidences_are_refused():
         reliability_curve([0.5], [1], edges=(0.0, 0.5))
     with pytest.raises(ValueError, match="posterior has shape"):
         calibrated([[0.5, 0.5]], [0.0, 1.0], [0, 1])
+    for weights in ([1.0], [1.0, 0.0], [1.0, math.inf]):
+        with pytest.raises(ValueError, match="weights has shape"):
+            calibrated([[0.5, 0.5]] * 2, [0.0, 1.0], [0, 1], weights=weights)
 
 
 def test_gold_corrects_an_overconfident_posterior_and_changes_no_winner():

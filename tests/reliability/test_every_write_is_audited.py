@@ -7,15 +7,17 @@ without its event (second test), a skip that writes its event after its transact
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -27,18 +29,26 @@ from labelhub.audit.models import Event
 from labelhub.jobs import services as jobs
 from labelhub.projects import teams
 from labelhub.projects.models import GuidelineVersion, Labeler
+from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy, labeler_of
-from labelhub.projects.services import publish_guideline
+from labelhub.projects.services import publish_guideline, publish_policy
+from labelhub.reviews import threads
+from labelhub.reviews.threads import Pin
 from labelhub.scoring.gold import make_gold
-from labelhub.workflow import lifecycle
-from tests.web.test_access import API, PAGES, access_of
+from labelhub.workflow import lifecycle, naming_errors, together
+from tests.cast import make_cast
+from tests.kept import Storages, made_once
+from tests.web.test_access import API, PAGES, access_of, matter_of
 from tests.web.world import World, make_world
 
-pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at"), pytest.mark.once]
 
 # Routes that take a POST and leave no event, with the reason.
 SILENT = {
     "account-theme": "how pages look to oneself; nobody else is concerned",
+    "account-notification-open": "marks one's own notification as read; nobody else is concerned",
+    "account-notifications-read": "the same for all of one's own",
+    "account-notifications-choose": "what one is told oneself, and where",
     "manage-new-guess": "looks at files and writes nothing",
     "manage-audit-verify": "reads the chain",
     "manage-data-piece": "a piece of an upload whose opening and start are events",
@@ -92,6 +102,17 @@ def parked(world: World) -> Assignment:
     return lifecycle.park(assignment=work(world), by=world.cast.ann)
 
 
+def shared(world: World, *, is_joined: bool = False) -> Assignment:
+    """An image of a shared batch that Ann labels, and Ben where ``is_joined``."""
+    item = world.add()
+    make_batch(project=world.cast.project, name="Together", items=[item], by="test", is_shared=True, priority=9)
+    given = lifecycle.hand_out(labeler=labeler_of(world.cast.ann, world.cast.project))
+    assert given is not None
+    if is_joined:
+        together.join(assignment=given, by=world.cast.ben)
+    return given
+
+
 def upload(world: World) -> int:
     client = Client()
     client.force_login(world.cast.ada)
@@ -123,6 +144,16 @@ def cancelled(world: World) -> int:
     client.force_login(world.cast.ada)
     client.post(reverse("manage-data-cancel", args=[SLUG, run]))
     return run
+
+
+def decided(world: World) -> str:
+    """The item with all its matters decided by Rita."""
+    from labelhub.workflow.adjudicating import answer_matter, desk_of
+
+    item, rita = world.item, world.cast.rita
+    for matter in desk_of(item, rita).sitting.found.matters:
+        answer_matter(item=item, by=rita, key=matter.key, choice="ambiguous", request_id=uuid.uuid4())
+    return item.code
 
 
 SLUG = "cells"
@@ -186,6 +217,8 @@ CASES: dict[str, Callable[[World], Sent]] = {
     "label-next": lambda w: (w.add(), form("item.handed_out", "ann", "label-next", project=SLUG))[1],
     "label-acknowledge": lambda w: form("guideline.acknowledged", "ann", "label-acknowledge", unread(w).pk),
     "label-again": lambda w: form("assignment.taken_again", "ann", "label-again", expired(w).pk),
+    "label-join": lambda w: form("companion.joined", "ben", "label-join", shared(w).pk),
+    "label-leave": lambda w: form("companion.left", "ben", "label-leave", shared(w, is_joined=True).pk),
     "label-submit": lambda w: body(
         "submission.frozen",
         "ann",
@@ -201,6 +234,43 @@ CASES: dict[str, Callable[[World], Sent]] = {
     "label-ask": lambda w: body("question.asked", "ann", "label-ask", work(w).pk, text="Which?", waits=True),
     "label-unreadable": lambda w: body("assignment.unreadable", "ann", "label-unreadable", work(w).pk, reason="dark"),
     "label-recall": lambda w: form("submission.recalled", "ann", "label-recall", submitted(w).pk),
+    "review-thread-open": lambda w: form(
+        "thread.opened", "rita", "review-thread-open", SLUG, w.item.code, text="See.", request_id=uuid.uuid4()
+    ),
+    "review-thread-reply": lambda w: form(
+        "comment.written",
+        "ada",
+        "review-thread-reply",
+        SLUG,
+        w.thread_for_ann().pk,
+        text="Yes.",
+        request_id=uuid.uuid4(),
+    ),
+    "review-comment-edit": lambda w: form(
+        "comment.edited",
+        "rita",
+        "review-comment-edit",
+        SLUG,
+        w.thread_for_ann().comments.get().pk,
+        text="There.",
+        request_id=uuid.uuid4(),
+    ),
+    "review-thread-turn": lambda w: form(
+        "thread.resolved", "rita", "review-thread-turn", SLUG, w.thread_for_ann().pk, resolved="1", seen="0"
+    ),
+    "review-dispute-take": lambda w: form(
+        "dispute.decided", "ada", "review-dispute-take", SLUG, dispute_with_a_reader(w)
+    ),
+    "label-thread-reply": lambda w: form(
+        "comment.written",
+        "ann",
+        "label-thread-reply",
+        w.by_ann.assignment_id,
+        written_to_ann(w),
+        text="Which?",
+        request_id=uuid.uuid4(),
+    ),
+    "label-dispute": lambda w: body("rework.disputed", "ann", "label-dispute", w.returned_to_ann().pk, reason="It is."),
     "review-answer": lambda w: form(
         "question.answered", "rita", "review-answer", SLUG, w.question_of_ann().pk, text="This."
     ),
@@ -217,7 +287,29 @@ CASES: dict[str, Callable[[World], Sent]] = {
         verdict="accept",
         request_id=uuid.uuid4(),
     ),
+    "review-matter-answer": lambda w: body(
+        "matter.answered",
+        "rita",
+        "review-matter-answer",
+        SLUG,
+        w.item.code,
+        key=matter_of(w),
+        choice="ambiguous",
+        request_id=str(uuid.uuid4()),
+    ),
+    "review-matters-settle": lambda w: form("item.settled", "rita", "review-matters-settle", SLUG, decided(w)),
     "review-settle": lambda w: form("item.settled", "rita", "review-settle", SLUG, agreed(w)),
+    "review-errors-judge": lambda w: body(
+        "objects.judged",
+        "rita",
+        "review-errors-judge",
+        SLUG,
+        w.item.code,
+        request_id=str(uuid.uuid4()),
+        reader=f"s{w.by_ann.pk}",
+        objects=[{"key": an_error(w), "kind": "extra"}],
+    ),
+    "review-story-look": lambda w: form("item.seen", "rita", "review-story-look", SLUG, agreed(w)),
     "review-ambiguous": lambda w: form(
         "item.ambiguous", "rita", "review-ambiguous", SLUG, w.item.code, comment="Both are right."
     ),
@@ -225,6 +317,7 @@ CASES: dict[str, Callable[[World], Sent]] = {
         "project.created", "ada", "manage-new", title="Knee", people="", questions="Remark (text)"
     ),
     "manage-item-exclude": lambda w: form("item.excluded", "ada", "manage-item-exclude", SLUG, w.item.code, reason="x"),
+    "manage-item-story": lambda w: form("story.exported", "ada", "manage-item-story", SLUG, w.item.code),
     "manage-item-gold": lambda w: form(
         "gold.made", "ada", "manage-item-gold", SLUG, w.item.code, submission=w.by_ann.pk
     ),
@@ -239,11 +332,19 @@ CASES: dict[str, Callable[[World], Sent]] = {
     "manage-policy": lambda w: form(
         "policy.published", "ada", "manage-policy", SLUG, version=current_policy(w.cast.project)[0].number, readers="1"
     ),
-    "manage-ontology": lambda w: form("ontology.published", "ada", "manage-ontology", SLUG, questions="Remark (text)"),
-    "manage-guideline": lambda w: form("guideline.published", "ada", "manage-guideline", SLUG, text="Look twice."),
+    "manage-ontology": lambda w: form(
+        "ontology.published", "ada", "manage-ontology", SLUG, questions="Remark (text)", confirmed="1"
+    ),
+    "manage-guideline": lambda w: form(
+        "guideline.published", "ada", "manage-guideline", SLUG, text="Look twice.", confirmed="1"
+    ),
     "manage-releases": lambda w: (
         lifecycle.declare_ambiguous(item=w.item, by=w.cast.rita, reason="x"),
         form("release.started", "ada", "manage-releases", SLUG, formats=["coco"]),
+    )[1],
+    "api-releases": lambda w: (
+        lifecycle.declare_ambiguous(item=w.item, by=w.cast.rita, reason="x"),
+        body("release.started", "ada", "api-releases", SLUG, formats=["coco"], reads=True),
     )[1],
     "manage-data-upload": lambda w: form("ingest.opened", "ada", "manage-data-upload", SLUG),
     "manage-data-start": lambda w: form("ingest.started", "ada", "manage-data-start", SLUG, piece(w)),
@@ -290,10 +391,37 @@ CASES: dict[str, Callable[[World], Sent]] = {
     "api-resume": lambda w: body("assignment.resumed", "ann", "api-resume", parked(w).pk),
     "api-questions": lambda w: body("question.asked", "ann", "api-questions", work(w).pk, text="Which?"),
     "api-unreadable": lambda w: body("assignment.unreadable", "ann", "api-unreadable", work(w).pk, reason="dark"),
+    "api-dispute": lambda w: body("rework.disputed", "ann", "api-dispute", w.returned_to_ann().pk, reason="It is."),
     "api-recall": lambda w: body("submission.recalled", "ann", "api-recall", submitted(w).pk),
 }
 # Tried elsewhere, because they need what a site sets up: a password known beforehand, a folder that may be read in place.
 ELSEWHERE = {"sign-in": "tests/web/test_account.py", "manage-data-folder": "tests/catalog/test_data_page.py"}
+
+
+def dispute_with_a_reader(world: World) -> int:
+    """A dispute of Ann's that waits for a reader who is there."""
+    from tests.workflow.walking import new_annotator
+
+    new_annotator(world.cast, "Cleo")
+    return world.dispute_of_ann().pk
+
+
+def an_error(world: World) -> str:
+    """The key of an object of Ann's that the other reader does not have."""
+    world.item.refresh_from_db()
+    desk = naming_errors.errors_on_desk(world.item, world.cast.rita)
+    return next(entry for entry in desk.readings if entry.submission == world.by_ann).errors[0].key
+
+
+def written_to_ann(world: World) -> int:
+    """A thread that Rita opened for Ann, whom the policy lets read it."""
+    publish_policy(
+        project=world.cast.project, policy=Policy(max_readers=2, authors_read_comments=True), by=world.cast.ada
+    )
+    pin = Pin(submission=world.by_ann)
+    return threads.open_thread(
+        item=world.item, by=world.cast.rita, text="See.", request_id=uuid.uuid4(), pin=pin, is_for_author=True
+    ).pk
 
 
 def agreed(world: World) -> str:
@@ -312,17 +440,25 @@ def job(world: World) -> int:
     ).pk
 
 
-@pytest.fixture
-def world(db) -> World:
-    from django.core.cache import cache
+@pytest.fixture(scope="module")
+def kept(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[tuple[World, Storages]]:
+    """The world and where its pictures lie, made once in a transaction around those of the tests."""
+    yield from made_once(members_world, blocker=django_db_blocker, folder=tmp_path_factory.mktemp("world"))
 
-    from tests.cast import make_cast
 
-    cache.clear()
+def members_world() -> World:
     made = make_world(make_cast())
     for user in (made.cast.ann, made.cast.ben):
         assert labeler_of(user, made.cast.project) is not None
     return made
+
+
+@pytest.fixture
+def world(kept, db, settings) -> World:
+    """The world as it was made; what a test changes, its rows and its objects, is its own."""
+    cache.clear()
+    settings.STORAGES = kept[1]
+    return copy.deepcopy(kept[0])
 
 
 def writing_routes() -> set[str]:
@@ -360,10 +496,10 @@ def test_what_cannot_be_recorded_does_not_happen(world: World, name: str, monkey
     sent = CASES[name](world)
     real, before = audit.append, counts()
 
-    def broken(**given: Any) -> Event:
+    def broken(**given: Any) -> None:
         if given["kind"] == sent.kind:
             raise RuntimeError("the log cannot be written")
-        return real(**given)
+        real(**given)
 
     monkeypatch.setattr(audit, "append", broken)
     assert send(sent, world) >= 500

@@ -23,12 +23,12 @@ def is_shared() -> bool:
 
 
 def test_a_submit_happens_once_however_often_it_is_sent():
-    trial = try_submits(n=80 if is_shared() else 40, seed=6, is_concurrent=is_shared())
+    trial = try_submits(n=40 if is_shared() else 20, seed=6, is_concurrent=is_shared())
     print(trial.sentence)
     assert trial.failures == []
 
 
 def test_of_two_who_change_one_version_one_is_refused_and_both_are_kept():
-    trial = try_pairs(n=24, seed=7, run=at_once if is_shared() else one_after_the_other)
+    trial = try_pairs(n=16, seed=7, run=at_once if is_shared() else one_after_the_other)
     print(trial.sentence)
     assert trial.failures == []

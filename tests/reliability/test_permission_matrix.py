@@ -25,11 +25,18 @@ from tests.cast import Cast, make_cast
 from tests.web.test_access import API, PAGES, ROLE_OF, access_of, address, expected_of
 from tests.web.world import World, make_world
 
-pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at"), pytest.mark.once]
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 PRINCIPALS = (None, "otto", "ann", "ben", "rita", "ada")
-MISSING = {"code": "XXXX-XXXX", "assignment": uuid.UUID(int=7), "pk": 2**40, "number": 10**9, "guideline_id": 10**9}
+MISSING = {
+    "code": "XXXX-XXXX",
+    "assignment": uuid.UUID(int=7),
+    "pk": 2**40,
+    "number": 10**9,
+    "guideline_id": 10**9,
+    "key": "0" * 32,
+}
 
 
 @dataclass(frozen=True)

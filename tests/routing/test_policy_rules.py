@@ -62,6 +62,18 @@ def test_each_rule_sends_the_item_where_it_says(situation, outcome, rule):
     assert (verdict.outcome, verdict.rule) == (outcome, rule)
 
 
+@pytest.mark.parametrize(
+    "accepting", [agreeing(), agreeing(posterior=0.99, posterior_is_calibrated=True)], ids=["agreement", "sure"]
+)
+def test_no_rule_accepts_a_label_of_which_another_is_likelier(accepting):
+    """Planted once and seen to fail: the check left out of ``decide``."""
+    assert decide(accepting, POLICY).outcome == "accept"
+    verdict = decide(replace(accepting, doubt="answer quality: a, but b is likelier (0.97)"), POLICY)
+    assert (verdict.outcome, verdict.rule) == ("reviewer", "another-label-is-likelier")
+    assert "a, but b is likelier" in verdict.reason
+    assert verdict.numbers["doubt"]
+
+
 def test_the_odd_reader_is_named_and_two_readers_have_no_odd_one():
     assert decide(one_odd(), POLICY).author == 9
     assert decide(agreeing(agreement=0.1), POLICY).rule == "disagreement"

@@ -112,7 +112,9 @@ def test_gold_scores_every_reading_and_votes_on_nothing(cast: Cast):
     assert [row.value for row in gold_results(labeler(cast, cast.ann))] == [1.0]
     assert truth.read_kind == "adjudication"
     assert pair_similarities(item).keys() == {(right.pk, wrong.pk)}
-    assert current_settlement(item) is None
+    assert [entry.pk for entry in current_settlement(item).inputs.all()] == [truth.pk], (
+        "the reference stands, whoever disputes"
+    )
 
 
 def test_gold_made_of_a_settled_label_scores_earlier_readings_and_retired_gold_takes_its_scores_along(cast: Cast):

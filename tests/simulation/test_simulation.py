@@ -181,6 +181,8 @@ def test_the_report_names_failures_and_escapes():
     assert "a<b" not in text
     assert "&lt;x&gt;" in text
     assert "no routing can see them" in text
+    assert "<table" in text
+    assert "&lt;table" not in text
 
 
 def test_the_command_writes_page_and_tables(tmp_path, capsys):

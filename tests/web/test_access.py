@@ -15,9 +15,13 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from labelhub.assignments.models import Assignment
+from labelhub.consensus.regions import sitting_of
 from labelhub.projects.models import GuidelineVersion
 from labelhub.web.access import ROLE_ORDER, Access
+from labelhub.workflow.steps import current_reads
 from tests.web.world import World
+
+pytestmark = pytest.mark.once
 
 PRINCIPALS = (None, "otto", "ann", "ben", "rita", "ada")
 ROLE_OF = {"ann": "annotator", "ben": "annotator", "rita": "reviewer", "ada": "admin"}
@@ -49,15 +53,22 @@ def address(entry: URLPattern, world: World) -> str:
     assignment = Assignment.objects.filter(labeler__user=world.cast.ann).latest("created_at")
     values: dict[str, Any] = {
         "slug": world.cast.project.slug, "code": world.item.code, "token": "nobody", "number": 0, "z": 0, "ordinal": 0,
+        "level": 0, "column": 0, "row": 0,
         "layer": f"s{world.by_ann.pk}", "others": f"s{world.by_ben.pk}",
         "name": "coco.json", "plane": "axial", "index": 0, "assignment": assignment.pk,
         "guideline_id": GuidelineVersion.objects.filter(project=world.cast.project).latest("number").pk,
-        "pk": key_of(entry, world, medium.pk), "sha256": "0" * 64,
+        "pk": key_of(entry, world, medium.pk), "sha256": "0" * 64, "key": matter_of(world),
     }  # fmt: skip
     wanted = entry.pattern.converters
     unknown = set(wanted) - set(values)
     assert not unknown, f"{entry.name} has parameters that this test cannot fill: {unknown}"
     return reverse(entry.name, kwargs={name: values[name] for name in wanted})
+
+
+def matter_of(world: World) -> str:
+    """The first thing that the item's readers do not say alike; one that never was where they all do."""
+    matters = sitting_of(world.item, current_reads(world.item)).found.matters
+    return matters[0].key if matters else "0" * 32
 
 
 def key_of(entry: URLPattern, world: World, medium: int) -> int:
@@ -66,6 +77,12 @@ def key_of(entry: URLPattern, world: World, medium: int) -> int:
         return world.question_of_ann().pk
     if entry.name == "review-claim":
         return world.claim_of_ann().pk
+    if str(entry.name).startswith(("review-thread", "label-thread")):
+        return world.thread_for_ann().pk
+    if entry.name == "review-comment-edit":
+        return world.thread_for_ann().comments.get().pk
+    if entry.name == "review-dispute-take":
+        return world.dispute_of_ann().pk
     return medium if str(entry.name).startswith("api-") else world.cast.ann.pk
 
 

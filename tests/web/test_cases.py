@@ -6,13 +6,12 @@ import io
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from django.urls import reverse
 from PIL import Image
 
-from labelhub.analytics.cases import Concern, concerns_of, stand_out
+from labelhub.analytics.cases import Concern, concerns_of
 from labelhub.analytics.layers import layers_of
-from labelhub.analytics.selectors import project_overview, standing_of
+from labelhub.analytics.selectors import standing_of
 from labelhub.annotations.plain import rater_key
 from labelhub.catalog.models import Item
 from labelhub.catalog.selectors import media_of
@@ -20,30 +19,12 @@ from labelhub.catalog.services import ItemIdentity, NewMedium, add_volume, creat
 from labelhub.formats.shapes import Grid, MaskRegion, Reading, Region, Shape
 from labelhub.projects.models import KeptApart, Labeler
 from labelhub.projects.policy import Policy
-from labelhub.projects.services import imported_labeler, publish_policy
+from labelhub.projects.services import publish_policy
 from labelhub.web.case_pictures import OTHER, OWN, SIDE_PX, case_png
-from labelhub.web.evidence import sentence_link
 from labelhub.workflow import lifecycle
 from tests.web.world import add_item
 
 N_ITEMS = 9
-
-
-@pytest.fixture
-def crowd(cast) -> dict[str, Labeler]:
-    """Ann draws too large and now and then another class; Ben hands in Rita's outlines; an expert's are gold."""
-    publish_policy(project=cast.project, policy=Policy(readers=3, max_readers=3, min_gold=5, min_items=5), by=cast.ada)
-    people = {user.username: Labeler.objects.get(project=cast.project, user=user) for user in (cast.ann, cast.ben)}
-    people["expert"] = imported_labeler(project=cast.project, source_key="expert", name="Expert")
-    people["rita"] = imported_labeler(project=cast.project, source_key="rater-9", name="Rater 9")
-    for number in range(N_ITEMS):
-        item = add_item(cast, source_id=f"task-{number}")
-        shift = number % 5
-        store(item, people["expert"], ring(30 + shift, 30, 10), is_gold=True)
-        store(item, people["ann"], ring(30 + shift, 30, 14 + number / 4), label="debris" if number == 3 else "nucleus")
-        store(item, people["rita"], ring(30 + shift, 30, 10.5))
-        store(item, people["ben"], ring(30 + shift, 30, 10.5))
-    return people
 
 
 def ring(x: float, y: float, radius: float) -> np.ndarray:
@@ -66,24 +47,6 @@ def concerns(project, labeler: Labeler) -> tuple[Concern, ...]:
     standing = standing_of(project)
     assert standing is not None
     return concerns_of(project, labeler, standing.panel)
-
-
-def test_who_draws_too_large_is_shown_with_the_worst_item_first(cast, crowd):
-    found = concerns(cast.project, crowd["ann"])
-    size = next(concern for concern in found if "larger than gold" in concern.what)
-    shares = [float(case.fact.partition("%")[0]) for case in size.cases]
-    assert shares == sorted(shares, reverse=True)
-    assert len(shares) == 8
-    assert shares[0] > 100
-    assert all("Dice 0." in case.fact and case.against == "gold" for case in size.cases)
-
-
-def test_a_copy_is_shown_beside_what_it_copies_on_both_pages(cast, crowd):
-    for one, other in (("ben", "rita"), ("rita", "ben")):
-        (copy,) = concerns(cast.project, crowd[one])
-        assert copy.other == crowd[other]
-        assert len(copy.items) == N_ITEMS
-        assert all(case.fact.startswith("12 vertices, all the same") for case in copy.cases)
 
 
 def test_a_pair_found_copying_is_proposed_to_be_kept_apart_and_an_admin_confirms_it(cast, as_):
@@ -110,41 +73,6 @@ def test_a_pair_found_copying_is_proposed_to_be_kept_apart_and_an_admin_confirms
     assert answer.status_code == 302
     assert KeptApart.objects.get().reason == found.evidence
     assert as_("ada").get(place).context["proposed"] == []
-
-
-def test_a_copy_of_an_imported_reading_is_proposed_to_nobody(cast, crowd, as_):
-    assert as_("ada").get(reverse("manage-teams", args=["cells"])).context["proposed"] == []
-
-
-def test_nothing_stands_out_about_the_one_whose_readings_are_gold(cast, crowd):
-    assert concerns(cast.project, crowd["expert"]) == ()
-    standing = standing_of(cast.project)
-    assert stand_out(standing.panel) == {rater_key(crowd[name]) for name in ("ann", "ben", "rita")}
-
-
-def test_each_sentence_leads_to_the_pictures_that_prove_it(cast, crowd, as_):
-    links = [sentence_link(cast.project, sentence) for sentence in project_overview(cast.project).sentences]
-    links = [link for link in links if "#" in link]
-    assert {link.partition("#")[2] for link in links} == {"cases", "copies"}
-    for link in links:
-        page, _, place = link.partition("#")
-        html = as_("ada").get(page).content.decode()
-        assert f'id="{place}"' in html
-        pictures = [part.partition('"')[0] for part in html.split('<img src="')[1:]]
-        assert len(pictures) == 8
-        answer = as_("ada").get(pictures[0].replace("&amp;", "&"))
-        assert answer["Content-Type"] == "image/png"
-
-
-def test_a_case_opens_the_item_with_exactly_its_layers(cast, crowd, as_):
-    case = concerns(cast.project, crowd["ann"])[0].cases[0]
-    page = as_("ada").get(reverse("manage-item", args=["cells", case.item]), {"layer": ",".join(case.layers)})
-    assert page.context["viewer"]["asked"] == list(case.layers)
-
-
-def test_labelers_who_stand_out_are_marked_by_a_word_in_the_table(cast, crowd, as_):
-    html = as_("ada").get(reverse("manage-labelers", args=["cells"])).content.decode()
-    assert html.count("stands out") == 3
 
 
 def test_the_picture_has_both_lines_and_is_asked_for_once(world, as_):

@@ -1,7 +1,6 @@
 """The pages of activity, batches, teams and gold: what they show, what their forms do, and what they refuse.
 
-Planted once and seen to fail: the project left out of ``analytics.activity.chosen`` (the outsider's row is changed), the
-training check left out of ``scoring.training`` (hidden gold tells its score).
+Planted once and seen to fail: the training check left out of ``scoring.training`` (hidden gold tells its score).
 """
 
 from __future__ import annotations
@@ -17,10 +16,11 @@ from labelhub.catalog.models import Item
 from labelhub.projects import teams
 from labelhub.projects.models import KeptApart, Labeler
 from labelhub.scoring import gold_health
-from labelhub.scoring.gold import make_gold
+from labelhub.scoring.gold import make_gold, retire_gold
 from labelhub.scoring.models import ExamRuling, GoldReference
+from labelhub.scoring.training import own_training
 from labelhub.workflow import golding, lifecycle
-from tests.cast import Cast
+from tests.cast import Cast, make_cast
 from tests.workflow.walking import (
     add_item,
     draw,
@@ -36,6 +36,12 @@ from tests.workflow.walking import (
 )
 
 SQUARE, OTHER = (10, 10, 20), (40, 40, 15)
+
+
+@pytest.fixture
+def cast(db) -> Cast:
+    """A project of which nothing was read yet."""
+    return make_cast()
 
 
 def at(cast: Cast, name: str, *rest) -> str:
@@ -136,12 +142,21 @@ def test_teams_qualifications_and_pairs_are_kept(cast: Cast, as_):
     assert ada.post(place, {"team": team.pk, "qualifications": "MRI, CT"}).status_code == 302
     assert teams.holds(ann, "CT")
     assert not teams.holds(ann, "PET")
-    for name in ("manage-people", "manage-labelers", "manage-teams", "manage-items"):
+    pages = ("people", "labelers", "teams", "items", "pairs", "gold", "audit")
+    for name in (f"manage-{page}" for page in pages):
         assert ada.get(at(cast, name), {"team": team.pk}).status_code == 200
         if name != "manage-items":
             assert ada.get(at(cast, name), {"team": "99999"}).status_code == 400
     people = ada.get(at(cast, "manage-people"), {"team": team.pk}).context["rows"]
     assert [member.user for member, _ in people] == [cast.ann]
+    set_policy(cast, exam_items=1)
+    sitting = ada.get(at(cast, "manage-gold"), {"team": team.pk}).context["standings"]
+    assert [row.labeler for row in sitting] == [ann]
+    item = add_item(cast.project)
+    for reader in (cast.ann, cast.ben):
+        store(cast, item, reader, SQUARE)
+    acts = {"team": team.pk, "kind": "submission.stored"}
+    assert [line.who for line, *_ in ada.get(at(cast, "manage-audit"), acts).context["lines"]] == ["Ann"]
     apart = {"first": ann.pk, "second": labeler(cast, cast.ben).pk, "reason": "same outlines"}
     assert ada.post(at(cast, "manage-teams-apart"), apart).status_code == 302
     assert ada.post(at(cast, "manage-teams-together", KeptApart.objects.get().pk)).status_code == 302
@@ -154,7 +169,9 @@ def test_the_people_page_asks_as_much_for_many_as_for_few(cast: Cast, as_, djang
     for number in range(12):
         new_annotator(cast, f"Worker {number}")
     ada = as_("ada")
-    with django_assert_max_num_queries(12):
+    # The first page of a day writes down that its session goes on.
+    ada.get(at(cast, "manage-people"))
+    with django_assert_max_num_queries(11):
         assert ada.get(at(cast, "manage-people")).status_code == 200
 
 
@@ -244,6 +261,35 @@ def test_only_training_gold_gives_feedback_and_only_to_its_labeler(cast: Cast, a
     draw(theirs, cast.ann, SQUARE)
     submit(theirs, cast.ann)
     assert as_("ann").get(reverse("label-feedback", args=[theirs.pk])).status_code == 404
+
+
+def test_ones_own_training_stands_on_the_page_of_ones_own_work_and_hidden_gold_does_not(cast: Cast, as_):
+    """Catches training that tells of hidden gold or of other people, a number without n, and training on others' pages."""
+    set_policy(cast, readers=1)
+    page = as_("ann").get(reverse("label-me")).content.decode()
+    assert "My training" not in page
+    for number, (kind, seen) in enumerate(
+        [("training", SQUARE), ("training", (0, 40, 8)), ("training", SQUARE), ("hidden", (0, 40, 8))]
+    ):
+        item = add_item(cast.project, subject=f"p{number}")
+        truth = store(cast, item, cast.rita, SQUARE, is_gold=True)
+        make_gold(item=item, submission=truth, by="test", kind=kind)
+        work = take(cast, cast.ann)
+        assert work.item == item
+        draw(work, cast.ann, seen)
+        submit(work, cast.ann)
+    found = own_training(labeler(cast, cast.ann))
+    assert [(image.number, image.is_right) for image in found.images] == [(1, True), (2, False), (3, True)]
+    assert (found.whole.right.value, found.whole.right.n) == (2 / 3, 3)
+    assert found.whole.similarity.n == 3
+    assert found.whole.similarity.low < found.whole.similarity.value
+    page = as_("ann").get(reverse("label-me")).content.decode()
+    assert "3 training images" in page
+    assert page.count("not near enough</title>") == 1
+    assert reverse("label-feedback", args=[found.images[1].assignment_id]) in page
+    assert "My training" not in as_("ben").get(reverse("label-me")).content.decode()
+    retire_gold(gold=GoldReference.objects.filter(kind="training").first(), reason="bad", by="test")
+    assert len(own_training(labeler(cast, cast.ann)).images) == 2
 
 
 def test_who_is_refused_work_is_told_why_on_the_queue(cast: Cast, as_):

@@ -165,12 +165,9 @@ def test_a_paused_labeler_is_told_so_and_nothing_of_why(crowd: Cast, as_):
 def test_a_proposed_pause_changes_nothing_for_the_labeler(crowd: Cast, as_):
     """Two worlds: Ben whose pause is proposed receives what Ann, who is cleared or tested, receives."""
     assert gates.state_of(labeler(crowd, crowd.ben)) == "proposed"
-    pages = [
-        re.sub(
-            r"nonce=\"[^\"]+\"|value=\"[^\"]{20,}\"|\bBen\b|\bAnn\b", "", as_(name).get("/label/me/").content.decode()
-        )
-        for name in ("ben", "rita")
-    ]
+    # The map of our scripts is the same on every page; one of them has a name like it.
+    personal = r"(?s)<script type=\"importmap\".*?</script>|nonce=\"[^\"]+\"|value=\"[^\"]{20,}\"|\bBen\b|\bAnn\b"
+    pages = [re.sub(personal, "", as_(name).get("/label/me/").content.decode()) for name in ("ben", "rita")]
     assert "Not paused" in pages[0]
     assert "propos" not in pages[0].lower()
     assert "propos" not in pages[1].lower()

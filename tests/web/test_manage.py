@@ -11,33 +11,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from labelhub.analytics.item_table import ItemFilter, item_page
 from labelhub.audit.models import Event
 from labelhub.catalog.models import Item
 from labelhub.jobs import services as jobs
 from labelhub.predictions.runtime import ModelsState, write_state
-from labelhub.projects.selectors import current_ontology, current_policy
+from labelhub.projects.selectors import current_ontology
 from labelhub.scoring.models import GoldReference
 from tests.web.world import add_item, read
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}'
-
-
-def test_pages_of_the_list_meet_every_item_once_in_every_order(cast):
-    items = [add_item(cast, source_id=f"task-{n}") for n in range(7)]
-    read(cast, items[2], cast.ann, box=(1, 1, 9, 9))
-    read(cast, items[2], cast.ben, box=(1, 1, 9, 9))
-    for sort in ("changed", "-changed", "agreement", "-agreement", "readers", "-readers", "code", "-code", "priority"):
-        seen, after = [], ""
-        while True:
-            page = item_page(cast.project, wanted=ItemFilter(), sort=sort, after=after, length=2)
-            seen += [row.item.pk for row in page.rows]
-            after = page.after
-            if not after:
-                break
-        assert sorted(seen) == sorted(item.pk for item in items), sort
-    first = item_page(cast.project, wanted=ItemFilter(), sort="agreement", length=1).rows[0]
-    assert first.item == items[2], "an item without agreement comes after those with one"
 
 
 @pytest.mark.parametrize(
@@ -96,14 +78,6 @@ def test_lists_take_few_queries_however_long(cast, as_, place):
         assert few <= 12
 
 
-def test_every_page_of_an_empty_project_says_what_to_do_next(cast, as_):
-    for place in ("", "items/", "labelers/", "pairs/", "people/", "policy/", "ontology/", "releases/", "audit/"):
-        answer = as_("ada").get(f"/manage/cells/{place}")
-        assert answer.status_code == 200, place
-    assert b"Bring data in" in as_("ada").get("/manage/cells/items/").content
-    assert b"Nothing waits for you" in as_("rita").get("/review/").content
-
-
 def test_the_overview_speaks_in_sentences_that_lead_to_their_evidence(world, as_):
     page = as_("ada").get("/manage/cells/").content.decode()
     links = re.findall(r'<li class="tone-[a-z]*">\s*<a href="([^"]+)"', page)
@@ -143,20 +117,6 @@ def test_every_number_on_the_overview_has_n_and_opens_its_items(world, as_):
     assert all("n=" in number for number in numbers)
     for link in set(re.findall(r'<a class="estimate[^"]*" href="([^"]+)"', page)):
         assert as_("ada").get(link.replace("&amp;", "&")).status_code == 200
-
-
-def test_a_changed_policy_is_a_new_version_and_an_unchanged_one_is_not(cast, as_):
-    _, policy = current_policy(cast.project)
-    form = {name: str(value) for name, value in policy.to_document().items() if not isinstance(value, bool)}
-    form |= {"use_model": "1", "version": "1"}
-    as_("ada").post("/manage/cells/policy/", form)
-    assert current_policy(cast.project)[0].number == 1
-    as_("ada").post("/manage/cells/policy/", form | {"readers": "3"})
-    assert current_policy(cast.project)[0].number == 2
-    refused = as_("ada").post("/manage/cells/policy/", form | {"readers": "900"})
-    assert refused.status_code == 400
-    assert b"readers is 900" in refused.content
-    assert current_policy(cast.project)[0].number == 2
 
 
 def test_a_class_keeps_its_key_when_its_name_changes(cast, as_):
@@ -286,3 +246,25 @@ def test_a_refused_form_leads_back_to_its_page(world, as_, referer, is_offered):
     place = f"/manage/cells/items/{world.item.code}/exclude/"
     page = as_("ada").post(place, {}, headers={"referer": referer}).content.decode()
     assert ("Go back" in page) == is_offered
+
+
+def test_the_record_is_filtered_by_what_who_item_and_day_and_leads_to_what_it_is_about(world, as_):
+    """Planted once and seen to fail: a filter that the CSV forgets."""
+    client, place = as_("ada"), "/manage/cells/audit/"
+    page = client.get(place).content.decode()
+    assert f'href="/manage/cells/items/{world.item.code}/"' in page
+    people = client.get(place, {"group": "People"}).content.decode()
+    assert "made a member" in people
+    assert "a reading was stored" not in people
+    mine = client.get(place, {"who": f"user:{world.cast.ada.pk}"}).content.decode()
+    assert "published policy version" in mine
+    assert "a reading was stored" not in mine
+    assert "published policy version" not in client.get(place, {"item": world.item.code}).content.decode()
+    assert "No event matches" in client.get(place, {"item": "XXXX-XXXX"}).content.decode()
+    assert "No event matches" in client.get(place, {"until": "2001-01-01"}).content.decode()
+    assert "a reading was stored" in client.get(place, {"since": "2001-01-01"}).content.decode()
+    lines = b"".join(client.get(place, {"group": "People", "format": "csv"}).streaming_content).decode().splitlines()
+    assert len(lines) > 1
+    assert all(",member." in line for line in lines[1:])
+    for wrong in ({"since": "yesterday"}, {"group": "Gossip"}, {"before": "x"}):
+        assert client.get(place, wrong).status_code == 400

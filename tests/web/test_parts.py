@@ -33,6 +33,18 @@ def test_a_number_shows_value_interval_and_n():
     assert 'tabindex="0"' in shown
 
 
+def test_beside_a_coefficient_stands_the_word_claimed_with_its_meaning_on_focus():
+    """Planted once and seen to fail: the word left out, and one shown beside a mean Dice."""
+    alpha = Estimate(0.78, 0.6, 0.9, 46, "items", "Krippendorff's alpha (nominal)", "1", standard_error=0.02)
+    shown = tags.estimate(alpha, href="/x")
+    assert ">at least substantial</span>" in shown
+    assert shown.count('tabindex="0"') == 1, "the number is a link, the word is reached by keyboard too"
+    assert "Landis and Koch" in shown.rpartition("data-tip")[2]
+    unsure = Estimate(0.3, -0.2, 0.8, 6, "items", "Cohen's kappa", "1", standard_error=0.3)
+    assert ">no word claimed</span>" in tags.estimate(unsure)
+    assert "claim" not in tags.estimate(made(0.87))
+
+
 def test_a_number_below_the_minimum_is_grey_and_says_so():
     shown = tags.estimate(made(0.87, n=3))
     assert "is-grey" in shown
@@ -87,7 +99,9 @@ def questions(draw):
         choices = draw(st.lists(WORD, unique=True, min_size=2, max_size=4)) if has_choices else []
         measure = draw(st.sampled_from(["nominal", "ordinal"])) if kind == "choice" else "nominal"
         measure = "interval" if kind == "number" else measure
-        found.append(Question(text.lower(), text, kind, tuple(choices), draw(st.booleans()), measure))
+        found.append(
+            Question(text.lower(), text, kind, tuple(choices), draw(st.booleans()), measure, draw(st.booleans()))
+        )
     return found
 
 

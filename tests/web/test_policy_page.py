@@ -15,10 +15,23 @@ from labelhub.projects.selectors import current_policy
 from labelhub.projects.services import publish_policy
 from labelhub.routing.models import Route
 from labelhub.workflow import trying
+from tests.cast import Cast, make_cast
+from tests.web.world import World, make_world
 
 pytestmark = pytest.mark.django_db
 PLACE = "/manage/cells/policy/"
 INPUT = re.compile(r"<(input|select|textarea)\b([^>]*)>(.*?)(?=<(?:input|select|textarea|button)\b|</form>)", re.DOTALL)
+
+
+@pytest.fixture
+def cast(db) -> Cast:
+    """A project of which nothing was read yet."""
+    return make_cast()
+
+
+@pytest.fixture
+def world(cast) -> World:
+    return make_world(cast)
 
 
 def form_of(page: str) -> dict[str, list[str]]:

@@ -67,7 +67,7 @@ def test_signs_that_mean_something_else_stay(text, html):
 
 def test_the_queue_the_workspace_and_the_admins_page_show_it_alike(world, as_, cast):
     hostile = "Read:\n- *first* <script>x</script>"
-    as_("ada").post("/manage/cells/guideline/", {"text": hostile})
+    as_("ada").post("/manage/cells/guideline/", {"text": hostile, "confirmed": "1"})
     shown = "<ul><li><em>first</em> &lt;script&gt;x&lt;/script&gt;</li></ul>"
     assert shown in as_("ann").get("/label/").content.decode()
     assert shown in as_("ada").get("/manage/cells/ontology/").content.decode()

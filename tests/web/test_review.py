@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import html
 import io
+import re
 import uuid
 
 import numpy as np
 import pytest
+from django.test import Client
 from PIL import Image
 
+from labelhub.analytics import own_acts
 from labelhub.assignments.models import Assignment
 from labelhub.formats.shapes import MaskRegion, Reading, Shape
 from labelhub.projects.models import Labeler
+from labelhub.projects.policy import Policy
+from labelhub.projects.services import publish_policy
+from labelhub.reviews import threads
 from labelhub.reviews.models import Decision
 from labelhub.workflow import lifecycle
 from tests.web.world import add_item, read
@@ -74,7 +82,7 @@ def test_another_class_for_the_same_outline_is_a_dispute_too(cast, world):
         lifecycle.record_reading(item=item, labeler=labeler, reading=reading)
     heat = dispute_of(medium=0, grid=grid_of(item.media.get()), layers=layers_of(item))
     assert heat is not None
-    assert heat.disagreement.max() == 1.0
+    assert heat.heat(0)[0].max() == 1.0
 
 
 def test_a_mask_is_sent_plane_by_plane_and_only_where_it_is(cast, as_):
@@ -151,3 +159,126 @@ def test_my_reviewing_shows_mine_alone(world, as_, place):
     decide(as_("rita"), place, world.by_ann, "accept", score="8", comment="Good edge.")
     assert b"Good edge." in as_("rita").get("/review/me/").content
     assert b"Good edge." not in as_("ada").get("/review/me/").content
+
+
+def test_an_admin_who_may_still_vote_sees_no_vote_on_any_page_nor_in_a_file(cast, world, as_):
+    """Catches an open vote on the item page, the review page, the audit's page and the audit's CSV; that there is one, in the
+    marks of the review pages, the table of reviewers, and what the audit finds by person, item, group or kind.
+    """
+    item, ada, rita = world.item.code, as_("ada"), as_("rita")
+    choices = ({"who": f"user:{cast.rita.pk}"}, {"item": item}, {"group": "Reviewing"}, {"kind": "panel.voted"})
+    silent: list[tuple[str, dict[str, str]]] = [
+        (f"/review/cells/{item}/", {}),
+        ("/review/", {}),
+        ("/manage/cells/people/", {}),
+    ]
+    silent += [("/manage/cells/audit/", chosen) for chosen in choices]
+    publish_policy(project=cast.project, policy=Policy(readers=2, max_readers=2, panel_reviewers=3), by=cast.ada)
+    ada.get(f"/review/cells/{item}/")
+    before = [ada.get(*asked).content for asked in silent]
+    answer = rita.post(
+        f"/review/cells/{item}/decide/",
+        {"submission": world.by_ben.pk, "verdict": "accept", "comment": "As Ben says", "score": "9",
+         "request_id": str(uuid.uuid4())},
+    )  # fmt: skip
+    assert answer.status_code == 302
+    after = [ada.get(*asked).content for asked in silent]
+    assert [plain(page) for page in after] == [plain(page) for page in before]
+    places = [f"/manage/cells/items/{item}/", f"/review/cells/{item}/", "/manage/cells/audit/"]
+    for place in places:
+        page = as_("ada").get(place).content.decode()
+        assert "As Ben says" not in page, place
+        assert "Rita</strong> voted" not in page, place
+        assert "accepted a reading" not in page, place
+    rows = csv_of(as_("ada"), "/manage/cells/audit/")
+    assert not [row for row in rows if row["kind"] in ("panel.voted", "submission.reviewed")]
+    kept = [row for row in rows if row["kind"] == "vote.kept_back"]
+    assert [(bool(row["hash"]), row["subject"], row["actor"]) for row in kept] == [(True, "", "somebody")] * 2
+    assert "Truly ambiguous <kbd>" not in as_("rita").get(places[1]).content.decode()
+    as_("ada").post(
+        f"/review/cells/{world.item.code}/decide/",
+        {"submission": world.by_ann.pk, "verdict": "accept", "comment": "", "request_id": str(uuid.uuid4())},
+    )  # fmt: skip
+    assert "As Ben says" in as_("ada").get(places[0]).content.decode()
+    assert not [row for row in csv_of(as_("ada"), "/manage/cells/audit/") if row["kind"] == "vote.kept_back"]
+
+
+def plain(page: bytes) -> str:
+    """The page without what is drawn anew for each answer: nonces, form tokens, ids of requests and times."""
+    drawn = r'nonce(=|-)"?[\w+/=-]{10,}|[A-Za-z0-9]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|<time[^>]*>[^<]*'
+    return re.sub(drawn, "", page.decode())
+
+
+def csv_of(client, place: str) -> list[dict[str, str]]:
+    text = b"".join(client.get(place, {"format": "csv"}).streaming_content).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_blind_review_shows_letters_in_an_order_of_ones_own_until_it_is_decided(cast, world, as_, place):
+    """Planted once and seen to fail: layers that carry the names."""
+    from labelhub.accounts.services import create_person
+    from labelhub.projects.models import Role
+    from labelhub.projects.policy import Policy
+    from labelhub.projects.services import add_member, publish_policy
+
+    publish_policy(project=cast.project, policy=Policy(readers=2, max_readers=2, review_blind=True), by=cast.ada)
+    page = as_("rita").get(place).content.decode()
+    main = page[page.index("<main") : page.index("</main>")]
+    assert "Reader A" in main
+    assert not any(name in main for name in ("Ann", "Ben"))
+    layers = as_("rita").get(place + "layers/").json()["layers"]
+    assert [layer["name"] for layer in layers] == ["Reader A", "Reader B"]
+    assert "Ann" in as_("ada").get(place).content.decode()
+    orders = set()
+    for number in range(12):
+        user = create_person(username=f"r{number}", display_name=f"R{number}", actor="test")
+        add_member(project=cast.project, user=user, role=Role.REVIEWER, actor="test")
+        client = Client()
+        client.force_login(user)
+        orders.add(tuple(layer["key"] for layer in client.get(place + "layers/").json()["layers"]))
+    assert len(orders) == 2, "each reviewer has an order of their own"
+    decide(as_("rita"), place, world.by_ann, "accept")
+    assert "Ann" in as_("rita").get(place).content.decode()
+
+
+def test_who_opens_the_readings_of_others_reads_the_item_blind_no_more(cast, world, as_, place):
+    """Catches a reviewer who looks, leaves, and is handed the same item as an independent reader."""
+    from labelhub.reviews.sightings import has_seen, knows_others
+
+    assert not knows_others(cast.rita, world.item)
+    as_("rita").get(place)
+    as_("rita").get(place)
+    assert has_seen(cast.rita, world.item)
+    assert not has_seen(cast.ann, world.item)
+
+
+def test_a_reviewer_reads_their_own_acts_newest_first_page_by_page(as_, world, monkeypatch):
+    """Planted and seen to fail: another reviewer's acts in the list; a page that begins where the last one ended."""
+    rita = as_("rita")
+    assert "What you did" not in rita.get("/review/me/").content.decode()
+    lifecycle.review(
+        submission=world.by_ann,
+        reviewer=world.cast.ada,
+        verdict="accept",
+        score=None,
+        comment="",
+        request_id=uuid.uuid4(),
+    )
+    for text in ("One.", "Two."):
+        threads.open_thread(item=world.item, by=world.cast.rita, text=text, request_id=uuid.uuid4())
+    lifecycle.settle(item=world.item, reason="x", by=world.cast.rita, submission=world.by_ben)
+    page = rita.get("/review/me/").content.decode()
+    acts = re.findall(r"<li>\s*<span>([^<]+)</span><a class=\"code\" href=\"([^\"]+)\"", page)
+    assert [what for what, _ in acts] == ["Settled the item", "Opened a thread", "Opened a thread"]
+    assert {address for _, address in acts} == {f"/review/cells/{world.item.code}/"}
+    monkeypatch.setattr(own_acts, "PAGE", 1)
+    seen = []
+    address = "/review/me/"
+    while address:
+        page = rita.get(address).content.decode()
+        seen += re.findall(r"<li>\s*<span>([^<]+)</span>", page)
+        found = re.search(r'href="(/review/me/\?before=[^"]+)#acts">Earlier', page)
+        address = html.unescape(found.group(1)) if found else ""
+    assert seen == ["Settled the item", "Opened a thread", "Opened a thread"]
+    for place in ("x", "2026-01-01", "2026-01-01T00:00:00"):
+        assert rita.get("/review/me/", {"before": place}).status_code == 400

@@ -16,7 +16,9 @@ from labelhub.formats.shapes import Reading, Region, Shape
 from labelhub.projects.models import Labeler
 from labelhub.projects.policy import Policy
 from labelhub.projects.services import publish_policy
-from labelhub.reviews.models import Question, UnreadableClaim
+from labelhub.reviews import threads
+from labelhub.reviews.models import Dispute, Question, Thread, UnreadableClaim
+from labelhub.reviews.threads import Pin
 from labelhub.workflow import lifecycle
 from tests.cast import Cast
 
@@ -54,6 +56,29 @@ class World:
         given = lifecycle.hand_out(labeler=Labeler.objects.get(project=self.cast.project, user=self.cast.ann))
         assert given is not None
         return given
+
+    def returned_to_ann(self) -> Assignment:
+        """Work of Ann that came back with Rita's words."""
+        lifecycle.review(
+            submission=self.by_ann, reviewer=self.cast.rita, verdict="reject", score=3, comment="Look again.",
+            request_id=uuid.uuid4(),
+        )  # fmt: skip
+        return Assignment.objects.get(item=self.item, labeler__user=self.cast.ann, read_kind="rework")
+
+    def thread_for_ann(self) -> Thread:
+        """A thread about Ann's reading that Rita opened."""
+        return Thread.objects.filter(item=self.item).first() or threads.open_thread(
+            item=self.item,
+            by=self.cast.rita,
+            text="See here.",
+            request_id=uuid.uuid4(),
+            pin=Pin(submission=self.by_ann),
+        )
+
+    def dispute_of_ann(self) -> Dispute:
+        """A dispute of Ann's about work that Rita returned."""
+        earlier = Dispute.objects.filter(item=self.item).first()
+        return earlier or lifecycle.dispute(assignment=self.returned_to_ann(), by=self.cast.ann, reason="It is.")
 
     def _waiting(self, model: Any) -> Any:
         missing = {Question: "reply", UnreadableClaim: "verdict"}[model]

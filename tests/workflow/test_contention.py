@@ -1,8 +1,8 @@
 """Many people at the same moment: no item handed out beyond what is wanted, one submission for one request.
 
 The threads need a database that several of them reach at once; SQLite in memory has one connection and nothing to contend.
-Planted once and seen to fail: the count under the lock left out of ``handing_out`` (first test); no waiting for items that
-others hold (second and third test); the labeler's row not locked (last test).
+Planted once and seen to fail: the count under the lock left out of ``handing_out`` (first test; third, with more reads than
+wanted); no waiting for items that others hold (second; third, with an item stranded); the labeler's row not locked (last).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
+from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
@@ -22,7 +23,7 @@ from labelhub.workflow import handing_out, lifecycle
 from tests.cast import Cast, make_cast
 from tests.workflow.walking import add_item, draw, labeler, new_annotator, next_for, set_policy, submit, take
 
-WORKERS, ITEMS = 8, 12
+WORKERS, ITEMS = 5, 4
 
 
 @pytest.fixture
@@ -34,17 +35,17 @@ def _several_connections(transactional_db) -> None:
 def test_an_item_taken_between_looking_and_locking_is_not_handed_out_again(cast: Cast, monkeypatch):
     set_policy(cast, readers=1)
     item = add_item(cast.project)
-    real = handing_out.lock
+    real = handing_out.instances
     quicker: list[Assignment] = []
 
-    def slow_lock(items):
+    def slow_lock(*statement):
         if not quicker:
             # Marked before, because the quicker one looks and locks too.
             quicker.append(Assignment())
             quicker.append(take(cast, cast.ben))
-        return real(items)
+        return real(*statement)
 
-    monkeypatch.setattr(handing_out, "lock", slow_lock)
+    monkeypatch.setattr(handing_out, "instances", slow_lock)
     assert next_for(cast, cast.ann) is None
     assert [row.labeler.user for row in Assignment.objects.filter(item=item)] == [cast.ben]
 
@@ -100,17 +101,43 @@ def test_who_asks_while_somebody_holds_the_last_item_waits_for_it_and_gets_it(mo
 
 
 @pytest.mark.usefixtures("_several_connections")
-def test_no_item_is_handed_out_twice_too_often_and_none_is_stranded():
+def test_no_item_is_handed_out_twice_too_often_and_none_is_stranded(monkeypatch):
+    """The first item that anybody takes stays held until everybody else has nothing but it to ask for, or went away."""
     cast = make_cast()
     set_policy(cast, readers=2)
     for number in range(ITEMS):
         add_item(cast.project, seed=number)
     people = [new_annotator(cast, f"Worker {number}") for number in range(WORKERS)]
+    give, lock = lifecycle._give, lifecycle.locked
+    held: list[Any] = []
+    idle, all_idle, one_at_a_time = set(), threading.Event(), threading.Lock()
+
+    def no_other_work(user_thread):
+        with one_at_a_time:
+            idle.add(user_thread)
+            if len(idle) == WORKERS - 1:
+                all_idle.set()
+
+    def slow_give(choice, desk, at):
+        with one_at_a_time:
+            is_first = not held
+            held.append(choice.item.pk)
+        assert not is_first or all_idle.wait(timeout=50)
+        return give(choice, desk, at)
+
+    def waiting_lock(key):
+        if key == held[0]:
+            no_other_work(threading.get_ident())
+        return lock(key)
+
+    monkeypatch.setattr(lifecycle, "_give", slow_give)
+    monkeypatch.setattr(lifecycle, "locked", waiting_lock)
 
     def work(user):
         def all_there_is():
             while (assignment := lifecycle.hand_out(labeler=labeler(cast, user))) is not None:
                 lifecycle.submit(assignment=assignment, by=user, request_id=uuid.uuid4(), no_finding=True)
+            no_other_work(threading.get_ident())
 
         return all_there_is
 

@@ -29,6 +29,7 @@ OPEN = {
     "newer-version": "reviewers",
     "decided-already": "reviewers",
     "cannot-give": "admins",
+    "no-more-disputes": "the policy's number and the author's own disputes",
     "assignment-closed": "the labeler's own work",
 }
 
@@ -88,3 +89,24 @@ def test_the_queue_says_how_many_images_of_the_exam_are_left_and_nothing_of_how_
     assert "Entry exam" not in page
     assert labeler(cast, cleo)
     assert next_for(cast, cleo) is None
+
+
+@pytest.mark.django_db
+def test_whoever_gets_no_work_is_told_why_on_the_queue_before_they_ask(cast: Cast, client):
+    """Not by a start button that leads back to the queue."""
+    from labelhub.scoring.gold import make_gold
+
+    set_policy(cast, exam_items=1, exam_pass_share=1.0)
+    item = add_item(cast.project, subject="exam")
+    make_gold(item=item, submission=store(cast, item, cast.rita, (10, 10, 20), is_gold=True), by="test", kind="exam")
+    client.force_login(cast.ann)
+    read(cast, cast.ann, (40, 40, 15))
+    failed = client.get(f"/label/?project={cast.project.slug}").content.decode()
+    assert "You did not pass the entry exam of this project" in failed
+    assert "start-button" not in failed
+    client.force_login(cast.ben)
+    set_policy(cast, exam_items=2)
+    read(cast, cast.ben, (10, 10, 20))
+    assert "There are no more to give you" in client.get(f"/label/?project={cast.project.slug}").content.decode()
+    set_policy(cast, max_items_a_day=1)
+    assert "Come back tomorrow" in client.get(f"/label/?project={cast.project.slug}").content.decode()

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from labelhub.annotations import documents
+from labelhub.annotations import documents, history
 from labelhub.annotations.models import Operation
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import n_filled, own_queue
@@ -127,7 +127,7 @@ def test_a_draft_that_is_handed_over_names_both_and_is_no_independent_read(cast:
     mine.refresh_from_db()
     assert mine.state == "expired"
     assert n_filled(item) == Item.objects.get(pk=item.pk).reads_taken == 1
-    assert len(documents.state_of(documents.document_of(assignment=mine)).standing_shapes()) == 1, (
+    assert len(history.state_of(documents.document_of(assignment=mine)).standing_shapes()) == 1, (
         "Ann's draft is as it was"
     )
 

@@ -1,7 +1,8 @@
 """A labeler's gate in the life of a project: facts from gold answers, a proposal, a pause, what follows, and its end.
 
 Planted and seen to fail: a pause without a proposal first, a paused labeler who is still handed work, items of a paused
-labeler that nobody else gets, and a second evaluation that writes the facts again.
+labeler that nobody else gets, gold or settled items among those that go to others, two more readers where one was planned, and
+a second evaluation that writes the facts again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from labelhub.routing import gates
 from labelhub.routing.models import Gate, Route
 from labelhub.scoring import gold as golds
 from labelhub.scoring.gold_answers import gold_answers, planned_gold
-from labelhub.workflow import gating, lifecycle, pausing
+from labelhub.workflow import gating, golding, lifecycle, pausing
 from labelhub.workflow.errors import PausedNow
 from tests.cast import Cast
 from tests.workflow.walking import (
@@ -148,10 +149,10 @@ def test_retired_gold_drops_out_and_comes_back_when_it_is_gold_again(cast: Cast)
     items = answer(cast, cast.ann, "--")
     gold = golds.current_gold(items[1])
     golds.retire_gold(gold=gold, reason="wrong", by="test")
-    gating.gold_changed(items[1])
+    golding.gold_changed(items[1])
     assert gates.state_of(labeler(cast, cast.ann)) == "testing"
     golds.make_gold(item=items[1], submission=gold.submission, by="test")
-    gating.gold_changed(items[1])
+    golding.gold_changed(items[1])
     assert gates.state_of(labeler(cast, cast.ann)) == "proposed"
 
 
@@ -172,7 +173,8 @@ def test_a_paused_labeler_is_handed_nothing_and_keeps_drafts(cast: Cast):
 
 def test_unsettled_items_of_a_paused_labeler_go_to_others_once(cast: Cast):
     items = [add_item(cast.project) for _ in range(3)]
-    answer(cast, cast.ann, "-")
+    gold = answer(cast, cast.ann, "-")
+    assert state(gold[0]) == "reading", "gold that wants its second reader must be passed over too"
     store(cast, items[0], cast.ann, SQUARE)
     for user in (cast.ann, cast.ben):
         store(cast, items[1], user, SQUARE)
@@ -180,9 +182,8 @@ def test_unsettled_items_of_a_paused_labeler_go_to_others_once(cast: Cast):
     pausing.pause(labeler=labeler(cast, cast.ann), by=cast.ada, reason="Reads the wrong side.")
     sent = run_jobs()
     routes = Route.objects.filter(rule="paused-labeler")
-    assert sent == [{"items": routes.count()}]
-    assert routes.filter(item=items[0]).count() == 1
-    assert not routes.filter(item=items[1]).exists()
+    assert sent == [{"items": 1}]
+    assert list(routes.values_list("item", flat=True)) == [items[0].pk]
     items[0].refresh_from_db()
     assert items[0].wanted_reads == 3
     fact = Gate.objects.get(kind="paused")
@@ -192,6 +193,16 @@ def test_unsettled_items_of_a_paused_labeler_go_to_others_once(cast: Cast):
     assert state(items[0]) == "reading"
     store(cast, items[0], dora, SQUARE)
     assert state(items[0]) == "settled"
+
+
+def test_an_item_of_which_one_read_was_planned_gets_one_more(cast: Cast):
+    set_policy(cast, readers=2, overlap_share=0.0, **SHORT)
+    item = add_item(cast.project)
+    store(cast, item, cast.ann, SQUARE, is_routed=False)
+    pausing.pause(labeler=labeler(cast, cast.ann), by=cast.ada, reason="Reads the wrong side.")
+    run_jobs()
+    item.refresh_from_db()
+    assert item.wanted_reads == 2
 
 
 def test_work_that_came_back_to_a_paused_labeler_goes_to_another(cast: Cast):

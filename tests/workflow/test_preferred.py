@@ -21,7 +21,7 @@ from labelhub.routing.selectors import preferences_of
 from labelhub.workflow import handing_out, lifecycle, queue
 from labelhub.workflow.desk import desk_of
 from tests.cast import Cast
-from tests.workflow.walking import add_item, labeler, new_annotator, next_for, read, set_policy
+from tests.workflow.walking import add_item, labeler, near, new_annotator, next_for, read, set_policy
 
 SQUARE, OTHER = (10, 10, 20), (40, 40, 15)
 
@@ -80,11 +80,11 @@ def test_who_is_worth_most_gets_it_before_other_items_of_its_priority(cast: Cast
     Item.objects.filter(pk__in=[item.pk for item in others]).update(state="reading")
     worth(cast, disputed, {cleo: 0.05, eve: 0.02}, age=timedelta(hours=2))
     at = timezone.now()
-    assert next(queue.near(desk_of(labeler(cast, cleo)), at)) == disputed.pk
-    assert disputed.pk in set(queue.near(desk_of(labeler(cast, eve)), at)), "it is theirs too, in their own order"
+    assert near(desk_of(labeler(cast, cleo)), at)[0] == disputed.pk
+    assert disputed.pk in set(near(desk_of(labeler(cast, eve)), at)), "it is theirs too, in their own order"
     urgent = add_item(cast.project)
     Item.objects.filter(pk=urgent.pk).update(priority=5)
-    assert next(queue.near(desk_of(labeler(cast, cleo)), at)) == urgent.pk
+    assert near(desk_of(labeler(cast, cleo)), at)[0] == urgent.pk
 
 
 def test_a_planned_read_is_kept_for_nobody(cast: Cast, readers: list[User]):
@@ -112,11 +112,11 @@ def test_where_no_extra_read_is_wanted_nothing_more_is_asked_of_the_database(cas
     for number in range(3):
         add_item(cast.project, seed=number)
     desk = desk_of(labeler(cast, readers[0]))
-    list(queue.near(desk, timezone.now()))
+    list(near(desk, timezone.now()))
     with CaptureQueriesContext(
         connection,
     ) as asked:
-        list(queue.near(desk, timezone.now()))
+        list(near(desk, timezone.now()))
     assert not [entry for entry in asked if "routing_route" in entry["sql"]]
 
 

@@ -30,6 +30,7 @@ from tests.workflow.walking import (
     add_item,
     draw,
     labeler,
+    near,
     new_annotator,
     next_for,
     read,
@@ -147,17 +148,17 @@ def test_a_pair_stays_apart_where_the_partner_took_the_item_between_looking_and_
     set_policy(cast, readers=2)
     item = add_item(cast.project)
     teams.keep_apart(first=labeler(cast, cast.ben), second=labeler(cast, cast.ann), reason="same outlines", by="test")
-    real = handing_out.lock
+    real = handing_out.instances
     taken: list[Assignment | None] = []
 
-    def slow_lock(items):
+    def slow_lock(*statement):
         if not taken:
             # Marked before, because the partner looks and locks too.
             taken.append(True)
             assert take(cast, cast.ben).item == item
-        return real(items)
+        return real(*statement)
 
-    monkeypatch.setattr(handing_out, "lock", slow_lock)
+    monkeypatch.setattr(handing_out, "instances", slow_lock)
     assert next_for(cast, cast.ann) is None
 
 
@@ -315,5 +316,5 @@ def test_the_near_window_and_the_search_of_everything_agree_on_what_may_be_read(
     for _ in range(3):
         read(cast, cast.ann, SQUARE)
     desk = desk_of(labeler(cast, cast.ann))
-    assert set(queue.near(desk, timezone.now())) == set(queue.everywhere(desk, timezone.now()))
+    assert set(near(desk, timezone.now())) == set(queue.everywhere(desk, timezone.now()))
     assert handing_out.has_work(desk.labeler)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from labelhub.annotations.errors import AnnotationRefused
 from labelhub.annotations.models import Submission
+from labelhub.annotations.selectors import has_draft
 from labelhub.assignments import services as assignments
 from labelhub.assignments.errors import AlreadyRead, LeaseLost, NotOpen
 from labelhub.assignments.models import Assignment
@@ -364,6 +365,23 @@ def test_an_excluded_item_takes_nothing_more_and_keeps_what_it_has(cast: Cast):
     with pytest.raises(ItemExcluded):
         store(cast, item, cast.ada, SQUARE)
     assert Submission.objects.filter(assignment__item=item).count() == 2
+
+
+@pytest.mark.parametrize("how", ["begun", "taken back", "parked"])
+def test_whoever_still_works_on_an_excluded_item_is_given_other_work_and_the_draft_is_kept(cast: Cast, how: str):
+    item = add_item(cast.project)
+    mine = take(cast, cast.ann)
+    draw(mine, cast.ann, SQUARE)
+    if how == "taken back":
+        submit(mine, cast.ann)
+        mine = lifecycle.recall(assignment=mine, by=cast.ann)
+    elif how == "parked":
+        lifecycle.park(assignment=mine, by=cast.ann)
+    lifecycle.exclude(item=item, by=cast.ada, reason="motion")
+    mine.refresh_from_db()
+    assert mine.state == "expired"
+    assert next_for(cast, cast.ann) is None
+    assert how == "taken back" or has_draft([mine.pk]) == {mine.pk}
 
 
 def test_an_imported_reader_reads_an_item_once(cast: Cast):

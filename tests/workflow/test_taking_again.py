@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from labelhub.annotations import documents
+from labelhub.annotations import documents, history
 from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.models import Assignment
 from labelhub.audit.models import Event
@@ -48,7 +48,7 @@ def test_the_author_takes_it_again_with_the_draft_as_it_was_and_submits(cast: Ca
     assert again.fence > late.fence
     assert again.lease_until > timezone.now()
     assert state(item) == "reading"
-    assert len(documents.state_of(documents.document_of(assignment=again)).standing_shapes()) == 1
+    assert len(history.state_of(documents.document_of(assignment=again)).standing_shapes()) == 1
     assert Event.objects.filter(kind="assignment.taken_again", subject=f"item:{item.pk}").count() == 1
     assert submit(again, cast.ann).annotations.count() == 1
 
@@ -81,7 +81,7 @@ def test_an_item_that_wants_no_reader_any_more_is_not_taken_and_the_draft_is_kep
     with pytest.raises(StepRefused, match="draft is kept") as refusal:
         lifecycle.take_again(assignment=late, by=cast.ann)
     assert refusal.value.code == "no-longer-wanted"
-    assert len(documents.state_of(documents.document_of(assignment=late)).standing_shapes()) == 1
+    assert len(history.state_of(documents.document_of(assignment=late)).standing_shapes()) == 1
 
 
 def test_places_that_others_hold_are_not_taken_from_them(cast: Cast):

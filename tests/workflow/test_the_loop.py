@@ -105,7 +105,7 @@ def test_a_reviewer_rejects_the_author_mends_it_and_the_mask_leaves_as_it_was_dr
     first = read(cast, cast.ann, SQUARE)
     read(cast, cast.ben, OTHER)
     assert (state(item), rule(item)) == ("review", "readers-exhausted")
-    assert [row.item for row in inbox(cast.rita, cast.project)] == [item]
+    assert [row.item for row in inbox(cast.rita, cast.project).rows] == [item]
 
     review(first, cast.rita, "reject", "The lower edge is missed.", score=3)
     assert state(item) == "rework"

@@ -13,14 +13,14 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from labelhub.annotations import documents
+from labelhub.annotations import documents, history
 from labelhub.annotations.errors import AnnotationRefused
 from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import n_filled
 from labelhub.audit.models import Event
 from labelhub.catalog.models import Item
-from labelhub.consensus.ambiguity import IGNORE
+from labelhub.consensus.adjudicated import IGNORE
 from labelhub.consensus.models import Settlement
 from labelhub.consensus.selectors import released_settlements
 from labelhub.projects.errors import DomainError
@@ -74,7 +74,7 @@ def test_parked_work_keeps_its_draft_and_goes_on_where_it_was(cast: Cast):
         draw(mine, cast.ann, OTHER)
     assert refusal.value.code == "assignment-waits"
     again = lifecycle.resume(assignment=mine, by=cast.ann)
-    assert len(documents.state_of(documents.document_of(assignment=again)).standing_shapes()) == 1
+    assert len(history.state_of(documents.document_of(assignment=again)).standing_shapes()) == 1
     assert submit(again, cast.ann).annotations.count() == 1
     assert state(item) == "settled"
     assert kinds(item).count("assignment.parked") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from labelhub.accounts.models import User
 from labelhub.accounts.services import create_person
-from labelhub.annotations import documents
+from labelhub.annotations import documents, history, log
 from labelhub.annotations.models import Submission
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
@@ -21,7 +22,8 @@ from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import labeler_of
 from labelhub.projects.services import add_member, publish_policy
 from labelhub.routing.selectors import current_route
-from labelhub.workflow import lifecycle
+from labelhub.workflow import handing_out, lifecycle, queue
+from labelhub.workflow.desk import Desk
 from tests.cast import Cast
 
 SIZE = 64
@@ -60,6 +62,11 @@ def next_for(cast: Cast, user: User) -> Assignment | None:
     return lifecycle.hand_out(labeler=labeler_of(user, cast.project))
 
 
+def near(desk: Desk, at: datetime) -> list[int]:
+    """Candidates from the labeler's windows, as a hand-out sees them."""
+    return list(queue.near(desk, at, highest=handing_out.around(desk, at).highest))
+
+
 def take(cast: Cast, user: User) -> Assignment:
     assignment = next_for(cast, user)
     assert assignment is not None
@@ -78,20 +85,20 @@ def draw(assignment: Assignment, user: User, *squares: tuple[float, float, float
         }
         for number, square in enumerate(squares, start=1)
     ]  # fmt: skip
-    acknowledged = documents.append_operations(document=document, author=user, client_id=client, operations=operations)
+    acknowledged = log.append_operations(document=document, author=user, client_id=client, operations=operations)
     assert acknowledged.refused is None, acknowledged.refused
 
 
 def redraw(assignment: Assignment, user: User, *squares: tuple[float, float, float]) -> None:
     """Delete everything in the working copy and draw anew."""
     document = documents.document_of(assignment=assignment)
-    standing = documents.state_of(document).standing_shapes()
+    standing = history.state_of(document).standing_shapes()
     operations = [
         {"op_id": str(uuid.uuid4()), "client_seq": number, "kind": "shape.delete",
          "payload": {"shape_id": shape.shape_id, "base_version": shape.version}}
         for number, shape in enumerate(standing, start=1)
     ]  # fmt: skip
-    done = documents.append_operations(document=document, author=user, client_id=uuid.uuid4(), operations=operations)
+    done = log.append_operations(document=document, author=user, client_id=uuid.uuid4(), operations=operations)
     assert done.refused is None, done.refused
     draw(assignment, user, *squares)
 

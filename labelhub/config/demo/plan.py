@@ -16,6 +16,14 @@ READERS_AN_ITEM = 3
 # Kept free for the visitor: items nobody has read, or that wait for somebody.
 UNREAD_ITEMS = 22
 BATCH_ITEMS = 6
+# So many items wait for the reviewer: those on which no two readers agree, and readings that came back whose authors stand by
+# them, each in words of its own.
+DISPUTED_ITEMS = 20
+STANDING_BY = (
+    "I looked again and see it as before: the middle of it stands out from what surrounds it.",
+    "The edge is where I drew it, half-way between inside and outside.",
+    "What the others see may be the shadow beside it.",
+)
 # Gold that is not hidden: of as many pictures each.
 EXAM_GOLD, TRAINING_GOLD = 6, 2
 SESSION_ITEMS = 30
@@ -73,6 +81,9 @@ VISITORS = (
     ("ann", "Ann Doyle", "annotator", "labels", "/label/?project=bright-and-dark-structures"),
 )
 
+# Who labels one volume together, live; the demo prints a link to it for each.
+TOGETHER = ("ann", "elena")
+
 PROJECT_NAME = "Bright and dark structures"
 VOLUME_PROJECT_NAME = "Brain in three dimensions"
 
@@ -88,7 +99,7 @@ ONTOLOGY = {
     "questions": [
         {
             "key": "edge", "text": "How sharp is its edge?", "kind": "choice", "choices": ["blurred", "fair", "sharp"],
-            "is_required": True, "measure": "ordinal",
+            "is_required": True, "measure": "ordinal", "presupposes_finding": True,
         },
     ],
 }  # fmt: skip

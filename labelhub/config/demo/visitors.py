@@ -1,7 +1,8 @@
 """What waits for the people whose links the demo prints: work at every stage of the loop that is not settled by itself.
 
-The annotator finds work by hand, returned and parked; the reviewer a question and a claim that an item cannot be read; the
-admin audits under way, a batch with a due date, a first release. Not here: the readings of the crowd (`building`).
+The annotator finds work by hand, returned and parked; the reviewer items in dispute, a question and a claim that an item
+cannot be read; the admin audits under way, a batch with a due date, a first release. Not here: the readings of the crowd
+(`building`).
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from labelhub.analytics.services import measure_project
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments.batches import make_batch
 from labelhub.assignments.models import Assignment
+from labelhub.catalog.models import Item
 from labelhub.config.demo import plan
 from labelhub.config.demo.entries import ACTOR, DemoItem, Progress
 from labelhub.config.demo.readings import SECONDS_AN_ITEM, simulated_reading
 from labelhub.consensus import audits
 from labelhub.projects.models import Project
 from labelhub.projects.selectors import labeler_of
+from labelhub.scoring.models import GoldReference
 from labelhub.workflow import distribution, lifecycle
 
 AUDITOR = "elena"
@@ -52,6 +55,7 @@ def set_visitors_work(
         by=ACTOR, priority=5, due_at=now + timedelta(days=5),
     )  # fmt: skip
     _audit_half(project, people, entries)
+    _dispute_some(project, people)
     lifecycle.release(
         project=project, formats=["coco", "png", "csv"], note="First release of the demo", by=people["ada"]
     )
@@ -73,6 +77,22 @@ def _return_to_ann(project: Project, people: Mapping[str, User], entry: DemoItem
         submission=submission, reviewer=people["rita"], verdict="reject", score=4, request_id=uuid.uuid4(),
         comment="The outline lies well outside the edge all around. Please follow the half-way brightness.",
     )  # fmt: skip
+
+
+def _dispute_some(project: Project, people: Mapping[str, User]) -> None:
+    """Let authors stand by readings that came back, until enough items wait for the reviewer, who took these disputes up.
+
+    Gold is left out: its label stands whatever its readers say.
+    """
+    waiting = Item.objects.filter(project=project, state=Item.State.REVIEW).count()
+    gold = GoldReference.objects.filter(item__project=project).values("item")
+    returned = Assignment.objects.filter(item__project=project, read_kind="rework", state=Assignment.State.OPEN)
+    own_slips = returned.exclude(labeler__user=people["ann"]).exclude(item__in=gold).select_related("labeler__user")
+    for number, work in enumerate(own_slips.order_by("pk")[: max(plan.DISPUTED_ITEMS - waiting, 0)]):
+        assert work.labeler.user is not None
+        reason = plan.STANDING_BY[number % len(plan.STANDING_BY)]
+        disputed = lifecycle.dispute(assignment=work, by=work.labeler.user, reason=reason)
+        lifecycle.close_dispute(dispute=disputed, by=people["rita"])
 
 
 def _give(

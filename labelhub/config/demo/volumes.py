@@ -1,11 +1,11 @@
-"""The second demo project: two time points of one brain as volumes, one of them read by two people, one waiting.
+"""The second demo project: time points of one brain as volumes: one read by two people, one waiting, one labeled together.
 
 Real pixels; the readings are simulated around a mask found by thresholding. Not here: the small items (`building`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from labelhub.accounts.models import User
+from labelhub.assignments import selectors as assigned
+from labelhub.assignments.batches import make_batch
+from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_volume
 from labelhub.config.demo import plan
 from labelhub.config.demo.pictures import BRAIN, brain_volumes
@@ -21,9 +24,9 @@ from labelhub.predictions.services import predict_item, register_model
 from labelhub.projects.models import Project, Role
 from labelhub.projects.ontology import read_ontology
 from labelhub.projects.policy import Policy
-from labelhub.projects.selectors import labeler_of
-from labelhub.projects.services import add_member, create_project
-from labelhub.workflow import lifecycle
+from labelhub.projects.selectors import current_guideline, labeler_of
+from labelhub.projects.services import acknowledge_guideline, add_member, create_project
+from labelhub.workflow import distribution, lifecycle, together
 
 ACTOR = "demo"
 # Omar paints one voxel too far out in every direction, as he does in two dimensions.
@@ -54,6 +57,9 @@ def build_volumes(progress: Callable[[int, int, str], None]) -> Project:
         project=project, name="Threshold", predictor="classical-threshold", parameters=MODEL_PARAMETERS, by=ACTOR
     )
     volumes = brain_volumes()
+    # The last of them once more, for two people at once.
+    volumes = [*volumes, volumes[-1]]
+    items = []
     for number, (pixels, grid) in enumerate(volumes):
         low, high = (float(value) for value in np.percentile(pixels, (1, 99.5)))
         item = add_volume(
@@ -65,6 +71,7 @@ def build_volumes(progress: Callable[[int, int, str], None]) -> Project:
             source_id=f"brain-{number}",
             actor=ACTOR,
         )
+        items.append(item)
         predict_item(model=model, item=item)
         if number == 0:
             brain = _brain_mask(pixels)
@@ -72,7 +79,26 @@ def build_volumes(progress: Callable[[int, int, str], None]) -> Project:
                 reading = _mask_reading(brain, item.code, username, margin)
                 lifecycle.record_reading(item=item, labeler=labeler_of(people[username], project), reading=reading)
         progress(number + 1, len(volumes), "volumes of a brain")
+    _share(project, people, items[-1])
     return project
+
+
+def shared_page() -> str:
+    """Return the address of the volume that two people label together; empty where it was submitted."""
+    project = Project.objects.filter(name=plan.VOLUME_PROJECT_NAME).first()
+    work = None if project is None else together.shared_work_of(project).first()
+    return "" if work is None else f"/label/{work.pk}/"
+
+
+def _share(project: Project, people: Mapping[str, User], item: Item) -> None:
+    """Give the volume to the first of the two, and a seat at it to the second; both have read the instructions."""
+    make_batch(project=project, name="Together", items=[item], by=ACTOR, is_shared=True)
+    first, second = (people[username] for username in plan.TOGETHER)
+    for user in (first, second):
+        acknowledge_guideline(labeler=labeler_of(user, project), guideline=current_guideline(project))
+    labeler = labeler_of(first, project)
+    distribution.assign_by_hand(items=[item], labeler=labeler, by=people["ada"], due_at=None)
+    together.join(assignment=assigned.of_item(item).get(labeler=labeler), by=second)
 
 
 def _brain_mask(pixels: NDArray[np.int16]) -> NDArray[np.bool_]:

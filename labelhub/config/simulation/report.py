@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from labelhub.analytics.report_parts import Cell, interval_plot, paragraph, section, table
@@ -48,7 +48,8 @@ def lines_of(compared: Compared) -> tuple[str, ...]:
 
 def page(found: Sequence[Compared], command: str) -> str:
     """The report as one HTML page."""
-    body = SafeString("").join([_verdicts(found), *(_scenario(compared) for compared in found), _how()])
+    parts = [_verdicts(found), *(_scenario(compared) for compared in found), _how()]
+    body = format_html_join("", "{}", ((part,) for part in parts))
     return str(
         format_html(
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '

@@ -1,8 +1,9 @@
 """The script of the two-worlds trial: what happens around Ann, and all that she asks the server for.
 
 Ben and Cleo read every item before and after her, some items have gold, Rita reviews. The script is the same in both worlds:
-which item Ann is given when, and the declared disclosures (work that came back, with its comment; feedback on training; an
-answer to her question). Clock and chance stand still. Not here: comparing the two worlds (``two_worlds``).
+which item Ann is given when, and the declared disclosures (work that came back, with its comment and marks; what became of a
+dispute; feedback on training; an answer to her question). Clock and chance stand still. Not here: comparing the two worlds
+(``two_worlds``).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from labelhub.projects.selectors import current_guideline, labeler_of
 from labelhub.projects.services import acknowledge_guideline, add_member, create_project
 from labelhub.reviews.models import Question
 from labelhub.scoring.gold import make_gold
-from labelhub.workflow import handing_out, lifecycle
+from labelhub.workflow import handing_out, lifecycle, returning
 
 SIZE = 64
 # Stands in whatever Ann may not see, and nowhere else.
@@ -46,6 +47,10 @@ SKIP_EVERY = 7
 ASIDE_AT, RECALL_AT, TRAINING_AT = 0, 1, 2
 # Training items get numbers that no other item has.
 TRAINING_ITEMS = 1_000_000
+MARKS: dict[str, Any] = {
+    "version": "1", "kind": "coarse",
+    "regions": [{"medium": 0, "z": 0, "planes": [0, 0], "y": 12.0, "x": 12.0, "radius": 16.0, "unit": "px", "distance": 4.0}],
+}  # fmt: skip
 ONTOLOGY: dict[str, Any] = {
     "classes": [{"key": "nucleus", "name": "Nucleus", "colour": "#e4572e", "tool": "polygon", "shortcut": "1"}],
     "questions": [
@@ -87,7 +92,7 @@ class Script:
             )
             for name in NAMES
         }
-        self.ann, self.rita, self.ada = people["Ann"], people["Rita"], people["Ada"]
+        self.ann, self.rita, self.ada, self.dora = people["Ann"], people["Rita"], people["Ada"], people["Dora"]
         # No rule may send work back by itself: that would be a disclosure of its own, which the script does not hold equal.
         policy = Policy(readers=3, max_readers=5, slip_agreement=0.0, gold_share=0.0, gold_share_undecided=0.0)
         self.project = create_project(
@@ -163,6 +168,8 @@ class Script:
         return Reading(item.code, "", (shape,), answers, **kinds)
 
     def _sitting(self, number: int, item: Item) -> None:
+        if Assignment.objects.filter(labeler=self.me, state=Assignment.State.OPEN).exists():
+            raise RuntimeError(f"Before sitting {number} Ann holds work that the script did not give her.")
         with _handed_out(item):
             self._post("/label/next/", {"project": self.project.slug})
         assignment = Assignment.objects.get(item=item, labeler=self.me)
@@ -231,14 +238,33 @@ class Script:
             return
         self._step()
         _until_reviewed(submission.assignment.item)
-        lifecycle.review(
-            submission=submission, reviewer=self.rita, verdict="reject", score=3, comment=f"Look at the edge again ({number}).",
-            request_id=uuid.uuid4(),
-        )  # fmt: skip
+        # Where it differs is a declared disclosure too.
+        with mock.patch.object(returning, "marks_for", return_value=MARKS):
+            lifecycle.review(
+                submission=submission, reviewer=self.rita, verdict="reject", score=3,
+                comment=f"Look at the edge again ({number}).", request_id=uuid.uuid4(),
+            )  # fmt: skip
         again = Assignment.objects.filter(labeler=self.me, read_kind="rework").order_by("created_at").last()
-        if again is not None and again.state == Assignment.State.OPEN:
-            self._post("/label/next/", {"project": self.project.slug})
+        if again is None or again.state != Assignment.State.OPEN:
+            return
+        self._post("/label/next/", {"project": self.project.slug})
+        self._done(self._get(f"/api/v1/assignments/{again.pk}/ticket/"))
+        if number // RETURN_EVERY % 2:
             self._work(again, is_skipped=False)
+        else:
+            self._dispute(again)
+
+    def _dispute(self, work: Assignment) -> None:
+        """Ann stands by her reading; whether it stands is a declared disclosure, the same in both worlds."""
+        self._get(f"/label/{work.pk}/")
+        with _nothing_next():
+            self._done(self._send(f"/label/{work.pk}/dispute/", {"reason": "It ends at the bright line."}))
+            self._get(f"/label/?project={self.project.slug}")
+        self._step()
+        self._record(work.item, labeler_of(self.dora, self.project), OWN)
+        with _nothing_next():
+            self._get(f"/label/?project={self.project.slug}")
+            self._get(f"/label/{work.pk}/")
 
     def _work(self, assignment: Assignment, *, is_skipped: bool) -> None:
         """What the workspace does from opening to submitting."""
@@ -247,7 +273,8 @@ class Script:
             self._get(address)
         workspace = orjson.loads(self._get(f"{api}/document/").body)
         if is_skipped:
-            self._send(f"{page}/skip/", {"reason": "blurred"})
+            with _nothing_next():
+                self._done(self._send(f"{page}/skip/", {"reason": "blurred"}))
             return
         operation = {
             "op_id": str(uuid.UUID(int=self.steps)), "client_seq": 1, "kind": "shape.add",
@@ -276,7 +303,8 @@ class Script:
         with _nothing_next():
             for address in (
                 f"/label/?project={project}", f"/label/me/?project={project}", f"/api/v1/projects/{project}/queue/",
-                f"/search/?q={item.code}", "/", "/help/", "/account/", f"/manage/{project}/", f"/manage/{project}/items/",
+                f"/search/?q={item.code}", "/", "/help/", "/account/", "/account/notifications/",
+                "/account/notifications/count/", f"/manage/{project}/", f"/manage/{project}/items/",
                 f"/manage/{project}/items/{item.code}/", "/review/", f"/review/{project}/{item.code}/", "/api/v1/media/1/",
             ):  # fmt: skip
                 self._get(address)
@@ -324,6 +352,7 @@ NAMES: Mapping[str, str] = {
     "Ann": Role.ANNOTATOR,
     "Ben": Role.ANNOTATOR,
     "Cleo": Role.ANNOTATOR,
+    "Dora": Role.ANNOTATOR,
     "Rita": Role.REVIEWER,
     "Ada": "",
 }

@@ -30,6 +30,7 @@ class Frozen:
 
     def step(self, number: int) -> None:
         """Begin step ``number``: one minute a step, and chance begins anew."""
+        self.number = number
         self.now = START + timedelta(minutes=number)
         self._rng = np.random.default_rng((self._seed, number))
 

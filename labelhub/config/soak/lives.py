@@ -21,7 +21,8 @@ from labelhub.config.soak.world import SoakWorld, add_item, draw_square, make_wo
 from labelhub.consensus.models import Settlement
 from labelhub.projects.errors import DomainError
 from labelhub.projects.permissions import NotAllowed, NotFound
-from labelhub.reviews.models import Decision, Question, UnreadableClaim
+from labelhub.reviews.models import Decision, Dispute, DisputeOutcome, Question, UnreadableClaim
+from labelhub.reviews.tickets import may_read_blind
 from labelhub.workflow import lifecycle, states
 from labelhub.workflow.auditing import REASON as AUDIT
 from labelhub.workflow.handing_out import RANDOM_EXTRA
@@ -31,18 +32,19 @@ waiting: reading excluded
 reading: waiting rework review settled ambiguous excluded
 rework: reading review settled ambiguous excluded
 review: reading rework settled ambiguous excluded
-settled: review rework ambiguous excluded
-ambiguous: review settled excluded
+settled: reading review rework ambiguous excluded
+ambiguous: reading review settled excluded
 excluded:
 """
 WORK = """
-open: parked asked submitted skipped unreadable expired
+open: parked asked submitted skipped unreadable disputed expired
 parked: open expired
 asked: open expired
 expired: open
 submitted:
 skipped:
 unreadable:
+disputed:
 """
 # An act is one step; what it sets going may move an item further within it.
 MOST_MOVES_AN_ACT = 3
@@ -92,14 +94,15 @@ def try_lives(*, n: int, seed: int, progress: Progress = silent) -> Trial:
     """Let mixed roles act ``n`` times through the database; after each act nothing may be as it cannot be."""
     trial, rng = Trial("lives of items in the database", seed), np.random.default_rng(seed)
     done = 0
-    while trial.n < n:
-        world = make_world(n_annotators=4, readers=2, max_readers=3, use_model=False)
-        for _ in range(ITEMS_A_WORLD):
-            add_item(world, rng)
-        done += _live(trial, world, rng, min(ACTS_A_WORLD, n - trial.n))
-        whole = verify(chain_of(world.project.pk))
-        trial.check(whole.broken_at is None, f"the audit chain is broken: {whole.explanation}")
-        progress(trial.n, n)
+    with trial.while_there_is_time():
+        while trial.n < n:
+            world = make_world(n_annotators=4, readers=2, max_readers=3, use_model=False)
+            for _ in range(ITEMS_A_WORLD):
+                add_item(world, rng)
+            done += _live(trial, world, rng, min(ACTS_A_WORLD, n - trial.n))
+            whole = verify(chain_of(world.project.pk))
+            trial.check(whole.broken_at is None, f"the audit chain is broken: {whole.explanation}")
+            progress(trial.n, n)
     trial.facts["done, not refused"] = done
     return trial
 
@@ -174,7 +177,7 @@ def what_cannot_be(world: SoakWorld) -> list[str]:
 
 
 def _evidence(world: SoakWorld) -> list[str]:
-    broken: list[str] = []
+    broken = _disputes(world)
     closed = Submission.objects.filter(assignment__item__project=world.project).exclude(assignment__state="submitted")
     if closed.exists():
         broken.append("there is a submission of work that was not submitted")
@@ -205,6 +208,20 @@ def _evidence(world: SoakWorld) -> list[str]:
         for recall in recalls
         if recall.former.state != "submitted" or recall.again.follows_id != recall.former_id
     ]
+    return broken
+
+
+def _disputes(world: SoakWorld) -> list[str]:
+    broken: list[str] = []
+    for outcome in DisputeOutcome.objects.filter(dispute__item__project=world.project, read__isnull=False):
+        reader = outcome.read.assignment.labeler if outcome.read is not None else None
+        if reader is None or reader.pk == outcome.dispute.ticket.assignment.labeler_id or not may_read_blind(reader):
+            broken.append("a dispute was decided by a read that was not blind")
+        if outcome.by_id is not None and outcome.by_id == outcome.dispute.ticket.assignment.labeler.user_id:
+            broken.append("somebody decided their own dispute")
+    ends = Dispute.objects.filter(item__project=world.project).exclude(ticket__assignment__state="disputed")
+    if ends.exists():
+        broken.append("work is disputed and not closed so")
     return broken
 
 
@@ -314,6 +331,9 @@ ACTS: Mapping[str, Act] = {
     ),
     "decide claim": _decide_claim,
     "recall": lambda world, user, rng: lifecycle.recall(assignment=_own(world, user, rng, state="submitted"), by=user),
+    "dispute": lambda world, user, rng: lifecycle.dispute(
+        assignment=_own(world, user, rng, read_kind="rework"), by=user, reason="It is."
+    ),
     "skip": lambda world, user, rng: (
         lifecycle.skip(assignment=_work(world, rng, labeler__user=user), reason="") if rng.random() < 0.3 else None
     ),

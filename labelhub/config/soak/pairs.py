@@ -34,22 +34,23 @@ def try_pairs(*, n: int, seed: int, run: Run = at_once, progress: Progress = sil
     trial, rng = Trial("no silent overwrite", seed), np.random.default_rng(seed)
     world = make_world(n_annotators=2, readers=2, max_readers=2, use_model=False)
     kinds = (_policies, _ontologies, _guidelines, _answers, _judgements)
-    for number in range(n):
-        n_kept = StaleEdit.objects.filter(project=world.project).count()
-        kind = kinds[number % len(kinds)]
-        acts, n_stored = kind(world, rng, number)
-        before = n_stored()
-        found = run(*acts)
-        refused = [one for one in found if isinstance(one, DomainError) and one.status == 409]
-        broken = [one for one in found if isinstance(one, Exception) and one not in refused]
-        kept = StaleEdit.objects.filter(project=world.project).count() - n_kept
-        trial.n += 1
-        told = f"pair {number} ({kind.__name__[1:]}): "
-        trial.check(not broken, f"{told}{broken!r}")
-        trial.check(len(refused) == 1, f"{told}{len(refused)} of 2 refused")
-        trial.check(n_stored() - before == 1, f"{told}{n_stored() - before} stored")
-        trial.check(kept == 1, f"{told}{kept} kept")
-        progress(trial.n, n)
+    with trial.while_there_is_time():
+        for number in range(n):
+            n_kept = StaleEdit.objects.filter(project=world.project).count()
+            kind = kinds[number % len(kinds)]
+            acts, n_stored = kind(world, rng, number)
+            before = n_stored()
+            found = run(*acts)
+            refused = [one for one in found if isinstance(one, DomainError) and one.status == 409]
+            broken = [one for one in found if isinstance(one, Exception) and one not in refused]
+            kept = StaleEdit.objects.filter(project=world.project).count() - n_kept
+            trial.n += 1
+            told = f"pair {number} ({kind.__name__[1:]}): "
+            trial.check(not broken, f"{told}{broken!r}")
+            trial.check(len(refused) == 1, f"{told}{len(refused)} of 2 refused")
+            trial.check(n_stored() - before == 1, f"{told}{n_stored() - before} stored")
+            trial.check(kept == 1, f"{told}{kept} kept")
+            progress(trial.n, n)
     trial.facts["kept"] = StaleEdit.objects.filter(project=world.project).count()
     return trial
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-# Says how far a trial is: done, of how many.
+
+class TimeIsUp(Exception):
+    """Raised by who hears the progress, to end a trial before its number is reached."""
+
+
+# Says how far a trial is: done, of how many. May raise :class:`TimeIsUp` between two tries.
 Progress = Callable[[int, int], None]
 
 
@@ -27,6 +33,14 @@ class Trial:
         """Note a failure where the property does not hold."""
         if not holds:
             self.failures.append(otherwise)
+
+    @contextmanager
+    def while_there_is_time(self) -> Iterator[None]:
+        """End the tries early, and say so, where the time for them is up."""
+        try:
+            yield
+        except TimeIsUp:
+            self.facts["stopped by the clock at"] = self.n
 
     @property
     def sentence(self) -> str:

@@ -1,4 +1,7 @@
-"""A database, a blob folder and an audit file of a trial's own, thrown away at its end: no trial touches a site's data."""
+"""A database, a blob folder and an audit file of a trial's own, thrown away at its end: no trial touches a site's data.
+
+Answers do not wait for their beat meanwhile: nobody holds a stopwatch, but for the trial that does (``gold_classifier``).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 from django.db import connection, connections
 from django.test.utils import override_settings
+
+from labelhub.workflow import beat
 
 
 @contextmanager
@@ -29,10 +35,16 @@ def scratch_database() -> Iterator[str]:
     }
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
-        with override_settings(
-            STORAGES=storages, ALLOWED_HOSTS=["*"], AUDIT_HEADS=folder / "audit.heads",
-            SECURE_SSL_REDIRECT=False,
-        ):  # fmt: skip
+        with (
+            override_settings(
+                STORAGES=storages,
+                ALLOWED_HOSTS=["*"],
+                AUDIT_HEADS=folder / "audit.heads",
+                SECURE_SSL_REDIRECT=False,
+                STATIC_ROOT=folder,
+            ),
+            mock.patch.object(beat, "wait", return_value=None),
+        ):
             yield connection.vendor
     finally:
         connections.close_all()

@@ -38,24 +38,27 @@ def try_submits(*, n: int, seed: int, is_concurrent: bool, progress: Progress = 
     for _ in world.annotators:
         # A submit hands out the next: each of them may hold one.
         add_item(world, rng)
-    for start in range(0, n, BATCH):
-        for _ in range(min(BATCH, n - start)):
-            add_item(world, rng)
-        for _ in range(min(BATCH, n - start)):
-            user = world.annotators[int(rng.integers(len(world.annotators)))]
-            n_sent += _one(trial, world, user, clients[user.pk], rng, answered, is_concurrent=is_concurrent)
-            if len(answered) > LATE:
-                # By now its labeler is at another item, so that a reply made anew would name that one.
-                late, assignment, body, first = answered.pop(0)
-                trial.check(_post(late, assignment, body) == first, f"submit {trial.n}: a late retry is answered anew")
-                n_sent += 1
-        progress(trial.n, n)
+    with trial.while_there_is_time():
+        for start in range(0, n, BATCH):
+            for _ in range(min(BATCH, n - start)):
+                add_item(world, rng)
+            for _ in range(min(BATCH, n - start)):
+                user = world.annotators[int(rng.integers(len(world.annotators)))]
+                n_sent += _one(trial, world, user, clients[user.pk], rng, answered, is_concurrent=is_concurrent)
+                if len(answered) > LATE:
+                    # By now its labeler is at another item, so that a reply made anew would name that one.
+                    late, assignment, body, first = answered.pop(0)
+                    trial.check(
+                        _post(late, assignment, body) == first, f"submit {trial.n}: a late retry is answered anew"
+                    )
+                    n_sent += 1
+            progress(trial.n, n)
     rows = Submission.objects.filter(assignment__item__project=world.project)
-    trial.check(rows.count() == n, f"{rows.count()} rows after {n} submits")
+    trial.check(rows.count() == trial.n, f"{rows.count()} rows after {trial.n} submits")
     replies = SubmitReply.objects.filter(submission__in=rows)
-    trial.check(replies.count() == n, f"{replies.count()} kept replies after {n} submits")
+    trial.check(replies.count() == trial.n, f"{replies.count()} kept replies after {trial.n} submits")
     frozen = Event.objects.filter(chain=f"project:{world.project.pk}", kind="submission.frozen")
-    trial.check(frozen.count() == n, f"{frozen.count()} events after {n} submits")
+    trial.check(frozen.count() == trial.n, f"{frozen.count()} events after {trial.n} submits")
     trial.facts |= {"requests": n_sent, "rows": rows.count()}
     return trial
 

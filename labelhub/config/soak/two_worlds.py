@@ -20,6 +20,9 @@ from labelhub.config.soak.frozen import frozen
 from labelhub.config.soak.report import Progress, Trial, silent
 from labelhub.scoring.loaded import forget_all
 
+# Sittings of one part of a long trial.
+PART = 25
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -57,14 +60,27 @@ def compare_worlds(*, sittings: int, seed: int, progress: Progress = silent) -> 
 
 
 def try_two_worlds(*, n: int, seed: int, progress: Progress = silent) -> Trial:
-    """Play ``n`` sittings in each world; fails where a byte differs or a planted word reaches Ann."""
+    """Play ``n`` sittings in each world; fails where a byte differs or a planted word reaches Ann.
+
+    In parts, each with people, items and a seed of its own, so that a trial can be ended between two of them.
+    """
     trial = Trial("two worlds, the same bytes", seed)
-    outcome = compare_worlds(sittings=n, seed=seed, progress=progress)
-    trial.n = outcome.n_exchanges
-    trial.check(outcome.do_worlds_differ, "the worlds do not differ in what is hidden, so nothing was tried")
-    trial.check(outcome.difference is None, f"{outcome.difference}")
-    trial.check(not outcome.sung, f"a planted word reached Ann in {outcome.sung[:1]}")
-    trial.facts |= {"sittings": n, "canaries": outcome.n_canaries}
+    n_exchanges = n_canaries = 0
+    with trial.while_there_is_time():
+        for start in range(0, n, PART):
+            part = min(PART, n - start)
+            outcome = compare_worlds(sittings=part, seed=seed + start)
+            trial.n += part
+            n_exchanges += outcome.n_exchanges
+            n_canaries += outcome.n_canaries
+            told = f"from sitting {start} on: "
+            trial.check(
+                outcome.do_worlds_differ, f"{told}the worlds do not differ in what is hidden: nothing was tried"
+            )
+            trial.check(outcome.difference is None, f"{told}{outcome.difference}")
+            trial.check(not outcome.sung, f"{told}a planted word reached Ann in {outcome.sung[:1]}")
+            progress(trial.n, n)
+    trial.facts |= {"exchanges compared": n_exchanges, "canaries": n_canaries}
     return trial
 
 

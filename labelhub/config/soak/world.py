@@ -10,7 +10,7 @@ import numpy as np
 
 from labelhub.accounts.models import User
 from labelhub.accounts.services import create_person
-from labelhub.annotations import documents
+from labelhub.annotations import documents, log
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_photograph
@@ -24,6 +24,13 @@ from labelhub.projects.services import add_member, create_project
 ONTOLOGY: dict[str, Any] = {
     "classes": [{"key": "nucleus", "name": "Nucleus", "colour": "#e4572e", "tool": "polygon", "shortcut": "1"}],
 }
+AREA = {"key": "area", "name": "Area", "colour": "#ffc914", "tool": "brush", "shortcut": "2"}
+QUESTIONS: list[dict[str, Any]] = [
+    {"key": "note", "text": "Note", "kind": "text"},
+    {"key": "count", "text": "How many", "kind": "number"},
+    {"key": "seen", "text": "What is seen", "kind": "choices", "choices": ["a", "b", "c"]},
+]
+GRADE = {"key": "grade", "text": "Grade", "kind": "choice", "choices": ["low", "high"]}
 ACTOR = "soak"
 
 
@@ -47,8 +54,15 @@ class SoakWorld:
         return labeler_of(user, self.project)
 
 
-def make_world(*, n_annotators: int = 4, **policy: Any) -> SoakWorld:
+def make_world(
+    *, n_annotators: int = 4, with_brush: bool = False, with_questions: bool = False, **policy: Any
+) -> SoakWorld:
     """Make a project of its own; ``policy`` over the defaults, without hidden gold unless asked for."""
+    classes = [*ONTOLOGY["classes"], AREA] if with_brush else ONTOLOGY["classes"]
+    ontology: dict[str, Any] = {"classes": classes}
+    if with_questions:
+        asked = [{**entry, "attributes": [GRADE, QUESTIONS[0]]} for entry in classes]
+        ontology = {"classes": asked, "questions": QUESTIONS}
     tag = uuid.uuid4().hex[:8]
 
     def person(name: str) -> User:
@@ -56,7 +70,7 @@ def make_world(*, n_annotators: int = 4, **policy: Any) -> SoakWorld:
 
     admins = (person("ada"), person("abe"))
     project = create_project(
-        name=f"Soak {tag}", ontology=read_ontology(ONTOLOGY), policy=Policy(**({"gold_share": 0.0} | policy)),
+        name=f"Soak {tag}", ontology=read_ontology(ontology), policy=Policy(**({"gold_share": 0.0} | policy)),
         created_by=admins[0],
     )  # fmt: skip
     annotators = tuple(person(f"ann{number}") for number in range(n_annotators))
@@ -84,7 +98,7 @@ def draw_square(assignment: Assignment, user: User, x: float) -> None:
         "regions": [{"kind": "polygon", "points": points}],
     }  # fmt: skip
     operation = {"op_id": str(uuid.uuid4()), "client_seq": 1, "kind": "shape.add", "payload": payload}
-    documents.append_operations(
+    log.append_operations(
         document=documents.document_of(assignment=assignment),
         author=user,
         client_id=uuid.uuid4(),

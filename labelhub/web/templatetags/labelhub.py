@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +22,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from labelhub.numerics.results import Estimate
 from labelhub.projects.models import Project
+from labelhub.scoring.panel_words import claim_of
 from labelhub.web.case_pictures import OTHER, OWN
 from labelhub.web.evidence import number_link
 from labelhub.web.modules import import_map
@@ -38,12 +41,15 @@ DASH = "–"
 
 @register.simple_tag
 def estimate(
-    est: Any, href: str = "", definition: str = "", min_n: int = MIN_N, places: int = 2, unit: str = "", css: str = ""
-) -> SafeString:
+    est: Any, href: str = "", definition: str = "", min_n: int = MIN_N, places: int = 2, unit: str = "", css: str = "",
+    versions: Sequence[str] = (),
+) -> SafeString:  # fmt: skip
     """Show ``est`` as ``0.87 [0.82–0.91] n=46``: grey below ``min_n``, method on hover and focus, ``href`` behind.
 
     ``est`` is a panel's Measured, or anything with ``value``, ``low``, ``high``, ``n`` and ``method`` (an Estimate, a
-    stored Score); an undefined value shows a dash and its reason. ``places`` are decimals, ``unit`` follows.
+    stored Score); an undefined value shows a dash and its reason. ``places`` are decimals, ``unit`` follows. Where readings
+    under several ``versions`` of the rules stand together in it (the number's own, unless given), it says so. Beside a
+    coefficient that is corrected for chance stands the word that may be claimed of it.
     """
     measured, est = est, _field(est, "estimate") or est
     value = _field(est, "value")
@@ -64,9 +70,31 @@ def estimate(
         interval = f"[{_figure(low, places)}{between}{_figure(high, places)}]"
         inner = format_html('{} <span class="interval">{}</span>', inner, interval)
     inner = format_html('{} <span class="n">n={}</span>', inner, n)
-    if href:
-        return format_html('<a class="{}" href="{}" data-tip="{}">{}</a>', classes, href, tip, inner)
-    return format_html('<span class="{}" tabindex="0" data-tip="{}">{}</span>', classes, tip, inner)
+    pooled = versions or _field(measured, "versions") or ()
+    if len(pooled) > 1 and is_defined:
+        inner = format_html('{} <span class="mixed">{} versions</span>', inner, len(pooled))
+        tip = f"{tip}\nPools readings under {'; '.join(pooled)}.".strip()
+    shown = (
+        format_html('<a class="{}" href="{}" data-tip="{}">{}</a>', classes, href, tip, inner)
+        if href
+        else format_html('<span class="{}" tabindex="0" data-tip="{}">{}</span>', classes, tip, inner)
+    )
+    word = claimed(est)
+    return format_html('<span class="with-word">{} {}</span>', shown, word) if word else shown
+
+
+@register.simple_tag
+def claimed(est: Any) -> SafeString | str:
+    """Show the word that may be claimed of an agreement coefficient, with what it means on hover and focus.
+
+    Nothing where ``est`` is not an ``Estimate`` of a coefficient that is corrected for chance.
+    """
+    est = _field(est, "estimate") or est
+    claim = claim_of(est) if isinstance(est, Estimate) else None
+    if claim is None:
+        return ""
+    css = "claim" if claim.is_claimed else "claim is-none"
+    return format_html('<span class="{}" tabindex="0" data-tip="{}">{}</span>', css, claim.definition, claim.words)
 
 
 @register.simple_tag
@@ -210,6 +238,15 @@ def percent(value: float | None, places: int | None = None) -> str:
 
 
 @register.filter
+def played_percent(value: float | None, n: int | None) -> str:
+    """A share of ``n`` trials in per cent: where it never or always happened, what it is below or above (rule of three)."""
+    if value in (0, 1) and n:
+        bound = max(0.001, math.ceil(3000 / n) / 1000)
+        return f"<{bound:.1%}" if value == 0 else f">{1 - bound:.1%}"
+    return percent(value)
+
+
+@register.filter
 def words(value: str) -> str:
     """A key as words: ``mean_agreement`` and ``more-readers`` for people."""
     return str(value).replace("_", " ").replace("-", " ").replace(".", " ")
@@ -315,3 +352,15 @@ def _age(at: datetime) -> str:
         if past < limit:
             return f"{past // unit_s:.0f} {unit} ago"
     return f"{at:%Y-%m-%d}"
+
+
+@register.simple_tag
+def fresh_id() -> str:
+    """A number for a form, so that it is stored once however often it is sent."""
+    return str(uuid.uuid4())
+
+
+@register.filter
+def unlocalised(value: float | None) -> str:
+    """A number as JSON writes it."""
+    return "null" if value is None else repr(float(value))

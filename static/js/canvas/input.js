@@ -1,65 +1,78 @@
-// Pointer, wheel and the keyboard's own pointer, turned into what the tool in hand understands.
+// Pointer, wheel and the keyboard's own pointer, turned into what the tool in hand understands; the pane they are over becomes active.
 //
 // Middle button, or the left with Space held: pan. Right button: window and level. Wheel: slices on a volume (zoom with Ctrl),
-// zoom on a photograph. With the canvas focused, arrows move a cross-hair (Shift: ten pixels) and Enter presses there.
+// zoom on a photograph; with Shift it makes a preview stronger or weaker. Shift and the pointer move the linked cross-hair. With
+// a canvas focused, arrows move a pointer (Shift: ten pixels) and Enter presses there.
+import { voxelAt } from "../lib/planes.js";
 
-/** @param {import("./plane.js").PlaneEditor} editor @param {(readout: [number, number] | null) => void} onPosition */
-export function listen(editor, onPosition) {
-  const { canvas } = editor;
-  const held = { mode: "", x: 0, y: 0, window: null };
-  let isSpace = false;
+/** @typedef {import("./plane.js").PlaneEditor} PlaneEditor @typedef {import("./pane.js").Pane} Pane */
 
-  const place = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+const held = { mode: "", x: 0, y: 0, window: null, isSpace: false };
+
+/** @param {PlaneEditor} editor @param {(position: [number, number] | null) => void} onMove */
+export function listen(editor, onMove) {
+  const onPosition = (position) => {
+    editor.pointer = position;
+    onMove(position);
   };
-  const inImage = (event) => editor.view.clamp(...editor.view.toImage(...place(event)));
+  for (const pane of editor.panes) {
+    listenToPointer(editor, pane, onPosition);
+    listenToWheel(editor, pane);
+    listenToArrows(editor, pane, onPosition);
+    pane.canvas.addEventListener("focus", () => !editor.tool.isBusy && editor.activate(pane));
+  }
+  addEventListener("keydown", (event) => {
+    if (event.code !== "Space" || event.target !== editor.canvas) return;
+    held.isSpace = true;
+    editor.setCursor("grab");
+    event.preventDefault();
+  });
+  addEventListener("keyup", (event) => {
+    if (event.code !== "Space" || !held.isSpace) return;
+    held.isSpace = false;
+    editor.showCursor();
+  });
+  addEventListener("blur", () => {
+    held.isSpace = false;
+  });
+}
 
+/** @param {PlaneEditor} editor @param {Pane} pane */
+function listenToPointer(editor, pane, onPosition) {
+  const { canvas } = pane;
+  const place = (event) => placeOf(canvas, event);
+    /** @returns {[number, number]} */
+  const seenAt = (event) => {
+    const [x, y] = place(event);
+    return pane.view.toImage(x, y);
+  };
+  const inImage = (event) => pane.view.clamp(...seenAt(event));
   canvas.addEventListener("pointerdown", (event) => {
-    if (!editor.view) return;
+    event.preventDefault();
+    if (!pane.view || (editor.tool.isBusy && editor.active !== pane)) return;
+    editor.activate(pane);
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     [held.x, held.y] = place(event);
-    if (event.button === 1 || (event.button === 0 && isSpace)) {
-      held.mode = "pan";
-      editor.setCursor("grabbing");
-    } else if (event.button === 2) {
-      held.mode = "window";
-      held.window = editor.window && { ...editor.window };
-    } else if (event.button === 0 && !editor.isReadOnly && !editor.isHidden) {
-      held.mode = "tool";
-      editor.tool.down(...inImage(event), event);
-    } else if (event.button === 0) {
-      editor.say(editor.isHidden ? "The labels are hidden. Press H to show them, then draw." : "This image is closed. Nothing can be changed here.");
-    }
-    event.preventDefault();
+    press(editor, pane, event, inImage(event));
     editor.redraw();
   });
-
   canvas.addEventListener("pointermove", (event) => {
-    if (!editor.view) return;
-    const [x, y] = place(event);
-    if (held.mode === "pan") {
-      editor.view.pan(x - held.x, y - held.y);
-      [held.x, held.y] = [x, y];
-    } else if (held.mode === "window" && held.window) {
-      const unit = Math.max(held.window.width, 1) / 300;
-      editor.setWindow(held.window.centre + (y - held.y) * unit, held.window.width + (x - held.x) * unit);
-    } else {
-      const moves = held.mode === "tool" ? (event.getCoalescedEvents?.() ?? []) : [];
-      for (const move of moves.length ? moves : [event]) editor.tool.move?.(...inImage(move), move);
+    if (!pane.view) return;
+    if (editor.active !== pane) {
+      if (editor.tool.isBusy || event.buttons) return;
+      editor.activate(pane);
     }
-    onPosition(editor.view.toImage(x, y));
-    editor.redraw();
+    drag(editor, pane, event, /** @type {[number, number]} */ (place(event)), inImage);
+    onPosition(seenAt(event));
+    pane.redraw();
   });
-
-  const release = (event) => {
+  canvas.addEventListener("pointerup", (event) => {
     if (held.mode === "tool") editor.tool.up?.(...inImage(event), event);
     if (held.mode === "pan") editor.showCursor();
     held.mode = "";
     editor.redraw();
-  };
-  canvas.addEventListener("pointerup", release);
+  });
   canvas.addEventListener("pointercancel", () => {
     editor.tool.cancel?.();
     held.mode = "";
@@ -68,67 +81,102 @@ export function listen(editor, onPosition) {
   canvas.addEventListener("pointerleave", () => {
     if ("hover" in editor.tool) editor.tool.hover = null;
     onPosition(null);
-    editor.redraw();
+    pane.redraw();
   });
   canvas.addEventListener("dblclick", () => {
     editor.tool.double?.();
     editor.redraw();
   });
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
-
-  canvas.addEventListener("wheel", (event) => {
-    if (!editor.view) return;
-    event.preventDefault();
-    const isZoom = editor.depth === 1 || event.ctrlKey || event.metaKey;
-    if (isZoom) editor.view.zoom(1.0015 ** -event.deltaY, ...place(event));
-    else editor.goTo(editor.z + Math.sign(event.deltaY));
-    editor.redraw();
-  }, { passive: false });
-
-  addEventListener("keydown", (event) => {
-    if (event.code === "Space" && event.target === canvas) {
-      isSpace = true;
-      editor.setCursor("grab");
-      event.preventDefault();
-    }
-  });
-  addEventListener("keyup", (event) => {
-    if (event.code !== "Space" || !isSpace) return;
-    isSpace = false;
-    editor.showCursor();
-  });
-  addEventListener("blur", () => {
-    isSpace = false;
-  });
-  listenToArrows(editor, onPosition);
 }
 
-/** A pointer for those who use the keyboard alone. */
-function listenToArrows(editor, onPosition) {
-  const { canvas } = editor;
+function placeOf(canvas, event) {
+  const box = canvas.getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+}
+
+function press(editor, pane, event, at) {
+  if (event.button === 1 || (event.button === 0 && held.isSpace)) {
+    held.mode = "pan";
+    editor.setCursor("grabbing");
+  } else if (event.button === 2) {
+    held.mode = "window";
+    held.window = editor.window && { ...editor.window };
+  } else if (event.button !== 0) return;
+  else if (editor.isHidden) editor.say("The labels are hidden. Press H to show them, then draw.");
+  else if (editor.isReadOnly) editor.say("This image is closed. Nothing can be changed here.");
+  else if (editor.canDraw()) {
+    held.mode = "tool";
+    editor.tool.down(...at, event);
+    if (editor.isLinked && editor.toolName === "select" && !editor.selectedId) {
+      held.mode = "cross";
+      goThere(editor, pane, at);
+    }
+  }
+}
+
+function drag(editor, pane, event, [x, y], inImage) {
+  if (held.mode === "pan") {
+    pane.view.pan(x - held.x, y - held.y);
+    [held.x, held.y] = [x, y];
+  } else if (held.mode === "window" && held.window) {
+    const unit = Math.max(held.window.width, 1) / 300;
+    editor.setWindow(held.window.centre + (y - held.y) * unit, held.window.width + (x - held.x) * unit);
+  } else if (held.mode === "cross" || (editor.isLinked && event.shiftKey && !held.mode)) {
+    goThere(editor, pane, inImage(event));
+  } else {
+    const moves = held.mode === "tool" ? (event.getCoalescedEvents?.() ?? []) : [];
+    for (const move of moves.length ? moves : [event]) editor.tool.move?.(...inImage(move), move);
+  }
+}
+
+/** The other planes go where a place of this one is. */
+function goThere(editor, pane, [x, y]) {
+  if (editor.isVolume) editor.goPlace(voxelAt(pane.plane, x, y, pane.index));
+}
+
+/** @param {PlaneEditor} editor @param {Pane} pane */
+function listenToWheel(editor, pane) {
+  let turned = 0;
+  pane.canvas.addEventListener("wheel", (event) => {
+    if (!pane.view) return;
+    event.preventDefault();
+    // Browsers turn Shift and the wheel into sideways scrolling; some count lines.
+    const by = (event.deltaY || event.deltaX) * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 40 : 1);
+    const { current } = editor.proposals;
+    if (event.shiftKey && current?.again) current.again(-Math.sign(by));
+    else if (!editor.isVolume || event.ctrlKey || event.metaKey) pane.view.zoom(1.0015 ** -by, ...placeOf(pane.canvas, event));
+    else {
+      // A touch pad gives many small turns: a slice is 30 of their pixels, or one click of a wheel.
+      turned = Math.sign(by) === Math.sign(turned) ? turned + by : by;
+      if (Math.abs(turned) >= 30) {
+        turned = 0;
+        editor.step(pane, Math.sign(by));
+      }
+    }
+    pane.redraw();
+  }, { passive: false });
+}
+
+/** A pointer for those who use the keyboard alone. @param {PlaneEditor} editor @param {Pane} pane */
+function listenToArrows(editor, pane, onPosition) {
+  const { canvas } = pane;
   const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   let at = null;
   let isDown = false;
   canvas.addEventListener("keydown", (event) => {
-    if (!editor.view || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!pane.view || event.ctrlKey || event.altKey || event.metaKey) return;
     const step = steps[event.key];
-    at ??= [Math.round(editor.view.columns / 2), Math.round(editor.view.rows / 2)];
     if (step) {
-      const reach = event.shiftKey ? 10 : 1;
-      at = editor.view.clamp(at[0] + step[0] * reach, at[1] + step[1] * reach);
+      at = moved(pane.view, at, step, event.shiftKey ? 10 : 1);
       editor.tool.move?.(...at, event);
       editor.crosshair = at;
-      editor.view.show([at[0] - 1, at[1] - 1, at[0] + 1, at[1] + 1]);
+      pane.view.show([at[0] - 1, at[1] - 1, at[0] + 1, at[1] + 1]);
+      if (editor.isLinked) goThere(editor, pane, at);
       onPosition(at);
-    } else if (event.key === "Enter" && !editor.isReadOnly && editor.crosshair) {
-      // A path's corners are pressed and released at once, twice on one place ends it; a drag goes from one Enter to the next.
-      const isDrag = ["box", "ellipse", "brush", "eraser", "select"].includes(editor.toolName);
-      const last = editor.tool.points?.at(-1);
-      if (isDrag && isDown) editor.tool.up(...at, event);
-      else if (!isDrag && last && last[0] === at[0] && last[1] === at[1]) editor.tool.finish();
-      else editor.tool.down(...at, event);
-      if (!isDrag) editor.tool.up?.(...at, event);
-      isDown = isDrag && !isDown;
+    } else if (event.key === "Enter" && !editor.isReadOnly && editor.crosshair && !editor.proposals.current) {
+      if (!editor.canDraw()) return;
+      isDown = pressAt(editor.tool, at, isDown, event);
     } else return;
     event.preventDefault();
     event.stopPropagation();
@@ -142,4 +190,22 @@ function listenToArrows(editor, onPosition) {
     editor.crosshair = null;
     editor.redraw();
   });
+}
+
+/** The place after a step as it is seen: a mirrored or turned view has other directions. */
+function moved(view, at, [right, below], reach) {
+  const from = at ?? [Math.round(view.columns / 2), Math.round(view.rows / 2)];
+  const [a, b, c, d] = view.matrix;
+  const [dx, dy] = [Math.sign(right * a + below * b), Math.sign(right * c + below * d)];
+  return view.clamp(from[0] + dx * reach, from[1] + dy * reach);
+}
+
+/** A path's corners are pressed and released at once, twice on one place ends it; a drag goes from one Enter to the next. */
+function pressAt(tool, at, isDown, event) {
+  const last = tool.points?.at(-1);
+  if (tool.isDrag && isDown) tool.up(...at, event);
+  else if (!tool.isDrag && last && last[0] === at[0] && last[1] === at[1]) tool.finish();
+  else tool.down(...at, event);
+  if (!tool.isDrag) tool.up?.(...at, event);
+  return Boolean(tool.isDrag) && !isDown;
 }

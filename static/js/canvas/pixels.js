@@ -1,5 +1,7 @@
 // Slices of one medium: fetched as raw values, kept while memory lasts, windowed into pictures. No drawing on screen.
 
+import { sidesOf } from "../lib/planes.js";
+
 const KEEP_BYTES = 256 * 1024 * 1024;
 const TYPES = {
   bool: Uint8Array, uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array,
@@ -7,69 +9,90 @@ const TYPES = {
 };
 
 /** @typedef {{values: any, width: number, height: number, channels: number}} Slice */
+/** @typedef {import("../lib/planes.js").PlaneName} PlaneName */
 
 export class Pixels {
   /** @param {string} address ending in a slash, to which plane and index are added @param {any} medium facts of it */
   constructor(address, medium) {
     this.address = address;
     this.medium = medium;
-    /** @type {Map<number, Slice>} */
+    /** @type {Map<string, Slice>} */
     this.kept = new Map();
-    /** @type {Map<number, Promise<Slice>>} */
+    /** @type {Map<string, Promise<Slice>>} */
     this.asked = new Map();
     this.bytes = 0;
+    /** What was asked for without being wanted yet. */
+    this.guesses = new AbortController();
   }
 
-  /** A slice that is here already. */
-  peek(index) {
-    return this.kept.get(index) ?? null;
+  /** A slice that is here already. @param {PlaneName} plane */
+  peek(plane, index) {
+    return this.kept.get(`${plane}/${index}`) ?? null;
   }
 
-  /** @returns {Promise<Slice>} */
-  load(index) {
-    const kept = this.kept.get(index);
+  /** @param {PlaneName} plane @returns {Promise<Slice>} */
+  load(plane, index) {
+    const place = `${plane}/${index}`;
+    const kept = this.kept.get(place);
     if (kept) return Promise.resolve(kept);
-    if (!this.asked.has(index)) {
-      const asked = this.fetch(index).finally(() => this.asked.delete(index));
-      this.asked.set(index, asked);
-    }
-    return this.asked.get(index);
+    // What a person asks for must not wait behind guesses.
+    if (!this.asked.has(place)) this.guesses.abort();
+    // It may have been such a guess itself, given up for another plane's slice.
+    return this.ask(place).catch((error) => {
+      if (error.name === "AbortError") return this.ask(place);
+      throw error;
+    });
   }
 
-  /** Ask for the neighbours of a slice, quietly. */
-  prefetch(index, reach = 2) {
-    const depth = this.medium.size[0];
-    for (let step = 1; step <= reach; step += 1) {
-      for (const next of [index + step, index - step]) {
-        if (next >= 0 && next < depth && !this.kept.has(next)) this.load(next).catch(() => {});
-      }
+  /** @param {RequestInit} [how] @returns {Promise<Slice>} */
+  ask(place, how) {
+    if (!this.asked.has(place)) {
+      const asked = this.fetch(place, how).finally(() => this.asked.delete(place));
+      this.asked.set(place, asked);
+    }
+    return this.asked.get(place);
+  }
+
+  /** Ask quietly for what comes next in the direction of scrolling, and for the one behind. @param {PlaneName} plane */
+  prefetch(plane, index, direction = 1, reach = 4) {
+    const { count } = sidesOf(plane, this.medium.size);
+    const ahead = Array.from({ length: reach }, (_, i) => index + direction * (i + 1));
+    if (this.guesses.signal.aborted) this.guesses = new AbortController();
+    for (const next of [...ahead, index - direction]) {
+      if (this.asked.size > reach || this.kept.has(`${plane}/${next}`)) continue;
+      if (next >= 0 && next < count) this.ask(`${plane}/${next}`, { signal: this.guesses.signal, priority: "low" }).catch(() => {});
     }
   }
 
-  async fetch(index) {
-    const response = await fetch(`${this.address}axial/${index}/`);
-    if (!response.ok) throw new Error(await sentence(response));
-    const buffer = await response.arrayBuffer();
-    const type = TYPES[response.headers.get("X-Dtype") ?? "uint8"];
-    const slice = {
-      values: new type(buffer),
-      width: Number(response.headers.get("X-Width")),
-      height: Number(response.headers.get("X-Height")),
-      channels: Number(response.headers.get("X-Channels") ?? 1),
-    };
-    this.keep(index, slice);
+  async fetch(place, how) {
+    const slice = await fetchRows(`${this.address}${place}/`, how);
+    this.keep(place, slice);
     return slice;
   }
 
-  keep(index, slice) {
-    this.kept.set(index, slice);
+  keep(place, slice) {
+    this.kept.set(place, slice);
     this.bytes += slice.values.byteLength;
     for (const [oldest, old] of this.kept) {
-      if (this.bytes <= KEEP_BYTES || oldest === index) break;
+      if (this.bytes <= KEEP_BYTES || oldest === place) break;
       this.kept.delete(oldest);
       this.bytes -= old.values.byteLength;
     }
   }
+}
+
+/** Raw rows from the server. @param {string} address @param {RequestInit} [how] @returns {Promise<Slice>} */
+export async function fetchRows(address, how = {}) {
+  const response = await fetch(address, how);
+  if (!response.ok) throw new Error(await sentence(response));
+  const buffer = await response.arrayBuffer();
+  const type = TYPES[response.headers.get("X-Dtype") ?? "uint8"];
+  return {
+    values: new type(buffer),
+    width: Number(response.headers.get("X-Width")),
+    height: Number(response.headers.get("X-Height")),
+    channels: Number(response.headers.get("X-Channels") ?? 1),
+  };
 }
 
 /** The window to begin with: the medium's own, all of it for photographs, else most of what the slice holds. */
@@ -93,7 +116,10 @@ export function presetsOf(medium, first) {
     { name: "Soft tissue", centre: 40, width: 400 },
     { name: "Lung", centre: -600, width: 1500 },
     { name: "Bone", centre: 400, width: 1800 },
+    { name: "Marrow", centre: 50, width: 500 },
     { name: "Brain", centre: 40, width: 80 },
+    { name: "Subdural", centre: 75, width: 215 },
+    { name: "Liver", centre: 60, width: 160 },
   ];
 }
 
@@ -101,15 +127,25 @@ export function presetsOf(medium, first) {
 export function windowed(slice, { centre, width }) {
   const { values, channels } = slice;
   const image = new ImageData(slice.width, slice.height);
-  const out = image.data;
   const low = centre - width / 2;
   const gain = 255 / Math.max(width, 1e-6);
-  const isColour = channels >= 3;
-  for (let i = 0, from = 0, to = 0; i < slice.width * slice.height; i += 1, from += channels, to += 4) {
-    // Uint8ClampedArray rounds and clamps; what is no number becomes black.
+  const n = slice.width * slice.height;
+  if (channels < 3) {
+    const out = new Uint32Array(image.data.buffer);
+    for (let i = 0, from = 0; i < n; i += 1, from += channels) {
+      const value = (values[from] - low) * gain + 0.5;
+      // What is no number becomes black.
+      const grey = value >= 255 ? 255 : value > 0 ? value | 0 : 0;
+      out[i] = 0xff000000 | (grey * 0x010101);
+    }
+    return image;
+  }
+  const out = image.data;
+  for (let i = 0, from = 0, to = 0; i < n; i += 1, from += channels, to += 4) {
+    // Uint8ClampedArray rounds and clamps.
     out[to] = (values[from] - low) * gain;
-    out[to + 1] = isColour ? (values[from + 1] - low) * gain : out[to];
-    out[to + 2] = isColour ? (values[from + 2] - low) * gain : out[to];
+    out[to + 1] = (values[from + 1] - low) * gain;
+    out[to + 2] = (values[from + 2] - low) * gain;
     out[to + 3] = 255;
   }
   return image;

@@ -1,104 +1,176 @@
-// The plane editor: one slice of one medium on a canvas, with the tools that act on it. Its content is the document's state.
+// The plane editor: one medium on one to three planes, with the tools that act on it. Its content is the document's state.
 //
-// It never changes the document itself: it asks `document.act(kind, payload)`. Not here: pointer and wheel (input.js),
-// panels and keys (label/), the network (label/sync.js).
+// All planes share one position [z, y, x]. Tools act on the active pane: the one that the pointer or the focus is in. It never
+// changes the document itself: it asks `document.act(kind, payload)`. Not here: pointer and wheel (input.js), a frame (pane.js),
+// previews of computed masks (proposals.js), panels and keys (label/), the network (label/sync.js).
 import { boundsOf } from "../lib/geometry.js";
-import { Bitmaps } from "./bitmaps.js";
+import { axesOf, PLANES, sidesOf } from "../lib/planes.js";
 import { BrushTool } from "./brush.js";
+import { Desk, DRAWING } from "./desk.js";
+import { MaskActs } from "./mask_acts.js";
+import { Pane } from "./pane.js";
 import { firstWindow, presetsOf } from "./pixels.js";
-import { drawCrosshair, drawGrid, drawHandles, drawLayer, drawPicture, drawScale, drawShape } from "./scene.js";
+import { Proposals } from "./proposals.js";
+import { RulerTool, SculptTool } from "./sculpt.js";
 import { SelectTool } from "./select.js";
+import { FillTool, GrowTool, PartsTool } from "./smart.js";
+import { SuperpixelTool, ThresholdTool } from "./threshold.js";
 import { BoxTool, PathTool, PointTool } from "./tools.js";
-import { View } from "./view.js";
 
 /** Which tool draws a class; a brush class is also erased. */
 export const TOOL_OF_CLASS = {
   polygon: "polygon", box: "box", point: "point", polyline: "polyline", ellipse: "ellipse", brush: "brush",
 };
+/** How many panes each layout shows. */
+export const LAYOUTS = { one: 1, two: 2, four: 3 };
 
-export class PlaneEditor extends EventTarget {
+export class PlaneEditor extends Desk {
   /**
-   * @param {HTMLCanvasElement} canvas
+   * @param {HTMLCanvasElement[]} canvases one a pane
    * @param {{state: any, layers: any, act: (kind: string, payload: any) => void}} document
    * @param {any[]} classes of the ontology
+   * @param {(piece: any) => Promise<string>} store keeps a mask and gives its name
    */
-  constructor(canvas, document, classes) {
+  constructor(canvases, document, classes, store) {
     super();
-    this.canvas = canvas;
     this.document = document;
     this.classes = new Map(classes.map((entry) => [entry.key, entry]));
     this.label = classes[0] ?? null;
-    this.bitmaps = new Bitmaps();
     this.selectedId = null;
     this.isHidden = false;
     this.isReadOnly = false;
     /** Where the keyboard's pointer is; null while the mouse is used. */
     this.crosshair = null;
-    this.slice = null;
-    this.trouble = "";
-    this.z = 0;
+    /** Whether the planes' cross-hair is shown and follows presses. */
+    this.isLinked = false;
+    this.layout = "one";
+    this.position = [0, 0, 0];
     this.window = null;
+    /** What a page lays over the labels of a pane. @type {((context: CanvasRenderingContext2D, view: any, pane: Pane) => void)[]} */
+    this.overlays = [];
+    this.proposals = new Proposals(this, store);
     const brush = new BrushTool(this);
+    /** @type {Object<string, any>} */
     this.tools = {
       select: new SelectTool(this), polygon: new PathTool(this, "polygon"), polyline: new PathTool(this, "polyline"),
       box: new BoxTool(this, "box"), ellipse: new BoxTool(this, "ellipse"), point: new PointTool(this), brush, eraser: brush,
+      sculpt: new SculptTool(this), ruler: new RulerTool(this), fill: new FillTool(this), grow: new GrowTool(this),
+      parts: new PartsTool(this), threshold: new ThresholdTool(this), superpixel: new SuperpixelTool(this),
     };
+    this.maskActs = new MaskActs(this);
+    this.isMagnified = false;
+    /** Where the pointer is on the active slice, in image pixels. @type {[number, number] | null} */
+    this.pointer = null;
     this.toolName = "select";
-    new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
-  }
-
-  get tool() {
-    return this.tools[this.toolName];
-  }
-
-  get brush() {
-    return this.tools.brush;
+    this.panes = canvases.map((canvas, i) => new Pane(this, canvas, PLANES[i]));
+    this.active = this.panes[0];
   }
 
   get depth() {
     return this.medium.size[0];
   }
 
-  /** Show a medium. @param {any} medium @param {import("./pixels.js").Pixels | null} pixels null where only the grid is known */
-  open(medium, pixels) {
-    const [depth, rows, columns] = medium.size;
-    const spacing = medium.spacing_mm;
-    this.medium = medium;
-    this.pixels = pixels;
-    this.view = new View(columns, rows, spacing ? [1, spacing[1] / spacing[2]] : [1, 1]);
-    this.window = null;
-    this.slice = null;
-    this.z = Math.floor((depth - 1) / 2);
-    this.select(null);
-    this.resize();
-    this.view.fit();
-    return this.goTo(this.z);
+  get isVolume() {
+    return this.depth > 1;
   }
 
-  async goTo(z) {
-    this.tool.cancel?.();
-    this.z = Math.min(this.depth - 1, Math.max(0, z));
+  /** Show a medium. @param {any} medium @param {any} pixels null where only the grid is known */
+  open(medium, pixels) {
+    this.medium = medium;
+    this.pixels = pixels;
+    this.window = null;
+    this.position = medium.size.map((side) => Math.floor((side - 1) / 2));
+    this.proposals.refuse();
+    this.select(null);
+    if (!this.isVolume) this.setLayout("one");
+    if (this.isVolume) this.panes.forEach((pane) => pane.open());
+    else this.panes[0].open("axial");
+    this.emit("medium");
+    return this.moved();
+  }
+
+  /** Show the axial slice z. */
+  goTo(z) {
+    return this.goAlong(0, z);
+  }
+
+  /** Move along an axis of [z, y, x] to a slice. */
+  goAlong(axis, index) {
+    const next = [...this.position];
+    next[axis] = index;
+    return this.goPlace(next);
+  }
+
+  /** Move a pane's slice by steps. @param {Pane} pane */
+  step(pane, by) {
+    return this.goAlong(axesOf(pane.plane).along, pane.index + by);
+  }
+
+  /** All planes show this voxel. @param {number[]} voxel [z, y, x] */
+  goPlace(voxel) {
+    const place = voxel.map((at, axis) => Math.min(this.medium.size[axis] - 1, Math.max(0, Math.floor(at))));
+    if (place.every((at, axis) => at === this.position[axis])) return undefined;
+    const isActiveMoved = place[axesOf(this.active.plane).along] !== this.active.index;
+    if (isActiveMoved) this.tool.cancel?.();
+    this.position = place;
+    return this.moved();
+  }
+
+  async moved() {
     this.emit("slice");
-    if (!this.pixels) return this.redraw();
-    const wanted = this.z;
-    this.slice = this.pixels.peek(wanted) ?? this.slice;
-    try {
-      const slice = await this.pixels.load(wanted);
-      if (wanted !== this.z) return undefined;
-      this.trouble = "";
-      this.slice = slice;
-      this.window ??= { ...firstWindow(this.medium, slice) };
-      this.shownZ = wanted;
-      this.pixels.prefetch(wanted);
-    } catch (error) {
-      this.trouble = error.message;
-    }
+    const shown = this.panes.filter((pane) => pane.isShown || pane === this.active);
+    await Promise.all(shown.map((pane) => (pane.isCurrent && pane.shown >= 0 ? pane.redraw() : pane.bring())));
+  }
+
+  /** A pane's slice is here. */
+  arrived(pane) {
+    this.window ??= { ...firstWindow(this.medium, pane.slice ?? this.pixels.overview) };
     this.emit("picture");
-    return this.redraw();
+  }
+
+  /** @param {Pane} pane */
+  activate(pane) {
+    if (this.active === pane) return;
+    this.tool.cancel?.();
+    this.active = pane;
+    this.showCursor();
+    this.emit("active");
+    this.redraw();
+  }
+
+  /** @param {"one"|"two"|"four"} layout */
+  setLayout(layout) {
+    if (layout === this.layout) return;
+    this.layout = layout;
+    if (!this.panes.slice(0, LAYOUTS[layout]).includes(this.active)) this.activate(this.panes[0]);
+    this.emit("layout");
+    if (layout === "one" || !this.medium) return;
+    // No plane twice; four is all of them in their order.
+    const planes = layout === "four" ? [...PLANES] : [this.panes[0].plane, ...PLANES.filter((name) => name !== this.panes[0].plane)];
+    this.panes.forEach((pane, i) => pane.plane === planes[i] && pane.view ? pane.resize() : pane.open(planes[i]));
+    this.moved();
+  }
+
+  /** Show another plane in a pane. @param {Pane} pane */
+  setPlane(pane, plane) {
+    this.tool.cancel?.();
+    const other = this.panes.slice(0, LAYOUTS[this.layout]).find((entry) => entry !== pane && entry.plane === plane);
+    if (other) other.open(pane.plane);
+    pane.open(plane);
+    this.emit("layout");
+    return this.moved();
+  }
+
+  /** Make an axial pane the active one. */
+  async showAxial() {
+    const axial = this.panes.find((pane) => pane.isAxial && pane.isShown) ?? this.panes[0];
+    if (!axial.isAxial) await this.setPlane(axial, "axial");
+    this.activate(axial);
   }
 
   presets() {
-    return this.slice ? presetsOf(this.medium, firstWindow(this.medium, this.slice)) : [];
+    const slice = this.slice ?? this.pixels?.overview;
+    return slice ? presetsOf(this.medium, firstWindow(this.medium, slice)) : [];
   }
 
   setWindow(centre, width) {
@@ -109,21 +181,22 @@ export class PlaneEditor extends EventTarget {
 
   setTool(name) {
     this.tool.cancel?.();
+    this.proposals.refuse();
     this.toolName = name;
     this.brush.isErasing = name === "eraser";
     this.showCursor();
-    if (name !== "select") this.select(null);
+    if (!["select", "sculpt"].includes(name)) this.select(null);
     this.emit("tool");
     this.redraw();
   }
 
-  /** Make a class the current one, with the tool that draws it. */
+  /** Make a class the current one, with the tool that draws it; whatever paints stays in hand for another painted class. */
   setLabel(key) {
     const label = this.classes.get(key);
     if (!label) return;
     this.label = label;
-    const keepsErasing = this.toolName === "eraser" && label.tool === "brush";
-    this.setTool(keepsErasing ? "eraser" : TOOL_OF_CLASS[label.tool]);
+    const paints = !["select", "ruler", ...DRAWING].includes(this.toolName);
+    this.setTool(paints && label.tool === "brush" ? this.toolName : TOOL_OF_CLASS[label.tool]);
     this.emit("label");
   }
 
@@ -141,6 +214,7 @@ export class PlaneEditor extends EventTarget {
     if (this.toolName !== "select") this.setTool("select");
     this.select(id);
     if (!shape.regions.length) return;
+    await this.showAxial();
     if (!this.onSlice(shape.regions).length) await this.goTo(shape.regions[0].z ?? 0);
     this.view.show(boundsOf(this.onSlice(shape.regions)));
     this.redraw();
@@ -152,137 +226,7 @@ export class PlaneEditor extends EventTarget {
     this.document.act("shape.delete", { shape_id: id });
   }
 
-  // What tools ask for.
-
-  selected() {
-    const shape = this.document.state.shapes.get(this.selectedId);
-    return shape && !shape.is_deleted ? shape : null;
-  }
-
-  shapesHere() {
-    if (this.isHidden) return [];
-    return [...this.document.state.shapes.values()]
-      .filter((shape) => !shape.is_deleted && shape.medium === this.medium.ordinal)
-      .map((shape) => ({ shape, here: this.onSlice(shape.regions) }))
-      .filter(({ here }) => here.length);
-  }
-
-  onSlice(regions) {
-    return regions.filter((region) => (region.z ?? 0) === this.z);
-  }
-
-  isNear([ax, ay], [bx, by], within) {
-    const [sx, sy] = this.view.step;
-    return Math.hypot((ax - bx) * sx, (ay - by) * sy) <= within;
-  }
-
-  colourOf(label) {
-    return this.classes.get(label)?.colour ?? "#bbbbbb";
-  }
-
-  get colour() {
-    return this.label?.colour ?? "#bbbbbb";
-  }
-
-  painted() {
-    if (this.label?.tool === "brush") return true;
-    this.say("No class of this project is painted with the brush.");
-    return false;
-  }
-
-  layerSlice() {
-    return this.document.layers.slice(this.document.state, this.medium.ordinal, this.label.key, this.z);
-  }
-
-  add(region) {
-    const placed = this.z ? { ...region, z: this.z } : region;
-    const id = crypto.randomUUID();
-    this.document.act("shape.add", { shape_id: id, medium: this.medium.ordinal, label: this.label.key, regions: [placed] });
-    // The new shape's own questions are wanted now; the tool stays in hand for the next one.
-    this.select(id);
-  }
-
-  change(shape, regions) {
-    this.document.act("shape.geometry", { shape_id: shape.shape_id, base_version: shape.version, regions });
-  }
-
-  stroke(parts) {
-    this.document.act("stroke.add", {
-      stroke_id: crypto.randomUUID(), medium: this.medium.ordinal, plane: "axial", index: this.z, label: this.label.key, ...parts,
-    });
-  }
-
-  showCursor() {
-    const own = { select: "default", brush: "none", eraser: "none" };
-    this.setCursor(own[this.toolName] ?? "crosshair");
-  }
-
-  setCursor(cursor) {
-    this.canvas.style.cursor = cursor;
-  }
-
-  say(text) {
-    this.dispatchEvent(new CustomEvent("say", { detail: text }));
-  }
-
-  emit(name) {
-    this.dispatchEvent(new Event(name));
-  }
-
-  // Drawing.
-
-  resize() {
-    const { clientWidth, clientHeight } = this.canvas.parentElement;
-    const ratio = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(clientWidth * ratio);
-    this.canvas.height = Math.round(clientHeight * ratio);
-    this.canvas.style.width = `${clientWidth}px`;
-    this.canvas.style.height = `${clientHeight}px`;
-    this.view?.resize(clientWidth, clientHeight);
-    this.draw();
-  }
-
   redraw() {
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = null;
-      this.draw();
-    });
-  }
-
-  draw() {
-    if (!this.view) return;
-    const context = this.canvas.getContext("2d");
-    const ratio = window.devicePixelRatio || 1;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, this.view.width, this.view.height);
-    if (!this.pixels) drawGrid(context, this.view);
-    else if (this.slice && this.window) {
-      const place = `${this.medium.ordinal}:${this.shownZ}`;
-      drawPicture(context, this.view, this.bitmaps.slice(this.slice, this.window, place), { isSmooth: true });
-    }
-    if (!this.isHidden) this.drawLabels(context);
-    this.tool.draw(context, this.view, this.colour);
-    if (this.crosshair) drawCrosshair(context, this.view, this.crosshair);
-    drawScale(context, this.view, this.medium.spacing_mm?.[2]);
-  }
-
-  drawLabels(context) {
-    const { state, layers } = this.document;
-    const painting = this.brush.isBusy ? this.label.key : null;
-    for (const label of layers.labels(state, this.medium.ordinal)) {
-      const plane = label === painting ? null : layers.slice(state, this.medium.ordinal, label, this.z);
-      if (plane) drawLayer(context, this.view, this.bitmaps.layer(label, plane, this.colourOf(label)));
-    }
-    if (painting) drawLayer(context, this.view, this.brush.canvas);
-    const dragged = this.tools.select.drag?.hasMoved ? this.selectedId : null;
-    for (const { shape, here } of this.shapesHere()) {
-      if (shape.shape_id === dragged) continue;
-      const isSelected = shape.shape_id === this.selectedId;
-      const isHovered = this.toolName === "select" && this.tools.select.hovered === shape.shape_id;
-      drawShape(context, this.view, here, this.colourOf(shape.label), { isSelected, isHovered });
-      if (isSelected && this.toolName === "select") {
-        drawHandles(context, this.view, here.filter((region) => !region.rotation_deg), this.colourOf(shape.label));
-      }
-    }
+    for (const pane of this.panes) if (pane.isShown) pane.redraw();
   }
 }

@@ -1,10 +1,15 @@
 // Choosing and changing shapes: click to choose, drag a corner, a middle (a new corner) or the whole; Alt+click drops a corner.
-import { area, boundsOf, crossesItself, distanceTo, handles, outline, rounded } from "../lib/geometry.js";
+import { area, boundsOf, boxOf, crossesItself, distanceTo, handles, outline, rounded } from "../lib/geometry.js";
+import { measured } from "../lib/measure.js";
+import { drawNote } from "./marks.js";
 import { drawHandles, drawShape } from "./scene.js";
 
 const REACH = 8;
 
 export class SelectTool {
+  isDrag = true;
+  hint = "Press a shape to choose it, drag it or its corners. Alt+click drops a corner.";
+
   constructor(desk) {
     this.desk = desk;
     this.hovered = null;
@@ -17,13 +22,13 @@ export class SelectTool {
 
   down(x, y, event) {
     const held = this.handleAt(x, y);
-    if (held && event?.altKey && held.handle.vertex !== undefined) {
-      this.dropCorner(held);
-      return;
-    }
+    if (held && event?.altKey && held.handle.vertex !== undefined) return this.dropCorner(held);
     const shape = held ? held.shape : this.shapeAt(x, y);
+    const holder = shape ? this.desk.heldBy(shape.shape_id) : "";
+    if (holder) return this.desk.say(`${holder} is changing this shape now.`);
     this.desk.select(shape?.shape_id ?? null);
     if (shape) this.drag = { shape, held, from: [x, y], regions: shape.regions, hasMoved: false };
+    return undefined;
   }
 
   move(x, y) {
@@ -36,6 +41,7 @@ export class SelectTool {
     const { shape, held, from } = this.drag;
     if (!this.drag.hasMoved && this.desk.isNear(from, [x, y], 3)) return;
     this.drag.hasMoved = true;
+    this.drag.at = [x, y];
     this.drag.regions = held ? this.withHandle(shape, held, x, y) : this.shifted(shape, x - from[0], y - from[1]);
   }
 
@@ -57,13 +63,16 @@ export class SelectTool {
       const here = this.desk.onSlice(this.drag.regions);
       drawShape(context, view, here, this.desk.colourOf(this.drag.shape.label), { isSelected: true });
       drawHandles(context, view, here, this.desk.colourOf(this.drag.shape.label));
+      if (here.length === 1) drawNote(context, view, measured(here[0], this.desk.spacingHere()), this.drag.at);
     }
   }
 
   /** The topmost shape at a place; a small one before a large one around it. */
   shapeAt(x, y) {
     const reach = REACH / this.desk.view.scale;
-    const hits = this.desk.shapesHere().filter(({ here }) => here.some((region) => distanceTo(region, x, y) <= reach));
+    /** @param {number[]} box */
+    const isNear = (box) => x >= box[0] - reach && x <= box[2] + reach && y >= box[1] - reach && y <= box[3] + reach;
+    const hits = this.desk.shapesHere().filter(({ here }) => here.some((region) => isNear(boxOf(region)) && distanceTo(region, x, y) <= reach));
     const size = ({ here }) => here.reduce((sum, region) => sum + (region.kind === "polyline" || region.kind === "points" ? 0 : area(outline(region))), 0);
     return hits.sort((a, b) => size(a) - size(b))[0]?.shape ?? null;
   }

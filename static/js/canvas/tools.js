@@ -3,6 +3,8 @@
 // A tool has down, move, up, finish, back, cancel and draw, all optional but draw. `desk` is the plane editor: desk.add(region)
 // adds a shape of the current class on the current slice, desk.say(text) tells the person something.
 import { area, crossesItself, rounded, simplified, withoutRepeats } from "../lib/geometry.js";
+import { measured } from "../lib/measure.js";
+import { drawNote } from "./marks.js";
 import { drawShape, strokeTwice } from "./scene.js";
 
 const FREEHAND_STEP = 5;
@@ -10,12 +12,15 @@ const CLOSE_WITHIN = 11;
 
 /** Polygon and polyline: a click is a corner, a drag draws freely, Enter or a click on the first corner ends it. */
 export class PathTool {
+  isDrag = false;
+
   constructor(desk, kind) {
     this.desk = desk;
     this.kind = kind;
     this.points = [];
     this.hover = null;
     this.isDragging = false;
+    this.hint = kind === "polygon" ? "Click corners or draw freely; Enter or the first corner closes. Backspace takes one back." : "Click along the line; Enter ends it. Backspace takes one back.";
   }
 
   get isBusy() {
@@ -80,6 +85,7 @@ export class PathTool {
     const line = this.hover && !this.isDragging ? [...this.points, this.hover] : this.points;
     context.save();
     strokeTwice(context, view, line, false, colour, 2);
+    if (this.hover) drawNote(context, view, measured({ kind: this.kind, points: line }, this.desk.spacingHere()), this.hover);
     this.points.forEach((point, i) => {
       const [x, y] = view.toScreen(point[0], point[1]);
       const isEnd = i === 0 && this.kind === "polygon" && this.points.length >= 3;
@@ -97,9 +103,12 @@ export class PathTool {
 
 /** Box and ellipse: drag from corner to corner. */
 export class BoxTool {
+  isDrag = true;
+
   constructor(desk, kind) {
     this.desk = desk;
     this.kind = kind;
+    this.hint = "Drag from corner to corner.";
     this.start = null;
     this.end = null;
   }
@@ -143,15 +152,21 @@ export class BoxTool {
   }
 
   draw(context, view, colour) {
-    if (this.start) drawShape(context, view, [this.region()], colour, { isSelected: true });
+    if (!this.start) return;
+    const region = this.region();
+    drawShape(context, view, [region], colour, { isSelected: true });
+    drawNote(context, view, measured(region, this.desk.spacingHere()), this.end);
   }
 }
 
 /** Point: a click is a shape. */
 export class PointTool {
+  isDrag = false;
+
   constructor(desk) {
     this.desk = desk;
     this.isBusy = false;
+    this.hint = "Click a place.";
   }
 
   down(x, y) {

@@ -1,6 +1,6 @@
 // What is done with an image besides labeling it: park it, ask about it, say that it cannot be read.
 import { byId } from "./dom.js";
-import { ask } from "./server.js";
+import { ask } from "../live/server.js";
 
 export class Aside {
   /**
@@ -14,9 +14,9 @@ export class Aside {
     this.sync = sync;
     this.say = say;
     this.leave = leave;
-    byId("park").addEventListener("click", () => this.park());
-    byId("ask").addEventListener("click", () => this.open("ask"));
-    byId("unreadable").addEventListener("click", () => this.open("unreadable"));
+    byId("park")?.addEventListener("click", () => this.park());
+    byId("ask")?.addEventListener("click", () => this.open("ask"));
+    byId("unreadable")?.addEventListener("click", () => this.open("unreadable"));
     for (const name of ["ask", "unreadable"]) {
       byId(`${name}-form`).addEventListener("input", () => {
         byId(`${name}-trouble`).textContent = "";
@@ -29,13 +29,13 @@ export class Aside {
   /** Everything drawn is stored before the image is put aside. */
   async park() {
     this.close();
-    if (this.sync.isEnded || this.isBusy) return;
+    if (!byId("park") || this.sync.isEnded || this.isBusy) return;
     await this.send(this.addresses.park, {}, (error) => this.say(error.message));
   }
 
   open(name) {
     this.close();
-    if (this.sync.isEnded) return;
+    if (!byId(name) || this.sync.isEnded) return;
     byId(`${name}-trouble`).textContent = "";
     byId(`${name}-dialog`).showModal();
   }
@@ -82,6 +82,6 @@ export class Aside {
   }
 
   close() {
-    byId("aside").open = false;
+    if (byId("aside")) byId("aside").open = false;
   }
 }

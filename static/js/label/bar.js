@@ -1,6 +1,6 @@
 // The top bar: whether what was drawn is saved, and the active time as the server measures it.
 import { byId, h, icon } from "./dom.js";
-import { ask } from "./server.js";
+import { ask } from "../live/server.js";
 
 const BEAT_MS = 12_000;
 const IDLE_MS = 25_000;

@@ -33,19 +33,33 @@ export class Draft extends EventTarget {
     this.perform({ op_id: crypto.randomUUID(), kind, payload });
   }
 
+  /** Several acts that are one step of undo. @param {[string, any][]} acts */
+  actTogether(acts) {
+    const before = this.done.length;
+    for (const [kind, payload] of acts) this.act(kind, payload);
+    const steps = this.done.splice(before);
+    if (steps.length) this.done.push({ forth: steps.map((step) => step.forth), back: steps.map((step) => step.back).reverse() });
+  }
+
+  /** Take the last own act back. What a colleague went on with stays; then nothing is done, and why is said. */
   undo() {
-    const step = this.done.pop();
-    if (!step) return false;
-    this.undone.push(step);
-    this.performStep(step.back);
-    return true;
+    return this.step(this.done, this.undone, "back");
   }
 
   redo() {
-    const step = this.undone.pop();
+    return this.step(this.undone, this.done, "forth");
+  }
+
+  step(from, to, way) {
+    const step = from.pop();
     if (!step) return false;
-    this.done.push(step);
-    this.performStep(step.forth);
+    const shape = this.state.shapes.get(step[way].payload?.shape_id);
+    if (shape && shape.author !== this.author && step[way].kind !== "shape.attribute") {
+      this.dispatchEvent(new CustomEvent("say", { detail: "Somebody changed this shape since. It stays as it is." }));
+      return true;
+    }
+    to.push(step);
+    this.performStep(step[way]);
     return true;
   }
 
@@ -69,12 +83,26 @@ export class Draft extends EventTarget {
     this.emit("pending");
   }
 
-  /** What others (or another window) did, in order. @param {any[]} acts */
+  /**
+   * What the log says next, of anybody; what is known already counts once. False where something before it is missing.
+   * @param {any[]} acts
+   */
   receive(acts) {
-    for (const act of acts) if (act.seq > this.acknowledged.head_seq) apply(this.acknowledged, act);
-    const known = new Set(acts.map((act) => act.op_id));
-    this.pending = this.pending.filter(({ op_id: id }) => !known.has(id));
-    this.rebuild();
+    const fresh = acts.filter((act) => act.seq > this.acknowledged.head_seq);
+    if (!fresh.length) return true;
+    if (fresh[0].seq !== this.acknowledged.head_seq + 1) return false;
+    for (const act of fresh) apply(this.acknowledged, act);
+    const before = this.pending;
+    const known = new Set(fresh.map((act) => act.op_id));
+    this.pending = before.filter(({ op_id: id }) => !known.has(id));
+    // The usual cases cost no copy: nothing of ours is on its way, or it is just what came.
+    const isOurs = fresh.length <= before.length && fresh.every((act, i) => act.op_id === before[i].op_id);
+    if (!before.length) {
+      for (const act of fresh) apply(this.state, act);
+      this.emit("change");
+    } else if (!isOurs) this.rebuild();
+    this.emit("pending");
+    return true;
   }
 
   /** The server cannot take this one. It leaves the drawing and goes to the tray. */
@@ -95,10 +123,12 @@ export class Draft extends EventTarget {
     this.emit("pending");
   }
 
-  performStep({ kind, payload }) {
+  performStep(step) {
+    if (Array.isArray(step)) return step.forEach((part) => this.performStep(part));
+    const { kind, payload } = step;
     const shape = this.state.shapes.get(payload.shape_id);
     const current = kind === "shape.geometry" ? { ...payload, base_version: shape.version } : payload;
-    this.perform({ op_id: crypto.randomUUID(), kind, payload: current });
+    return this.perform({ op_id: crypto.randomUUID(), kind, payload: current });
   }
 
   rebuild() {

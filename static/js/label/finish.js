@@ -1,22 +1,22 @@
 // Ending an item: submit, no finding, skip. One request id until it is answered, so that a retry is the same submit.
 import { byId } from "./dom.js";
-import { ask } from "./server.js";
+import { ask } from "../live/server.js";
 
 export class Finish {
   /**
    * @param {{submit: string, skip: string}} addresses
    * @param {import("./sync.js").Sync} sync
    * @param {import("./draft.js").Draft} draft
-   * @param {Object<string, any>} page what the page lends: extent, say, missing, focusQuestion, hasClasses, assignment
+   * @param {Object<string, any>} page what the page lends: extent, say, questions, hasClasses, assignment, editor
    */
-  constructor(addresses, sync, draft, { extent, say, missing, focusQuestion, hasClasses, assignment }) {
+  constructor(addresses, sync, draft, { extent, say, questions, hasClasses, assignment, editor }) {
+    this.proposals = editor.proposals;
     this.addresses = addresses;
     this.sync = sync;
     this.draft = draft;
     this.extent = extent;
     this.say = say;
-    this.missing = missing;
-    this.focusQuestion = focusQuestion;
+    this.questions = questions;
     this.hasClasses = hasClasses;
     this.isBusy = false;
     this.storage = `labelhub-request-${assignment}`;
@@ -24,7 +24,7 @@ export class Finish {
     this.button = byId("submit");
     this.noFinding.addEventListener("click", () => this.toggleNoFinding());
     this.button.addEventListener("click", () => this.submit());
-    byId("skip").addEventListener("click", () => this.openSkip());
+    byId("skip")?.addEventListener("click", () => this.openSkip());
     byId("skip-form").addEventListener("submit", (event) => this.skip(event));
     draft.addEventListener("change", () => this.drew());
   }
@@ -47,12 +47,19 @@ export class Finish {
       this.say("Something is marked. Delete it first if there is nothing to find on this image.");
       return;
     }
+    const answered = this.isNoFinding ? undefined : this.questions.firstPresupposing();
+    if (answered) {
+      this.questions.focus(answered.key);
+      this.say(`You answered “${answered.text}”, which is asked only where something is found. Take that answer back first: press it again.`);
+      return;
+    }
     this.setNoFinding(!this.isNoFinding);
     if (this.isNoFinding) this.say("No finding: you looked and there is nothing. Submit with Ctrl+Enter.");
   }
 
   setNoFinding(isPressed) {
     this.noFinding.setAttribute("aria-pressed", String(isPressed));
+    this.questions.setNoFinding(isPressed);
   }
 
   /** Whoever draws has found something. */
@@ -62,9 +69,15 @@ export class Finish {
 
   async submit() {
     if (this.isBusy || this.sync.isEnded) return;
-    const question = this.missing();
+    if (this.proposals.current || this.proposals.isWorking) {
+      this.say("A preview waits: Enter keeps it, Escape drops it. Then submit.");
+      return;
+    }
+    await this.proposals.settled;
+    if (this.isBusy) return;
+    const question = this.questions.firstMissing(this.isNoFinding);
     if (question) {
-      this.focusQuestion(question.key);
+      this.questions.focus(question.key);
       this.say(`“${question.text}” needs an answer before you submit.`);
       return;
     }
@@ -90,7 +103,7 @@ export class Finish {
   }
 
   openSkip() {
-    if (!this.sync.isEnded) byId("skip-dialog").showModal();
+    if (byId("skip") && !this.sync.isEnded) byId("skip-dialog").showModal();
   }
 
   async skip(event) {

@@ -2,20 +2,24 @@
 import { byId, takesText } from "./dom.js";
 import { keyOfClass } from "./panels.js";
 
-export const TOOL_KEYS = { s: "select", p: "polygon", r: "box", e: "ellipse", k: "point", l: "polyline", b: "brush", x: "eraser" };
+export const TOOL_KEYS = {
+  s: "select", a: "sculpt", p: "polygon", r: "box", e: "ellipse", k: "point", l: "polyline", b: "brush", x: "eraser",
+  o: "fill", m: "grow", j: "threshold", y: "superpixel",
+};
+export const SHIFTED_TOOL_KEYS = { O: "parts", R: "ruler" };
 
-/** @param {import("../canvas/plane.js").PlaneEditor} editor @param {import("./draft.js").Draft} draft */
-export function listenToKeys(editor, draft, finish, classes, { useTool, nextPreset, nextRemark, aside }) {
-  const undo = () => editor.isReadOnly || draft.undo() || editor.say("There is nothing to undo.");
-  const redo = () => editor.isReadOnly || draft.redo() || editor.say("There is nothing to redo.");
+/** @param {import("../canvas/plane.js").PlaneEditor} editor @param {any} page `acts`: what can be done, by name */
+export function listenToKeys(editor, finish, classes, page) {
+  const { useTool, nextPreset, nextRemark, aside, ticket, acts } = page;
   const plain = {
-    z: undo, "Z": redo, h: () => toggleHidden(editor), f: () => { editor.view.fit(); editor.redraw(); },
-    "P": () => aside.park(), q: () => aside.open("ask"), u: () => aside.open("unreadable"),
+    z: acts.undo, "Z": acts.redo, h: acts.hide, f: acts.fit, "F": acts.mirror, "T": acts.turn, g: acts.cross, "G": acts.magnify, v: acts.layout, "V": acts.plane,
+    "P": () => aside.park(), q: () => aside.open("ask"), u: () => aside.open("unreadable"), d: () => ticket?.open(), t: acts.replay,
     w: nextPreset, n: nextRemark, i: () => byId("instructions-dialog").showModal(), 0: () => finish.toggleNoFinding(),
-    "[": () => resizeBrush(editor, 1 / 1.2), "]": () => resizeBrush(editor, 1.2),
-    "+": () => zoom(editor, 1.25), "=": () => zoom(editor, 1.25), "-": () => zoom(editor, 0.8),
-    PageDown: () => editor.goTo(editor.z + 1), PageUp: () => editor.goTo(editor.z - 1),
-    ".": () => editor.goTo(editor.z + 1), ",": () => editor.goTo(editor.z - 1),
+    "I": acts.interpolate, "S": acts.smooth, "K": acts.largest, "J": acts.small, ">": acts.copyNext, "<": acts.copyBefore, "A": acts.simplify,
+    "[": () => weaker(editor, -1), "]": () => weaker(editor, 1),
+    "+": acts.zoomIn, "=": acts.zoomIn, "-": acts.zoomOut,
+    PageDown: () => editor.step(editor.active, 1), PageUp: () => editor.step(editor.active, -1),
+    ".": () => editor.step(editor.active, 1), ",": () => editor.step(editor.active, -1),
     Delete: () => editor.remove(editor.selectedId), Backspace: () => (editor.tool.isBusy ? editor.tool.back?.() : editor.remove(editor.selectedId)),
     Enter: () => editor.tool.isBusy && editor.tool.finish?.(), Escape: () => escape(editor),
   };
@@ -27,17 +31,21 @@ export function listenToKeys(editor, draft, finish, classes, { useTool, nextPres
     if (event.altKey || takesText(event.target)) return undefined;
     if (isCommand) {
       const key = event.key.toLowerCase();
-      if (key === "z") return done(event, event.shiftKey ? redo : undo);
-      if (key === "y") return done(event, redo);
+      if (key === "z") return done(event, event.shiftKey ? acts.redo : acts.undo);
+      if (key === "y") return done(event, acts.redo);
       return undefined;
     }
+    const target = /** @type {Element} */ (event.target);
+    if (event.key === "Enter" && editor.proposals.current && !target.closest("#proposal, .menu-body")) return done(event, () => editor.proposals.accept());
     // Enter and Space press the button that has the focus.
-    if (event.key === "Enter" && /** @type {Element} */ (event.target).closest("button, a, summary")) return undefined;
+    if (event.key === "Enter" && target.closest("button, a, summary")) return undefined;
     const label = classes.find((entry) => keyOfClass(classes, entry) === event.key.toLowerCase());
     if (label && !event.shiftKey) return done(event, () => editor.setLabel(label.key));
-    const tool = TOOL_KEYS[event.key.toLowerCase()];
-    if (tool && !event.shiftKey) return done(event, () => useTool(tool));
-    const act = plain[event.key] ?? plain[event.key.toLowerCase()];
+    const tool = event.shiftKey ? SHIFTED_TOOL_KEYS[event.key.toUpperCase()] : TOOL_KEYS[event.key.toLowerCase()];
+    if (tool) return done(event, () => useTool(tool));
+    // Shift alone tells the two apart: a locked shift key means no other act.
+    const key = event.key.length > 1 ? event.key : event.shiftKey ? event.key.toUpperCase() : event.key.toLowerCase();
+    const act = plain[key];
     return act ? done(event, act) : undefined;
   });
 
@@ -48,22 +56,17 @@ export function listenToKeys(editor, draft, finish, classes, { useTool, nextPres
   }
 }
 
-function toggleHidden(editor) {
-  editor.isHidden = !editor.isHidden;
-  editor.tool.cancel?.();
-  editor.emit("hidden");
-}
-
-function resizeBrush(editor, factor) {
-  editor.brush.resize(factor);
-  editor.emit("brush");
-}
-
-function zoom(editor, factor) {
-  editor.view.zoom(factor);
+/** A preview gets weaker or stronger; else the brush smaller or larger. */
+function weaker(editor, sign) {
+  const { current } = editor.proposals;
+  if (current?.again) return current.again(sign);
+  if (editor.tool.resize) editor.tool.resize(1.2 ** sign);
+  else editor.brush.resize(1.2 ** sign);
+  return editor.emit("brush");
 }
 
 function escape(editor) {
+  if (editor.proposals.refuse()) return;
   if (editor.tool.isBusy) editor.tool.cancel();
   else editor.select(null);
 }

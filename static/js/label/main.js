@@ -2,18 +2,28 @@
 import { listen } from "../canvas/input.js";
 import { Pixels } from "../canvas/pixels.js";
 import { PlaneEditor } from "../canvas/plane.js";
+import { TiledPixels } from "../canvas/tiles.js";
+import { packed } from "../lib/piece.js";
+import { Colleagues } from "../live/colleagues.js";
+import { ask, bringMasks, storeMask } from "../live/server.js";
+import { DocumentSocket } from "../live/socket.js";
+import { actsOf } from "./acts.js";
 import { Aside } from "./aside.js";
 import { showSaved, startClock } from "./bar.js";
 import { byId, h } from "./dom.js";
 import { Draft } from "./draft.js";
 import { Finish } from "./finish.js";
 import { listenToKeys } from "./keys.js";
+import { startLayouts } from "./layouts.js";
+import { startOptions, startProposals } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { ClassPanel, QuestionPanel, ShapePanel, trayOf } from "./panels.js";
-import { ask, fetchBits } from "./server.js";
+import { readoutOf } from "./readout.js";
+import { Replay } from "./replay.js";
 import { Slices } from "./slices.js";
 import { Sync } from "./sync.js";
-import { readoutOf, startToolbox, startWindows, useTool } from "./toolbox.js";
+import { Ticket } from "./ticket.js";
+import { startToolbox, startWindows, useTool } from "./toolbox.js";
 
 const page = byId("main");
 const { assignment, document: address, media: mediaAddress } = page.dataset;
@@ -24,39 +34,66 @@ async function start() {
   const workspace = await ask(address);
   const draft = new Draft(workspace, await masksOf(workspace));
   const outbox = await Outbox.open(assignment, workspace.author);
-  const sync = new Sync(draft, outbox, address, workspace);
+  // A server without sockets says so by an empty address: everything goes over HTTP then, and nobody else is seen.
+  const socket = page.dataset.socket ? new DocumentSocket(page.dataset.socket) : null;
+  const sync = new Sync(draft, outbox, address, workspace, socket);
   const { classes, questions } = workspace.ontology;
-  const editor = new PlaneEditor(byId("canvas"), draft, classes);
+  const store = async (piece) => {
+    const bits = packed(piece);
+    const name = await storeMask(address, piece, bits);
+    draft.layers.masks.set(name, { size: piece.size, bits });
+    return name;
+  };
+  const canvases = /** @type {HTMLCanvasElement[]} */ ([...document.querySelectorAll("#panes canvas")]);
+  const editor = new PlaneEditor(canvases, draft, classes, store);
   draft.addEventListener("change", () => editor.redraw());
   editor.addEventListener("say", (event) => say(/** @type {CustomEvent} */ (event).detail));
+  draft.addEventListener("say", (event) => say(/** @type {CustomEvent} */ (event).detail));
   sync.addEventListener("refused", (event) => say(/** @type {CustomEvent} */ (event).detail));
 
   showCode(workspace);
   showSaved(sync, draft);
   const slices = new Slices(editor, draft, workspace.media, assignment);
   const nextPreset = startWindows(editor);
-  startToolbox(editor, draft, classes);
+  const replay = new Replay(editor, draft, address, say);
+  const acts = { ...actsOf(editor, draft), replay: () => replay.toggle() };
+  startToolbox(editor, classes, acts);
+  startOptions(editor);
+  startProposals(editor);
+  startLayouts(editor, draft);
   new ClassPanel(byId("classes"), editor, classes);
-  new ShapePanel(byId("shapes"), byId("no-shapes"), byId("shape-count"), editor, draft, classes);
+  const shapes = new ShapePanel(byId("shapes"), byId("no-shapes"), byId("shape-count"), editor, draft, classes);
   const answers = new QuestionPanel(byId("questions"), draft, questions);
   byId("question-section").hidden = !questions.length;
   byId("class-section").hidden = !classes.length;
   trayOf(byId("tray"), draft);
   const finish = new Finish(page.dataset, sync, draft, {
     extent: () => slices.extent(), say, assignment, hasClasses: classes.length > 0,
-    missing: answers.firstMissing, focusQuestion: (key) => answers.focus(key),
+    questions: answers, editor,
   });
   const aside = new Aside(page.dataset, sync, say, (to) => finish.leave(to));
+  const open = showMedia(editor, workspace.media);
+  const ticket = page.dataset.ticket ? new Ticket(/** @type {any} */ (page.dataset), editor, sync, { say, leave: (to) => finish.leave(to), open }) : null;
+  shapes.people = workspace.people ?? {};
+  const colleagues = socket && workspace.is_shared ? new Colleagues(socket, editor, { bar: byId("people"), say, open }) : null;
+  colleagues?.addEventListener("people", () => {
+    for (const one of colleagues.people()) shapes.people[one.id] = one.name;
+  });
   listen(editor, (position) => {
     byId("readout").textContent = readoutOf(editor, position);
+    colleagues?.moved(position);
   });
-  listenToKeys(editor, draft, finish, classes, { useTool: (tool) => useTool(editor, classes, tool), nextPreset, nextRemark, aside });
+  listenToKeys(editor, finish, classes, { useTool: (tool) => useTool(editor, classes, tool), nextPreset, nextRemark: () => ticket?.next() || nextRemark(), aside, ticket, acts });
 
-  for (const operation of await outbox.kept()) draft.resume(operation);
+  for (const operation of await outbox.kept()) {
+    await bringMask(draft, operation.payload);
+    draft.resume(operation);
+  }
   editor.addEventListener("picture", () => showPicture(editor));
-  showMedia(editor, workspace.media);
+  open(0);
+  ticket?.load().catch((error) => say(error.message));
   const end = () => {
-    editor.isReadOnly = workspace.status !== "open" || sync.isEnded;
+    editor.isReadOnly = workspace.status !== "open" || sync.isEnded || replay.isOpen;
     page.classList.toggle("is-closed", editor.isReadOnly);
   };
   sync.addEventListener("status", end);
@@ -75,32 +112,40 @@ async function start() {
   });
   byId("canvas").focus({ preventScroll: true });
   page.dataset.ready = "yes";
-  warnBeforeLeaving(draft, outbox);
+  warnBeforeLeaving(draft, outbox, editor);
 }
 
 /** The masks that the document's base and patches name. */
-async function masksOf(workspace) {
-  const parts = [...workspace.state.layers, ...workspace.state.marks.map((mark) => mark.payload).filter((payload) => payload.mask)];
-  const named = new Map(parts.map((part) => [part.mask, part.size]));
-  const loaded = await Promise.all([...named].map(async ([name, size]) => [name, { size, bits: await fetchBits(`${address}masks/${name}/`) }]));
-  return new Map(/** @type {[string, any][]} */ (loaded));
+function masksOf({ state }) {
+  return bringMasks(new Map(), address, [...state.layers, ...state.marks.map((mark) => mark.payload)]);
 }
 
-/** One button a medium where there are several; the first is shown. */
+/** A patch that was kept over a reload names a mask that the state does not name yet. */
+async function bringMask(draft, payload) {
+  await bringMasks(draft.layers.masks, address, [payload]).catch(() => undefined);
+}
+
+function pixelsOf(medium) {
+  const place = `${mediaAddress}${medium.ordinal}/`;
+  return medium.tiles ? new TiledPixels(place, medium) : new Pixels(`${place}slice/`, medium);
+}
+
+/** One button a medium where there are several. Returns how to show the one of an ordinal. */
 function showMedia(editor, media) {
   const bar = byId("media");
   bar.hidden = media.length < 2;
   const open = (medium) => {
     cover("clock", "Loading the picture", "");
     for (const button of bar.children) button.setAttribute("aria-pressed", String(button.dataset.ordinal === String(medium.ordinal)));
-    editor.open(medium, medium.has_pixels ? new Pixels(`${mediaAddress}${medium.ordinal}/slice/`, medium) : null);
+    const shown = editor.open(medium, medium.has_pixels ? pixelsOf(medium) : null);
     if (!medium.has_pixels) cover("grid", "Only the grid of this image is known", "Its picture was never brought in. What is drawn is kept at its place.", false, true);
     editor.document.emit("change");
+    return shown;
   };
   bar.replaceChildren(...media.map((medium) => h("button", {
     type: "button", class: "button is-quiet", "data-ordinal": medium.ordinal, on: { click: () => open(medium) },
   }, medium.metadata?.series_description ?? `Picture ${medium.ordinal + 1}`)));
-  open(media[0]);
+  return (ordinal) => open(media.find((medium) => medium.ordinal === ordinal) ?? media[0]);
 }
 
 function showPicture(editor) {
@@ -128,6 +173,7 @@ function showCode(workspace) {
 function closedWords(status) {
   // The page itself says what to do with these.
   if (["expired", "parked", "asked", "submitted"].includes(status)) return "";
+  if (status === "disputed") return "You disputed what came back. Somebody else looks; nothing can be changed here.";
   if (status === "unreadable") return "You said that this image cannot be read. Nothing can be changed here.";
   return status === "skipped" ? "You skipped this image. Nothing can be changed here." : "You submitted this image. Nothing can be changed here.";
 }
@@ -153,9 +199,9 @@ function nextRemark() {
   /** @type {HTMLElement} */ (remarks[(at + 1) % remarks.length]).focus();
 }
 
-/** Only where the browser keeps nothing could closing the window lose work. */
-function warnBeforeLeaving(draft, outbox) {
+/** Masks on their way, and whatever else where the browser keeps nothing, would be lost with the window. */
+function warnBeforeLeaving(draft, outbox, editor) {
   addEventListener("beforeunload", (event) => {
-    if (draft.pending.length && !outbox.database) event.preventDefault();
+    if ((draft.pending.length && !outbox.database) || editor.proposals.leaving.length) event.preventDefault();
   });
 }

@@ -1,5 +1,6 @@
 // The right side: classes, what is drawn (with its attributes), questions, and what the server could not take.
-import { measure } from "../lib/geometry.js";
+import { measured } from "../lib/measure.js";
+import { spacingIn } from "../lib/planes.js";
 import { h, icon } from "./dom.js";
 import { isEmpty, questionField } from "./questions.js";
 
@@ -42,9 +43,13 @@ export class ShapePanel {
     this.classes = classes;
     this.byKey = new Map(classes.map((entry) => [entry.key, entry]));
     this.rows = new Map();
+    /** The names of who else draws here, by id; of oneself nothing is said. @type {Object<string, string>} */
+    this.people = {};
+    /** @type {WeakMap<any, {medium: any, text: string}>} */
+    this.sizes = new WeakMap();
     draft.addEventListener("change", () => this.render());
     editor.addEventListener("selection", () => this.render());
-    editor.addEventListener("slice", () => this.render());
+    editor.addEventListener("medium", () => this.render());
   }
 
   entries() {
@@ -84,7 +89,8 @@ export class ShapePanel {
     const choose = () => (entry.shape ? this.editor.reveal(entry.id) : this.showLayer(entry));
     const name = h("span", { class: "name" });
     const size = h("span", { class: "hint" });
-    const head = h("button", { type: "button", class: "shape-name", on: { click: choose } }, h("span", { class: "dot" }), name, size);
+    const by = h("span", { class: "drawn-by", hidden: true });
+    const head = h("button", { type: "button", class: "shape-name", on: { click: choose } }, h("span", { class: "dot" }), name, by, size);
     const remove = entry.shape && h("button", {
       type: "button", class: "button is-quiet is-square", "aria-label": "Delete this shape", "data-tip": "Delete (Del)",
       on: { click: () => this.editor.remove(entry.id) },
@@ -93,7 +99,7 @@ export class ShapePanel {
       questionField(question, (value) => this.answer(entry, question, value), `attribute-${entry.id}`));
     const body = h("div", { class: "shape-body" }, entry.shape && this.classChoice(entry), ...fields.map((field) => field.element));
     const element = h("li", { class: "shape-row", style: { "--colour": label?.colour ?? "#bbbbbb" } }, h("div", { class: "shape-head" }, head, remove), body);
-    const row = { element, name, size, head, body, fields, label: entry.label };
+    const row = { element, name, by, size, head, body, fields, label: entry.label };
     if (former) former.element.replaceWith(element);
     else this.container.append(element);
     this.rows.set(entry.id, row);
@@ -104,7 +110,13 @@ export class ShapePanel {
     const { shape } = entry;
     const label = this.byKey.get(entry.label);
     const isSelected = shape ? this.editor.selectedId === entry.id : false;
+    // A shape is replaced when it changes: a row that shows this very one has nothing to do.
+    if (shape && row.shape === shape && row.number === number && row.isSelected === isSelected) return;
+    Object.assign(row, { shape, number, isSelected });
     row.name.textContent = shape ? `${label?.name ?? entry.label} ${number}` : `${label?.name ?? entry.label}, painted`;
+    const by = shape && shape.author !== this.draft.author ? this.people[shape.author] : "";
+    row.by.hidden = !by;
+    row.by.textContent = by ? `by ${by}` : "";
     row.size.textContent = shape ? this.describe(shape) : this.slicesOf(entry.slices);
     row.head.setAttribute("aria-expanded", String(isSelected));
     row.element.classList.toggle("is-selected", isSelected);
@@ -124,8 +136,19 @@ export class ShapePanel {
   describe(shape) {
     const planes = [...new Set(shape.regions.map((region) => region.z ?? 0))];
     const where = this.editor.depth > 1 ? (planes.length > 1 ? `${planes.length} slices` : `slice ${planes[0] + 1}`) : "";
-    const size = shape.regions.length === 1 ? measure(shape.regions[0]) : "";
+    const size = shape.regions.length === 1 ? this.sizeOf(shape.regions[0]) : "";
     return [size, where, shape.conflicts.length ? "changed twice" : ""].filter(Boolean).join(" · ");
+  }
+
+  /** Kept by the region itself, which is replaced and never changed. */
+  sizeOf(region) {
+    const { medium } = this.editor;
+    const kept = this.sizes.get(region);
+    if (kept?.medium === medium) return kept.text;
+    // The list has room for one figure: both axes are seen while drawing.
+    const [text] = measured(region, spacingIn("axial", medium.spacing_mm)).split(" · ");
+    this.sizes.set(region, { medium, text });
+    return text;
   }
 
   slicesOf(slices) {
@@ -163,10 +186,19 @@ export class QuestionPanel {
       this.fields.set(question.key, field);
       container.append(field.element);
     }
-    const show = () => questions.forEach((question) => this.fields.get(question.key).set(draft.state.answers[question.key]));
+    const answer = (question) => draft.state.answers[question.key];
+    const show = () => questions.forEach((question) => this.fields.get(question.key).set(answer(question)));
     draft.addEventListener("change", show);
     show();
-    this.firstMissing = () => questions.find((question) => question.is_required && isEmpty(draft.state.answers[question.key]));
+    /** The first question that is asked, required and not answered. */
+    this.firstMissing = (isNoFinding) =>
+      questions.find((question) => question.is_required && isEmpty(answer(question)) && !(isNoFinding && question.presupposes_finding));
+    /** The first answer that only makes sense where something was found. */
+    this.firstPresupposing = () => questions.find((question) => question.presupposes_finding && !isEmpty(answer(question)));
+    this.setNoFinding = (isNoFinding) => {
+      for (const question of questions) if (question.presupposes_finding) this.fields.get(question.key).setAsked(!isNoFinding);
+      show();
+    };
   }
 
   focus(key) {

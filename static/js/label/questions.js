@@ -11,6 +11,8 @@ export function questionField(question, onAnswer, prefix) {
   const mark = question.is_required ? h("span", { class: "required", title: "Required" }, " required") : null;
   const make = { choice: choiceInputs, choices: choiceInputs, boolean: booleanInputs, text: textInput, number: numberInput };
   const { controls, read, show } = make[question.kind](question, id, () => onAnswer(read()));
+  const note = h("p", { class: "hint", hidden: true }, "Not asked: you said that there is nothing to find.");
+  controls.push(note);
   const isGroup = question.kind !== "text" && question.kind !== "number";
   const element = isGroup
     ? h("fieldset", { class: "question", "data-question": question.key }, h("legend", {}, question.text, mark), ...controls)
@@ -19,7 +21,13 @@ export function questionField(question, onAnswer, prefix) {
     element,
     set(value) {
       show(value);
-      element.classList.toggle("is-missing", Boolean(question.is_required) && isEmpty(value));
+      element.classList.toggle("is-missing", Boolean(question.is_required) && isEmpty(value) && !element.classList.contains("is-not-asked"));
+    },
+    /** Whether the question is asked now; where it is not, it says why and takes no answer. */
+    setAsked(isAsked) {
+      element.classList.toggle("is-not-asked", !isAsked);
+      for (const input of element.querySelectorAll("input, textarea")) input.disabled = !isAsked;
+      note.hidden = isAsked;
     },
     focus: () => element.querySelector("input, textarea")?.focus(),
   };

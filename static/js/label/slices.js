@@ -1,4 +1,5 @@
 // The slice scrubber with its label marks, and which slices were looked at (the extent that a submission states).
+import { axesOf, PLANES, sidesOf } from "../lib/planes.js";
 import { byId } from "./dom.js";
 
 const SEEN_AFTER_MS = 120;
@@ -14,8 +15,8 @@ export class Slices {
     this.range = byId("slice");
     this.marks = byId("marks");
     this.text = byId("slice-text");
-    this.range.addEventListener("input", () => editor.goTo(this.range.valueAsNumber - 1));
-    editor.addEventListener("slice", () => this.show());
+    this.range.addEventListener("input", () => editor.goAlong(axesOf(editor.active.plane).along, this.range.valueAsNumber - 1));
+    for (const name of ["slice", "active", "layout"]) editor.addEventListener(name, () => editor.medium && this.show());
     editor.addEventListener("picture", () => this.look());
     draft.addEventListener("change", () => this.queueMarks());
     new ResizeObserver(() => this.queueMarks()).observe(this.marks);
@@ -26,35 +27,44 @@ export class Slices {
     return {
       media: this.media.map(({ ordinal, size }) => {
         const seen = this.seen[ordinal] ?? [];
-        return size[0] === 1 || seen.length === size[0]
+        return size[0] === 1 || PLANES.some((plane) => this.isThrough(ordinal, plane, size))
           ? { medium: ordinal, whole: true }
           : { medium: ordinal, slices: ranges(seen) };
       }),
     };
   }
 
+  /** Whoever looked through all slices of any plane has looked at the whole volume. */
+  isThrough(ordinal, plane, size) {
+    return (this.seen[keyOf(ordinal, plane)]?.length ?? 0) === sidesOf(plane, size).count;
+  }
+
   show() {
-    const { editor } = this;
-    this.bar.hidden = editor.depth === 1;
-    this.range.max = String(editor.depth);
-    this.range.value = String(editor.z + 1);
-    this.text.textContent = `${editor.z + 1} / ${editor.depth}`;
+    const { active, depth } = this.editor;
+    this.bar.hidden = depth === 1;
+    this.range.max = String(active.count);
+    this.range.value = String(active.index + 1);
+    this.text.textContent = `${active.index + 1} / ${active.count}`;
+    byId("slice-label").textContent = active.plane[0].toUpperCase() + active.plane.slice(1);
     this.queueMarks();
   }
 
   /** A slice counts as looked at once it stood on the screen for a moment, not when it was passed by. */
   look() {
-    const { ordinal } = this.editor.medium;
-    const { z } = this.editor;
+    const { medium, panes } = this.editor;
+    const shown = panes.filter((pane) => pane.isShown && pane.isCurrent && !pane.trouble).map((pane) => [pane, pane.plane, pane.index]);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      if (this.editor.z !== z || this.editor.medium.ordinal !== ordinal || this.editor.trouble) return;
-      const seen = new Set(this.seen[ordinal] ?? []);
-      seen.add(z);
-      this.seen[ordinal] = [...seen].sort((a, b) => a - b);
+      if (this.editor.medium !== medium) return;
+      for (const [pane, plane, index] of shown) if (pane.plane === plane && pane.index === index && !pane.trouble) this.saw(keyOf(medium.ordinal, plane), index);
       sessionStorage.setItem(this.storage, JSON.stringify(this.seen));
       this.queueMarks();
     }, SEEN_AFTER_MS);
+  }
+
+  saw(key, index) {
+    const seen = this.seen[key] ?? [];
+    if (!seen.includes(index)) this.seen[key] = [...seen, index].sort((a, b) => a - b);
   }
 
   queueMarks() {
@@ -71,9 +81,11 @@ export class Slices {
     [marks.width, marks.height] = [width * devicePixelRatio, height * devicePixelRatio];
     const context = marks.getContext("2d");
     context.scale(devicePixelRatio, devicePixelRatio);
-    const step = width / editor.depth;
+    const { plane, count } = editor.active;
+    const step = width / count;
     context.fillStyle = "#5c5c5c";
-    for (const z of this.seen[editor.medium.ordinal] ?? []) context.fillRect(z * step, height - 3, Math.max(step - 0.5, 0.5), 3);
+    for (const z of this.seen[keyOf(editor.medium.ordinal, plane)] ?? []) context.fillRect(z * step, height - 3, Math.max(step - 0.5, 0.5), 3);
+    if (plane !== "axial") return;
     for (const [label, slices] of this.labelled()) {
       context.fillStyle = editor.colourOf(label);
       for (const z of slices) context.fillRect(z * step, 0, Math.max(step - 0.5, 1.5), height - 5);
@@ -93,6 +105,11 @@ export class Slices {
     }
     return found;
   }
+}
+
+/** Under which name it is kept which slices of a plane were seen. */
+function keyOf(ordinal, plane) {
+  return plane === "axial" ? String(ordinal) : `${ordinal}:${plane}`;
 }
 
 /** Ascending numbers as ranges, ends included. @param {number[]} numbers */

@@ -2,10 +2,17 @@
 //
 // Statuses: saved, saving, offline, signed-out, lease-ended, closed. Offline is tried again by itself, longer each time; signed-out
 // when the window is looked at again; the last two are ends: the draft is kept, and the person is told what to do.
-import { ask, Refusal, Unreachable } from "./server.js";
+// Over the socket where it is open, else over HTTP: both end in the same log.
+import { ask, bringMasks, Refusal, Unreachable } from "../live/server.js";
+import { NOT_YOURS, SIGNED_OUT } from "../live/socket.js";
 
 const MOST_A_REQUEST = 100;
+// What is larger than a message may be would be turned away again and again.
+const MOST_LETTERS_A_REQUEST = 400_000;
 const LONGEST_WAIT_MS = 15_000;
+// A hint may be lost: the log is asked for now and then, more often where there is no socket and others draw.
+const LOOK_EVERY_MS = 15_000;
+const LOOK_WITHOUT_SOCKET_MS = 3000;
 const ENDS = { "lease-ended": "lease-ended", "lease-lost": "lease-ended", "assignment-closed": "closed", "assignment-waits": "closed", "not-found": "closed" };
 
 export class Sync extends EventTarget {
@@ -14,9 +21,13 @@ export class Sync extends EventTarget {
    * @param {import("./outbox.js").Outbox} outbox
    * @param {string} address of the document
    * @param {any} workspace
+   * @param {import("../live/socket.js").DocumentSocket | null} [socket]
    */
-  constructor(draft, outbox, address, workspace) {
+  constructor(draft, outbox, address, workspace, socket = null) {
     super();
+    this.socket = socket;
+    this.isShared = workspace.is_shared === true;
+    this.taken = Promise.resolve();
     this.draft = draft;
     this.outbox = outbox;
     this.address = address;
@@ -35,6 +46,58 @@ export class Sync extends EventTarget {
     addEventListener("online", () => this.push());
     document.addEventListener("visibilitychange", () => document.hidden || this.push());
     addEventListener("focus", () => this.push());
+    setInterval(() => {
+      const wait = socket?.isOpen || !this.isShared ? LOOK_EVERY_MS : LOOK_WITHOUT_SOCKET_MS;
+      if (!document.hidden && !this.isEnded && performance.now() - (this.lookedAt ?? 0) >= wait) this.look();
+    }, 1000);
+    if (socket) this.listen(socket);
+  }
+
+  listen(socket) {
+    const detailOf = (event) => /** @type {CustomEvent} */ (event).detail;
+    socket.addEventListener("open", (event) => {
+      const { head_seq: head, epoch } = detailOf(event);
+      if (epoch !== this.epoch) location.reload();
+      if (head > this.draft.acknowledged.head_seq) this.look();
+      this.push();
+    });
+    socket.addEventListener("operations", (event) => this.take(detailOf(event)));
+    socket.addEventListener("refused", (event) => this.fail(detailOf(event)));
+    socket.addEventListener("gone", (event) => {
+      const code = detailOf(event);
+      if (code === SIGNED_OUT) this.fail(new Refusal(401, "signed-out", "You are signed out. Your work is kept here. Sign in again in the window that opens, then come back."));
+      else if (code === NOT_YOURS) this.fail(new Refusal(404, "not-found", "You no longer draw on this image. What you drew before is kept."));
+      // What was on its way goes over HTTP meanwhile.
+      else this.push();
+    });
+    socket.start();
+  }
+
+  /** See whether the log went on, whatever hints said. */
+  look() {
+    this.lookedAt = performance.now();
+    if (this.socket?.isOpen) this.socket.tell({ type: "pull", after: this.draft.acknowledged.head_seq });
+    else if (this.isShared) this.pull().catch(() => undefined);
+  }
+
+  /**
+   * Take in what the log says next: one part after the other, each with the masks that it names. A long log comes in parts.
+   * @param {{operations: any[], head_seq: number}} frame
+   */
+  take({ operations: acts, head_seq: head }) {
+    this.taken = this.taken.then(async () => {
+      const own = new Set(this.draft.pending.map((operation) => operation.op_id));
+      await this.learnMasks(acts);
+      if (!this.draft.receive(acts)) await this.pull();
+      await this.outbox.forget(acts.map((act) => act.op_id).filter((id) => own.has(id)));
+      if (acts.length && this.draft.acknowledged.head_seq < head) this.look();
+      if (!this.draft.pending.length && this.status === "saving" && !this.isSending) this.set("saved");
+    }).catch(() => this.look());
+    return this.taken;
+  }
+
+  learnMasks(acts) {
+    return bringMasks(this.draft.layers.masks, this.address, acts.map((act) => act.payload));
   }
 
   get isEnded() {
@@ -53,6 +116,8 @@ export class Sync extends EventTarget {
       }
       this.failures = 0;
       this.set("saved");
+      // Signed in again: the socket that was closed then is opened anew.
+      if (this.socket?.isOver) this.socket.revive();
     } catch (error) {
       this.fail(error);
     } finally {
@@ -68,11 +133,10 @@ export class Sync extends EventTarget {
   }
 
   async sendBatch() {
-    const batch = this.draft.pending.slice(0, MOST_A_REQUEST);
+    const batch = firstOf(this.draft.pending);
     const operations = batch.map((operation, i) => ({ ...operation, client_seq: this.nextNumber + i }));
-    const answer = await ask(this.address, {
-      body: { client_id: this.clientId, epoch: this.epoch, fence: this.fence, operations },
-    });
+    const body = { client_id: this.clientId, epoch: this.epoch, fence: this.fence, operations };
+    const answer = await (this.socket?.isOpen ? this.socket.ask({ type: "send", ...body }) : ask(this.address, { body }));
     this.nextNumber = answer.next_client_seq;
     const head = this.draft.acknowledged.head_seq;
     const fresh = answer.acknowledged.map((entry) => entry.seq).filter((seq) => seq > head);
@@ -94,6 +158,7 @@ export class Sync extends EventTarget {
     while (this.draft.acknowledged.head_seq < head) {
       const answer = await ask(`${this.address}?after=${this.draft.acknowledged.head_seq}`);
       head = answer.head_seq;
+      await this.learnMasks(answer.operations);
       this.draft.receive(answer.operations);
       if (!answer.operations.length) break;
     }
@@ -123,4 +188,14 @@ export class Sync extends EventTarget {
   emit(name) {
     this.dispatchEvent(new Event(name));
   }
+}
+
+/** The first of what is pending that go into one request; always at least one. @param {any[]} pending */
+export function firstOf(pending) {
+  let letters = 0;
+  const end = pending.findIndex((operation, i) => {
+    letters += JSON.stringify(operation).length;
+    return i === MOST_A_REQUEST || (i > 0 && letters > MOST_LETTERS_A_REQUEST);
+  });
+  return pending.slice(0, end < 0 ? pending.length : end);
 }

@@ -1,9 +1,15 @@
-// The tool strip and what belongs to the tool in hand: the brush's size and tip, zoom, window presets, the read-out.
+// The tool strip with its flyouts, and the window presets. Not here: options of a tool (options.js), keys (keys.js).
 import { byId, h } from "./dom.js";
+import { short } from "./readout.js";
+
+/** Tools that paint a class of the brush. */
+const PAINTING = ["eraser", "fill", "grow", "threshold", "superpixel", "parts"];
 
 /** The classes a tool can draw. */
 function classesFor(tool, classes) {
-  return tool === "select" ? classes : classes.filter((entry) => entry.tool === (tool === "eraser" ? "brush" : tool));
+  if (tool === "select" || tool === "ruler") return [null];
+  if (tool === "sculpt") return classes.filter((entry) => ["polygon", "polyline"].includes(entry.tool));
+  return classes.filter((entry) => entry.tool === (PAINTING.includes(tool) ? "brush" : tool));
 }
 
 /**
@@ -17,46 +23,62 @@ export function useTool(editor, classes, tool) {
     return;
   }
   if (tool === "eraser" && editor.toolName === "eraser") tool = "brush";
-  if (tool !== "select" && !fitting.includes(editor.label)) editor.setLabel(fitting[0].key);
+  if (!["select", "sculpt", "ruler"].includes(tool) && !fitting.includes(editor.label)) editor.setLabel(fitting[0].key);
   editor.setTool(tool);
+  editor.canvas.focus({ preventScroll: true });
 }
 
-/** @param {import("../canvas/plane.js").PlaneEditor} editor */
-export function startToolbox(editor, draft, classes) {
+/**
+ * @param {import("../canvas/plane.js").PlaneEditor} editor
+ * @param {Object<string, () => void>} acts what the buttons with data-act do
+ */
+export function startToolbox(editor, classes, acts) {
   const buttons = [...document.querySelectorAll("[data-tool]")];
   for (const button of buttons) {
     const tool = /** @type {HTMLElement} */ (button).dataset.tool;
     if (classesFor(tool, classes).length) button.addEventListener("click", () => useTool(editor, classes, tool));
     else button.remove();
   }
+  for (const button of document.querySelectorAll("[data-act]")) {
+    button.addEventListener("click", () => {
+      acts[/** @type {HTMLElement} */ (button).dataset.act]();
+      editor.redraw();
+    });
+  }
+  startFlyouts(editor);
+  const paints = classes.some((entry) => entry.tool === "brush");
+  byId("flyout-mask").hidden = !paints;
+  byId("mask-scope").addEventListener("change", (event) => {
+    editor.maskActs.scope = event.target.value;
+  });
   const show = () => {
     for (const button of buttons) button.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (button).dataset.tool === editor.toolName));
-    const paints = editor.toolName === "brush" || editor.toolName === "eraser";
-    byId("brush-options").hidden = !paints;
-    byId("brush-size").textContent = `${(2 * editor.brush.size).toFixed(editor.brush.size < 8 ? 1 : 0)} px`;
-    byId("brush-tip").textContent = editor.brush.tip === "round" ? "Round" : "Square";
     byId("hide").setAttribute("aria-pressed", String(editor.isHidden));
   };
-  for (const name of ["tool", "brush", "hidden", "label"]) editor.addEventListener(name, show);
-  const press = (id, act) => byId(id).addEventListener("click", () => {
-    act();
-    show();
-    editor.redraw();
-  });
-  press("brush-smaller", () => editor.brush.resize(1 / 1.2));
-  press("brush-larger", () => editor.brush.resize(1.2));
-  press("brush-tip", () => {
-    editor.brush.tip = editor.brush.tip === "round" ? "square" : "round";
-  });
-  press("undo", () => draft.undo() || editor.say("There is nothing to undo."));
-  press("redo", () => draft.redo() || editor.say("There is nothing to redo."));
-  press("hide", () => {
-    editor.isHidden = !editor.isHidden;
-  });
-  press("fit", () => editor.view.fit());
-  press("zoom-in", () => editor.view.zoom(1.25));
-  press("zoom-out", () => editor.view.zoom(0.8));
+  for (const name of ["tool", "hidden", "label"]) editor.addEventListener(name, show);
   show();
+}
+
+/** Tools that are seldom needed wait behind one button, which shows the one that is in hand. */
+function startFlyouts(editor) {
+  for (const flyout of /** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll(".tools details"))) {
+    const body = /** @type {HTMLElement} */ (flyout.querySelector(".menu-body"));
+    const tools = [...flyout.querySelectorAll("[data-tool]")].map((button) => /** @type {HTMLElement} */ (button).dataset.tool);
+    if (!body.querySelector("button")) flyout.remove();
+    flyout.addEventListener("toggle", () => {
+      if (!flyout.open) return;
+      const box = flyout.getBoundingClientRect();
+      body.style.left = `${box.right + 6}px`;
+      body.style.top = `${Math.max(8, Math.min(box.top, innerHeight - body.offsetHeight - 8))}px`;
+      /** @type {HTMLElement} */ (body.querySelector("button, select")).focus();
+    });
+    body.addEventListener("click", (event) => {
+      if (!(/** @type {Element} */ (event.target).closest("button"))) return;
+      flyout.open = false;
+      editor.canvas.focus({ preventScroll: true });
+    });
+    editor.addEventListener("tool", () => flyout.classList.toggle("is-in-hand", tools.includes(editor.toolName)));
+  }
 }
 
 /** Window presets of the medium, and the window as numbers. */
@@ -72,12 +94,12 @@ export function startWindows(editor) {
   const show = () => {
     if (!editor.window) return;
     const { centre, width } = editor.window;
-    byId("window-text").textContent = `C ${short(centre)} W ${short(width)}`;
     const presets = editor.presets();
     const at = presets.findIndex((preset) => preset.centre === centre && preset.width === width);
     select.value = at < 0 ? "own" : String(at);
     // A photograph as it was stored has nothing to choose; once it is changed, the way back is shown.
     byId("window").hidden = presets.length < 2 && at === 0;
+    byId("window-text").textContent = byId("window").hidden ? "" : `C ${short(centre)} W ${short(width)}`;
   };
   const use = (i) => {
     const preset = editor.presets()[i];
@@ -90,34 +112,4 @@ export function startWindows(editor) {
   });
   editor.addEventListener("window", show);
   return () => use((Number(select.value === "own" ? -1 : select.value) + 1) % Math.max(1, editor.presets().length));
-}
-
-/** Where the pointer is: pixel, value (RGB, HU, intensity), and the place in the patient. */
-export function readoutOf(editor, position) {
-  if (!position || !editor.view) return "";
-  const [x, y] = position.map(Math.floor);
-  if (x < 0 || y < 0 || x >= editor.view.columns || y >= editor.view.rows) return "";
-  const parts = [`x ${x} y ${y}`];
-  const value = valueAt(editor, x, y);
-  if (value) parts.push(value);
-  const { affine } = editor.medium;
-  if (affine) {
-    const at = [position[0] - 0.5, position[1] - 0.5, editor.z, 1];
-    const [r, a, s] = affine.slice(0, 3).map((row) => row.reduce((sum, entry, i) => sum + entry * at[i], 0));
-    parts.push(`${r < 0 ? "L" : "R"} ${short(Math.abs(r))} ${a < 0 ? "P" : "A"} ${short(Math.abs(a))} ${s < 0 ? "I" : "S"} ${short(Math.abs(s))} mm`);
-  }
-  return parts.join("   ");
-}
-
-function valueAt(editor, x, y) {
-  const { slice } = editor;
-  if (!slice || editor.shownZ !== editor.z) return "";
-  const from = (y * slice.width + x) * slice.channels;
-  if (slice.channels >= 3) return `RGB ${slice.values[from]} ${slice.values[from + 1]} ${slice.values[from + 2]}`;
-  const unit = /^(hu|hounsfield)$/i.test(editor.medium.value_meaning) ? " HU" : "";
-  return `${short(slice.values[from])}${unit}`;
-}
-
-function short(value) {
-  return Number.isInteger(value) ? String(value) : Number(value.toPrecision(4)).toString();
 }

@@ -78,13 +78,16 @@ export function boundsOf(regions) {
   return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
 }
 
-/** What the size of a region is called and how large it is, in pixels. */
-export function measure(region) {
-  if (region.kind === "points") return region.points.length === 1 ? "" : `${region.points.length} points`;
-  const points = outline(region);
-  if (region.kind !== "polyline") return `${Math.round(area(points)).toLocaleString("en")} px²`;
-  const length = points.slice(1).reduce((sum, [x, y], i) => sum + Math.hypot(x - points[i][0], y - points[i][1]), 0);
-  return `${Math.round(length).toLocaleString("en")} px`;
+/** @type {WeakMap<any, number[]>} */
+const boxes = new WeakMap();
+
+/** The box around one region; kept, since a region is replaced and never changed. */
+export function boxOf(region) {
+  const kept = boxes.get(region);
+  if (kept) return kept;
+  const box = boundsOf([region]);
+  boxes.set(region, box);
+  return box;
 }
 
 /** Whether two edges of a closed outline cross or touch, other than neighbours at their corner. @param {Point[]} points */

@@ -4,9 +4,14 @@
 // (an undo in the middle) paints the slice anew. Not here: colours (canvas/paint.js), which strokes count (fold.js).
 import { paintStroke, strokeBounds } from "./strokes.js";
 
+/** Painted strokes of other planes that are kept: 256 of 384 x 160 pixels are 16 MB. */
+const MOST_ACROSS = 256;
+/** Counted for all layers together: what is drawn from them is kept by these numbers. */
+let versions = 0;
+
 /**
  * A mask as it comes from the server: one bit a voxel, rows first.
- * @typedef {{size: number[], bits: Uint8Array}} Mask
+ * @typedef {{size: number[], bits: Uint8Array, filled?: boolean[]}} Mask `filled` is found out when it is asked for
  * @typedef {import("./strokes.js").Plane} Plane
  * @typedef {import("./fold.js").State} State
  */
@@ -19,14 +24,23 @@ export class Layers {
   constructor(sizes, masks) {
     this.sizes = sizes;
     this.masks = masks;
-    /** @type {Map<string, {ids: string[], plane: Plane}>} */
+    /** @type {Map<string, {ids: string[], plane: Plane, version: number, isFilled?: boolean, amount?: number}>} */
     this.kept = new Map();
+    /** What a state holds, by layer, as long as nothing is added to it. */
+    this.listed = { state: null, head: -1, byLayer: new Map() };
+    /** Strokes on coronal and sagittal slices, painted once: each gives a row or column to many axial slices. */
+    this.across = new Map();
+  }
+
+  /** A mask that came later than the patch that names it: what was painted without it is painted anew. */
+  arrived(name, mask) {
+    this.masks.set(name, mask);
+    this.kept.clear();
   }
 
   /** The classes that have a stroke, patch or mask on a medium. @param {State} state @returns {string[]} */
   labels(state, medium) {
-    const parts = [...state.layers, ...[...state.marks.values()].filter((mark) => !mark.is_undone).map((m) => m.payload)];
-    return [...new Set(parts.filter((part) => part.medium === medium).map((part) => part.label))];
+    return [...this.list(state).values()].filter((entry) => entry.medium === medium).map((entry) => entry.label);
   }
 
   /**
@@ -35,31 +49,126 @@ export class Layers {
    * @returns {(Plane & {id: string}) | null}
    */
   slice(state, medium, label, z) {
-    const parts = partsOf(state, medium, label).filter(({ part }) => this.touches(part, z));
     const place = `${medium}:${z}:${label}`;
+    const parts = this.partsOf(state, medium, label).filter(({ part }) => this.touches(part, z));
     if (!parts.length) {
       this.kept.delete(place);
       return null;
     }
-    const ids = parts.map(({ id }) => id);
+    const kept = this.current(place, parts.map(({ id }) => id));
+    if (kept.todo < parts.length) for (const { id, part } of parts.slice(kept.todo)) this.paint(kept.entry.plane, part, z, id);
+    return { ...kept.entry.plane, id: `${place}:${kept.entry.version}` };
+  }
+
+  /** What is kept of a place for these ids in this order, and from which of them on it is still to be painted. */
+  current(place, ids) {
+    const [medium] = place.split(":").map(Number);
+    const [, height, width] = this.sizes.get(medium);
     const kept = this.kept.get(place);
     const isLonger = kept && kept.ids.length <= ids.length && kept.ids.every((id, i) => id === ids[i]);
-    const [, height, width] = this.sizes.get(medium);
+    const todo = isLonger ? kept.ids.length : 0;
+    if (isLonger && todo === ids.length) return { entry: kept, todo };
+    versions += 1;
     const plane = isLonger ? kept.plane : { data: new Uint8Array(width * height), width, height };
-    for (const { part } of parts.slice(isLonger ? kept.ids.length : 0)) this.paint(plane, part, z);
-    this.kept.set(place, { ids, plane });
-    return { ...plane, id: `${place}:${ids.length}:${ids.at(-1)}:${isLonger ? kept.ids[0] : ids[0]}` };
+    const entry = { ids, plane, version: versions };
+    this.kept.set(place, entry);
+    return { entry, todo };
+  }
+
+  /**
+   * A slice of any plane, in the axes of `lib/planes.js`, cut through the axial ones; null where nothing touched the class.
+   * @param {State} state @param {import("./planes.js").PlaneName} plane
+   * @returns {(Plane & {id: string}) | null}
+   */
+  section(state, medium, label, plane, index) {
+    if (plane === "axial") return this.slice(state, medium, label, index);
+    const [depth, rows, columns] = this.sizes.get(medium);
+    const width = plane === "coronal" ? columns : rows;
+    const section = { data: new Uint8Array(width * depth), width, height: depth };
+    const versions = [];
+    for (const z of this.touched(state, medium, label)) {
+      const slice = this.slice(state, medium, label, z);
+      if (!slice) continue;
+      versions.push(slice.id);
+      if (plane === "coronal") section.data.set(slice.data.subarray(index * columns, (index + 1) * columns), z * width);
+      else for (let y = 0; y < rows; y += 1) section.data[z * width + y] = slice.data[y * columns + index];
+    }
+    return versions.length ? { ...section, id: `${plane}:${index}:${label}:${versions.length}:${hashOf(versions)}` } : null;
   }
 
   /** The slices that hold anything of a class, ascending. @param {State} state @returns {number[]} */
   occupied(state, medium, label) {
+    return this.touched(state, medium, label).filter((z) => this.isFilled(state, medium, label, z));
+  }
+
+  /** Whether a slice holds anything of a class; painted only where that cannot be told from the parts themselves. */
+  isFilled(state, medium, label, z) {
+    const parts = this.partsOf(state, medium, label).filter(({ part }) => this.touches(part, z));
+    const isPlain = parts.every(({ part }) => part.mode !== "erase" && ("mask" in part || (part.plane ?? "axial") === "axial"));
+    // The smallest tip reaches the centre of the pixel that it is in: a stroke on this slice is never empty.
+    if (isPlain) return parts.some(({ part }) => !("mask" in part) || this.maskFills(part, z));
+    const slice = this.slice(state, medium, label, z);
+    const kept = this.kept.get(`${medium}:${z}:${label}`);
+    if (slice && kept.isFilled === undefined) kept.isFilled = slice.data.includes(1);
+    return kept?.isFilled ?? false;
+  }
+
+  /** Whether a mask has a bit on a slice; looked up once a mask. */
+  maskFills(part, z) {
+    const mask = this.masks.get(part.mask);
+    if (!mask) return false;
+    const [depth, rows, columns] = mask.size;
+    mask.filled ??= Array.from({ length: depth }, (_, k) => {
+      const [first, end] = [k * rows * columns, (k + 1) * rows * columns];
+      for (let i = first; i < end; i += 1) if (mask.bits[i >> 3] & (0x80 >> (i & 7))) return true;
+      return false;
+    });
+    return mask.filled[z - part.origin[0]] ?? false;
+  }
+
+  /** How many pixels of a slice a class holds. @param {State} state */
+  amount(state, medium, label, z) {
+    const slice = this.slice(state, medium, label, z);
+    const kept = this.kept.get(`${medium}:${z}:${label}`);
+    if (!slice) return 0;
+    kept.amount ??= slice.data.reduce((sum, value) => sum + value, 0);
+    return kept.amount;
+  }
+
+  /** The slices that a stroke, patch or mask of a class reaches, ascending. @returns {number[]} */
+  touched(state, medium, label) {
     const [depth] = this.sizes.get(medium);
-    const touched = new Set();
-    for (const { part } of partsOf(state, medium, label)) {
-      const [low, high] = this.span(part);
-      for (let z = Math.max(0, low); z < Math.min(depth, high); z += 1) touched.add(z);
+    const entry = this.list(state).get(`${medium}:${label}`);
+    if (!entry) return [];
+    if (!entry.touched) {
+      const touched = new Set();
+      for (const { part } of entry.parts) {
+        const [low, high] = this.span(part);
+        for (let z = Math.max(0, low); z < Math.min(depth, high); z += 1) touched.add(z);
+      }
+      entry.touched = [...touched].sort((a, b) => a - b);
     }
-    return [...touched].sort((a, b) => a - b).filter((z) => this.slice(state, medium, label, z)?.data.includes(1));
+    return entry.touched;
+  }
+
+  /** What stands of each class of each medium, in order. A state says by its number that something was added to it. */
+  list(state) {
+    if (this.listed.state === state && this.listed.head === state.head_seq) return this.listed.byLayer;
+    const byLayer = new Map();
+    const take = (id, part) => {
+      const key = `${part.medium}:${part.label}`;
+      const entry = byLayer.get(key) ?? { medium: part.medium, label: part.label, parts: [], touched: null };
+      entry.parts.push({ id, part });
+      byLayer.set(key, entry);
+    };
+    for (const part of state.layers) take(part.mask, part);
+    for (const mark of state.marks.values()) if (!mark.is_undone) take(mark.mark_id, mark.payload);
+    this.listed = { state, head: state.head_seq, byLayer };
+    return byLayer;
+  }
+
+  partsOf(state, medium, label) {
+    return this.list(state).get(`${medium}:${label}`)?.parts ?? [];
   }
 
   /** The slices [first, last) that a stroke or mask can touch. */
@@ -77,26 +186,41 @@ export class Layers {
   }
 
   /** @param {Plane} plane */
-  paint(plane, part, z) {
+  paint(plane, part, z, id = "") {
     const value = (part.mode ?? "add") === "add" ? 1 : 0;
     if ("mask" in part) paintMask(plane, this.masks.get(part.mask), part.origin, z, value);
     else if ((part.plane ?? "axial") === "axial") paintStroke(plane, part.points, part.radius, part.tip, value);
-    else this.paintAcross(plane, part, z, value);
+    else this.paintAcross(plane, part, z, value, id);
   }
 
   /** A stroke on a coronal or sagittal slice is one row or column of an axial one. */
-  paintAcross(plane, part, z, value) {
+  paintAcross(plane, part, z, value, id) {
     const isCoronal = part.plane === "coronal";
-    const width = isCoronal ? plane.width : plane.height;
-    const [depth] = this.sizes.get(part.medium);
-    const section = { data: new Uint8Array(width * depth), width, height: depth };
-    paintStroke(section, part.points, part.radius, part.tip, 1);
-    for (let i = 0; i < width; i += 1) {
-      if (section.data[z * width + i]) {
+    const section = this.strokeAcross(part, isCoronal ? plane.width : plane.height, id);
+    for (let i = 0; i < section.width; i += 1) {
+      if (section.data[z * section.width + i]) {
         plane.data[isCoronal ? part.index * plane.width + i : i * plane.width + part.index] = value;
       }
     }
   }
+
+  strokeAcross(part, width, id) {
+    const kept = id && this.across.get(id);
+    if (kept) return kept;
+    const [depth] = this.sizes.get(part.medium);
+    const section = { data: new Uint8Array(width * depth), width, height: depth };
+    paintStroke(section, part.points, part.radius, part.tip, 1);
+    if (id) this.across.set(id, section);
+    if (this.across.size > MOST_ACROSS) this.across.delete(this.across.keys().next().value);
+    return section;
+  }
+}
+
+/** A short number for a list of texts. @param {string[]} texts */
+function hashOf(texts) {
+  let hash = 7;
+  for (const text of texts) for (let i = 0; i < text.length; i += 1) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) >>> 0;
+  return hash;
 }
 
 /**
@@ -129,12 +253,6 @@ export function extent(plane) {
     }
   }
   return [x0, y0, x1, y1];
-}
-
-function partsOf(state, medium, label) {
-  const parts = state.layers.map((part) => ({ id: part.mask, part }));
-  for (const mark of state.marks.values()) if (!mark.is_undone) parts.push({ id: mark.mark_id, part: mark.payload });
-  return parts.filter(({ part }) => part.medium === medium && part.label === label);
 }
 
 /** @param {Plane} plane @param {Mask | undefined} mask */

@@ -67,17 +67,52 @@ function preview() {
   builder.querySelector("[data-preview-questions]").replaceChildren(...asked.map(questionPreview));
 }
 
-function questionPreview(line) {
-  const kind = /\((text|number|yes\/no)\)\s*$/.exec(line)?.[1];
-  const [head, tail = ""] = kind ? [line.replace(/\([^)]*\)\s*$/, "")] : line.split(/:(.*)/s);
-  const isRequired = head.trim().endsWith("*");
-  const title = element("strong", "", head.trim().replace(/\*+$/, "").trim(), isRequired ? " (required)" : "");
-  const choices = kind === "yes/no" ? ["yes", "no"] : kind ? [`a ${kind}`] : tail.split(/[|<+]/).map((choice) => choice.trim()).filter(Boolean);
-  return element("div", "row", title, ...choices.map((choice) => element("span", "tag", choice)));
+/** A question's line in its parts: what stands before the choices or kind, and the rest with its separator. */
+function partsOf(line) {
+  const bracket = /^(.*?)(\s*\((?:text|number|yes\/no)\)\s*)$/s.exec(line);
+  const at = bracket ? bracket[1].length : line.includes(":") ? line.indexOf(":") : line.length;
+  const head = line.slice(0, at).trim();
+  const isOnlyIfFound = /\[if found\]$/i.test(head);
+  return { head: head.replace(/\s*\[if found\]$/i, ""), rest: line.slice(at).trim(), isOnlyIfFound };
 }
 
-builder.addEventListener("input", preview);
+/** Write a question's line anew with or without its “only if something is found”. */
+function setOnlyIfFound(number, isOn) {
+  const lines = questions.value.split("\n");
+  const place = [...lines.keys()].filter((index) => lines[index].trim())[number];
+  const { head, rest } = partsOf(lines[place]);
+  lines[place] = `${head}${isOn ? " [if found]" : ""}${rest.startsWith(":") ? "" : " "}${rest}`.trim();
+  questions.value = lines.join("\n");
+  preview();
+  builder.querySelectorAll("[data-preview-questions] input")[number]?.focus();
+}
+
+function onlyIfFound(number, isOn) {
+  const input = element("input");
+  input.type = "checkbox";
+  input.checked = isOn;
+  input.addEventListener("change", () => setOnlyIfFound(number, input.checked));
+  return element("label", "check small muted", input, element("span", "", "Asked only if something is found (not of “No finding”)"));
+}
+
+function questionPreview(line, number) {
+  const { head, rest, isOnlyIfFound } = partsOf(line);
+  const kind = /\((text|number|yes\/no)\)\s*$/.exec(rest)?.[1];
+  const tail = rest.replace(/^:/, "");
+  const isRequired = head.endsWith("*");
+  const title = element("strong", "", head.replace(/\*+$/, "").trim(), isRequired ? " (required)" : "");
+  const choices = kind === "yes/no" ? ["yes", "no"] : kind ? [`a ${kind}`] : tail.split(/[|<+]/).map((choice) => choice.trim()).filter(Boolean);
+  const shown = element("div", "row", title, ...choices.map((choice) => element("span", "tag", choice)));
+  return element("div", "stack is-tight", shown, onlyIfFound(number, isOnlyIfFound));
+}
+
+// The boxes of the preview write their line themselves: drawing it anew under a click would take the click from them.
+const isPreview = (event) => event.target.closest("[data-preview-questions]") !== null;
+builder.addEventListener("input", (event) => {
+  if (!isPreview(event)) preview();
+});
 builder.addEventListener("click", (event) => {
+  if (isPreview(event)) return;
   const preset = event.target.closest("[data-preset]");
   if (preset) usePreset(preset.dataset.preset);
   if (event.target.closest("[data-add]")) addRow().querySelector("[name=name]").focus();

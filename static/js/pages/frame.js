@@ -1,4 +1,5 @@
 // What every page has: theme, keys of the page, search by "/", menus that close, notices, tips. No page logic.
+import { startBell } from "./bell.js";
 import { startTips } from "./tips.js";
 import { startTables } from "./tables.js";
 
@@ -118,5 +119,6 @@ themeButton?.addEventListener("click", () => {
   notify(`Theme: ${theme === "system" ? "as the device" : theme}.`);
 });
 if (themeButton && !themeButton.dataset.save) root.dataset.theme = localStorage.getItem("labelhub-theme") ?? "system";
+startBell(document.getElementById("bell"));
 startTips(document);
 startTables(document);

@@ -26,3 +26,42 @@ function boxCorners([x0, y0], [x1, y1], degrees) {
     cy + (x - cx) * Math.sin(angle) + (y - cy) * Math.cos(angle),
   ]);
 }
+
+/** A short line in a layer's colour and dashes, for its button; thick and plain in the `colours` of classes, where given. */
+export function strokeOf(index, colours) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("class", "stroke");
+  svg.setAttribute("aria-hidden", "true");
+  const parts = colours?.length ? colours : [COLOURS[index % COLOURS.length]];
+  const [width, dashes] = colours ? [5, ""] : [3, DASHES[index % 8].join(" ")];
+  parts.forEach((stroke, place) => {
+    const line = document.createElementNS(space, "line");
+    const attributes = { x1: (24 * place) / parts.length, y1: 5, x2: (24 * (place + 1)) / parts.length, y2: 5, stroke, "stroke-width": width, "stroke-dasharray": dashes };
+    for (const [name, value] of Object.entries(attributes)) line.setAttribute(name, String(value));
+    svg.append(line);
+  });
+  return svg;
+}
+
+/** The place that a comment is pinned to: a ring that is seen on any picture. */
+export function pinOf(context, pin, scale) {
+  for (const [colour, width] of /** @type {[string, number][]} */ ([["#000c", 5], ["#ffd34d", 2.5]])) {
+    context.beginPath();
+    context.arc(pin.x + 0.5, pin.y + 0.5, 10 / scale, 0, 2 * Math.PI);
+    context.strokeStyle = colour;
+    context.lineWidth = width / scale;
+    context.setLineDash([]);
+    context.stroke();
+  }
+}
+
+/** Whose pane this is, in its corner. */
+export function nameOf(context, name, colour, left, top) {
+  context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, left, top);
+  context.font = "600 13px system-ui, sans-serif";
+  context.fillStyle = "#000c";
+  context.fillRect(6, 6, context.measureText(name).width + 12, 22);
+  context.fillStyle = colour;
+  context.fillText(name, 12, 21);
+}

@@ -1,4 +1,5 @@
 // Raw slices from the server as pictures: typed arrays by their stated type, windowed to 8 bits, a few kept. No drawing.
+import { ringsOf } from "../lib/rings.js";
 
 const ARRAYS = {
   bool: Uint8Array, uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array,
@@ -81,16 +82,10 @@ export async function maskPicture(address, colour) {
   const context = fill.getContext("2d");
   context.drawImage(bitmap, 0, 0);
   const alpha = context.getImageData(0, 0, width, height).data;
-  const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && alpha[4 * (y * width + x) + 3] > 0;
   const edges = new Path2D();
-  for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      if (!inside(x, y)) continue;
-      if (!inside(x, y - 1)) { edges.moveTo(x, y); edges.lineTo(x + 1, y); }
-      if (!inside(x, y + 1)) { edges.moveTo(x, y + 1); edges.lineTo(x + 1, y + 1); }
-      if (!inside(x - 1, y)) { edges.moveTo(x, y); edges.lineTo(x, y + 1); }
-      if (!inside(x + 1, y)) { edges.moveTo(x + 1, y); edges.lineTo(x + 1, y + 1); }
-    }
+  for (const ring of ringsOf(width, height, (x, y) => alpha[4 * (y * width + x) + 3] > 0)) {
+    ring.forEach(([x, y], index) => (index ? edges.lineTo(x, y) : edges.moveTo(x, y)));
+    edges.closePath();
   }
   context.globalCompositeOperation = "source-in";
   context.fillStyle = colour;

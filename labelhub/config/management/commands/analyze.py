@@ -20,7 +20,8 @@ from labelhub.analytics.report import write_report
 from labelhub.formats.shapes import AnnotationSet, FormatError, Measure
 from labelhub.formats.sources import FORMATS, ReadOptions, read_annotations
 from labelhub.scoring.panel import measure
-from labelhub.scoring.panel_rows import Measured, Panel, number_in_words
+from labelhub.scoring.panel_rows import Measured, Panel
+from labelhub.scoring.panel_words import number_and_claim
 
 MOST_LINES = 20
 # Gold is nobody's reading: a file that names no rater may be gold all the same.
@@ -122,7 +123,7 @@ def _summarise(console: Console, panel: Panel) -> None:
         table.add_column("Agreement")
         table.add_column("value [95 % interval] n", justify="left")
         for name, measured in rows[:MOST_LINES]:
-            table.add_row(escape(name), escape(number_in_words(measured)), style="dim" if measured.is_grey else "")
+            table.add_row(escape(name), escape(number_and_claim(measured)), style="dim" if measured.is_grey else "")
         console.print()
         console.print(table)
     n_problems = len(panel.source.problems)

@@ -104,11 +104,12 @@ class Command(BaseCommand):
         try:
             with self._timed("Server"):
                 server = processes.start("server", running.server_command(self.port))
-                processes.start("worker", running.worker_command())
                 if not running.wait_until_served(self.port, patience_s=START_PATIENCE_S, is_alive=[server]):
                     raise CommandError("The server did not start; the lines above say why. Your data is safe.")
-            # A page is served while the project is being built.
+            # A page is served while the project is being built. The worker begins after it: the build holds the one writer's
+            # lock, and on a busy machine for longer than a worker waits.
             self._build()
+            processes.start("worker", running.worker_command())
             self._print_links()
             if with_models:
                 processes.start("models", running.models_command(), log=var / "install_models.log")
@@ -135,17 +136,28 @@ class Command(BaseCommand):
             time.sleep(LOOK_EVERY_S)
 
     def _print_links(self) -> None:
+        from labelhub.config.demo.volumes import shared_page
+
         served = f"http://{running.HOST}:{self.port}/"
         self.console.print(f"\nLabelHub is served at [bold]{served}[/bold]   (Ctrl-C ends it)\n")
         self.console.print("Sign-in links; each works once, for a day:\n")
         for username, name, role, does, page in plan.VISITORS:
-            token = make_sign_in_link(user=User.objects.get(username=username), actor="demo")
-            # Never wrapped nor cut: a link that is broken over two lines cannot be clicked or copied.
-            self.console.print(f"  [bold]{role:<10}[/bold] {name} {does}", soft_wrap=True)
+            self._print_link(served, username, f"[bold]{role:<10}[/bold] {name} {does}", page)
+        if page := shared_page():
             self.console.print(
-                f"             {served}account/link/{token}/?next={quote(page)}", soft_wrap=True, highlight=False
+                "\nTwo people at one volume, live; open the two in two browsers, or one in a private window:\n"
             )
+            for username in plan.TOGETHER:
+                self._print_link(served, username, f"[bold]together  [/bold] {username.capitalize()}", page)
         self.console.print("")
+
+    def _print_link(self, served: str, username: str, words: str, page: str) -> None:
+        token = make_sign_in_link(user=User.objects.get(username=username), actor="demo")
+        # Never wrapped nor cut: a link that is broken over two lines cannot be clicked or copied.
+        self.console.print(f"  {words}", soft_wrap=True)
+        self.console.print(
+            f"             {served}account/link/{token}/?next={quote(page)}", soft_wrap=True, highlight=False
+        )
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """`manage.py simulate`: routing against fixed overlap on simulated labelers with planted faults, at equal budgets.
 
-Scenarios are files in `fixtures/simulation/`. The page and the tables go to the folder `--out`.
+Scenarios are files in `fixtures/simulation/`. The page and the tables go to the folder `--out`. With `--fusion` outlines
+corrected by gold are compared with the majority vote instead, on generated projects of readers with known offsets.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labelhub.config.simulation.comparison import Compared, compare, shortened
+from labelhub.config.simulation.fusion import SCENARIOS as FUSION_SCENARIOS
+from labelhub.config.simulation.fusion import FusionCompared, compare_fusion
+from labelhub.config.simulation.fusion_report import fusion_lines, write_fusion_report
 from labelhub.config.simulation.report import lines_of, write_report
 from labelhub.config.simulation.scenario import ScenarioProblem, read_scenarios
 
@@ -30,6 +34,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--first-seed", type=int, default=0, help="0 to 7 are for the report; choose settings on 1000 on"
         )
+        parser.add_argument(
+            "--fusion", action="store_true", help="outlines corrected by gold against the majority vote"
+        )
         parser.add_argument("--out", type=Path, default=Path("report"), help="folder of the report")
         parser.add_argument("--short", action="store_true", help="few items: a quick look whose numbers are no result")
         parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
@@ -38,6 +45,9 @@ class Command(BaseCommand):
         """Play, show, write."""
         if options["seeds"] < 1 or options["first_seed"] < 0:
             raise CommandError("--seeds is at least 1 and --first-seed at least 0.")
+        if options["fusion"]:
+            self._fusion(options)
+            return
         try:
             scenarios = read_scenarios(options["scenario"])
         except ScenarioProblem as error:
@@ -55,6 +65,18 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{met} of {len(found)} scenarios and budgets meet their target in every seed; {time.monotonic() - start:.0f} s."
         )
+        self.stdout.write("Written: " + ", ".join(map(str, paths)))
+
+    def _fusion(self, options: dict[str, Any]) -> None:
+        seeds = range(options["first_seed"], options["first_seed"] + options["seeds"])
+        items = 3 if options["short"] else 12
+        found: list[FusionCompared] = []
+        for scenario in FUSION_SCENARIOS:
+            found += compare_fusion([scenario], seeds, items=items)
+            for line in fusion_lines(found[-1]):
+                self.stdout.write(line)
+        command = f"manage.py simulate --fusion --seeds {options['seeds']}" + (" --short" if options["short"] else "")
+        paths = write_fusion_report(found, options["out"], command)
         self.stdout.write("Written: " + ", ".join(map(str, paths)))
 
     def _tell(self, compared: Compared) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from labelhub.accounts import digests
 from labelhub.jobs import worker
+from labelhub.workflow import overdue
 
 
 class Command(BaseCommand):
@@ -43,6 +45,8 @@ class Command(BaseCommand):
             worker.reap_until(stop)
         else:
             self.stdout.write(f"Waiting for jobs in {', '.join(queues)}. Ctrl-C ends it.")
+            digests.schedule()
+            overdue.schedule()
             worker.run_until(stop, queues=queues)
         self.stdout.write("Stopped. Work that was under way waits for the next worker.")
 

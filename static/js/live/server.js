@@ -37,11 +37,26 @@ export async function ask(address, { body, raw } = {}) {
   throw new Refusal(response.status, answer.code ?? "refused", answer.detail ?? "The server refused this. Nothing was changed.");
 }
 
-/** Raw bytes of a mask. */
-export async function fetchBits(address) {
+/**
+ * Bring the masks that parts of a drawing name and that are not here yet.
+ * @param {Map<string, any>} masks @param {string} address of the document @param {Iterable<{mask?: string, size?: number[]}>} parts
+ */
+export async function bringMasks(masks, address, parts) {
+  const wanted = new Map([...parts].filter((part) => part.mask && !masks.has(part.mask)).map((part) => [part.mask, part.size]));
+  await Promise.all([...wanted].map(async ([name, size]) => masks.set(name, { size, bits: await fetchBits(`${address}masks/${name}/`) })));
+  return masks;
+}
+
+async function fetchBits(address) {
   const response = await fetch(address);
   if (!response.ok) throw new Refusal(response.status, "mask-unreadable", "A part of the earlier drawing could not be read. Reload the page.");
   return new Uint8Array(await response.arrayBuffer());
+}
+
+/** Keep a mask that a following patch names. @param {import("../lib/piece.js").Piece} piece @returns {Promise<string>} its name */
+export async function storeMask(address, piece, bits) {
+  const answer = await ask(`${address}masks/?size=${piece.size.join(",")}`, { raw: bits });
+  return answer.mask;
 }
 
 function signedOut() {

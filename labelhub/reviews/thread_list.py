@@ -1,0 +1,127 @@
+"""The list of threads over several projects, page by page: what waits for somebody, what is open, what is resolved.
+
+Not here: reading one thread, writing in it (``threads``); disputes (``tickets``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from labelhub.accounts.models import User
+from labelhub.projects.models import Project
+from labelhub.projects.selectors import current_policy
+from labelhub.reviews.models import Comment, Mention, Thread
+from labelhub.reviews.reviewer_tests import hides_from
+from labelhub.reviews.selectors import hidden_since
+from labelhub.reviews.threads import comments_of, readable, with_state
+
+PAGE = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is shown. ``waiting``: open, and the last word is somebody else's to one who takes part or is named."""
+
+    show: str = "open"
+    text: str = ""
+    mine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRow:
+    """One thread in the list: its comments, and whether it waits for the reader."""
+
+    thread: Thread
+    said: tuple[Comment, ...]
+    is_waiting: bool
+
+    @property
+    def last(self) -> Comment:
+        """The newest comment."""
+        return self.said[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPage:
+    """The threads of a page, those last written in first, and where the next page begins (empty: nowhere)."""
+
+    rows: tuple[ThreadRow, ...]
+    before: str
+
+
+def page_of(user: User, projects: Sequence[Project], wanted: Wanted, *, before: int | None = None) -> ThreadPage:
+    """Return one page in a few queries. ``before`` is the key of the last comment of the page before."""
+    rows = _marked(user, projects)
+    if wanted.show == "waiting":
+        rows = rows.filter(is_resolved=False, is_waiting=True)
+    elif wanted.show != "all":
+        rows = rows.filter(is_resolved=wanted.show == "resolved")
+    if wanted.mine:
+        rows = rows.filter(Q(opened_by=user) | Q(takes_part=True) | Q(is_named=True))
+    if wanted.text:
+        said = Comment.objects.filter(thread=OuterRef("pk"), text__icontains=wanted.text)
+        rows = rows.filter(Q(item__code__istartswith=wanted.text) | Exists(said))
+    if before is not None:
+        rows = rows.filter(last_pk__lt=before)
+    parts = ("item__project", "submission__assignment__labeler", "opened_by")
+    found = list(rows.select_related(*parts).order_by("-last_pk")[: PAGE + 1])
+    tested = hides_from(user, projects)
+    shown = [thread for thread in found[:PAGE] if not _is_hidden(user, thread, tested)]
+    said_in = comments_of(shown)
+    for thread in shown:
+        since = tested.get(thread.item_id)
+        if since is not None:
+            said_in[thread.pk] = [entry for entry in said_in[thread.pk] if entry.at < since]
+    place = str(getattr(found[PAGE - 1], "last_pk", "")) if len(found) > PAGE else ""
+    return ThreadPage(
+        tuple(
+            ThreadRow(thread, tuple(said_in[thread.pk]), bool(getattr(thread, "is_waiting", False))) for thread in shown
+        ),
+        place,
+    )
+
+
+def n_waiting(user: User, projects: Sequence[Project]) -> int:
+    """Return how many open threads wait for somebody."""
+    rows = _marked(user, projects)
+    return rows.filter(is_resolved=False, is_waiting=True).count()
+
+
+def _marked(user: User, projects: Sequence[Project]) -> QuerySet[Any]:
+    """The threads that ``user`` may read, with ``takes_part``, ``is_named`` and ``is_waiting`` as they are for them."""
+    mine = Comment.objects.filter(thread=OuterRef("pk"), by=user.pk)
+    named = Mention.objects.filter(comment__thread=OuterRef("pk"), user=user.pk)
+    waiting = Thread.objects.filter(Q(pk__in=_called(user)) | Q(pk__in=_answered(user)), pk=OuterRef("pk"))
+    rows: QuerySet[Any] = with_state(readable(user, Thread.objects.filter(item__project__in=projects))).annotate(
+        takes_part=Exists(mine), is_named=Exists(named), is_waiting=Exists(waiting)
+    )
+    return rows
+
+
+def _called(user: User) -> QuerySet[Mention, int]:
+    """Threads in which somebody is named and has not written since."""
+    since = Comment.objects.filter(thread=OuterRef("comment__thread"), by=user.pk, pk__gt=OuterRef("comment"))
+    return Mention.objects.filter(user=user.pk).exclude(Exists(since)).values_list("comment__thread", flat=True)
+
+
+def _answered(user: User) -> QuerySet[Comment, int]:
+    """Threads in which somebody wrote and another one wrote the last word."""
+    later = Comment.objects.filter(thread=OuterRef("thread"), pk__gt=OuterRef("pk"))
+    last = Comment.objects.exclude(Exists(later)).exclude(by=user.pk)
+    own = Comment.objects.filter(thread=OuterRef("thread"), by=user.pk)
+    return last.filter(Exists(own)).values_list("thread", flat=True)
+
+
+def _is_hidden(user: User, thread: Thread, tested: Mapping[int, datetime]) -> bool:
+    """Whether what others write here may bias a judgement that ``user`` still owes."""
+    if thread.item_id in tested:
+        return thread.at >= tested[thread.item_id]
+    if thread.opened_by_id == user.pk or current_policy(thread.item.project)[1].panel_reviewers == 1:
+        return False
+    since = hidden_since(user, thread.item)
+    return since is not None and thread.at >= since

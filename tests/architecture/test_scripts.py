@@ -1,0 +1,46 @@
+"""The browser's modules: which folder may import from which, and how heavy the labeling page is."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles import finders
+
+JS = Path(settings.BASE_DIR) / "static" / "js"
+# A folder imports from those left of it and from itself; review and pages from lib, canvas and each other's readers.
+ORDER = ("lib", "canvas", "live", "label")
+MOST_KB = 150
+_IMPORT = re.compile(r'(?:^|\n)(?:import|export)[^;]*?from "(\.[^"]+)"')
+
+
+def imports_of(path: Path) -> list[Path]:
+    return [(path.parent / name).resolve() for name in _IMPORT.findall(path.read_text(encoding="utf-8"))]
+
+
+def test_a_folder_imports_from_those_left_of_it_alone():
+    for folder in ORDER:
+        for path in (JS / folder).rglob("*.js"):
+            for other in imports_of(path):
+                assert other.is_file(), f"{path.name} imports {other}, which is not there"
+                place = other.parent.name
+                assert place in ORDER[: ORDER.index(folder) + 1], f"{path.relative_to(JS)} imports from {place}"
+
+
+def test_the_scripts_of_the_labeling_page_stay_light():
+    """Each module travels by itself; what a page loads besides ours is htmx."""
+    found: set[Path] = set()
+    waiting = [JS / "label" / "main.js", JS / "pages" / "frame.js"]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        waiting += imports_of(path)
+    assert len(found) > 30, "the modules of the editor were not found"
+    htmx = finders.find("django_htmx/htmx-2.min.js")
+    assert htmx is not None
+    total = sum(len(gzip.compress(path.read_bytes())) for path in [*found, Path(str(htmx))])
+    assert total <= MOST_KB * 1000, f"{total / 1000:.0f} kB"

@@ -1,0 +1,261 @@
+"""Two people label one image together in two browsers: what one draws the other sees, through crashes and lost networks.
+
+Planted once and seen to fail: operations that are acknowledged before the commit; a reconnect that does not pull; a part of a
+long log that is not followed by the next; undo that takes back a colleague's work; an outbox that forgets before the
+acknowledgement; a shape in hand that two can move.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from labelhub.annotations import documents, history, log
+from labelhub.annotations.models import Document, Operation, Submission
+from labelhub.assignments.batches import make_batch
+from labelhub.assignments.models import Assignment
+from labelhub.projects.selectors import labeler_of
+from labelhub.workflow import lifecycle, together
+from tests.browser.drawing import at, click_all, drag, saved
+from tests.cast import Cast, make_cast
+from tests.workflow.walking import add_item, set_policy
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def people(transactional_db) -> Cast:
+    cast = make_cast()
+    set_policy(cast, readers=1)
+    return cast
+
+
+@pytest.fixture
+def work(people: Cast) -> Assignment:
+    item = add_item(people.project)
+    make_batch(project=people.project, name="Together", items=[item], by="test", is_shared=True)
+    found = lifecycle.hand_out(labeler=labeler_of(people.ann, people.project))
+    assert found is not None
+    together.join(assignment=found, by=people.ben)
+    return found
+
+
+def opened(visit: Any, user: Any, work: Assignment) -> Any:
+    page = visit(user, f"/label/{work.pk}/")
+    page.wait_for_selector("#main[data-ready=yes]")
+    page.wait_for_selector("#cover", state="hidden")
+    return page
+
+
+def rows(page: Any, count: int) -> None:
+    """Wait until so many things are listed as drawn."""
+    if count:
+        page.locator(".shape-row").nth(count - 1).wait_for()
+    page.wait_for_timeout(100)
+    assert page.locator(".shape-row").count() == count
+
+
+def standing(work: Assignment) -> int:
+    return len(history.state_of(Document.objects.get(assignment=work)).standing_shapes())
+
+
+def box(page: Any, x: float, y: float) -> None:
+    page.keyboard.press("2")
+    drag(page, (x, y), (x + 0.1, y + 0.12))
+
+
+def test_each_sees_what_the_other_draws_and_undoes_only_their_own(visit_live, people, work):
+    ann, ben = opened(visit_live, people.ann, work), opened(visit_live, people.ben, work)
+    ann.locator(".avatar", has_text="BE").wait_for()
+    ben.locator(".avatar", has_text="AN").wait_for()
+    box(ann, 0.35, 0.3)
+    rows(ben, 1)
+    box(ben, 0.55, 0.3)
+    rows(ann, 2)
+    assert ann.locator(".drawn-by:visible").all_inner_texts() == ["by Ben"]
+    ann.keyboard.press("z")
+    rows(ben, 1)
+    ann.keyboard.press("z")
+    ann.wait_for_timeout(300)
+    assert standing(work) == 1, "Ben's box is not Ann's to take back"
+    ann.keyboard.press("Shift+Z")
+    rows(ben, 2)
+    saved(ann)
+    saved(ben)
+    ann.keyboard.press("3")
+    drag(ann, (0.4, 0.6), (0.6, 0.6))
+    rows(ben, 3)
+    saved(ann)
+    with ben.expect_navigation():
+        ben.keyboard.press("Control+Enter")
+    ann.locator("#saved[data-status=closed]").wait_for()
+    frozen = Submission.objects.get()
+    assert frozen.annotations.count() == 3
+    assert frozen.head_seq == Operation.objects.count()
+
+
+def test_the_server_is_killed_one_goes_offline_and_nothing_is_lost_or_doubled(visit_live, people, work, server):
+    ann, ben = opened(visit_live, people.ann, work), opened(visit_live, people.ben, work)
+    box(ann, 0.3, 0.3)
+    rows(ben, 1)
+    server.kill()
+    box(ann, 0.42, 0.3)
+    box(ben, 0.54, 0.3)
+    ann.locator("#saved[data-status=offline]").wait_for()
+    server.start()
+    rows(ann, 3)
+    rows(ben, 3)
+    ben.context.set_offline(offline=True)
+    box(ben, 0.3, 0.55)
+    box(ann, 0.42, 0.55)
+    ben.locator("#saved[data-status=offline]").wait_for()
+    ben.wait_for_timeout(500)
+    ben.context.set_offline(offline=False)
+    rows(ann, 5)
+    rows(ben, 5)
+    for page in (ann, ben):
+        saved(page)
+    assert standing(work) == 5
+    seqs = list(Operation.objects.order_by("seq").values_list("seq", flat=True))
+    assert seqs == [1, 2, 3, 4, 5]
+    # What is called saved is stored: killed at that moment, it is still there.
+    box(ann, 0.54, 0.55)
+    saved(ann)
+    server.kill()
+    server.start()
+    rows(ben, 6)
+    assert standing(work) == 6
+
+
+def opened_and_pulled(page: Any) -> list[tuple[str, float]]:
+    """What will be seen on the page's next sockets: each greeting and each pull, with its moment in seconds."""
+    seen: list[tuple[str, float]] = []
+
+    def note(kind: str, frame: Any) -> None:
+        if f'"{kind}"' in str(frame)[:60]:
+            seen.append((kind, time.monotonic()))
+
+    def listen(socket: Any) -> None:
+        socket.on("framereceived", lambda frame: note("hello", frame))
+        socket.on("framesent", lambda frame: note("pull", frame))
+
+    page.on("websocket", listen)
+    return seen
+
+
+def test_who_comes_back_asks_at_once_for_what_went_on_meanwhile(visit_live, people, work):
+    ann, ben = opened(visit_live, people.ann, work), opened(visit_live, people.ben, work)
+    box(ann, 0.3, 0.3)
+    rows(ben, 1)
+    ben.context.set_offline(offline=True)
+    ben.wait_for_timeout(1000)
+    box(ann, 0.45, 0.3)
+    saved(ann)
+    seen = opened_and_pulled(ben)
+    ben.context.set_offline(offline=False)
+    for _ in range(200):
+        if any(kind == "pull" for kind, _ in seen):
+            break
+        ben.wait_for_timeout(100)
+    greeted = next(at for kind, at in seen if kind == "hello")
+    pulled = next(at for kind, at in seen if kind == "pull" and at >= greeted)
+    # The timer alone would ask a quarter of a minute later.
+    assert pulled - greeted < 3
+    rows(ben, 2)
+
+
+def test_a_window_that_crashes_with_unsent_work_sends_it_when_it_is_opened_again(visit_live, people, work, server):
+    ann = opened(visit_live, people.ann, work)
+    box(ann, 0.3, 0.3)
+    saved(ann)
+    server.kill()
+    box(ann, 0.45, 0.3)
+    ann.locator("#saved[data-status=offline]").wait_for()
+    context = ann.context
+    ann.close()
+    server.start()
+    again = context.new_page()
+    again.goto(f"/label/{work.pk}/")
+    again.wait_for_selector("#main[data-ready=yes]")
+    rows(again, 2)
+    saved(again)
+    assert standing(work) == 2
+
+
+def test_cursors_have_names_a_shape_in_hand_is_held_and_one_follows_the_other(visit_live, people, work):
+    ann, ben = opened(visit_live, people.ann, work), opened(visit_live, people.ben, work)
+    box(ann, 0.4, 0.3)
+    rows(ben, 1)
+    ann.keyboard.press("s")
+    ben.keyboard.press("s")
+    ann.mouse.move(*at(ann, 0.45, 0.36))
+    ann.mouse.down()
+    ann.mouse.move(*at(ann, 0.5, 0.45), steps=6)
+    ben.wait_for_timeout(600)
+    click_all(ben, (0.45, 0.36))
+    assert "Ann is changing this shape" in ben.locator("#said").inner_text()
+    ann.mouse.up()
+    ben.locator(".avatar").click()
+    assert ben.locator(".avatar").get_attribute("aria-pressed") == "true"
+    for _ in range(4):
+        ann.keyboard.press("+")
+    ann.mouse.move(*at(ann, 0.5, 0.5))
+    ben.wait_for_timeout(600)
+    assert documents.head_of(Document.objects.get()) == 2
+
+
+def test_how_it_came_to_be_is_stepped_through_and_what_stood_is_brought_back(visit_live, people, work):
+    ann, ben = opened(visit_live, people.ann, work), opened(visit_live, people.ben, work)
+    box(ann, 0.35, 0.3)
+    rows(ben, 1)
+    box(ben, 0.55, 0.3)
+    rows(ann, 2)
+    ann.keyboard.press("z")
+    rows(ben, 1)
+    ann.keyboard.press("t")
+    told = ann.locator("#replay-text", has_text="3 of 3")
+    told.wait_for()
+    assert "You deleted a shape" in told.inner_text()
+    ann.keyboard.press("ArrowLeft")
+    assert "Ben drew a shape" in ann.locator("#replay-text", has_text="2 of 3").inner_text()
+    box(ann, 0.4, 0.6)
+    assert standing(work) == 1, "nothing is drawn into the past"
+    ann.locator("#replay-slider").press("Space")
+    ann.locator("#replay-text", has_text="3 of 3").wait_for()
+    ann.locator("#replay-slider").press("ArrowLeft")
+    ann.locator("#replay-copy").click()
+    rows(ben, 2)
+    saved(ann)
+    assert standing(work) == 2
+    assert ann.locator("#replay").is_hidden()
+
+
+def test_a_long_absence_is_caught_up_with_in_parts_and_at_once(visit_live, people, work):
+    ben = opened(visit_live, people.ben, work)
+    ben.context.set_offline(offline=True)
+    stroke = {
+        "medium": 0, "plane": "axial", "index": 0, "label": "lesion", "mode": "add", "tip": "round", "radius": 8,
+        "points": [40, 40],
+    }  # fmt: skip
+    square = {
+        "medium": 0,
+        "label": "debris",
+        "shape_id": "last",
+        "regions": [{"kind": "box", "points": [[2, 2], [9, 9]]}],
+    }
+    acts = [("stroke.add", stroke | {"stroke_id": f"s{number}"}) for number in range(1200)] + [("shape.add", square)]
+    operations = [
+        {"op_id": str(uuid.uuid4()), "client_seq": number, "kind": kind, "payload": payload}
+        for number, (kind, payload) in enumerate(acts, start=1)
+    ]
+    document, client_id = Document.objects.get(assignment=work), uuid.uuid4()
+    for first in range(0, len(operations), 400):
+        part = operations[first : first + 400]
+        told = log.append_operations(document=document, author=people.ann, client_id=client_id, operations=part)
+        assert told.refused is None
+    ben.context.set_offline(offline=False)
+    # More than one answer holds; the next look by itself would come later than this waits.
+    rows(ben, 2)
