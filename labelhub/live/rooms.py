@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -23,6 +22,8 @@ from labelhub.annotations.fold import Act
 from labelhub.annotations.models import Document
 
 STAY_EVERY_S = 10.0
+# How long a layer that failed is left alone, and how long a closing room waits for its tasks.
+LAYER_PAUSE_S, CLOSE_WITHIN_S = 1.0, 5.0
 
 
 class Window(Protocol):
@@ -51,9 +52,11 @@ class Room:
         self._known = head_seq
         self._reading: asyncio.Task[None] | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._is_open = False
 
     async def open(self) -> None:
         """Begin to hear hints."""
+        self._is_open = True
         layer = get_channel_layer()
         assert layer is not None
         # By its own kind of name: a layer on Redis hears one kind a process, that of the consumers.
@@ -63,11 +66,16 @@ class Room:
         self._tasks = (loop.create_task(self._listen()), loop.create_task(self._stay()))
 
     async def close(self) -> None:
-        """Hear no more."""
+        """Hear no more.
+
+        A task is not trusted to end because it is told to: a message server's client may answer the telling with an error of
+        its own, which is taken for a lost hint. So each asks before it goes on, and none is waited for without an end.
+        """
+        self._is_open = False
         for task in self._tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_WITHIN_S)
         layer = get_channel_layer()
         if layer is not None and self.channel:
             with hints.only_a_hint():
@@ -93,14 +101,14 @@ class Room:
 
     async def _listen(self) -> None:
         layer = get_channel_layer()
-        while layer is not None:
+        while layer is not None and self._is_open:
             message = None
             with hints.only_a_hint():
                 message = await layer.receive(self.channel)
             if message is not None:
                 await self._hear(message)
-            else:
-                await asyncio.sleep(1)
+            elif self._is_open:
+                await asyncio.sleep(LAYER_PAUSE_S)
 
     async def _join(self) -> None:
         layer = get_channel_layer()
@@ -110,7 +118,7 @@ class Room:
 
     async def _stay(self) -> None:
         """Join again now and then: a message server that was started anew has forgotten who listens."""
-        while True:
+        while self._is_open:
             await asyncio.sleep(STAY_EVERY_S)
             await self._join()
 
