@@ -52,11 +52,9 @@ class Room:
         self._known = head_seq
         self._reading: asyncio.Task[None] | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
-        self._is_open = False
 
     async def open(self) -> None:
         """Begin to hear hints."""
-        self._is_open = True
         layer = get_channel_layer()
         assert layer is not None
         # By its own kind of name: a layer on Redis hears one kind a process, that of the consumers.
@@ -68,10 +66,8 @@ class Room:
     async def close(self) -> None:
         """Hear no more.
 
-        A task is not trusted to end because it is told to: a message server's client may answer the telling with an error of
-        its own, which is taken for a lost hint. So each asks before it goes on, and none is waited for without an end.
+        No task is waited for without an end: a message server's client may answer the word to end with an error of its own.
         """
-        self._is_open = False
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -101,13 +97,13 @@ class Room:
 
     async def _listen(self) -> None:
         layer = get_channel_layer()
-        while layer is not None and self._is_open:
+        while layer is not None and not _is_told_to_end():
             message = None
             with hints.only_a_hint():
                 message = await layer.receive(self.channel)
             if message is not None:
                 await self._hear(message)
-            elif self._is_open:
+            elif not _is_told_to_end():
                 await asyncio.sleep(LAYER_PAUSE_S)
 
     async def _join(self) -> None:
@@ -118,7 +114,7 @@ class Room:
 
     async def _stay(self) -> None:
         """Join again now and then: a message server that was started anew has forgotten who listens."""
-        while self._is_open:
+        while not _is_told_to_end():
             await asyncio.sleep(STAY_EVERY_S)
             await self._join()
 
@@ -147,6 +143,12 @@ class Room:
         frame = operations_frame(acts, self.head_seq)
         passing = (window.pass_on(frame) for window in list(self.windows))
         await asyncio.gather(*passing, return_exceptions=True)
+
+
+def _is_told_to_end() -> bool:
+    """Whether the running task was cancelled, also where the message server's client made another error of it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def operations_frame(acts: list[Act], head_seq: int) -> str:

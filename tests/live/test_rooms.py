@@ -1,12 +1,15 @@
 """A room's end does not hang on the message server.
 
-Planted once and seen to fail: a room that waits for a task without asking whether it ends.
+Planted once and seen to fail: a room that waits for a task without asking whether it ends; a task that takes the word to end
+for a lost hint (both tests).
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
+
+import pytest
 
 from labelhub.live import rooms
 
@@ -35,7 +38,15 @@ class AnswersEndsWithErrors:
             raise
 
 
-def test_a_room_closes_where_the_message_server_answers_the_end_with_an_error(monkeypatch):
+@pytest.fixture
+def layer(monkeypatch) -> AnswersEndsWithErrors:
+    made = AnswersEndsWithErrors()
+    monkeypatch.setattr(rooms, "get_channel_layer", lambda: made)
+    monkeypatch.setattr(rooms, "LAYER_PAUSE_S", 0.01)
+    return made
+
+
+def test_a_room_closes_where_the_message_server_answers_the_end_with_an_error(layer):
     async def play() -> None:
         room = rooms.Room(uuid.uuid4(), 0)
         await room.open()
@@ -45,8 +56,19 @@ def test_a_room_closes_where_the_message_server_answers_the_end_with_an_error(mo
         assert closing.done()
         assert all(task.done() for task in room._tasks)
 
-    layer = AnswersEndsWithErrors()
-    monkeypatch.setattr(rooms, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(rooms, "LAYER_PAUSE_S", 0.01)
+    asyncio.run(play())
+    assert layer.n_heard == 1
+
+
+def test_the_server_ends_with_a_room_that_nobody_closed(layer):
+    async def play() -> None:
+        room = rooms.Room(uuid.uuid4(), 0)
+        await room.open()
+        await asyncio.sleep(0.01)
+        for task in room._tasks:
+            task.cancel()
+        await asyncio.wait(room._tasks, timeout=5)
+        assert all(task.done() for task in room._tasks)
+
     asyncio.run(play())
     assert layer.n_heard == 1
