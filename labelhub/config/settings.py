@@ -91,11 +91,7 @@ DATABASES = {"default": database_settings(ENVIRONMENT.database_url, ENVIRONMENT.
 
 CHANNEL_LAYERS = {
     "default": (
-        {
-            "BACKEND": "channels_redis.core.RedisChannelLayer",
-            # The layer waits 5 s at a time for a message; the client's own time-out must be longer, or an idle socket ends.
-            "CONFIG": {"hosts": [{"address": ENVIRONMENT.redis_url, "socket_timeout": 20}]},
-        }
+        {"BACKEND": "labelhub.live.layer.RedisLayer", "CONFIG": {"url": ENVIRONMENT.redis_url}}
         if ENVIRONMENT.redis_url
         else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
     )
