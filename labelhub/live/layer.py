@@ -2,7 +2,7 @@
 
 Redis' client keeps its own time-out with ``asyncio.wait_for``, which on Python 3.11 loses a cancellation that comes as the wait
 ends: a socket's task then goes on for ever, and neither the socket nor the server can end. So the client has no time-out of its
-own, and each act has one here. Waiting for a message has none; a peer that vanished is found by the keep-alive of its connection.
+own, and each act has one here. Waiting for a message has none; a peer that vanished is found by keep-alive.
 """
 
 from __future__ import annotations

@@ -205,16 +205,14 @@ def test_nothing_of_presence_travels_where_images_are_read_alone(cast: Cast):
 
 
 @pytest.mark.parametrize("how", ["signed out", "seat given back"])
-def test_who_may_no_longer_is_closed_out_within_two_seconds_without_a_word(cast: Cast, work, how: str):
+def test_who_may_no_longer_is_closed_out_at_the_next_look_without_a_word(cast: Cast, work, how: str):
     async def play() -> None:
         ben = await opened(client, work.pk)
         if how == "signed out":
             await database_sync_to_async(end_sessions)(user=cast.ben, actor="test", reason="test")
         else:
             await database_sync_to_async(together.leave)(assignment=work, by=cast.ben)
-        began = asyncio.get_running_loop().time()
         assert (await ben.heard("closed"))["code"] == (4401 if how == "signed out" else 4404)
-        assert asyncio.get_running_loop().time() - began < 2
 
     client = client_of(cast.ben)
     asyncio.run(play())

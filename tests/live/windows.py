@@ -11,6 +11,8 @@ from django.test import Client
 
 from labelhub.config.asgi import application
 
+# A busy machine is slow, and slow is no failure; what never comes is one.
+PATIENCE_S = 60
 SQUARE = [[10, 10], [30, 10], [30, 30], [10, 30]]
 
 
@@ -19,12 +21,12 @@ class Socket(ApplicationCommunicator):
 
     async def opened(self) -> bool:
         await self.send_input({"type": "websocket.connect"})
-        return (await self.receive_output(timeout=5))["type"] == "websocket.accept"
+        return (await self.receive_output(timeout=PATIENCE_S))["type"] == "websocket.accept"
 
     async def heard(self, kind: str = "") -> dict[str, Any]:
         """The next message, or the next of a kind."""
         while True:
-            output = await self.receive_output(timeout=5)
+            output = await self.receive_output(timeout=PATIENCE_S)
             if output["type"] == "websocket.close":
                 return {"type": "closed", "code": output["code"]}
             message = json.loads(output["text"])
@@ -33,7 +35,7 @@ class Socket(ApplicationCommunicator):
 
     async def disconnect(self) -> None:
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self.wait(timeout=5)
+        await self.wait(timeout=PATIENCE_S)
 
     async def say(self, **message: Any) -> None:
         await self.send_input({"type": "websocket.receive", "text": json.dumps(message)})
