@@ -28,7 +28,8 @@ from labelhub.config.soak.world import ACTOR, SoakWorld, add_item, make_world
 from labelhub.formats.mask_blob import decode_mask
 from labelhub.workflow import lifecycle, together
 
-EDITORS, FEWEST, MOST = 5, 60, 200
+# People at one image, and operations of a schedule: drawn anew for each.
+FEWEST_EDITORS, EDITORS, FEWEST, MOST = 2, 5, 60, 200
 SIDE = 32
 # How likely each trouble is, at a message or at a turn.
 LOST, DOUBLED, LATE, CRASHED, OFFLINE, ROLLED_BACK, BAKED = 0.15, 0.1, 0.1, 0.02, 0.1, 0.08, 0.06
@@ -122,9 +123,10 @@ def _sent(document: Document, sendings: Sequence[log.Sending]) -> list[Any]:
 
 
 def _play(trial: Trial, world: SoakWorld, rng: np.random.Generator, told: str, most: int, send: Send) -> int:
-    work = shared_work(world, rng)
+    people = world.annotators[: int(rng.integers(FEWEST_EDITORS, EDITORS + 1))]
+    work = shared_work(world, rng, people)
     document = documents.document_of(assignment=work)
-    windows = [Window(user, document, document.epoch, work.fence, dict(document.base)) for user in world.annotators]
+    windows = [Window(user, document, document.epoch, work.fence, dict(document.base)) for user in people]
     ledger = Ledger()
     late: list[log.Sending] = []
     wanted = int(rng.integers(FEWEST, most + 1))
@@ -149,13 +151,14 @@ def _play(trial: Trial, world: SoakWorld, rng: np.random.Generator, told: str, m
     return made
 
 
-def shared_work(world: SoakWorld, rng: np.random.Generator) -> Assignment:
-    """Return a new image that all of the world's annotators label together."""
+def shared_work(world: SoakWorld, rng: np.random.Generator, people: Sequence[User] = ()) -> Assignment:
+    """Return a new image that ``people`` label together: all of the world's annotators where none are named."""
+    people = people or world.annotators
     item = add_item(world, rng)
     make_batch(project=world.project, name=uuid.uuid4().hex, items=[item], by=ACTOR, is_shared=True)
-    work = lifecycle.hand_out(labeler=world.labeler(world.annotators[0]))
+    work = lifecycle.hand_out(labeler=world.labeler(people[0]))
     assert work is not None
-    for user in world.annotators[1:]:
+    for user in people[1:]:
         together.join(assignment=work, by=user)
     return work
 
