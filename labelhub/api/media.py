@@ -1,4 +1,4 @@
-"""Pixels for the canvas: raw slices, tiles of large pictures, thumbnails, and the facts needed to draw them.
+"""Pixels for the canvas: raw slices, tiles of large pictures, reduced volumes, thumbnails, and the facts to draw them.
 
 Reviewers and admins reach a medium by its number; a labeler only through an assignment of theirs, by the medium's place
 in it, so that nothing in an address or an answer tells which item, patient or file it is. A slice never changes under its
@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labelhub.assignments.selectors import drawn_by
-from labelhub.catalog import selectors, tiles
+from labelhub.catalog import overviews, selectors, tiles
 from labelhub.catalog.models import Medium
 from labelhub.projects.permissions import NotFound
 
@@ -59,6 +59,14 @@ class ThumbnailView(APIView):
         return _thumbnail(request, selectors.medium_for(request.user, pk))
 
 
+class OverviewView(APIView):
+    """A reduced copy of a volume by the medium's number, for reviewers and admins."""
+
+    def get(self, request: Request, pk: int) -> HttpResponse:
+        """Return the raw voxels, or 304."""
+        return _overview(request, selectors.medium_for(request.user, pk))
+
+
 class OwnMediaView(APIView):
     """Facts of all media of an assignment, for its labeler."""
 
@@ -86,6 +94,15 @@ class OwnTileView(APIView):
         """Return the raw rows, or 304."""
         item = drawn_by(request.user, assignment).item
         return _tile(request, selectors.medium_of(item, ordinal), level, column, row)
+
+
+class OwnOverviewView(APIView):
+    """A reduced copy of an assignment's volume, for its labeler."""
+
+    def get(self, request: Request, assignment: uuid.UUID, ordinal: int) -> HttpResponse:
+        """Return the raw voxels, or 304."""
+        item = drawn_by(request.user, assignment).item
+        return _overview(request, selectors.medium_of(item, ordinal))
 
 
 class OwnThumbnailView(APIView):
@@ -143,6 +160,20 @@ def _rows(tile: selectors.SliceTile) -> HttpResponse:
     response["Cache-Control"] = CACHE
     response["X-Width"], response["X-Height"] = str(tile.width), str(tile.height)
     response["X-Channels"], response["X-Dtype"] = str(tile.channels), tile.dtype
+    return response
+
+
+def _overview(request: Request, medium: Medium) -> HttpResponse:
+    etag = f'"{overviews.overview_etag(medium)}"'
+    if _has(request, etag):
+        return _unchanged(etag, CACHE)
+    found = overviews.read_overview(medium)
+    response = HttpResponse(found.content, content_type="application/octet-stream")
+    response["ETag"] = etag
+    response["Cache-Control"] = CACHE
+    response["X-Size"] = ",".join(map(str, found.size))
+    response["X-Steps"] = ",".join(map(str, found.steps))
+    response["X-Dtype"] = found.dtype
     return response
 
 

@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         media.TileView.as_view(),
         name="api-tile",
     ),
+    path("media/<int:pk>/overview/", media.OverviewView.as_view(), name="api-overview"),
     path("media/<int:pk>/thumbnail/", media.ThumbnailView.as_view(), name="api-thumbnail"),
     path("assignments/<uuid:assignment>/media/", media.OwnMediaView.as_view(), name="api-own-media"),
     path(
@@ -25,6 +26,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "assignments/<uuid:assignment>/media/<int:ordinal>/tile/<int:level>/<int:column>/<int:row>/",
         media.OwnTileView.as_view(),
         name="api-own-tile",
+    ),
+    path(
+        "assignments/<uuid:assignment>/media/<int:ordinal>/overview/",
+        media.OwnOverviewView.as_view(),
+        name="api-own-overview",
     ),
     path(
         "assignments/<uuid:assignment>/media/<int:ordinal>/thumbnail/",

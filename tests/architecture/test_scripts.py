@@ -1,8 +1,10 @@
-"""The browser's modules: which folder may import from which, and how heavy the labeling page is."""
+"""The browser's modules: which folder may import from which, how heavy the labeling page is, what is vendored."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -44,3 +46,19 @@ def test_the_scripts_of_the_labeling_page_stay_light():
     assert htmx is not None
     total = sum(len(gzip.compress(path.read_bytes())) for path in [*found, Path(str(htmx))])
     assert total <= MOST_KB * 1000, f"{total / 1000:.0f} kB"
+
+
+def test_the_3d_library_is_what_was_bundled_and_says_under_which_licences():
+    """Built by tests/js/vendor/niivue.js: the file's hash, each package with its licence, nothing that the policy refuses."""
+    folder = Path(settings.BASE_DIR) / "static" / "vendor" / "niivue"
+    bundle = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+    code = (folder / bundle["file"]).read_bytes()
+    assert hashlib.sha256(code).hexdigest() == bundle["sha256"]
+    licences = (folder / "LICENSES.txt").read_text(encoding="utf-8")
+    for name, facts in bundle["packages"].items():
+        assert f"{name} {facts['version']} ({facts['license']})" in licences
+    assert licences.count("Permission is hereby granted") + licences.count("Redistribution and use") >= 6
+    for word in (b"WebAssembly", b"new Worker", b"new Function", b"eval("):
+        assert word not in code, word
+    pinned = json.loads((Path(settings.BASE_DIR) / "tests/js/package.json").read_text(encoding="utf-8"))
+    assert pinned["devDependencies"]["@niivue/niivue"] == bundle["packages"]["@niivue/niivue"]["version"]

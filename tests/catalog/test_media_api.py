@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from django.urls import reverse
 
 from labelhub.assignments.models import Assignment
 from labelhub.catalog import services
+from labelhub.catalog.overviews import LONGEST_SIDE, MOST_VOXELS, steps_for
 from labelhub.catalog.services import ItemIdentity, NewMedium
 from labelhub.formats.shapes import Grid
 from labelhub.projects.selectors import labeler_of
@@ -42,9 +45,11 @@ def _routes(item, work):
         (reverse("api-medium", args=[pk]), staff),
         (reverse("api-slice", args=[pk, "axial", 0]), staff),
         (reverse("api-thumbnail", args=[pk]), staff),
+        (reverse("api-overview", args=[pk]), staff),
         (reverse("api-own-media", args=[work.pk]), author),
         (reverse("api-own-slice", args=[work.pk, 0, "axial", 0]), author),
         (reverse("api-own-thumbnail", args=[work.pk, 0]), author),
+        (reverse("api-own-overview", args=[work.pk, 0]), author),
     ]
 
 
@@ -75,6 +80,36 @@ def test_a_slice_is_raw_little_endian_rows_that_the_browser_may_keep_for_its_per
     assert "immutable" in answer["Cache-Control"]
     assert "private" in answer["Cache-Control"]
     assert "Cookie" in answer["Vary"]
+
+
+def test_the_reduced_copy_of_a_volume_says_which_voxels_it_holds(cast, client, item, work, monkeypatch):
+    client.force_login(cast.ann)
+    address = reverse("api-own-overview", args=[work.pk, 0])
+    whole = client.get(address)
+    assert (whole["X-Size"], whole["X-Steps"], whole["X-Dtype"]) == ("4,5,6", "1,1,1", "int16")
+    assert np.array_equal(np.frombuffer(whole.content, "<i2").reshape(4, 5, 6), PIXELS)
+    monkeypatch.setattr("labelhub.catalog.overviews.steps_for", lambda *args: (1, 2, 3))
+    thin = client.get(address, headers={"If-None-Match": whole["ETag"]})
+    assert (thin.status_code, thin["X-Size"], thin["X-Steps"]) == (200, "4,3,2", "1,2,3")
+    assert np.array_equal(np.frombuffer(thin.content, "<i2").reshape(4, 3, 2), PIXELS[:, 0::2, 1::3])
+    assert client.get(address, headers={"If-None-Match": thin["ETag"]}).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("size", "spacing", "steps"),
+    [
+        ((24, 96, 128), None, (1, 1, 1)),
+        ((40, 512, 512), (5.0, 0.7, 0.7), (1, 2, 1)),
+        ((400, 512, 512), (1.0, 0.7, 0.7), (2, 3, 3)),
+        ((4000, 4, 4), (0.1, 1.0, 1.0), (8, 1, 1)),
+        ((1500, 2048, 2048), (0.05, 0.05, 0.05), (9, 10, 9)),
+    ],
+)
+def test_the_finest_axis_is_thinned_first_and_any_volume_fits(size, spacing, steps):
+    assert steps_for(size, spacing) == steps
+    left = [math.ceil(n / step) for n, step in zip(size, steps, strict=True)]
+    assert math.prod(left) <= MOST_VOXELS
+    assert max(left) <= LONGEST_SIDE
 
 
 def test_a_known_slice_is_confirmed_without_being_read(cast, client, item, work, monkeypatch):

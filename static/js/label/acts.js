@@ -2,8 +2,8 @@
 import { simplifySelected } from "../canvas/sculpt.js";
 import { nextLayout, nextPlane, toggleCross } from "./layouts.js";
 
-/** @param {import("../canvas/plane.js").PlaneEditor} editor @param {import("./draft.js").Draft} draft */
-export function actsOf(editor, draft) {
+/** @param {import("../canvas/plane.js").PlaneEditor} editor @param {import("./draft.js").Draft} draft @param {string} address of the media */
+export function actsOf(editor, draft, address) {
   const mask = editor.maskActs;
   /** @param {() => any} act */
   const writing = (act) => () => (editor.isReadOnly ? editor.say("This image is closed. Nothing can be changed here.") : act());
@@ -27,6 +27,7 @@ export function actsOf(editor, draft) {
     },
     cross: () => toggleCross(editor),
     layout: () => nextLayout(editor),
+    solid: opening(editor, draft, address),
     plane: () => nextPlane(editor),
     interpolate: writing(() => mask.interpolate()),
     smooth: writing(() => mask.smooth()),
@@ -35,5 +36,20 @@ export function actsOf(editor, draft) {
     copyNext: writing(() => mask.copy(1)),
     copyBefore: writing(() => mask.copy(-1)),
     simplify: writing(() => simplifySelected(editor)),
+  };
+}
+
+/** The 3-D panel's code and its library are brought when it is opened first. */
+function opening(editor, draft, address) {
+  let panel = null;
+  return async () => {
+    if (!editor.isVolume) return editor.say("A photograph has no third dimension.");
+    try {
+      panel ??= import("./solid.js").then(({ SolidPanel }) => new SolidPanel(editor, draft, address));
+      return (await panel).toggle();
+    } catch {
+      panel = null;
+      return editor.say("The 3-D view could not be loaded. Your work is safe. Try it again.");
+    }
   };
 }

@@ -12,7 +12,7 @@ export const SHIFTED_TOOL_KEYS = { O: "parts", R: "ruler" };
 export function listenToKeys(editor, finish, classes, page) {
   const { useTool, nextPreset, nextRemark, aside, ticket, acts } = page;
   const plain = {
-    z: acts.undo, "Z": acts.redo, h: acts.hide, f: acts.fit, "F": acts.mirror, "T": acts.turn, g: acts.cross, "G": acts.magnify, v: acts.layout, "V": acts.plane,
+    z: acts.undo, "Z": acts.redo, h: acts.hide, f: acts.fit, "F": acts.mirror, "T": acts.turn, g: acts.cross, "G": acts.magnify, v: acts.layout, "V": acts.plane, "D": acts.solid,
     "P": () => aside.park(), q: () => aside.open("ask"), u: () => aside.open("unreadable"), d: () => ticket?.open(), t: acts.replay,
     w: nextPreset, n: nextRemark, i: () => byId("instructions-dialog").showModal(), 0: () => finish.toggleNoFinding(),
     "I": acts.interpolate, "S": acts.smooth, "K": acts.largest, "J": acts.small, ">": acts.copyNext, "<": acts.copyBefore, "A": acts.simplify,

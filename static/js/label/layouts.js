@@ -31,7 +31,8 @@ export function startLayouts(editor, draft) {
       names[i].textContent = `${title(pane.plane)} ${pane.index + 1} / ${pane.count}`;
       names[i].setAttribute("aria-label", `${title(pane.plane)}, slice ${pane.index + 1} of ${pane.count}. Next plane (Shift+V)`);
     });
-    byId("facts").hidden = editor.layout !== "four";
+    // The 3-D panel takes the place of the facts.
+    byId("facts").hidden = editor.layout !== "four" || !byId("solid").hidden;
     if (editor.layout === "four") showFacts(editor, draft);
   };
   for (const name of ["medium", "slice", "picture", "layout", "active", "linked"]) editor.addEventListener(name, show);

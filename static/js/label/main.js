@@ -44,7 +44,7 @@ async function start() {
     draft.layers.masks.set(name, { size: piece.size, bits });
     return name;
   };
-  const canvases = /** @type {HTMLCanvasElement[]} */ ([...document.querySelectorAll("#panes canvas")]);
+  const canvases = /** @type {HTMLCanvasElement[]} */ ([...document.querySelectorAll("#panes > .pane canvas")]);
   const editor = new PlaneEditor(canvases, draft, classes, store);
   draft.addEventListener("change", () => editor.redraw());
   editor.addEventListener("say", (event) => say(/** @type {CustomEvent} */ (event).detail));
@@ -56,7 +56,7 @@ async function start() {
   const slices = new Slices(editor, draft, workspace.media, assignment);
   const nextPreset = startWindows(editor);
   const replay = new Replay(editor, draft, address, say);
-  const acts = { ...actsOf(editor, draft), replay: () => replay.toggle() };
+  const acts = { ...actsOf(editor, draft, mediaAddress), replay: () => replay.toggle() };
   startToolbox(editor, classes, acts);
   startOptions(editor);
   startProposals(editor);

@@ -112,6 +112,7 @@ export class Replay {
     byId("replay-text").textContent = words;
     this.slider.setAttribute("aria-valuetext", words);
     this.goTo(act);
+    this.editor.emit("document");
     this.editor.redraw();
   }
 

@@ -1,0 +1,2 @@
+export const Niivue: any;
+export const NVImage: any;
