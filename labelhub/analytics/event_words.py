@@ -18,6 +18,7 @@ WHAT: Mapping[str, str] = {
     "project.created": "made the project",
     "ontology.published": "published ontology version {number}",
     "policy.published": "published policy version {number}",
+    "hanging.published": "published version {number} of how series stand side by side",
     "guideline.published": "published instructions version {number}",
     "guideline.acknowledged": "read instructions version {guideline}",
     "member.added": "made a member {role}",

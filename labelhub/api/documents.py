@@ -30,6 +30,7 @@ from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import drawn_by, own_view
 from labelhub.catalog.selectors import media_of
 from labelhub.projects.permissions import NotFound
+from labelhub.projects.selectors import current_hanging
 
 MAX_MASK_BYTES = 64 * 1024 * 1024
 
@@ -164,8 +165,15 @@ def _workspace(own: Assignment, document: Document, request: Request) -> dict[st
         "ontology": document.ontology.content,
         "instructions": document.guideline.text if document.guideline else "",
         "media": [facts_of(medium) for medium in media_of(own.item)],
+        # Of the project, the same for all its items and people.
+        "hanging": _hanging(own),
         "state": state_to_document(history.state_of(document)),
     }
+
+
+def _hanging(own: Assignment) -> dict[str, Any] | None:
+    _, protocol = current_hanging(own.item.project)
+    return protocol.to_document() if protocol.panes else None
 
 
 def _author(request: Request) -> User:

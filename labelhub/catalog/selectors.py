@@ -91,6 +91,25 @@ def media_of(item: Item) -> list[Medium]:
     return list(Medium.objects.filter(item=item).select_related("pixels").order_by("ordinal"))
 
 
+def series_of(project: Project, most: int = 60) -> list[dict[str, Any]]:
+    """Return the kinds of volumes that items of the project hold, by their place in the item: name, number, how many."""
+    rows = (
+        Medium.objects.filter(item__project=project, kind=Medium.Kind.VOLUME)
+        .values("ordinal", "metadata__series_description", "metadata__modality")
+        .annotate(n=Count("pk"))
+        .order_by("ordinal", "-n")[:most]
+    )
+    return [
+        {
+            "number": row["ordinal"] + 1,
+            "description": row["metadata__series_description"] or "",
+            "modality": row["metadata__modality"] or "",
+            "n": row["n"],
+        }
+        for row in rows
+    ]
+
+
 def medium_of(item: Item, ordinal: int) -> Medium:
     """Return one medium of an item by its number. Raises ``NotFound``."""
     medium = Medium.objects.filter(item=item, ordinal=ordinal).select_related("pixels").first()

@@ -16,6 +16,8 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
 
     support_js_module_import_aggregation = True
     manifest_strict = False
+    # A name depends on those of all modules below it: as many passes as the deepest chain of imports is long.
+    max_post_process_passes = 20
 
     def url_converter(
         self, name: str, hashed_files: dict[str, str], template: str | None = None

@@ -15,6 +15,7 @@ class ProjectsApp(AppConfig):
         from labelhub.projects.models import (
             Acknowledgement,
             GuidelineVersion,
+            HangingVersion,
             KeptApart,
             Labeler,
             Membership,
@@ -34,6 +35,7 @@ class ProjectsApp(AppConfig):
         register(OntologyVersion, Secrecy.SHARED, "project")
         register(GuidelineVersion, Secrecy.SHARED, "project")
         register(PolicyVersion, Secrecy.HIDDEN, "project")
+        register(HangingVersion, Secrecy.SHARED, "project")
         register(Membership, Secrecy.ADMIN, "project", "user")
         register(Labeler, Secrecy.HIDDEN, "project", "user")
         register(Acknowledgement, Secrecy.OWN, "labeler__project", "labeler__user")

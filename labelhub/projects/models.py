@@ -85,6 +85,23 @@ class PolicyVersion(models.Model):
         ]
 
 
+class HangingVersion(models.Model):
+    """How the series of an item hang on the panes of the editor (``projects.hanging.Protocol`` as a document)."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="hangings")
+    number = models.PositiveIntegerField()
+    content = models.JSONField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Numbers count within a project."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "number"], name="a_hanging_number_is_used_once_a_project"),
+        ]
+
+
 class Membership(models.Model):
     """Somebody has a role in a project, from a time until a time. Removal is a date, so that history stays readable."""
 

@@ -12,10 +12,12 @@ import orjson
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from labelhub.accounts.models import User
+from labelhub.projects.hanging import Protocol, read_protocol
 from labelhub.projects.lineage import Translation, read_lineage, translation
 from labelhub.projects.models import (
     Acknowledgement,
     GuidelineVersion,
+    HangingVersion,
     Labeler,
     Membership,
     OntologyVersion,
@@ -130,6 +132,12 @@ def _ontology(content: bytes) -> Ontology:
 @lru_cache(maxsize=64)
 def _policy(content: bytes) -> Policy:
     return read_policy(orjson.loads(content))
+
+
+def current_hanging(project: Project) -> tuple[int, Protocol]:
+    """Return the number and content of the newest hanging protocol; 0 and one without rules where none was published."""
+    version = HangingVersion.objects.filter(project=project).order_by("-number").first()
+    return (0, Protocol()) if version is None else (version.number, read_protocol(version.content))
 
 
 def current_guideline(project: Project) -> GuidelineVersion:

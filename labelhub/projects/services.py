@@ -16,10 +16,12 @@ from labelhub.audit import prepared
 from labelhub.audit import services as audit
 from labelhub.audit.prepared import SLOTS
 from labelhub.projects.errors import DomainError
+from labelhub.projects.hanging import Protocol
 from labelhub.projects.lineage import Lineage, checked_lineage
 from labelhub.projects.models import (
     Acknowledgement,
     GuidelineVersion,
+    HangingVersion,
     Labeler,
     Membership,
     OntologyVersion,
@@ -52,9 +54,13 @@ class StaleVersion(DomainError):
         self.seen, self.newest = seen, newest
 
 
-V = TypeVar("V", OntologyVersion, GuidelineVersion, PolicyVersion)
-NAMES: dict[type[Model], str] = {OntologyVersion: "ontology", GuidelineVersion: "guideline", PolicyVersion: "policy"}
-WHAT_IN_WORDS = {"policy": "Policy", "ontology": "Ontology", "guideline": "Instructions"}
+V = TypeVar("V", OntologyVersion, GuidelineVersion, PolicyVersion, HangingVersion)
+NAMES: dict[type[Model], str] = {
+    OntologyVersion: "ontology", GuidelineVersion: "guideline", PolicyVersion: "policy", HangingVersion: "hanging",
+}  # fmt: skip
+WHAT_IN_WORDS = {
+    "policy": "Policy", "ontology": "Ontology", "guideline": "Instructions", "hanging": "Arrangement of series",
+}  # fmt: skip
 
 
 def create_project(
@@ -99,6 +105,13 @@ def publish_guideline(*, project: Project, text: str, by: User | None, seen: int
 def publish_policy(*, project: Project, policy: Policy, by: User | None, seen: int | None = None) -> PolicyVersion:
     """Write the next policy version; decisions from now on follow it. ``seen`` as above."""
     return _publish(PolicyVersion, project, {"content": policy.to_document()}, by, seen)
+
+
+def publish_hanging(
+    *, project: Project, protocol: Protocol, by: User | None, seen: int | None = None
+) -> HangingVersion:
+    """Write the next hanging protocol; images opened from now on follow it. Writes ``hanging.published``. ``seen`` as above."""
+    return _publish(HangingVersion, project, {"content": protocol.to_document()}, by, seen)
 
 
 def add_member(*, project: Project, user: User, role: str, actor: str) -> Membership:

@@ -6,7 +6,8 @@ import { test } from "node:test";
 import * as nifti from "nifti-reader-js";
 import { createState } from "../../static/js/lib/fold.js";
 import { Layers } from "../../static/js/lib/layers.js";
-import { asNifti, contentOf, labelMap, placeOf, reducedAffine, voxelOf } from "../../static/js/lib/solid.js";
+import { placeOf, voxelOf } from "../../static/js/lib/planes.js";
+import { asNifti, contentOf, labelMap, reducedAffine } from "../../static/js/lib/solid.js";
 
 // Oblique, with unlike sides and a mirrored axis.
 const AFFINE = [[-0.5, 0.1, 0.2, 40], [0.05, -0.7, 0.3, 12], [0.02, 0.04, 3, -90], [0, 0, 0, 1]];

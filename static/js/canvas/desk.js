@@ -7,8 +7,6 @@ export const DRAWING = ["polygon", "polyline", "box", "ellipse", "point", "sculp
 
 export class Desk extends EventTarget {
   /** @type {any} */ document;
-  /** @type {any} */ medium = null;
-  /** @type {any} */ pixels = null;
   /** @type {any} */ label = null;
   /** @type {any} */ active = null;
   /** @type {any[]} */ panes = [];
@@ -19,7 +17,21 @@ export class Desk extends EventTarget {
   heldBy = () => "";
   toolName = "select";
   isHidden = false;
-  position = [0, 0, 0];
+
+  /** Tools act on the medium of the active pane. @returns {any} */
+  get medium() {
+    return this.active?.medium ?? null;
+  }
+
+  /** @returns {any} */
+  get pixels() {
+    return this.active?.pixels ?? null;
+  }
+
+  /** The voxel [z, y, x] of the active pane's medium at the place that all panes share. @returns {number[]} */
+  get position() {
+    return this.active.position;
+  }
 
   get tool() {
     return this.tools[this.toolName];
@@ -52,12 +64,12 @@ export class Desk extends EventTarget {
 
   selected() {
     const shape = this.document.state.shapes.get(this.selectedId);
-    return shape && !shape.is_deleted && this.active.isAxial ? shape : null;
+    return shape && !shape.is_deleted && shape.medium === this.medium.ordinal && this.active.isAxial ? shape : null;
   }
 
-  /** The medium's shapes that are not deleted. */
-  standing() {
-    return [...this.document.state.shapes.values()].filter((shape) => !shape.is_deleted && shape.medium === this.medium.ordinal);
+  /** A medium's shapes that are not deleted. */
+  standing({ ordinal } = this.medium) {
+    return [...this.document.state.shapes.values()].filter((shape) => !shape.is_deleted && shape.medium === ordinal);
   }
 
   /** What a tool on the active pane can take hold of. */
@@ -65,8 +77,8 @@ export class Desk extends EventTarget {
     return this.isHidden || !this.active.isAxial ? [] : this.shapesOn(this.z);
   }
 
-  shapesOn(z) {
-    return this.standing().map((shape) => ({ shape, here: this.onSlice(shape.regions, z) })).filter(({ here }) => here.length);
+  shapesOn(z, medium = this.medium) {
+    return this.standing(medium).map((shape) => ({ shape, here: this.onSlice(shape.regions, z) })).filter(({ here }) => here.length);
   }
 
   onSlice(regions, z = this.z) {
@@ -80,7 +92,8 @@ export class Desk extends EventTarget {
 
   /** Whether the tool in hand can act where the pointer is; says why not. */
   canDraw() {
-    if (!this.active.isCurrent) this.say("This slice is still on its way. Wait until it stands.");
+    if (this.active.isOutside) this.say("This place lies outside this series. Scroll here to come back into it.");
+    else if (!this.active.isCurrent) this.say("This slice is still on its way. Wait until it stands.");
     else if (DRAWING.includes(this.toolName) && !this.active.isAxial) this.say("Outlines belong to axial slices. Change the plane with Shift+V, or paint: masks are shown on all planes.");
     else return true;
     return false;

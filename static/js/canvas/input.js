@@ -51,6 +51,7 @@ function listenToPointer(editor, pane, onPosition) {
     event.preventDefault();
     if (!pane.view || (editor.tool.isBusy && editor.active !== pane)) return;
     editor.activate(pane);
+    if (editor.active !== pane) return editor.say("Keep the preview (Enter) or drop it (Esc) first: it belongs to the other series.");
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     [held.x, held.y] = place(event);
@@ -62,6 +63,7 @@ function listenToPointer(editor, pane, onPosition) {
     if (editor.active !== pane) {
       if (editor.tool.isBusy || event.buttons) return;
       editor.activate(pane);
+      if (editor.active !== pane) return;
     }
     drag(editor, pane, event, /** @type {[number, number]} */ (place(event)), inImage);
     onPosition(seenAt(event));
@@ -118,6 +120,7 @@ function press(editor, pane, event, at) {
 function drag(editor, pane, event, [x, y], inImage) {
   if (held.mode === "pan") {
     pane.view.pan(x - held.x, y - held.y);
+    editor.follow(pane);
     [held.x, held.y] = [x, y];
   } else if (held.mode === "window" && held.window) {
     const unit = Math.max(held.window.width, 1) / 300;
@@ -135,6 +138,11 @@ function goThere(editor, pane, [x, y]) {
   if (editor.isVolume) editor.goPlace(voxelAt(pane.plane, x, y, pane.index));
 }
 
+function zoom(editor, pane, by, place) {
+  pane.view.zoom(by, place[0], place[1]);
+  editor.follow(pane);
+}
+
 /** @param {PlaneEditor} editor @param {Pane} pane */
 function listenToWheel(editor, pane) {
   let turned = 0;
@@ -145,7 +153,7 @@ function listenToWheel(editor, pane) {
     const by = (event.deltaY || event.deltaX) * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 40 : 1);
     const { current } = editor.proposals;
     if (event.shiftKey && current?.again) current.again(-Math.sign(by));
-    else if (!editor.isVolume || event.ctrlKey || event.metaKey) pane.view.zoom(1.0015 ** -by, ...placeOf(pane.canvas, event));
+    else if (!editor.isVolume || event.ctrlKey || event.metaKey) zoom(editor, pane, 1.0015 ** -by, placeOf(pane.canvas, event));
     else {
       // A touch pad gives many small turns: a slice is 30 of their pixels, or one click of a wheel.
       turned = Math.sign(by) === Math.sign(turned) ? turned + by : by;

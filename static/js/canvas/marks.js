@@ -80,6 +80,15 @@ export function write(context, text, x, y) {
   context.fillText(text, x, y);
 }
 
+/** A sentence in place of a picture, above the middle. */
+export function drawWords(context, view, text) {
+  context.save();
+  context.font = "14px system-ui, sans-serif";
+  context.textAlign = "center";
+  write(context, text, view.width / 2, view.height * 0.36);
+  context.restore();
+}
+
 /** A note beside a place: dark ground, so that it can be read over labels. */
 export function drawNote(context, view, text, at) {
   if (!text) return;

@@ -1,18 +1,21 @@
-// The plane editor: one medium on one to three planes, with the tools that act on it. Its content is the document's state.
+// The plane editor: one to three planes of one medium, or of several series in the space of one patient, with the tools that act
+// on them. Its content is the document's state.
 //
-// All planes share one position [z, y, x]. Tools act on the active pane: the one that the pointer or the focus is in. It never
+// All panes share one place: a voxel of one medium, which leads to the others through millimetres. Tools act on the active pane
+// and its medium: the one that the pointer or the focus is in. It never
 // changes the document itself: it asks `document.act(kind, payload)`. Not here: pointer and wheel (input.js), a frame (pane.js),
 // previews of computed masks (proposals.js), panels and keys (label/), the network (label/sync.js).
 import { boundsOf } from "../lib/geometry.js";
-import { axesOf, PLANES, sidesOf } from "../lib/planes.js";
+import { areLinked, axesOf, carried, PLANES, sidesOf } from "../lib/planes.js";
 import { BrushTool } from "./brush.js";
-import { Desk, DRAWING } from "./desk.js";
+import { DRAWING } from "./desk.js";
 import { MaskActs } from "./mask_acts.js";
 import { Pane } from "./pane.js";
 import { firstWindow, presetsOf } from "./pixels.js";
 import { Proposals } from "./proposals.js";
 import { RulerTool, SculptTool } from "./sculpt.js";
 import { SelectTool } from "./select.js";
+import { Space } from "./space.js";
 import { FillTool, GrowTool, PartsTool } from "./smart.js";
 import { SuperpixelTool, ThresholdTool } from "./threshold.js";
 import { BoxTool, PathTool, PointTool } from "./tools.js";
@@ -24,7 +27,7 @@ export const TOOL_OF_CLASS = {
 /** How many panes each layout shows. */
 export const LAYOUTS = { one: 1, two: 2, four: 3 };
 
-export class PlaneEditor extends Desk {
+export class PlaneEditor extends Space {
   /**
    * @param {HTMLCanvasElement[]} canvases one a pane
    * @param {{state: any, layers: any, act: (kind: string, payload: any) => void}} document
@@ -43,9 +46,6 @@ export class PlaneEditor extends Desk {
     this.crosshair = null;
     /** Whether the planes' cross-hair is shown and follows presses. */
     this.isLinked = false;
-    this.layout = "one";
-    this.position = [0, 0, 0];
-    this.window = null;
     /** What a page lays over the labels of a pane. @type {((context: CanvasRenderingContext2D, view: any, pane: Pane) => void)[]} */
     this.overlays = [];
     this.proposals = new Proposals(this, store);
@@ -70,21 +70,27 @@ export class PlaneEditor extends Desk {
     return this.medium.size[0];
   }
 
-  get isVolume() {
-    return this.depth > 1;
+  /** Show a medium on all panes, at the place where they are where it has that. @param {any} medium */
+  open(medium) {
+    this.leave(medium);
+    if (medium.size[0] === 1) this.setLayout("one");
+    if (medium.size[0] > 1) this.panes.forEach((pane) => pane.open(pane.plane, medium));
+    else this.panes.forEach((pane) => pane.open("axial", medium));
+    this.emit("medium");
+    return this.moved();
   }
 
-  /** Show a medium. @param {any} medium @param {any} pixels null where only the grid is known */
-  open(medium, pixels) {
-    this.medium = medium;
-    this.pixels = pixels;
-    this.window = null;
-    this.position = medium.size.map((side) => Math.floor((side - 1) / 2));
-    this.proposals.refuse();
-    this.select(null);
-    if (!this.isVolume) this.setLayout("one");
-    if (this.isVolume) this.panes.forEach((pane) => pane.open());
-    else this.panes[0].open("axial");
+  /** Show a series in one pane; the others stay where it lies in their space. @param {Pane} pane @param {any} medium */
+  setMedium(pane, medium) {
+    if (pane.medium === medium) return undefined;
+    const others = this.panes.slice(0, LAYOUTS[this.layout]).filter((entry) => entry !== pane);
+    if (!others.every((entry) => areLinked(entry.medium, medium))) return this.open(medium);
+    this.leave(medium, !others.length);
+    const twin = others.find((entry) => entry.plane === pane.plane && entry.medium === medium);
+    if (twin) twin.open(twin.plane, pane.medium);
+    pane.open(pane.plane, medium);
+    this.panes.slice(LAYOUTS[this.layout]).forEach((entry) => entry.open(entry.plane, medium));
+    this.follow(others[0] ?? pane);
     this.emit("medium");
     return this.moved();
   }
@@ -94,25 +100,35 @@ export class PlaneEditor extends Desk {
     return this.goAlong(0, z);
   }
 
-  /** Move along an axis of [z, y, x] to a slice. */
-  goAlong(axis, index) {
-    const next = [...this.position];
-    next[axis] = index;
-    return this.goPlace(next);
+  /** Move along an axis of [z, y, x] to a slice of a pane's medium; what is across it stays as it is. */
+  goAlong(axis, index, pane = this.active) {
+    const at = [...pane.place];
+    at[axis] = Math.min(pane.medium.size[axis] - 1, Math.max(0, Math.floor(index)));
+    return this.go({ medium: pane.medium, at });
   }
 
   /** Move a pane's slice by steps. @param {Pane} pane */
   step(pane, by) {
-    return this.goAlong(axesOf(pane.plane).along, pane.index + by);
+    const last = pane.count - 1;
+    // Outside of a series the next slice is its first or last one.
+    const from = pane.isOutside ? Math.min(last, Math.max(0, pane.index)) - by : pane.index;
+    return this.goAlong(axesOf(pane.plane).along, from + by, pane);
   }
 
-  /** All planes show this voxel. @param {number[]} voxel [z, y, x] */
+  /** All panes show this voxel of the active pane's medium. @param {number[]} voxel [z, y, x] */
   goPlace(voxel) {
-    const place = voxel.map((at, axis) => Math.min(this.medium.size[axis] - 1, Math.max(0, Math.floor(at))));
-    if (place.every((at, axis) => at === this.position[axis])) return undefined;
-    const isActiveMoved = place[axesOf(this.active.plane).along] !== this.active.index;
-    if (isActiveMoved) this.tool.cancel?.();
-    this.position = place;
+    const { medium } = this;
+    return this.go({ medium, at: voxel.map((at, axis) => Math.min(medium.size[axis] - 1, Math.max(0, Math.floor(at)))) });
+  }
+
+  /** @param {{medium: any, at: number[]}} place */
+  go(place) {
+    const before = this.placeIn(place.medium);
+    if (place.at.every((at, axis) => at === before[axis])) return undefined;
+    const { active } = this;
+    const next = carried(place.medium, active.medium, place.at)[axesOf(active.plane).along];
+    if (Math.round(next) !== active.index) this.tool.cancel?.();
+    this.place = place;
     return this.moved();
   }
 
@@ -124,17 +140,22 @@ export class PlaneEditor extends Desk {
 
   /** A pane's slice is here. */
   arrived(pane) {
-    this.window ??= { ...firstWindow(this.medium, pane.slice ?? this.pixels.overview) };
+    const { medium, pixels } = pane;
+    if (!this.windows.has(medium.ordinal)) this.windows.set(medium.ordinal, { ...firstWindow(medium, pane.slice ?? pixels.overview) });
     this.emit("picture");
   }
 
   /** @param {Pane} pane */
   activate(pane) {
     if (this.active === pane) return;
+    const isOther = pane.medium !== this.medium;
+    // A preview belongs to the series that it was made on.
+    if (isOther && (this.proposals.current || this.proposals.isWorking)) return;
     this.tool.cancel?.();
     this.active = pane;
     this.showCursor();
     this.emit("active");
+    if (isOther) this.emit("series");
     this.redraw();
   }
 
@@ -151,10 +172,23 @@ export class PlaneEditor extends Desk {
     this.moved();
   }
 
+  /** Hang series and planes on the panes as somebody arranged them. @param {"one"|"two"|"four"} layout @param {{medium: any, plane: any}[]} hung */
+  hang(layout, hung) {
+    this.leave(hung[0].medium);
+    this.layout = layout;
+    if (!this.panes.slice(0, LAYOUTS[layout]).includes(this.active)) this.active = this.panes[0];
+    this.panes.forEach((pane, i) => pane.open((hung[i] ?? hung[0]).plane, (hung[i] ?? hung[0]).medium));
+    this.emit("layout");
+    this.panes.forEach((pane) => pane.resize());
+    this.follow(this.panes[0]);
+    this.emit("medium");
+    return this.moved();
+  }
+
   /** Show another plane in a pane. @param {Pane} pane */
   setPlane(pane, plane) {
     this.tool.cancel?.();
-    const other = this.panes.slice(0, LAYOUTS[this.layout]).find((entry) => entry !== pane && entry.plane === plane);
+    const other = this.panes.slice(0, LAYOUTS[this.layout]).find((entry) => entry !== pane && entry.plane === plane && entry.medium === pane.medium);
     if (other) other.open(pane.plane);
     pane.open(plane);
     this.emit("layout");
@@ -174,7 +208,7 @@ export class PlaneEditor extends Desk {
   }
 
   setWindow(centre, width) {
-    this.window = { centre, width: Math.max(width, 1e-6) };
+    this.windows.set(this.medium.ordinal, { centre, width: Math.max(width, 1e-6) });
     this.emit("window");
     this.redraw();
   }

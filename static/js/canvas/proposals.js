@@ -21,6 +21,8 @@ export class Proposals {
     this.current = null;
     /** What is being stored: no preview any more, not in the document yet. @type {Change[][]} */
     this.leaving = [];
+    /** Of what is leaving: the medium that it was made on. @type {WeakMap<any, number>} */
+    this.mediumOf = new WeakMap();
     this.last = Promise.resolve();
     this.work = 0;
     this.isWorking = false;
@@ -73,6 +75,7 @@ export class Proposals {
   keep(changes, proposal = { changes }) {
     const { ordinal } = this.editor.medium;
     this.leaving.push(changes);
+    this.mediumOf.set(changes, ordinal);
     this.changed();
     this.last = this.last.then(() => this.send(changes, ordinal, proposal));
     return this.last;
@@ -133,8 +136,9 @@ export class Proposals {
 
   /** @param {CanvasRenderingContext2D} context @param {any} pane */
   draw(context, pane) {
-    for (const changes of this.leaving) for (const change of changes) this.drawChange(context, pane, change, false);
-    for (const change of this.current?.changes ?? []) this.drawChange(context, pane, change, true);
+    const { ordinal } = pane.medium;
+    for (const changes of this.leaving) if (this.mediumOf.get(changes) === ordinal) for (const change of changes) this.drawChange(context, pane, change, false);
+    if (this.editor.medium.ordinal === ordinal) for (const change of this.current?.changes ?? []) this.drawChange(context, pane, change, true);
   }
 
   drawChange(context, pane, change, isPreview) {

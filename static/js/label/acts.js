@@ -2,11 +2,15 @@
 import { simplifySelected } from "../canvas/sculpt.js";
 import { nextLayout, nextPlane, toggleCross } from "./layouts.js";
 
-/** @param {import("../canvas/plane.js").PlaneEditor} editor @param {import("./draft.js").Draft} draft @param {string} address of the media */
-export function actsOf(editor, draft, address) {
+/** @param {import("../canvas/plane.js").PlaneEditor} editor @param {import("./draft.js").Draft} draft @param {string} address of the media @param {any} hanging */
+export function actsOf(editor, draft, address, hanging) {
   const mask = editor.maskActs;
   /** @param {() => any} act */
   const writing = (act) => () => (editor.isReadOnly ? editor.say("This image is closed. Nothing can be changed here.") : act());
+  const viewed = (act) => {
+    act(editor.view);
+    editor.follow(editor.active);
+  };
   return {
     undo: writing(() => draft.undo() || editor.say("There is nothing to undo.")),
     redo: writing(() => draft.redo() || editor.say("There is nothing to redo.")),
@@ -16,9 +20,9 @@ export function actsOf(editor, draft, address) {
       editor.proposals.refuse();
       editor.emit("hidden");
     },
-    fit: () => editor.view.fit(),
-    zoomIn: () => editor.view.zoom(1.25),
-    zoomOut: () => editor.view.zoom(0.8),
+    fit: () => viewed((view) => view.fit()),
+    zoomIn: () => viewed((view) => view.zoom(1.25)),
+    zoomOut: () => viewed((view) => view.zoom(0.8)),
     mirror: () => editor.view.orient("x"),
     turn: () => editor.view.orient("turn"),
     magnify: () => {
@@ -26,7 +30,7 @@ export function actsOf(editor, draft, address) {
       editor.emit("magnified");
     },
     cross: () => toggleCross(editor),
-    layout: () => nextLayout(editor),
+    layout: () => nextLayout(editor, hanging),
     solid: opening(editor, draft, address),
     plane: () => nextPlane(editor),
     interpolate: writing(() => mask.interpolate()),

@@ -4,12 +4,11 @@ import { LAYOUTS } from "../canvas/plane.js";
 import { byId, h } from "./dom.js";
 import { inPatient, valueAt } from "./readout.js";
 
-const NEXT = { one: "two", two: "four", four: "one" };
 const NAMES = { one: "1", two: "1×2", four: "2×2" };
 const title = (plane) => plane[0].toUpperCase() + plane.slice(1);
 
-/** @param {import("../canvas/plane.js").PlaneEditor} editor @param {any} draft */
-export function startLayouts(editor, draft) {
+/** @param {import("../canvas/plane.js").PlaneEditor} editor @param {any} draft @param {import("./hanging.js").Hanging} hanging */
+export function startLayouts(editor, draft, hanging) {
   const container = byId("panes");
   const names = editor.panes.map((pane) => {
     const button = h("button", {
@@ -28,21 +27,22 @@ export function startLayouts(editor, draft) {
       pane.canvas.parentElement.hidden = i >= LAYOUTS[editor.layout];
       pane.canvas.parentElement.classList.toggle("is-active", editor.layout !== "one" && pane === editor.active);
       names[i].hidden = !editor.isVolume;
-      names[i].textContent = `${title(pane.plane)} ${pane.index + 1} / ${pane.count}`;
+      names[i].textContent = `${title(pane.plane)} ${pane.isOutside ? "–" : pane.index + 1} / ${pane.count}`;
       names[i].setAttribute("aria-label", `${title(pane.plane)}, slice ${pane.index + 1} of ${pane.count}. Next plane (Shift+V)`);
     });
     // The 3-D panel takes the place of the facts.
     byId("facts").hidden = editor.layout !== "four" || !byId("solid").hidden;
     if (editor.layout === "four") showFacts(editor, draft);
   };
-  for (const name of ["medium", "slice", "picture", "layout", "active", "linked"]) editor.addEventListener(name, show);
+  for (const name of ["medium", "slice", "picture", "layout", "active", "series", "linked"]) editor.addEventListener(name, show);
   draft.addEventListener("change", () => editor.layout === "four" && editor.medium && showFacts(editor, draft));
-  byId("layout").addEventListener("click", () => nextLayout(editor));
+  byId("layout").addEventListener("click", () => nextLayout(editor, hanging));
   byId("cross").addEventListener("click", () => toggleCross(editor));
 }
 
-export function nextLayout(editor) {
-  if (editor.isVolume) editor.setLayout(NEXT[editor.layout]);
+/** @param {import("./hanging.js").Hanging} hanging */
+export function nextLayout(editor, hanging) {
+  if (editor.isVolume) hanging.next();
   else editor.say("A photograph has one plane.");
 }
 
@@ -70,8 +70,8 @@ function showFacts(editor, draft) {
     const { medium, position } = editor;
     const rows = [["Voxel", `x ${position[2]} · y ${position[1]} · z ${position[0]}`]];
     if (medium.affine) rows.push(["Place", inPatient(patientPlace(medium.affine, position))]);
-    const axial = editor.panes.find((pane) => pane.isAxial);
-    const value = axial && valueAt(editor, axial, position[2], position[1]);
+    const axial = editor.panes.find((pane) => pane.isAxial && pane.medium === medium);
+    const value = axial && valueAt(axial, position[2], position[1]);
     if (value) rows.push(["Value", value]);
     if (medium.spacing_mm) rows.push(["Voxel size", `${[...medium.spacing_mm].reverse().map((side) => Number(side.toPrecision(3))).join(" × ")} mm`]);
     const painted = volumesOf(editor, draft).map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text)));

@@ -3,6 +3,7 @@ import { listen } from "../canvas/input.js";
 import { Pixels } from "../canvas/pixels.js";
 import { PlaneEditor } from "../canvas/plane.js";
 import { TiledPixels } from "../canvas/tiles.js";
+import { nameOfSeries } from "../lib/hanging.js";
 import { packed } from "../lib/piece.js";
 import { Colleagues } from "../live/colleagues.js";
 import { ask, bringMasks, storeMask } from "../live/server.js";
@@ -13,6 +14,7 @@ import { showSaved, startClock } from "./bar.js";
 import { byId, h } from "./dom.js";
 import { Draft } from "./draft.js";
 import { Finish } from "./finish.js";
+import { Hanging } from "./hanging.js";
 import { listenToKeys } from "./keys.js";
 import { startLayouts } from "./layouts.js";
 import { startOptions, startProposals } from "./options.js";
@@ -46,6 +48,7 @@ async function start() {
   };
   const canvases = /** @type {HTMLCanvasElement[]} */ ([...document.querySelectorAll("#panes > .pane canvas")]);
   const editor = new PlaneEditor(canvases, draft, classes, store);
+  editor.pixelsOf = (medium) => (medium.has_pixels ? pixelsOf(medium) : null);
   draft.addEventListener("change", () => editor.redraw());
   editor.addEventListener("say", (event) => say(/** @type {CustomEvent} */ (event).detail));
   draft.addEventListener("say", (event) => say(/** @type {CustomEvent} */ (event).detail));
@@ -56,11 +59,12 @@ async function start() {
   const slices = new Slices(editor, draft, workspace.media, assignment);
   const nextPreset = startWindows(editor);
   const replay = new Replay(editor, draft, address, say);
-  const acts = { ...actsOf(editor, draft, mediaAddress), replay: () => replay.toggle() };
+  const hanging = new Hanging(editor, workspace.media, workspace.hanging ?? null, page.dataset.project);
+  const acts = { ...actsOf(editor, draft, mediaAddress, hanging), replay: () => replay.toggle() };
   startToolbox(editor, classes, acts);
   startOptions(editor);
   startProposals(editor);
-  startLayouts(editor, draft);
+  startLayouts(editor, draft, hanging);
   new ClassPanel(byId("classes"), editor, classes);
   const shapes = new ShapePanel(byId("shapes"), byId("no-shapes"), byId("shape-count"), editor, draft, classes);
   const answers = new QuestionPanel(byId("questions"), draft, questions);
@@ -90,7 +94,7 @@ async function start() {
     draft.resume(operation);
   }
   editor.addEventListener("picture", () => showPicture(editor));
-  open(0);
+  if (!hanging.open()) open(0);
   ticket?.load().catch((error) => say(error.message));
   const end = () => {
     editor.isReadOnly = workspace.status !== "open" || sync.isEnded || replay.isOpen;
@@ -130,21 +134,24 @@ function pixelsOf(medium) {
   return medium.tiles ? new TiledPixels(place, medium) : new Pixels(`${place}slice/`, medium);
 }
 
-/** One button a medium where there are several. Returns how to show the one of an ordinal. */
+/** One button a medium where there are several: it shows it in the active pane. Returns how to show the one of an ordinal. */
 function showMedia(editor, media) {
   const bar = byId("media");
   bar.hidden = media.length < 2;
   const open = (medium) => {
-    cover("clock", "Loading the picture", "");
+    if (editor.layout === "one" && medium !== editor.medium) cover("clock", "Loading the picture", "");
+    return editor.medium ? editor.setMedium(editor.active, medium) : editor.open(medium);
+  };
+  const show = () => {
+    const { medium } = editor;
     for (const button of bar.children) button.setAttribute("aria-pressed", String(button.dataset.ordinal === String(medium.ordinal)));
-    const shown = editor.open(medium, medium.has_pixels ? pixelsOf(medium) : null);
     if (!medium.has_pixels) cover("grid", "Only the grid of this image is known", "Its picture was never brought in. What is drawn is kept at its place.", false, true);
     editor.document.emit("change");
-    return shown;
   };
+  for (const name of ["medium", "series"]) editor.addEventListener(name, show);
   bar.replaceChildren(...media.map((medium) => h("button", {
     type: "button", class: "button is-quiet", "data-ordinal": medium.ordinal, on: { click: () => open(medium) },
-  }, medium.metadata?.series_description ?? `Picture ${medium.ordinal + 1}`)));
+  }, nameOfSeries(medium))));
   return (ordinal) => open(media.find((medium) => medium.ordinal === ordinal) ?? media[0]);
 }
 

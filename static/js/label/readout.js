@@ -10,7 +10,7 @@ export function readoutOf(editor, position) {
   const { plane, index } = editor.active;
   const [vz, vy, vx] = voxelAt(plane, x, y, index);
   const parts = [editor.isVolume ? `x ${vx} y ${vy} z ${vz}` : `x ${x} y ${y}`];
-  const value = valueAt(editor, editor.active, x, y);
+  const value = valueAt(editor.active, x, y);
   if (value) parts.push(value);
   const { affine } = editor.medium;
   if (affine) parts.push(inPatient(patientPlace(affine, voxelAt(plane, position[0] - 0.5, position[1] - 0.5, index))));
@@ -23,13 +23,13 @@ export function inPatient([r, a, s]) {
   return `${side(r, "R", "L")} ${side(a, "A", "P")} ${side(s, "S", "I")} mm`;
 }
 
-export function valueAt(editor, pane, x, y) {
+export function valueAt(pane, x, y) {
   const { slice } = pane;
-  if (!pane.isCurrent || (!slice && !editor.pixels?.valueAt)) return "";
-  const values = editor.pixels.valueAt ? editor.pixels.valueAt(x, y) : valuesOf(slice, x, y);
+  if (!pane.isCurrent || (!slice && !pane.pixels?.valueAt)) return "";
+  const values = pane.pixels.valueAt ? pane.pixels.valueAt(x, y) : valuesOf(slice, x, y);
   if (!values) return "";
   if (values.length >= 3) return `RGB ${values.slice(0, 3).join(" ")}`;
-  const unit = /^(hu|hounsfield)$/i.test(editor.medium.value_meaning) ? " HU" : "";
+  const unit = /^(hu|hounsfield)$/i.test(pane.medium.value_meaning) ? " HU" : "";
   return `${short(values[0])}${unit}`;
 }
 

@@ -51,12 +51,13 @@ export class Slices {
 
   /** A slice counts as looked at once it stood on the screen for a moment, not when it was passed by. */
   look() {
-    const { medium, panes } = this.editor;
-    const shown = panes.filter((pane) => pane.isShown && pane.isCurrent && !pane.trouble).map((pane) => [pane, pane.plane, pane.index]);
+    const { panes } = this.editor;
+    const shown = panes.filter((pane) => pane.isShown && pane.isCurrent && !pane.trouble).map((pane) => ({ pane, medium: pane.medium, plane: pane.plane, index: pane.index }));
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      if (this.editor.medium !== medium) return;
-      for (const [pane, plane, index] of shown) if (pane.plane === plane && pane.index === index && !pane.trouble) this.saw(keyOf(medium.ordinal, plane), index);
+      for (const { pane, medium, plane, index } of shown) {
+        if (pane.medium === medium && pane.plane === plane && pane.index === index && !pane.trouble) this.saw(keyOf(medium.ordinal, plane), index);
+      }
       sessionStorage.setItem(this.storage, JSON.stringify(this.seen));
       this.queueMarks();
     }, SEEN_AFTER_MS);

@@ -4,7 +4,8 @@
 // frame costs much without a graphics card. A press on a slice of this panel takes the planes there. Not here: WebGL
 // (canvas/solid.js), drawing (nothing can be drawn here).
 import { fetchOverview, hasWebGL2, SolidView } from "../canvas/solid.js";
-import { contentOf, labelMap, placeOf, voxelOf } from "../lib/solid.js";
+import { placeOf, voxelOf } from "../lib/planes.js";
+import { contentOf, labelMap } from "../lib/solid.js";
 import { byId } from "./dom.js";
 
 const PLACE_AFTER_MS = 120;
@@ -47,9 +48,14 @@ export class SolidPanel {
     else this.editor.canvas.focus({ preventScroll: true });
   }
 
+  /** The panel stays with the first pane's series: the pointer goes between panes all the time. */
+  get wanted() {
+    return this.editor.panes[0].medium;
+  }
+
   /** Bring the library once and the editor's medium where it is not here yet; what went wrong is said in the panel. */
   async show() {
-    const { medium } = this.editor;
+    const medium = this.wanted;
     if (!this.editor.isVolume) return this.toggle();
     if (!hasWebGL2()) return this.say("This browser or its graphics driver offers no WebGL2, which the 3-D view needs. Everything else works without it.");
     if (!medium.has_pixels) return this.say("The picture of this volume was never brought in, so there is nothing to show in 3-D.");
@@ -57,7 +63,7 @@ export class SolidPanel {
       if (this.medium !== medium) await this.bring(medium);
     } catch (error) {
       console.warn(error);
-      if (medium === this.editor.medium) this.say(`The 3-D view could not be opened: ${error.message} Your work is safe.`, true);
+      if (medium === this.wanted) this.say(`The 3-D view could not be opened: ${error.message} Your work is safe.`, true);
       return undefined;
     }
     this.place();
@@ -68,14 +74,14 @@ export class SolidPanel {
     this.medium = null;
     this.say("Bringing the volume …");
     const [copy, library] = await Promise.all([fetchOverview(`${this.address}${medium.ordinal}/overview/`), import("../../vendor/niivue/niivue.js")]);
-    if (medium !== this.editor.medium) return;
+    if (medium !== this.wanted) return;
     if (!this.view) {
       this.view = new SolidView(library, byId("solid-canvas"), (place) => this.pressed(place));
       await this.view.attach();
     }
-    await this.view.show(medium, copy, this.editor.window);
+    await this.view.show(medium, copy, this.editor.windows.get(medium.ordinal));
     // Another one may have been asked for meanwhile.
-    if (medium !== this.editor.medium) return;
+    if (medium !== this.wanted) return;
     this.medium = medium;
     this.content = null;
     this.say("");
@@ -89,15 +95,16 @@ export class SolidPanel {
   }
 
   get isShowing() {
-    return this.isOpen && this.medium !== null && this.medium === this.editor.medium;
+    return this.isOpen && this.medium !== null && this.medium === this.wanted;
   }
 
   place() {
-    if (this.isShowing) this.view.setPlace(placeOf(this.medium, this.editor.position));
+    if (this.isShowing) this.view.setPlace(placeOf(this.medium, this.editor.placeIn(this.medium)));
   }
 
   window() {
-    if (this.isShowing) this.view.setWindow(this.editor.window);
+    const window = this.isShowing && this.editor.windows.get(this.medium.ordinal);
+    if (window) this.view.setWindow(window);
   }
 
   paint() {
@@ -118,7 +125,8 @@ export class SolidPanel {
   pressed(place) {
     if (!this.isShowing) return;
     this.element.dataset.place = place.join(",");
-    this.editor.goPlace(voxelOf(this.medium, place).map(Math.round));
+    const at = voxelOf(this.medium, place).map((side, axis) => Math.min(this.medium.size[axis] - 1, Math.max(0, Math.round(side))));
+    this.editor.go({ medium: this.medium, at });
     // The cross-hair here is where it was pressed: it need not be drawn again.
     clearTimeout(this.timers.place);
   }

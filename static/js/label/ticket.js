@@ -21,7 +21,7 @@ export class Ticket {
     this.regions = [];
     this.outlines = [];
     this.at = -1;
-    editor.overlays.push((context, view, pane) => pane.isAxial && this.draw(context, view));
+    editor.overlays.push((context, view, pane) => pane.isAxial && this.draw(context, view, pane));
     byId("fix")?.addEventListener("click", () => this.fix());
     byId("dispute")?.addEventListener("click", () => this.open());
     byId("dispute-form")?.addEventListener("input", () => this.tell(""));
@@ -82,8 +82,9 @@ export class Ticket {
     else view.show([Math.max(0, x - radius), Math.max(0, y - radius), Math.min(view.columns, x + radius), Math.min(view.rows, y + radius)]);
   }
 
-  draw(context, view) {
-    const { medium, z } = this.editor;
+  draw(context, view, pane) {
+    const { medium } = pane;
+    const z = pane.position[0];
     for (const outline of this.outlines.filter((one) => one.medium === medium.ordinal)) {
       for (const region of outline.regions.filter((one) => (one.z ?? 0) === z && one.kind === "polygon")) {
         strokeTwice(context, view, region.points, true, WHOSE[outline.whose], 1.5);

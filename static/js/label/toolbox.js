@@ -110,6 +110,12 @@ export function startWindows(editor) {
     list();
     show();
   });
-  editor.addEventListener("window", show);
+  for (const name of ["window", "series", "medium"]) {
+    editor.addEventListener(name, () => {
+      if (!editor.slice) return;
+      list();
+      show();
+    });
+  }
   return () => use((Number(select.value === "own" ? -1 : select.value) + 1) % Math.max(1, editor.presets().length));
 }

@@ -102,3 +102,37 @@ export function crossings(region, plane, index) {
   for (let i = 0; i + 1 < places.length; i += 2) stretches.push([places[i], places[i + 1]]);
   return stretches;
 }
+
+/** A grid whose place in the patient is not known, as it is seen on our planes: the first row at the top. */
+export function plainAffine(/** @type {number[]} */ [z, y, x]) {
+  return [[-x, 0, 0, 0], [0, -y, 0, 0], [0, 0, z, 0], [0, 0, 0, 1]];
+}
+
+/** The voxel [z, y, x] of a place in the patient, in the medium's own grid; not rounded. @param {any} medium @param {number[]} place mm */
+export function voxelOf(medium, place) {
+  const affine = medium.affine ?? plainAffine(medium.spacing_mm ?? [1, 1, 1]);
+  const [a, b, c] = affine.map((row) => row.slice(0, 3));
+  const [u, v, w] = [0, 1, 2].map((i) => place[i] - affine[i][3]);
+  const det = a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0]) + a[2] * (b[0] * c[1] - b[1] * c[0]);
+  const x = (u * (b[1] * c[2] - b[2] * c[1]) - a[1] * (v * c[2] - b[2] * w) + a[2] * (v * c[1] - b[1] * w)) / det;
+  const y = (a[0] * (v * c[2] - b[2] * w) - u * (b[0] * c[2] - b[2] * c[0]) + a[2] * (b[0] * w - v * c[0])) / det;
+  const z = (a[0] * (b[1] * w - v * c[1]) - a[1] * (b[0] * w - v * c[0]) + u * (b[0] * c[1] - b[1] * c[0])) / det;
+  return [z, y, x];
+}
+
+/** The place in mm of a voxel [z, y, x], also where the medium's own place is not known. @param {any} medium @param {number[]} voxel */
+export function placeOf(medium, voxel) {
+  const [z, y, x] = voxel;
+  const affine = medium.affine ?? plainAffine(medium.spacing_mm ?? [1, 1, 1]);
+  return affine.slice(0, 3).map((row) => row[0] * x + row[1] * y + row[2] * z + row[3]);
+}
+
+/** Whether two media lie in one space of the patient, so that a place in one is a place in the other. */
+export function areLinked(one, other) {
+  return one === other || Boolean(one.affine && other.affine && one.size[0] > 1 && other.size[0] > 1);
+}
+
+/** The voxel of one medium at the place of another's; not rounded, and it may lie outside. @returns {number[]} [z, y, x] */
+export function carried(from, to, voxel) {
+  return from === to ? voxel : voxelOf(to, placeOf(from, voxel));
+}

@@ -4,6 +4,8 @@
 // floor((step - 1) / 2) + i * step. A class holds a voxel of the copy where it holds any voxel of the block that it stands
 // for, so that what is thin does not vanish.
 
+import { plainAffine } from "./planes.js";
+
 const HEADER = 352;
 /** NIfTI's number of a type and its bits. */
 const CODES = { uint8: [2, 8], int16: [4, 16], uint16: [512, 16], float32: [16, 32] };
@@ -25,11 +27,6 @@ export function reducedAffine(medium, steps) {
   return affine.slice(0, 3).map((row) => [
     row[0] * by[0], row[1] * by[1], row[2] * by[2], row[3] + row[0] * first[0] + row[1] * first[1] + row[2] * first[2],
   ]);
-}
-
-/** A grid whose place in the patient is not known, as it is seen on our planes: the first row at the top. */
-function plainAffine(/** @type {number[]} */ [z, y, x]) {
-  return [[-x, 0, 0, 0], [0, -y, 0, 0], [0, 0, z, 0], [0, 0, 0, 1]];
 }
 
 /**
@@ -96,23 +93,4 @@ function mark(out, { data, width, height }, z, value, size, steps) {
 /** A text that changes when what is painted on a medium does. */
 export function contentOf(layers, state, medium, labels) {
   return labels.map((label) => `${label}=${layers.touched(state, medium, label).map((z) => layers.slice(state, medium, label, z)?.id).join()}`).join(";");
-}
-
-/** The voxel [z, y, x] of a place in the patient, in the medium's own grid; not rounded. @param {any} medium @param {number[]} place mm */
-export function voxelOf(medium, place) {
-  const affine = medium.affine ?? plainAffine(medium.spacing_mm ?? [1, 1, 1]);
-  const [a, b, c] = affine.map((row) => row.slice(0, 3));
-  const [u, v, w] = [0, 1, 2].map((i) => place[i] - affine[i][3]);
-  const det = a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0]) + a[2] * (b[0] * c[1] - b[1] * c[0]);
-  const x = (u * (b[1] * c[2] - b[2] * c[1]) - a[1] * (v * c[2] - b[2] * w) + a[2] * (v * c[1] - b[1] * w)) / det;
-  const y = (a[0] * (v * c[2] - b[2] * w) - u * (b[0] * c[2] - b[2] * c[0]) + a[2] * (b[0] * w - v * c[0])) / det;
-  const z = (a[0] * (b[1] * w - v * c[1]) - a[1] * (b[0] * w - v * c[0]) + u * (b[0] * c[1] - b[1] * c[0])) / det;
-  return [z, y, x];
-}
-
-/** The place in mm of a voxel [z, y, x], also where the medium's own place is not known. @param {any} medium @param {number[]} voxel */
-export function placeOf(medium, voxel) {
-  const [z, y, x] = voxel;
-  const affine = medium.affine ?? plainAffine(medium.spacing_mm ?? [1, 1, 1]);
-  return affine.slice(0, 3).map((row) => row[0] * x + row[1] * y + row[2] * z + row[3]);
 }

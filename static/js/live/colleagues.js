@@ -174,13 +174,13 @@ export class Colleagues extends EventTarget {
 
   draw(context, view, pane) {
     const { editor } = this;
-    const isHere = (place) => place && place.medium === editor.medium.ordinal && place.index === pane.shown && place.plane === pane.plane;
+    const isHere = (place) => place && place.medium === pane.medium.ordinal && place.index === pane.shown && place.plane === pane.plane;
     for (const { who, state } of this.windows.values()) {
       const colour = colourOf(who.id);
       if (isHere(state.view)) drawGhost(context, view, state.ghost, colour);
       const shape = editor.document.state.shapes.get(state.selection);
-      if (pane.isAxial && shape && !shape.is_deleted && shape.medium === editor.medium.ordinal) {
-        for (const region of editor.onSlice(shape.regions)) drawShape(context, view, [region], colour, { isSelected: false });
+      if (pane.isAxial && shape && !shape.is_deleted && shape.medium === pane.medium.ordinal) {
+        for (const region of editor.onSlice(shape.regions, pane.shown)) drawShape(context, view, [region], colour, { isSelected: false });
       }
       if (isHere(state.cursor)) drawCursor(context, view, state.cursor, who.name, colour);
     }
