@@ -19,6 +19,7 @@ import { startOptions, startProposals } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { ClassPanel, QuestionPanel, ShapePanel, trayOf } from "./panels.js";
 import { readoutOf } from "./readout.js";
+import { Pins } from "./pins.js";
 import { Replay } from "./replay.js";
 import { Slices } from "./slices.js";
 import { Sync } from "./sync.js";
@@ -56,7 +57,7 @@ async function start() {
   const slices = new Slices(editor, draft, workspace.media, assignment);
   const nextPreset = startWindows(editor);
   const replay = new Replay(editor, draft, address, say);
-  const acts = { ...actsOf(editor, draft), replay: () => replay.toggle() };
+  const acts = { ...actsOf(editor, draft), replay: () => replay.toggle(), pin: () => undefined, leavePin: () => false };
   startToolbox(editor, classes, acts);
   startOptions(editor);
   startProposals(editor);
@@ -74,6 +75,9 @@ async function start() {
   const aside = new Aside(page.dataset, sync, say, (to) => finish.leave(to));
   const open = showMedia(editor, workspace.media);
   const ticket = page.dataset.ticket ? new Ticket(/** @type {any} */ (page.dataset), editor, sync, { say, leave: (to) => finish.leave(to), open }) : null;
+  const pins = new Pins(page.dataset.pins, editor, socket, { say, open, showMarks: () => slices.queueMarks() });
+  Object.assign(acts, { pin: () => pins.begin(), leavePin: () => pins.leave() });
+  slices.pinned = (ordinal) => pins.slices(ordinal);
   shapes.people = workspace.people ?? {};
   const colleagues = socket && workspace.is_shared ? new Colleagues(socket, editor, { bar: byId("people"), say, open }) : null;
   colleagues?.addEventListener("people", () => {
