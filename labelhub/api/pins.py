@@ -1,7 +1,7 @@
 """Pins of a working copy over HTTP: what was said at which place, and each act; every answer holds all pins as they stand.
 
-For who draws in the copy. Windows hear over the socket that there is something new (``live``) and ask here. Not here: the rules
-(``reviews.pins``).
+For who draws in the copy or watches it. Windows hear over the socket that there is something new (``live``) and ask here. Not
+here: the rules (``reviews.pins``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 
 from labelhub.accounts.models import User
 from labelhub.assignments.models import Assignment
-from labelhub.assignments.selectors import drawn_by
+from labelhub.assignments.onlookers import seen_by
 from labelhub.reviews import pins
 from labelhub.reviews.pins import PinView, Place
 
@@ -31,13 +31,13 @@ class PinListView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID) -> Response:
         """Return all pins; only the version where ``?seen=`` names it: nothing changed then."""
-        answer = _answer(request, drawn_by(request.user, assignment))
+        answer = _answer(request, seen_by(request.user, assignment)[0])
         is_known = request.query_params.get("seen") == answer.data["version"]
         return Response({"version": answer.data["version"]}) if is_known else answer
 
     def post(self, request: Request, assignment: uuid.UUID) -> Response:
         """Set a pin with its first comment."""
-        own, body = drawn_by(request.user, assignment), _body(request)
+        own, body = seen_by(request.user, assignment)[0], _body(request)
         place = Place(_whole(body, "medium"), _real(body, "x"), _real(body, "y"), _whole(body, "z"))
         pins.open_pin(
             assignment=own, by=_author(request), place=place, text=_text(body), request_id=_uuid(body, "request_id")
@@ -50,7 +50,7 @@ class PinCommentsView(APIView):
 
     def post(self, request: Request, assignment: uuid.UUID, pin: uuid.UUID) -> Response:
         """Answer; or, with ``replaces``, put other words in place of one's own."""
-        own, body = drawn_by(request.user, assignment), _body(request)
+        own, body = seen_by(request.user, assignment)[0], _body(request)
         by, text, request_id = _author(request), _text(body), _uuid(body, "request_id")
         if "replaces" in body:
             remark = _uuid(body, "replaces")
@@ -65,7 +65,7 @@ class PinTurnView(APIView):
 
     def post(self, request: Request, assignment: uuid.UUID, pin: uuid.UUID) -> Response:
         """Resolve it, or open it again."""
-        own, body = drawn_by(request.user, assignment), _body(request)
+        own, body = seen_by(request.user, assignment)[0], _body(request)
         is_resolved = body.get("is_resolved")
         if not isinstance(is_resolved, bool):
             raise ParseError("“is_resolved” is true or false. Nothing was stored.")

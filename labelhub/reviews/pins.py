@@ -1,9 +1,9 @@
 """Pins: short threads at a place of an image, set while it is labeled. They belong to the working copy.
 
-Who draws in the copy reads and writes them; reviewers read and answer them as any thread of the item (``threads``). To who
-draws, a word of somebody who does not is "a reviewer", and only where the policy lets authors read comments; so in a solo batch
-nobody's word but one's own, and a reviewer's, is ever there. Not here: the rows (``writing``), how news of them travel
-(``annotations.hints``: windows then read anew).
+Who draws in the copy, or watches it, reads and writes them; reviewers read and answer them as any thread of the item
+(``threads``). To who draws, a word of anybody else is "a reviewer", and only where the policy lets authors read comments; so in
+a solo batch nobody's word but one's own, and a reviewer's, is ever there. Not here: the rows (``writing``), how news of them
+travel (``annotations.hints``: windows then read anew).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from django.db.models import Q
 from labelhub.accounts.models import User
 from labelhub.annotations import documents
 from labelhub.assignments.models import Assignment, Companion
-from labelhub.projects.permissions import Action, NotFound, require
+from labelhub.assignments.onlookers import watched_by, were_there
+from labelhub.projects.permissions import Action, NotFound, can
 from labelhub.projects.selectors import current_policy
 from labelhub.reviews.models import Comment, Thread, ThreadTurn
 from labelhub.reviews.services import ReviewRefused
@@ -69,10 +70,10 @@ class PinView:
 def open_pin(*, assignment: Assignment, by: User, place: Place, text: str, request_id: uuid.UUID) -> Thread:
     """Pin a thread with its first comment to a place. A retried ``request_id`` is the first one. Writes ``thread.opened``.
 
-    Raises ``NotFound`` for anybody but who draws here, the refusal of ``annotations`` where nobody draws here now, and
-    ``ReviewRefused`` (``comment-missing``, ``comment-too-long``, ``pin-unknown``, ``too-many-pins``, ``request-reused``).
+    Raises ``NotFound`` for anybody but who draws or watches here, the refusal of ``annotations`` where nobody draws here now,
+    and ``ReviewRefused`` (``comment-missing``, ``comment-too-long``, ``pin-unknown``, ``too-many-pins``, ``request-reused``).
     """
-    require(by, Action.LABEL, assignment)
+    _require_there(by, assignment)
     words = words_of(text)
     _check_place(assignment, place)
     document = documents.document_of(assignment=assignment)
@@ -100,7 +101,7 @@ def open_pin(*, assignment: Assignment, by: User, place: Place, text: str, reque
 def answer_pin(*, assignment: Assignment, pin: uuid.UUID, by: User, text: str, request_id: uuid.UUID) -> Comment:
     """Say something further at a pin. A retry is the first one. Writes ``comment.written``.
 
-    Raises ``NotFound`` for anybody but who draws here, and as :func:`open_pin`.
+    Raises ``NotFound`` for anybody but who draws or watches here, and as :func:`open_pin`.
     """
     thread, words = _pin_for(by, assignment, pin), words_of(text)
     with transaction.atomic():
@@ -137,7 +138,7 @@ def turn_pin(
 
 
 def pins_of(user: User, assignment: Assignment) -> tuple[PinView, ...]:
-    """Return the pins of the working copy, oldest first, as ``user``, who draws in it, may see them."""
+    """Return the pins of the working copy, oldest first, as ``user``, who draws in it or watches it, may see them."""
     threads = list(Thread.objects.filter(assignment__in=_rounds(assignment)).order_by("pk"))
     names, hears_others = _names(assignment), _hears_others(assignment)
     said, turns, first = comments_of(threads), _turns(threads), _first(threads)
@@ -155,13 +156,19 @@ def pins_of(user: User, assignment: Assignment) -> tuple[PinView, ...]:
 
 def _pin_for(by: User, assignment: Assignment, pin: uuid.UUID) -> Thread:
     """Return a pin of the working copy for who draws in it. Raises ``NotFound``."""
-    require(by, Action.LABEL, assignment)
+    _require_there(by, assignment)
     known = Comment.objects.filter(request_id=pin, replaces=None).values("thread")
     rows = Thread.objects.filter(pk__in=known, assignment__in=_rounds(assignment))
     thread = rows.select_related("item__project", "assignment__labeler", "submission").first()
     if thread is None:
         raise NotFound("There is no such pin on this image.")
     return thread
+
+
+def _require_there(by: User, assignment: Assignment) -> None:
+    """Raise ``NotFound`` for anybody but who draws in the work or watches it."""
+    if not can(by, Action.LABEL, assignment):
+        watched_by(by, assignment.pk)
 
 
 def _rounds(assignment: Assignment) -> list[uuid.UUID]:
@@ -174,11 +181,12 @@ def _rounds(assignment: Assignment) -> list[uuid.UUID]:
 
 
 def _names(assignment: Assignment) -> dict[int, str]:
-    """What those are called to each other who draw here or did."""
+    """What those are called to each other who draw or watch here, or did."""
     rounds = _rounds(assignment)
     seats = Companion.objects.filter(assignment__in=rounds).values("labeler__user")
     people = User.objects.filter(Q(pk__in=seats) | Q(pk=assignment.labeler.user_id or 0))
-    return {person.pk: str(person) for person in people}
+    watching = {key: f"{person} (reviewer)" for key, person in were_there(rounds).items()}
+    return watching | {person.pk: str(person) for person in people}
 
 
 def _remark(row: Comment, user: User, names: dict[int, str]) -> Remark:

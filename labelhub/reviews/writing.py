@@ -17,6 +17,7 @@ from labelhub.accounts.notifications import notify
 from labelhub.annotations import hints
 from labelhub.annotations.models import Document
 from labelhub.assignments.models import Companion
+from labelhub.assignments.onlookers import were_there
 from labelhub.audit import services as audit
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.permissions import NotFound, role_in
@@ -189,7 +190,8 @@ def record(thread: Thread, by: User, kind: str, **facts: int) -> None:
         facts={"thread": thread.pk, **facts},
     )  # fmt: skip
     # Who labels is told of a reviewer's word only where they may read it.
-    is_heard = labeler is not None or current_policy(thread.item.project)[1].authors_read_comments
+    is_there = labeler is not None or by.pk in were_there([thread.assignment_id] if thread.assignment_id else ())
+    is_heard = is_there or current_policy(thread.item.project)[1].authors_read_comments
     if thread.assignment_id is not None and is_heard:
         copies = Document.objects.filter(
             Q(assignment=thread.assignment_id) | Q(assignment__follows=thread.assignment_id)

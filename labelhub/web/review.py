@@ -34,7 +34,7 @@ from labelhub.web.access import page, person, project_page
 from labelhub.web.blind_review import veil_asked
 from labelhub.web.context import homes_of
 from labelhub.web.on_desk import item_on_desk, versions_seen
-from labelhub.workflow import lifecycle
+from labelhub.workflow import lifecycle, watching
 
 LENGTH = 60
 VOTED = "Your vote is kept; the panel decides"
@@ -67,6 +67,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
             for row, home in rows[:LENGTH]
         ],
         "questions": asked_of, "claims": claims,
+        "live": [
+            (work, home.project.slug) for home in chosen for work in watching.live_work(person(request), home.project)
+        ],
         "homes": homes, "asked": asked, "n_waiting": sum(found.n_waiting for found, _ in inboxes), "length": LENGTH,
         "project": chosen[0].project if len(chosen) == 1 else None,
     }  # fmt: skip

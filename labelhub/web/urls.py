@@ -34,6 +34,7 @@ from labelhub.web import (
     review_asked,
     review_item,
     review_threads,
+    review_watch,
     story,
 )
 
@@ -70,6 +71,9 @@ review_urls = [
     path("review/<slug:slug>/disputes/<int:pk>/take/", review_threads.close_dispute, name="review-dispute-take"),
     path("review/<slug:slug>/questions/<int:pk>/answer/", review_asked.answer, name="review-answer"),
     path("review/<slug:slug>/unreadable/<int:pk>/decide/", review_asked.decide_claim, name="review-claim"),
+    path("review/<slug:slug>/watch/<uuid:assignment>/", review_watch.watch, name="review-watch"),
+    path("review/<slug:slug>/watch/<uuid:assignment>/draw/", review_watch.draw_too, name="review-watch-draw"),
+    path("review/<slug:slug>/watch/<uuid:assignment>/go/", review_watch.go, name="review-watch-go"),
     path("review/<slug:slug>/<str:code>/", review_item.item, name="review-item"),
     path("review/<slug:slug>/<str:code>/decide/", review.decide, name="review-decide"),
     path("review/<slug:slug>/<str:code>/settle/", review.settle, name="review-settle"),

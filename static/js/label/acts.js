@@ -6,7 +6,7 @@ import { nextLayout, nextPlane, toggleCross } from "./layouts.js";
 export function actsOf(editor, draft) {
   const mask = editor.maskActs;
   /** @param {() => any} act */
-  const writing = (act) => () => (editor.isReadOnly ? editor.say("This image is closed. Nothing can be changed here.") : act());
+  const writing = (act) => () => (editor.isReadOnly ? editor.say(editor.closedWords) : act());
   return {
     undo: writing(() => draft.undo() || editor.say("There is nothing to undo.")),
     redo: writing(() => draft.redo() || editor.say("There is nothing to redo.")),

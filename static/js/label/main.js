@@ -48,6 +48,8 @@ async function start() {
   const canvases = /** @type {HTMLCanvasElement[]} */ ([...document.querySelectorAll("#panes canvas")]);
   const editor = new PlaneEditor(canvases, draft, classes, store);
   draft.addEventListener("change", () => editor.redraw());
+  const isWatching = workspace.is_watching === true;
+  if (isWatching) editor.closedWords = "You watch here: press C to pin a comment to a place.";
   editor.addEventListener("say", (event) => say(/** @type {CustomEvent} */ (event).detail));
   draft.addEventListener("say", (event) => say(/** @type {CustomEvent} */ (event).detail));
   sync.addEventListener("refused", (event) => say(/** @type {CustomEvent} */ (event).detail));
@@ -75,7 +77,7 @@ async function start() {
   const aside = new Aside(page.dataset, sync, say, (to) => finish.leave(to));
   const open = showMedia(editor, workspace.media);
   const ticket = page.dataset.ticket ? new Ticket(/** @type {any} */ (page.dataset), editor, sync, { say, leave: (to) => finish.leave(to), open }) : null;
-  const pins = new Pins(page.dataset.pins, editor, socket, { say, open, showMarks: () => slices.queueMarks() });
+  const pins = new Pins(page.dataset.pins, editor, socket, { say, open, showMarks: () => slices.queueMarks(), isWatching });
   Object.assign(acts, { pin: () => pins.begin(), leavePin: () => pins.leave() });
   slices.pinned = (ordinal) => pins.slices(ordinal);
   shapes.people = workspace.people ?? {};
@@ -97,8 +99,8 @@ async function start() {
   open(0);
   ticket?.load().catch((error) => say(error.message));
   const end = () => {
-    editor.isReadOnly = workspace.status !== "open" || sync.isEnded || replay.isOpen;
-    page.classList.toggle("is-closed", editor.isReadOnly);
+    editor.isReadOnly = isWatching || workspace.status !== "open" || sync.isEnded || replay.isOpen;
+    page.classList.toggle("is-closed", editor.isReadOnly && !isWatching);
   };
   sync.addEventListener("status", end);
   // The page itself asks whoever ran out of time whether to take the image again.

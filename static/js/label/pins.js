@@ -19,7 +19,7 @@ export class Pins {
    * @param {string} address of the pins
    * @param {import("../canvas/plane.js").PlaneEditor} editor
    * @param {import("../live/socket.js").DocumentSocket | null} socket
-   * @param {{say: (text: string) => void, open: (ordinal: number) => Promise<any>, showMarks: () => void}} page
+   * @param {{say: (text: string) => void, open: (ordinal: number) => Promise<any>, showMarks: () => void, isWatching: boolean}} page
    */
   constructor(address, editor, socket, page) {
     this.address = address;
@@ -79,7 +79,7 @@ export class Pins {
   begin() {
     const { editor } = this;
     if (!editor.medium || !editor.view) return undefined;
-    if (editor.isReadOnly) return this.page.say("This image is closed. Answer at the pins that are there.");
+    if (editor.isReadOnly && !this.page.isWatching) return this.page.say("This image is closed. Answer at the pins that are there.");
     const cross = editor.isLinked ? placeIn(editor.active.plane, editor.position).map((part) => part + 0.5) : null;
     const at = editor.pointer ?? editor.crosshair ?? cross;
     if (editor.tool.isBusy) editor.tool.cancel?.();
