@@ -46,6 +46,8 @@ WHAT: Mapping[str, str] = {
     "assignment.expired": "ran out of time",
     "assignment.taken_again": "took the item again",
     "companion.joined": "joined those who label the item together",
+    "example.added": "added an example to the instructions",
+    "example.removed": "took an example out of the instructions",
     "onlooker.came": "watches those who label the item together",
     "onlooker.left": "watches those who label the item no more",
     "companion.left": "left those who label the item together",

@@ -16,6 +16,7 @@ from labelhub.annotations import documents
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.onlookers import watched_by, work_to_watch
 from labelhub.assignments.selectors import drawn_by
+from labelhub.catalog.examples import examples_of
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.web.access import person, project_page
@@ -45,7 +46,7 @@ def watch(request: HttpRequest, project: Project, assignment: uuid.UUID) -> Http
         return render(request, "review/watch.html", context)
     context = {
         "assignment": work, "is_watching": True, "is_companion": True, "is_shared": True,
-        "guideline": documents.document_of(assignment=work).guideline,
+        "examples": examples_of(project), "guideline": documents.document_of(assignment=work).guideline,
         "may_draw": watching.may_draw_too(work), "project": project,
         "queue_address": reverse("review-item", args=[project.slug, work.item.code]),
     }  # fmt: skip
