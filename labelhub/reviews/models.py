@@ -255,15 +255,15 @@ class DisputeOutcome(models.Model):
 class Thread(models.Model):
     """Comments pinned to an item: to all of it, a reading, one shape of a reading, or a place on a picture. Never changed.
 
-    Reviewers and admins read it. ``is_for_author`` opens it to the author of ``submission``, who is told no name.
-    ``assignment`` says that it was pinned while labeling: it belongs to that working copy, and who draws there reads it.
+    Reviewers and admins read it; with ``is_for_author`` the author of ``submission`` too, who is told no name; with
+    ``assignment`` (pinned while labeling) who draws in that copy.
     """
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
     submission = models.ForeignKey(Submission, null=True, on_delete=models.PROTECT, related_name="+")
     assignment = models.ForeignKey(Assignment, null=True, on_delete=models.PROTECT, related_name="+")
     shape_id = models.CharField(max_length=64, blank=True)
-    # A place ``(x, y, z)`` of the medium with this ordinal, and how far around it is meant.
+    # A place ``(x, y, z)`` of this medium, and how far around it is meant.
     medium = models.PositiveSmallIntegerField(null=True)
     x = models.FloatField(null=True)
     y = models.FloatField(null=True)
@@ -397,4 +397,4 @@ class MatterAnswer(models.Model):
 
 # Rows of this package that have a module of their own.
 from labelhub.reviews.calibration_models import ReviewTest, ReviewTestResult  # noqa: E402, F401
-from labelhub.reviews.error_models import Appraisal, ObjectVerdict  # noqa: E402, F401
+from labelhub.reviews.error_models import Appraisal, DeskTime, ObjectVerdict  # noqa: E402, F401

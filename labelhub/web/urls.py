@@ -76,6 +76,7 @@ review_urls = [
     path("review/<slug:slug>/watch/<uuid:assignment>/draw/", review_watch.draw_too, name="review-watch-draw"),
     path("review/<slug:slug>/watch/<uuid:assignment>/go/", review_watch.go, name="review-watch-go"),
     path("review/<slug:slug>/<str:code>/", review_item.item, name="review-item"),
+    path("review/<slug:slug>/<str:code>/beat/", review.beat, name="review-beat"),
     path("review/<slug:slug>/<str:code>/decide/", review.decide, name="review-decide"),
     path("review/<slug:slug>/<str:code>/settle/", review.settle, name="review-settle"),
     path("review/<slug:slug>/<str:code>/ambiguous/", review.ambiguous, name="review-ambiguous"),
