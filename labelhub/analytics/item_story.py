@@ -178,7 +178,7 @@ def _readers(
     reads = reads_of(item)
     current = {submission.pk for submission in reads.current}
     rows = Submission.objects.filter(pk__in=[submission.pk for submission in reads.every])
-    rows = rows.select_related("assignment__labeler__user", "ontology", "guideline", "policy")
+    rows = rows.select_related("assignment__labeler__user", "assignment__recall_of", "ontology", "guideline", "policy")
     details = {row.pk: row for row in rows.prefetch_related("annotations", "answers")}
 
     def found(submission: Submission, about: str, metric: str) -> Score | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from django.db.models import (
@@ -40,6 +41,7 @@ from labelhub.numerics.results import NAN, Estimate, undefined
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
+from labelhub.reviews.desk_time import TimeAtDesk, with_desk_time
 from labelhub.reviews.error_models import Appraisal
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import counted
@@ -62,7 +64,8 @@ _COUNTED: Mapping[str, Sequence[str]] = {"open": HELD, "skipped": ("skipped",), 
 class LabelerStanding:
     """One labeler. ``came_back`` and ``reviewed`` are codes of items; ``wrong`` those whose gold they missed.
 
-    ``better`` is the probability that their true accuracy is above the policy's target. ``active_s`` is provisional.
+    ``better`` is the probability that their true accuracy is above the policy's target. Times are provisional and kept
+    apart: ``active_s`` of labeling, ``rework_s`` of work that came back, ``desk`` of reviewing.
     ``gate`` is testing, cleared, proposed or paused, and empty for imported raters, who have no gate.
     """
 
@@ -81,6 +84,9 @@ class LabelerStanding:
     wrong: tuple[str, ...]
     active_s: float
     n_timed: int
+    rework_s: float
+    n_reworked: int
+    desk: TimeAtDesk
     gate: str
     trace: Trace
     facts: tuple[Gate, ...]
@@ -117,7 +123,7 @@ def standings_of(project: Project) -> Standings:
         _standing(
             labeler, policy, answers.get(labeler.pk, ()), facts.get(labeler.pk, ()),
             work.get(labeler.pk, _NO_WORK), judged.get(labeler.pk, ()), panel_rows.get(rater_key(labeler)),
-            (shrinkage.estimate(place), float(better[place])),
+            (shrinkage.estimate(place), float(better[place])), _at_desk(labeler),
         )
         for place, labeler in enumerate(found)
     )  # fmt: skip
@@ -145,6 +151,8 @@ class _Work:
     active_s: float
     n_timed: int
     n_first_settled: int
+    rework_s: float = 0.0
+    n_reworked: int = 0
     under: tuple[str, ...] = ()
 
 
@@ -168,6 +176,7 @@ _NO_WORK = _Work(0, 0.0, 0, 0)
 def _standing(
     labeler: Labeler, policy: Policy, answers: Sequence[GoldAnswer], facts: Sequence[Gate], work: _Work,
     judged: Sequence[_Judged], row: LabelerRow | None, shrunk: tuple[Estimate, float],
+    desk: TimeAtDesk,
 ) -> LabelerStanding:  # fmt: skip
     key = f"labeler-{labeler.pk}"
     codes = tuple(answer.code for answer in answers)
@@ -185,7 +194,7 @@ def _standing(
         better=_measured(f"{key}.better", "above the target", _probability(above, len(codes), policy), codes, policy.min_gold),
         agreement=_headline(row), wrong=wrong,
         first_pass=_first_pass(labeler, key, work, judged, policy), review=_review(key, judged, policy),
-        active_s=work.active_s, n_timed=work.n_timed,
+        active_s=work.active_s, n_timed=work.n_timed, rework_s=work.rework_s, n_reworked=work.n_reworked, desk=desk,
         gate=state_after(facts) if labeler.user_id is not None else "", trace=trace, facts=tuple(facts),
     )  # fmt: skip
 
@@ -237,16 +246,21 @@ def _review(key: str, judged: Sequence[_Judged], policy: Policy) -> Measured:
     return Measured(f"{key}.review", "reviewers' mean score", estimate, codes, is_grey=estimate.n < policy.min_items)
 
 
-def _labelers_with_counts(project: Project) -> QuerySet[Labeler]:
+def _at_desk(labeler: Any) -> TimeAtDesk:
+    return TimeAtDesk(labeler.n_desk, labeler.desk_s)
+
+
+def _labelers_with_counts(project: Project) -> QuerySet[Any]:
     own = Assignment.objects.filter(labeler=OuterRef("pk"))
     back = own.filter(read_kind="rework", follows__read_kind__in=FILLING)
     counts = {f"n_{name}": _count(own.filter(state__in=states)) for name, states in _COUNTED.items()}
-    return (
-        Labeler.objects.filter(project=project)
+    found: QuerySet[Any] = (
+        with_desk_time(Labeler.objects.filter(project=project))
         .select_related("user")
         .annotate(**counts, n_back=_count(back), n_back_settled=_count(back.filter(item__state=Item.State.SETTLED)))
         .order_by("name", "pk")
     )
+    return found
 
 
 def _count(rows: QuerySet[Assignment]) -> Coalesce:
@@ -255,18 +269,22 @@ def _count(rows: QuerySet[Assignment]) -> Coalesce:
 
 
 def _work(project: Project) -> Mapping[int, _Work]:
+    back = Q(read_kind="rework", assignment__recall_of=None)
     first = Q(version=1, read_kind__in=FILLING, assignment__item__state=Item.State.SETTLED)
     rows = (
         Submission.objects.filter(assignment__item__project=project)
         .order_by()
         .values_list("assignment__labeler_id", "ontology__number", "guideline__number")
-        .annotate(n=Count("pk"), active=Sum("active_s"), timed=Count("active_s"), settled=Count("pk", filter=first))
+        .annotate(n=Count("pk"), active=Sum("active_s", filter=~back), timed=Count("active_s", filter=~back))
+        .annotate(settled=Count("pk", filter=first), again=Sum("active_s", filter=back))
+        .annotate(n_again=Count("active_s", filter=back))
     )
     found: dict[int, _Work] = {}
-    for key, ontology, guideline, n, active, timed, settled in rows:
+    for key, ontology, guideline, n, active, timed, settled, again, n_again in rows:
         had = found.get(key, _NO_WORK)
         found[key] = _Work(
             had.n + n, had.active_s + (active or 0.0), had.n_timed + timed, had.n_first_settled + settled,
+            had.rework_s + (again or 0.0), had.n_reworked + n_again,
             (*had.under, under_of(ontology, guideline)),
         )  # fmt: skip
     return found

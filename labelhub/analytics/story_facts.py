@@ -10,6 +10,7 @@ from labelhub.analytics.item_story import ItemStory, ReaderStory
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import of_item
 from labelhub.consensus.models import Settlement
+from labelhub.reviews.desk_time import desk_times_on
 from labelhub.reviews.error_models import Appraisal, ObjectVerdict
 from labelhub.reviews.models import Decision, PanelVote, Question, UnreadableClaim
 from labelhub.reviews.questions import claims_about, questions_about
@@ -29,7 +30,7 @@ class HeldBy:
 
 @dataclass(frozen=True)
 class StoryFacts:
-    """What an item's events speak of, by id."""
+    """What an item's events speak of, by id; ``at_desk`` are seconds of reviewers there, by their ids."""
 
     story: ItemStory
     assignments: Mapping[str, Assignment]
@@ -40,6 +41,7 @@ class StoryFacts:
     questions: Mapping[int, Question]
     claims: Mapping[int, UnreadableClaim]
     releases: Mapping[int, HeldBy]
+    at_desk: Mapping[int, float]
 
     @cached_property
     def readers(self) -> Mapping[int, ReaderStory]:
@@ -92,4 +94,5 @@ def facts_of(story: ItemStory, releases: Sequence[HeldBy] = ()) -> StoryFacts:
         questions={row.pk: row for row in questions_about(item)},
         claims={row.pk: row for row in claims_about(item)},
         releases={row.pk: row for row in releases},
+        at_desk=desk_times_on(item),
     )

@@ -19,6 +19,8 @@ from labelhub.analytics.item_story import ReaderStory, rules_of
 from labelhub.analytics.sight import Sight
 from labelhub.analytics.story_facts import StoryFacts
 from labelhub.analytics.story_names import Names
+from labelhub.annotations.models import Submission
+from labelhub.assignments.selectors import is_recalled
 from labelhub.audit.models import Event
 from labelhub.reviews.verdicts import words_of as words_of_error
 from labelhub.scoring.models import Score
@@ -26,6 +28,8 @@ from labelhub.scoring.rows import SIMILARITY
 from labelhub.scoring.versions import mixed
 
 # What happens only between others, and tells what they saw: nothing of it for who may still read the item blind.
+# How times are measured, wherever one is told.
+TIMED = "pauses above 30 s left out"
 OPEN_TO_ALL = frozenset({"item.created", "item.predicted", "batch.made", "batch.changed"})
 
 
@@ -148,7 +152,7 @@ def _read(entry: Entry, event: Event, facts: StoryFacts, names: Names) -> Entry:
     rows = [("Saw", _seen(reader, names)), ("Kind of read", _kind(reader)), ("Under", ", ".join(versions))]
     rows += [(facts.question(key), names.said(_answer(value))) for key, value in reader.answers.items()]
     if submission.active_s is not None:
-        rows.append(("At work", f"{submission.active_s:.0f} s"))
+        rows.append(("Time at work", f"{submission.active_s:.0f} s of {_work_of(submission)}, {TIMED}"))
     return replace(
         entry,
         who=who,
@@ -218,8 +222,15 @@ def _reviewed(entry: Entry, event: Event, facts: StoryFacts, names: Names) -> En
         return entry
     author = names.labeler(decision.submission.assignment.labeler_id)
     title = f"accepted the reading of {author}" if decision.verdict == "accept" else f"returned the reading of {author}"
-    rows = (("Score", f"{decision.score} of 10"),) if decision.score is not None else ()
-    return replace(entry, title=title, quote=names.said(decision.comment, decision.reviewer_id), facts=rows)
+    rows = [("Score", f"{decision.score} of 10")] if decision.score is not None else []
+    if (seconds := facts.at_desk.get(decision.reviewer_id)) is not None:
+        rows.append(("Time at the desk, in all", f"{seconds:.0f} s of review, {TIMED}"))
+    return replace(entry, title=title, quote=names.said(decision.comment, decision.reviewer_id), facts=tuple(rows))
+
+
+def _work_of(submission: Submission) -> str:
+    """What the time of a reading was spent on."""
+    return "rework" if submission.read_kind == "rework" and not is_recalled(submission.assignment) else "labeling"
 
 
 def _errors_named(entry: Entry, event: Event, facts: StoryFacts, names: Names) -> Entry:

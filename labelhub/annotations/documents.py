@@ -152,9 +152,14 @@ def refusal_of_writes(document: Document) -> AnnotationRefused | None:
 
 def count_beat(document: Document, now: datetime) -> None:
     """Add the time since the locked document's last sign of life to its active time, unless that was a pause. Not written."""
-    since = 0.0 if document.beat_at is None else (now - document.beat_at).total_seconds()
-    document.active_s += since if 0 < since <= IDLE_AFTER_S else 0.0
+    document.active_s += counted_s(document.beat_at, now)
     document.beat_at = now
+
+
+def counted_s(last: datetime | None, now: datetime) -> float:
+    """Return the seconds since the last sign of life that count as work: none where that was a pause, or a clock went back."""
+    since = 0.0 if last is None else (now - last).total_seconds()
+    return since if 0 < since <= IDLE_AFTER_S else 0.0
 
 
 def _writable(document: Document, author: User) -> Document:

@@ -33,6 +33,11 @@ def closed(document_id: uuid.UUID) -> dict[str, Any]:
     return {"type": "closed", "document": document_id.hex}
 
 
+def pinned(document_id: uuid.UUID) -> dict[str, Any]:
+    """Return the hint that something was said at a pin of the document."""
+    return {"type": "pins", "document": document_id.hex}
+
+
 def tell_on_commit(document_id: uuid.UUID, hint: dict[str, Any]) -> None:
     """Send ``hint`` once what it tells of is committed."""
     transaction.on_commit(lambda: _tell(document_id, hint), robust=True)

@@ -27,13 +27,19 @@ class OwnDay:
 
 @dataclass(frozen=True, slots=True)
 class OwnWork:
-    """A labeler's counts and times: a day each, oldest first and without gaps, and over all of them."""
+    """A labeler's counts and times: a day each, oldest first and without gaps, and over all of them.
+
+    ``labeling_s`` is the time of the ``n_labeled`` timed images that were labeled, ``rework_s`` that of the ``n_reworked`` that
+    had come back; work that was taken back by oneself is labeling.
+    """
 
     days: tuple[OwnDay, ...]
     n: int
-    n_timed: int
+    n_labeled: int
+    labeling_s: float
+    n_reworked: int
+    rework_s: float
     n_no_finding: int
-    active_s: float
     median_s: float | None
 
     @property
@@ -53,17 +59,22 @@ def own_work(labeler: Labeler, *, days: int = 28, today: date | None = None) -> 
     first = last - timedelta(days=days - 1)
     rows = list(
         Submission.objects.filter(assignment__labeler=labeler, day__range=(first, last)).values_list(
-            "day", "active_s", "no_finding"
+            "day", "active_s", "no_finding", "read_kind", "assignment__recall_of"
         )
     )
     entries = tuple(
-        _day(at, [active_s for day, active_s, _ in rows if day == at])
+        _day(at, [active_s for day, active_s, *_ in rows if day == at])
         for at in (first + timedelta(days=n) for n in range(days))
     )
-    timed = [active_s for _, active_s, _ in rows if active_s is not None]
+    timed = [
+        (active_s, kind == "rework" and recalled is None)
+        for _, active_s, _, kind, recalled in rows
+        if active_s is not None
+    ]
+    labeled, again = [s for s, is_again in timed if not is_again], [s for s, is_again in timed if is_again]
     return OwnWork(
-        days=entries, n=len(rows), n_timed=len(timed), n_no_finding=sum(no_finding for _, _, no_finding in rows),
-        active_s=float(sum(timed)), median_s=_median(timed),
+        days=entries, n=len(rows), n_labeled=len(labeled), labeling_s=float(sum(labeled)), n_reworked=len(again),
+        rework_s=float(sum(again)), n_no_finding=sum(row[2] for row in rows), median_s=_median(labeled),
     )  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """A labeler's working copy over HTTP: its state, its operations, the masks that patches name, and signs of life.
 
-Everything is reached through an assignment of one's own. Nothing here says who else labels, what they drew, which score
-or gold there is, or why the item was handed out; ids are opaque. A refusal of the whole request is an HTTP error with a
-code; an operation that is refused inside a batch is named in a normal answer, because those before it were stored.
-Not here: the rules (``annotations``), submitting and skipping (``web.labeling``), pixels (``api.media``).
+Everything is reached through an assignment of one's own or, only to read, one that a reviewer watches. Nothing here says
+who else labels, what they drew, which score or gold there is, or why the item was handed out; ids are opaque. A refusal of
+the whole request is an HTTP error with a code; an operation that is refused inside a batch is named in a normal answer,
+because those before it were stored. Not here: the rules (``annotations``), submitting and skipping (``web.labeling``),
+pixels (``api.media``).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from labelhub.annotations.models import Document
 from labelhub.api.media import facts_of
 from labelhub.assignments.batches import lies_in_shared_batch
 from labelhub.assignments.models import Assignment
+from labelhub.assignments.onlookers import seen_by
 from labelhub.assignments.selectors import drawn_by, own_view
 from labelhub.catalog.selectors import media_of
 from labelhub.projects.permissions import NotFound
@@ -55,11 +57,11 @@ class DocumentView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID) -> Response:
         """Return everything the workspace needs; with ``?after=`` only the later operations."""
-        own = drawn_by(request.user, assignment)
+        own, is_watching = seen_by(request.user, assignment)
         document = documents.document_of(assignment=own)
         after = request.query_params.get("after")
         if after is None:
-            return Response(_workspace(own, document, request))
+            return Response(_workspace(own, document, request) | ({"is_watching": True} if is_watching else {}))
         acts = history.operations_after(document, _number(after))
         return Response(
             {
@@ -92,7 +94,7 @@ class HistoryView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID) -> Response:
         """Return the next part of the log after ``?after=``; the base and the names of who label together with the first."""
-        own = drawn_by(request.user, assignment)
+        own, _ = seen_by(request.user, assignment)
         document = documents.document_of(assignment=own)
         after = _number(request.query_params.get("after", "0"))
         answer: dict[str, Any] = {"operations": history.told_after(document, after), "head_seq": document.head_seq}
@@ -139,7 +141,7 @@ class MaskView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID, sha256: str) -> HttpResponse:
         """Return its bits; 404 for every mask that is not this document's, whether it exists or not."""
-        document = documents.document_of(assignment=drawn_by(request.user, assignment))
+        document = documents.document_of(assignment=seen_by(request.user, assignment)[0])
         mask = documents.mask_for(document, sha256)
         if mask is None:
             raise NotFound("There is no such mask on this image.")

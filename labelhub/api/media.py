@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labelhub.assignments.selectors import drawn_by
+from labelhub.assignments.onlookers import seen_by
 from labelhub.catalog import overviews, selectors, tiles
 from labelhub.catalog.models import Medium
 from labelhub.projects.permissions import NotFound
@@ -72,7 +72,7 @@ class OwnMediaView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID) -> Response:
         """Return the media in their order, without any number of theirs."""
-        item = drawn_by(request.user, assignment).item
+        item = seen_by(request.user, assignment)[0].item
         return Response({"media": [facts_of(medium) for medium in selectors.media_of(item)]})
 
 
@@ -81,7 +81,7 @@ class OwnSliceView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID, ordinal: int, plane: str, index: int) -> HttpResponse:
         """Return the raw rows, or 304."""
-        item = drawn_by(request.user, assignment).item
+        item = seen_by(request.user, assignment)[0].item
         return _slice(request, selectors.medium_of(item, ordinal), plane, index)
 
 
@@ -92,7 +92,7 @@ class OwnTileView(APIView):
         self, request: Request, assignment: uuid.UUID, ordinal: int, level: int, column: int, row: int
     ) -> HttpResponse:
         """Return the raw rows, or 304."""
-        item = drawn_by(request.user, assignment).item
+        item = seen_by(request.user, assignment)[0].item
         return _tile(request, selectors.medium_of(item, ordinal), level, column, row)
 
 
@@ -101,7 +101,7 @@ class OwnOverviewView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID, ordinal: int) -> HttpResponse:
         """Return the raw voxels, or 304."""
-        item = drawn_by(request.user, assignment).item
+        item = seen_by(request.user, assignment)[0].item
         return _overview(request, selectors.medium_of(item, ordinal))
 
 
@@ -110,7 +110,7 @@ class OwnThumbnailView(APIView):
 
     def get(self, request: Request, assignment: uuid.UUID, ordinal: int) -> HttpResponse:
         """Return a PNG, or 304."""
-        item = drawn_by(request.user, assignment).item
+        item = seen_by(request.user, assignment)[0].item
         return _thumbnail(request, selectors.medium_of(item, ordinal))
 
 

@@ -140,6 +140,27 @@ class Companion(models.Model):
         ]
 
 
+class Onlooker(models.Model):
+    """A reviewer watches people label an item together, from when to when. Those see that they are there.
+
+    They draw nothing: who draws too has a seat (:class:`Companion`) besides.
+    """
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    came_at = models.DateTimeField(auto_now_add=True)
+    left_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """Nobody watches one work twice at once."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["assignment", "user"], condition=models.Q(left_at=None), name="an_onlooker_watches_once"
+            ),
+        ]
+
+
 class Recall(models.Model):
     """A labeler took a submission back before anybody else had acted on it, and goes on with it in ``again``.
 

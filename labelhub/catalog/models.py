@@ -173,6 +173,34 @@ class Medium(models.Model):
         ]
 
 
+class Example(models.Model):
+    """A picture that the instructions show, good or bad, with a caption. Never changed: another caption is another example.
+
+    ``from_item`` says which item's picture it is, where it is one. It is shown from ``added_at`` until ``removed_at``.
+    """
+
+    class Marker(models.TextChoices):
+        """What it is an example of."""
+
+        GOOD = "good"
+        BAD = "bad"
+        PLAIN = ""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    picture = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    caption = models.CharField(max_length=300, blank=True)
+    marker = models.CharField(max_length=4, choices=Marker.choices, blank=True)
+    from_item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="+")
+    added_by = models.CharField(max_length=80)
+    added_at = models.DateTimeField(auto_now_add=True)
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """They are read in the order in which they were added."""
+
+        indexes: ClassVar = [models.Index(fields=["project", "id"], name="examples_of_a_project")]
+
+
 class IngestRun(models.Model):
     """Somebody brought files in: an upload, an archive, or a folder registered in place. Progress lives in the job."""
 

@@ -6,11 +6,12 @@ it too; nothing else. In a solo batch nobody else is there and no presence trave
 (``api.documents``), rooms, and group commit.
 
 A message in is one JSON object with a ``type``: ``send`` (operations, answered by ``stored`` or ``refused`` with the same
-``ref``), ``pull`` (``after``), ``beat``, ``presence``.
+``ref``), ``pull`` (``after``), ``beat``, ``presence``. Who only watches pulls and is seen; nothing else is taken from them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from labelhub.accounts.models import User
 from labelhub.annotations import documents, history, log
 from labelhub.annotations.models import Document
 from labelhub.assignments.batches import lies_in_shared_batch
-from labelhub.assignments.selectors import drawn_by
+from labelhub.assignments.onlookers import seen_by
 from labelhub.live import rooms
 from labelhub.live.outgoing import Outgoing
 from labelhub.live.presence import presence_of
@@ -34,7 +35,8 @@ from labelhub.live.sessions import MALFORMED, NOT_YOURS, SIGNED_OUT, TOO_MUCH, o
 from labelhub.live.watch import watch
 from labelhub.live.writer import NotStored, Post, SessionEnded, writer
 from labelhub.projects.errors import DomainError
-from labelhub.projects.permissions import NotAllowed, NotFound
+from labelhub.projects.models import Role
+from labelhub.projects.permissions import NotAllowed, NotFound, role_in
 
 MOST_BYTES = 1 << 20
 MOST_MALFORMED = 20
@@ -43,18 +45,22 @@ BUCKET, REFILL_PER_S = 300.0, 60.0
 # A message takes one more of the bucket for each so many letters, before it is read.
 LARGE = 32 * 1024
 PRESENCE_EVERY_S = 0.04
+# How often it is said anew that somebody watches, whatever their browser says.
+SEEN_EVERY_S = 4.0
 # Presence goes from each window to each other: more of one person than this would drown the others.
 MOST_WINDOWS = 12
 
 
 class DocumentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """One window of somebody who draws in a working copy."""
+    """One window of somebody who draws in a working copy, or watches it."""
 
     access: ClassVar[str] = "annotator"
 
     async def connect(self) -> None:
-        """Take the window in where its person draws here; everybody else learns nothing of what is here."""
+        """Take the window in where its person draws or watches here; everybody else learns nothing of what is here."""
         self.room: rooms.Room | None = None
+        self.staying: asyncio.Task[None] | None = None
+        self.shown: dict[str, Any] = {}
         self.outgoing = Outgoing(self._send_frame, self._give_up)
         self.n_malformed, self.tokens, self.refilled_at, self.presence_at = 0, BUCKET, time.monotonic(), 0.0
         user = await owner_of(self.scope)
@@ -66,7 +72,8 @@ class DocumentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         session = self.scope["session"]
         self.session_key, self.session_epoch = session.session_key, session.get(EPOCH_KEY)
         try:
-            self.document, self.is_shared = await database_sync_to_async(_opened)(user, self.assignment_id)
+            opened = await database_sync_to_async(_opened)(user, self.assignment_id)
+            self.document, self.is_shared, self.is_watching, self.role = opened
         except NotFound:
             await self.close(code=NOT_YOURS)
             return
@@ -81,11 +88,15 @@ class DocumentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         )
         if self.is_shared:
             await self.tell_presence({"is_new": True})
+        if self.is_watching:
+            self.staying = asyncio.get_running_loop().create_task(self._stay_seen())
 
     async def disconnect(self, code: int) -> None:
         """Let the window go, and its colleagues know."""
         watch().drop(self)
         self.outgoing.end()
+        if self.staying is not None:
+            self.staying.cancel()
         room, self.room = self.room, None
         if room is not None:
             if self.is_shared:
@@ -115,6 +126,8 @@ class DocumentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(code=SIGNED_OUT)
         elif not self._has_room_for(1):
             await self.refuse(_ref(message), "slow-down", "This comes too fast. Your work is kept and sent again.", 429)
+        elif self.is_watching and kind in ("send", "beat"):
+            await self.refuse(_ref(message), "only-watching", "You watch here. Nothing was stored.", 403)
         elif kind == "send":
             await self.take_operations(message)
         elif kind == "pull":
@@ -174,15 +187,24 @@ class DocumentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not self.is_shared or now - self.presence_at < PRESENCE_EVERY_S:
             return
         self.presence_at = now
-        await self.tell_presence(presence_of(message.get("state")))
+        self.shown = presence_of(message.get("state"))
+        await self.tell_presence(self.shown)
 
     async def tell_presence(self, state: Mapping[str, Any]) -> None:
         """Tell the other windows of this document, stamped with who it is."""
         if self.room is not None:
             await self.room.tell_all(self._presence(state))
 
+    async def _stay_seen(self) -> None:
+        """Say now and then that somebody watches: nobody does so unseen, whatever their browser sends."""
+        while True:
+            await asyncio.sleep(SEEN_EVERY_S)
+            await self.tell_presence(self.shown)
+
     def _presence(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        who = {"id": str(self.user.public_id), "name": str(self.user), "window": self.window}
+        who: dict[str, Any] = {"id": str(self.user.public_id), "name": str(self.user), "window": self.window}
+        who |= {"role": self.role} if self.role else {}
+        who |= {"is_watching": True} if self.is_watching else {}
         frame = orjson.dumps({"type": "presence", "who": who, "state": dict(state)}).decode()
         return {"type": "presence", "frame": frame, "from": self.window}
 
@@ -239,9 +261,12 @@ def _refusal(ref: int | None, code: str, sentence: str, status: int) -> dict[str
     return {"type": "refused", "ref": ref, "code": code, "detail": sentence, "status": status}
 
 
-def _opened(user: User, assignment_id: uuid.UUID) -> tuple[Document, bool]:
-    own = drawn_by(user, assignment_id)
-    return documents.document_of(assignment=own), lies_in_shared_batch(own.item)
+def _opened(user: User, assignment_id: uuid.UUID) -> tuple[Document, bool, bool, str]:
+    work, is_watching = seen_by(user, assignment_id)
+    role = role_in(user, work.item.project) or ""
+    # What an annotator is called goes without saying; who reviews is named as such.
+    shown = "" if role == Role.ANNOTATOR else role
+    return documents.document_of(assignment=work), lies_in_shared_batch(work.item), is_watching, shown
 
 
 def _operations(document: Document, after: int) -> tuple[list[Any], int]:

@@ -24,6 +24,8 @@ from labelhub.annotations.models import Document
 STAY_EVERY_S = 10.0
 # How long a layer that failed is left alone, and how long a closing room waits for its tasks.
 LAYER_PAUSE_S, CLOSE_WITHIN_S = 1.0, 5.0
+# There is news at a pin; nothing of what.
+PINS_FRAME = '{"type":"pins"}'
 
 
 class Window(Protocol):
@@ -124,6 +126,10 @@ class Room:
             self.catch_up(int(message["head_seq"]))
         elif kind == "closed":
             await asyncio.gather(*(window.look_again() for window in list(self.windows)), return_exceptions=True)
+        elif kind == "pins":
+            # What was said there is asked for over HTTP, by each window for itself.
+            passing = (window.pass_on(PINS_FRAME) for window in list(self.windows))
+            await asyncio.gather(*passing, return_exceptions=True)
         elif kind == "presence":
             frame, sender = message["frame"], message["from"]
             passing = (window.pass_on_presence(frame, sender) for window in list(self.windows))

@@ -1,7 +1,8 @@
 """Asks once a second, for all open sockets of this process together, whether each may still stay.
 
-Who signed out everywhere, was disabled, lost a role, was taken out of the project or gave a seat back is closed out within two
-seconds, also while they send nothing. Six queries, however many windows there are.
+Who signed out everywhere, was disabled, lost a role, was taken out of the project, gave a seat back or may watch no more is
+closed out within two seconds, also while they send nothing. Seven queries, however many windows there are, and a few more where
+somebody watches.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from channels.db import database_sync_to_async
 
 from labelhub.accounts.models import User
 from labelhub.accounts.selectors import standing_sessions
+from labelhub.assignments.onlookers import onlookers_of
 from labelhub.assignments.selectors import drawers_of
 from labelhub.live.sessions import NOT_YOURS, SIGNED_OUT
 
@@ -88,7 +90,10 @@ async def _turn_out(socket: Watched, code: int) -> None:
 def _still(
     sessions: dict[str, tuple[int, int | None]], assignments: set[uuid.UUID]
 ) -> tuple[set[str], dict[uuid.UUID, set[int]]]:
-    return standing_sessions(sessions), drawers_of(assignments)
+    found = drawers_of(assignments)
+    for work, people in onlookers_of(assignments).items():
+        found.setdefault(work, set()).update(people)
+    return standing_sessions(sessions), found
 
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()

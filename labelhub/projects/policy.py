@@ -48,7 +48,8 @@ class Policy:
     reading where ``authors_read_comments`` says so.
     ``review_share`` of what the rules would accept goes to a reviewer, drawn at random; a reviewer is offered at most
     ``reviews_a_day`` items a day (0: no limit), and sees letters in place of readers' names where ``review_blind`` says
-    so. ``review_gold_share`` of what a reviewer decides is an item with gold that they are not told of, and
+    so. ``reviewers_join`` says whether reviewers may be at an image while people label it together: ``no``, ``watch``, or
+    ``draw`` too. ``review_gold_share`` of what a reviewer decides is an item with gold that they are not told of, and
     ``rereview_share`` of what reviewers settle is judged again by another one who is not told of the first decision, or by the
     same after ``rereview_after_days`` where there is no other. ``rules`` say where an item goes, the first that holds; they
     name these fields.
@@ -99,6 +100,7 @@ class Policy:
     authors_read_comments: bool = False
     review_share: float = 0.0
     review_blind: bool = False
+    reviewers_join: str = "no"
     reviews_a_day: int = 0
     review_gold_share: float = 0.0
     rereview_share: float = 0.0
@@ -165,6 +167,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "same_subject": ("any", "same", "different"),
     "skip_rule": ("others", "later", "forbidden"),
     "audit_by": ("anyone", "reviewers"),
+    "reviewers_join": ("no", "watch", "draw"),
     "gate_test": ("fitting", "right-wrong", "surface"),
 }
 
@@ -181,6 +184,8 @@ def read_policy(document: Mapping[str, Any]) -> Policy:
         raise PolicyProblem(f"max_readers is {policy.max_readers}, less than readers ({policy.readers}).")
     if policy.gate_poor >= policy.gate_good:
         raise PolicyProblem(f"gate_poor is {policy.gate_poor:g}; it must be below gate_good ({policy.gate_good:g}).")
+    if policy.review_blind and policy.reviewers_join != "no":
+        raise PolicyProblem("reviewers_join must be “no” where review_blind holds: who is at work is seen by name.")
     try:
         check_rules(policy.rules, policy.numbers())
     except RuleProblem as problem:

@@ -13,7 +13,7 @@ class ReviewsApp(AppConfig):
         """Declare who may see the rows."""
         from labelhub.projects.permissions import Secrecy, register
         from labelhub.reviews.calibration_models import ReviewTest, ReviewTestResult
-        from labelhub.reviews.error_models import Appraisal, ObjectVerdict
+        from labelhub.reviews.error_models import Appraisal, DeskTime, ObjectVerdict
         from labelhub.reviews.models import (
             ClaimVerdict,
             Comment,
@@ -41,6 +41,7 @@ class ReviewsApp(AppConfig):
         # Reviewers are told of their own through ``reviews.calibration``, and only once they have judged.
         register(ReviewTest, Secrecy.HIDDEN, "item__project")
         register(ReviewTestResult, Secrecy.HIDDEN, "test__item__project")
+        register(DeskTime, Secrecy.HIDDEN, "item__project")
         register(PanelVote, Secrecy.HIDDEN, "item__project")
         register(Sighting, Secrecy.HIDDEN, "item__project")
         register(Question, Secrecy.OWN, "item__project", "assignment__labeler__user")

@@ -1,4 +1,4 @@
-"""Rows of what reviewers said of single objects and of whole readings without accepting or returning them."""
+"""Rows of what reviewers said of single objects and whole readings without accepting or returning them; how long they took."""
 
 from __future__ import annotations
 
@@ -92,3 +92,20 @@ class Appraisal(models.Model):
             ),
         ]
         indexes: ClassVar = [models.Index(fields=["item", "id"], name="appraisals_of_an_item")]
+
+
+class DeskTime(models.Model):
+    """A reviewer was at an item's desk for ``active_s`` seconds in all, measured here from signs of life with an idle cut."""
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    active_s = models.FloatField(default=0.0)
+    beat_at = models.DateTimeField()
+
+    class Meta:
+        """One clock a reviewer and item; the last sign of life of somebody is found at once."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["item", "reviewer"], name="a_reviewer_has_one_clock_an_item"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["reviewer", "-beat_at"], name="last_beats_of_a_reviewer")]

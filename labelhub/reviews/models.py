@@ -255,13 +255,15 @@ class DisputeOutcome(models.Model):
 class Thread(models.Model):
     """Comments pinned to an item: to all of it, a reading, one shape of a reading, or a place on a picture. Never changed.
 
-    Reviewers and admins read it. ``is_for_author`` opens it to the author of ``submission``, who is told no name.
+    Reviewers and admins read it; with ``is_for_author`` the author of ``submission`` too, who is told no name; with
+    ``assignment`` (pinned while labeling) who draws in that copy.
     """
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
     submission = models.ForeignKey(Submission, null=True, on_delete=models.PROTECT, related_name="+")
+    assignment = models.ForeignKey(Assignment, null=True, on_delete=models.PROTECT, related_name="+")
     shape_id = models.CharField(max_length=64, blank=True)
-    # A place ``(x, y, z)`` of the medium with this ordinal, and how far around it is meant.
+    # A place ``(x, y, z)`` of this medium, and how far around it is meant.
     medium = models.PositiveSmallIntegerField(null=True)
     x = models.FloatField(null=True)
     y = models.FloatField(null=True)
@@ -283,6 +285,10 @@ class Thread(models.Model):
             models.CheckConstraint(
                 condition=models.Q(shape_id="", is_for_author=False) | models.Q(submission__isnull=False),
                 name="a_shape_or_an_author_is_of_a_reading",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(assignment=None) | models.Q(submission=None, medium__isnull=False),
+                name="a_pin_of_a_working_copy_has_a_place",
             ),
         ]
         indexes: ClassVar = [models.Index(fields=["item", "id"], name="threads_of_an_item")]
@@ -326,6 +332,8 @@ class ThreadTurn(models.Model):
     thread = models.ForeignKey(Thread, on_delete=models.PROTECT, related_name="turns")
     is_resolved = models.BooleanField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    # A client's own number of the act, where it sends one: a retry is the same act.
+    request_id = models.UUIDField(null=True, unique=True)
     at = models.DateTimeField(auto_now_add=True)
 
 
@@ -389,4 +397,4 @@ class MatterAnswer(models.Model):
 
 # Rows of this package that have a module of their own.
 from labelhub.reviews.calibration_models import ReviewTest, ReviewTestResult  # noqa: E402, F401
-from labelhub.reviews.error_models import Appraisal, ObjectVerdict  # noqa: E402, F401
+from labelhub.reviews.error_models import Appraisal, DeskTime, ObjectVerdict  # noqa: E402, F401

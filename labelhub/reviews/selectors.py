@@ -17,7 +17,7 @@ from django.utils import timezone
 from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
 from labelhub.annotations.plain import readings_of
-from labelhub.assignments.models import HELD, Assignment
+from labelhub.assignments.models import HELD, Assignment, Companion
 from labelhub.catalog.models import Item, Medium
 from labelhub.formats.shapes import Reading
 from labelhub.predictions.models import Prediction
@@ -173,11 +173,15 @@ def has_judged(user: User, item: Item) -> bool:
     """Whether ``user`` judged a reading of the item or commented on it, and so has seen others' readings."""
     if Decision.objects.filter(item=item, reviewer_id=user.pk).exists():
         return True
-    return (
-        Comment.objects.filter(thread__item=item, by=user.pk)
-        .exclude(thread__submission__assignment__labeler__user=user)
-        .exists()
-    )
+    written = written_on_others(user.pk).filter(thread__item=item)
+    return written.exclude(thread__submission__assignment__labeler__user=user).exists()
+
+
+def written_on_others(by: int | None) -> QuerySet[Comment]:
+    """Return what the person with this id wrote in threads, but for what they said at pins of work that they labeled in."""
+    seats = Companion.objects.filter(assignment=OuterRef("thread__assignment"), labeler__user=by)
+    rows = Comment.objects.filter(by=by).exclude(thread__assignment__labeler__user=by)
+    return rows.exclude(Exists(seats))
 
 
 def judged_by(user: User) -> QuerySet[Decision]:

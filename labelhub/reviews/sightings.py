@@ -11,8 +11,8 @@ from labelhub.accounts.models import User
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.projects.permissions import Action, require
-from labelhub.reviews.models import Comment, MatterAnswer, Sighting
-from labelhub.reviews.selectors import has_judged
+from labelhub.reviews.models import MatterAnswer, Sighting
+from labelhub.reviews.selectors import has_judged, written_on_others
 
 
 def keep_sighting(*, item: Item, by: User) -> Sighting:
@@ -42,5 +42,5 @@ def knows_others(user: User, item: Item) -> bool:
         has_judged(user, item)
         or has_seen(user, item)
         or MatterAnswer.objects.filter(item=item, reviewer_id=user.pk).exists()
-        or Comment.objects.filter(thread__item=item, by_id=user.pk).exists()
+        or written_on_others(user.pk).filter(thread__item=item).exists()
     )

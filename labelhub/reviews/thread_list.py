@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from labelhub.accounts.models import User
 from labelhub.projects.models import Project
 from labelhub.projects.selectors import current_policy
-from labelhub.reviews.models import Comment, Mention, Thread
+from labelhub.reviews.models import Comment, Mention, Sighting, Thread
 from labelhub.reviews.reviewer_tests import hides_from
 from labelhub.reviews.selectors import hidden_since
 from labelhub.reviews.threads import comments_of, readable, with_state
@@ -68,7 +68,7 @@ def page_of(user: User, projects: Sequence[Project], wanted: Wanted, *, before: 
         rows = rows.filter(Q(item__code__istartswith=wanted.text) | Exists(said))
     if before is not None:
         rows = rows.filter(last_pk__lt=before)
-    parts = ("item__project", "submission__assignment__labeler", "opened_by")
+    parts = ("item__project", "submission__assignment__labeler", "assignment__labeler", "opened_by")
     found = list(rows.select_related(*parts).order_by("-last_pk")[: PAGE + 1])
     tested = hides_from(user, projects)
     shown = [thread for thread in found[:PAGE] if not _is_hidden(user, thread, tested)]
@@ -100,7 +100,9 @@ def _marked(user: User, projects: Sequence[Project]) -> QuerySet[Any]:
     rows: QuerySet[Any] = with_state(readable(user, Thread.objects.filter(item__project__in=projects))).annotate(
         takes_part=Exists(mine), is_named=Exists(named), is_waiting=Exists(waiting)
     )
-    return rows
+    # A pin of somebody at work tells what they see: listed for who has looked at the item.
+    looked = Sighting.objects.filter(item=OuterRef("item"), user=user.pk)
+    return rows.filter(Q(assignment=None) | Q(takes_part=True) | Exists(looked))
 
 
 def _called(user: User) -> QuerySet[Mention, int]:

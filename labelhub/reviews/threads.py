@@ -7,7 +7,6 @@ authors read comments (:func:`own_threads`): the words and nobody's name. Every 
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,22 +18,24 @@ from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from labelhub.accounts.models import User
-from labelhub.accounts.notifications import notify
 from labelhub.annotations.models import Submission
-from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler, Project
-from labelhub.projects.permissions import Action, NotFound, require, role_in, visible_to
+from labelhub.projects.permissions import Action, NotFound, require, visible_to
 from labelhub.projects.selectors import current_policy
-from labelhub.projects.services import keep_stale_edit
-from labelhub.projects.telling import REVIEWING, seated
-from labelhub.reviews.models import Comment, Mention, Thread, ThreadTurn
-from labelhub.reviews.pseudonyms import veil_of
+from labelhub.reviews.models import Comment, Thread, ThreadTurn
 from labelhub.reviews.selectors import screen_of
 from labelhub.reviews.services import ReviewRefused
-
-MOST_CHARACTERS = 4000
-NAMED = re.compile(r"(?<![\w@])@([\w.+-]{1,150})")
+from labelhub.reviews.writing import (
+    NAMED,
+    earlier_comment,
+    is_for,
+    mend,
+    record,
+    say,
+    turn_over,
+    words_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +79,18 @@ def open_thread(
     ``comment-too-long``, ``pin-unknown``, ``not-for-authors``).
     """
     require(by, Action.REVIEW, item)
-    words, where = _words(text), pin or Pin()
+    words, where = words_of(text), pin or Pin()
     _check_pin(item, where, is_for_author=is_for_author)
     with transaction.atomic():
-        earlier = _earlier(request_id, by)
+        earlier = earlier_comment(request_id, by)
         if earlier is not None:
             return earlier.thread
         thread = Thread.objects.create(
             item=item, submission=where.submission, shape_id=where.shape_id, medium=where.medium, x=where.x, y=where.y,
             z=where.z, radius=where.radius, is_for_author=is_for_author, opened_by=by,
         )  # fmt: skip
-        comment = _say(thread, by, words, request_id)
-        audit.append(
-            project_id=item.project_id, kind="thread.opened", actor=f"user:{by.pk}", subject=f"item:{item.pk}",
-            facts={"thread": thread.pk, "comment": comment.pk},
-        )  # fmt: skip
+        comment = say(thread, by, words, request_id)
+        record(thread, by, "thread.opened", comment=comment.pk)
     return thread
 
 
@@ -102,13 +100,13 @@ def reply(*, thread: Thread, by: User, text: str, request_id: uuid.UUID) -> Comm
     Raises ``NotFound`` for those who may not read the thread, and as :func:`open_thread`.
     """
     require_reader(by, thread)
-    words = _words(text)
+    words = words_of(text)
     with transaction.atomic():
-        earlier = _earlier(request_id, by)
+        earlier = earlier_comment(request_id, by)
         if earlier is not None:
             return earlier
-        comment = _say(thread, by, words, request_id)
-        _record(thread, by, "comment.written", comment=comment.pk)
+        comment = say(thread, by, words, request_id)
+        record(thread, by, "comment.written", comment=comment.pk)
     return comment
 
 
@@ -119,30 +117,7 @@ def edit(*, comment: Comment, by: User, text: str, request_id: uuid.UUID) -> Com
     was sent is kept then.
     """
     require_reader(by, comment.thread)
-    if comment.by_id != by.pk:
-        raise NotFound("There is no such comment of yours.")
-    words, stale = _words(text), False
-    with transaction.atomic():
-        Thread.objects.select_for_update().get(pk=comment.thread_id)
-        earlier = _earlier(request_id, by)
-        if earlier is not None:
-            return earlier
-        newer = Comment.objects.filter(replaces=comment).first()
-        if newer is None:
-            kept = _say(comment.thread, by, words, request_id, replaces=comment)
-            _record(comment.thread, by, "comment.edited", comment=kept.pk, replaces=comment.pk)
-            return kept
-        stale = True
-        keep_stale_edit(
-            project=comment.thread.item.project, what="comment", subject=f"comment:{comment.pk}",
-            seen=f"comment:{comment.pk}", newest=f"comment:{newer.pk}", content={"text": words}, by=by,
-        )  # fmt: skip
-    assert stale
-    raise ReviewRefused(
-        "You changed this comment meanwhile, in another window. Both versions are kept; this one was not shown. Load the page "
-        "again.",
-        code="stale-comment",
-    )
+    return mend(comment, by, text, request_id)
 
 
 def turn(*, thread: Thread, by: User, is_resolved: bool, seen: int) -> ThreadTurn | None:
@@ -153,19 +128,7 @@ def turn(*, thread: Thread, by: User, is_resolved: bool, seen: int) -> ThreadTur
     """
     require(by, Action.REVIEW, thread)
     require_reader(by, thread)
-    with transaction.atomic():
-        Thread.objects.select_for_update().get(pk=thread.pk)
-        newest = Comment.objects.filter(thread=thread).order_by("-pk").first()
-        if newest is not None and newest.pk > seen and newest.by_id != by.pk:
-            raise ReviewRefused(
-                "Somebody wrote in this thread since you opened it, so it was not changed. Load the page again and read it.",
-                code="stale-thread",
-            )
-        if is_thread_resolved(thread) == is_resolved:
-            return None
-        kept = ThreadTurn.objects.create(thread=thread, is_resolved=is_resolved, by=by)
-        _record(thread, by, "thread.resolved" if is_resolved else "thread.reopened", turn=kept.pk)
-    return kept
+    return turn_over(thread, by, is_resolved=is_resolved, seen=seen)
 
 
 def require_reader(user: User, thread: Thread) -> None:
@@ -179,16 +142,6 @@ def readable(user: User, rows: QuerySet[Thread]) -> QuerySet[Thread]:
     return visible_to(user, rows)
 
 
-def is_for(user: User, thread: Thread) -> bool:
-    """Whether ``user`` wrote the reading that the thread is about, and the policy lets them read what is said to them."""
-    if not thread.is_for_author or thread.submission is None:
-        return False
-    labeler = thread.submission.assignment.labeler
-    if labeler.user_id != user.pk or role_in(user, labeler.project) is None:
-        return False
-    return current_policy(labeler.project)[1].authors_read_comments
-
-
 def threads_about(user: User, item: Item) -> Sequence[Thread]:
     """Return the item's threads that ``user`` may read now, oldest first, each with ``said`` (newest versions) and its state.
 
@@ -196,7 +149,7 @@ def threads_about(user: User, item: Item) -> Sequence[Thread]:
     """
     rows = with_state(readable(user, Thread.objects.filter(item=item)))
     screen = screen_of(user, item)
-    every = rows.select_related("submission__assignment__labeler", "opened_by").order_by("pk")
+    every = rows.select_related("submission__assignment__labeler", "assignment__labeler", "opened_by").order_by("pk")
     found = [thread for thread in every if screen.shows(thread.opened_by_id, thread.at)]
     said = comments_of(found)
     for thread in found:
@@ -232,7 +185,7 @@ def own_threads(labeler: Labeler, item: Item) -> tuple[OwnThread, ...]:
         OwnThread(
             thread.pk,
             tuple(
-                OwnRemark(entry.by_id == labeler.user_id, _nameless(entry), entry.at)
+                OwnRemark(entry.by_id == labeler.user_id, nameless(entry), entry.at)
                 for entry in said.get(thread.pk, ())
             ),
             None
@@ -281,79 +234,6 @@ def with_state(rows: QuerySet[Thread]) -> QuerySet[Any]:
     )  # fmt: skip
 
 
-def is_thread_resolved(thread: Thread) -> bool:
-    """Whether the thread is resolved now."""
-    newest = ThreadTurn.objects.filter(thread=thread).order_by("-pk").first()
-    return newest is not None and newest.is_resolved
-
-
-def readers_of(project: Project) -> QuerySet[User]:
-    """Return who may be named in a comment: the project's reviewers and admins, by name."""
-    return seated(project, REVIEWING)
-
-
-def _say(thread: Thread, by: User, words: str, request_id: uuid.UUID, replaces: Comment | None = None) -> Comment:
-    comment = Comment.objects.create(thread=thread, by=by, text=words, replaces=replaces, request_id=request_id)
-    names = {name.rstrip(".") for name in NAMED.findall(words)}
-    named = list(readers_of(thread.item.project).filter(username__in=names).exclude(pk=by.pk)) if names else []
-    Mention.objects.bulk_create(Mention(comment=comment, user=user) for user in named)
-    _tell(thread, comment, by, named)
-    return comment
-
-
-def _tell(thread: Thread, comment: Comment, by: User, named: Sequence[User]) -> None:
-    """Tell who is named, who takes part, and the author it is written for; an edit tells nobody but who is newly named."""
-    item = thread.item
-    about = f"review:{item.project.slug}/{item.code}"
-    author = thread.submission.assignment.labeler.user if thread.submission is not None else None
-    is_author = author is not None and by.pk == author.pk
-    told = {user.pk for user in named}
-    for user in named:
-        notify(
-            users=[user], kind="mention", text=f"{_who(thread, by, user)} names you in a comment on {item.code}.", about=about,
-            project_id=item.project_id, key=f"mention:{comment.pk}",
-        )  # fmt: skip
-    if comment.replaces_id is not None:
-        return
-    part = User.objects.filter(pk__in=Comment.objects.filter(thread=thread).values("by"), is_active=True)
-    others = [user for user in part.exclude(pk__in={by.pk, *told}) if author is None or user.pk != author.pk]
-    may = set(readers_of(item.project).filter(pk__in=[user.pk for user in others]).values_list("pk", flat=True))
-    for user in (user for user in others if user.pk in may):
-        notify(
-            users=[user], kind="comment", text=f"{_who(thread, by, user)} answered in a thread on {item.code}.", about=about,
-            project_id=item.project_id, key=f"comment:{comment.pk}",
-        )  # fmt: skip
-    if author is not None and not is_author and is_for(author, thread):
-        notify(
-            users=[author], kind="comment", text=f"A reviewer wrote to you about your reading of {item.code}.",
-            about=f"work:{thread.submission.assignment_id}" if thread.submission else "", project_id=item.project_id,
-            key=f"comment:{comment.pk}",
-        )  # fmt: skip
-
-
-def _who(thread: Thread, by: User, told: User) -> str:
-    """What ``told`` is told of who writes: the author of the reading it is about has no name, other readers their letter."""
-    if thread.submission is not None and thread.submission.assignment.labeler.user_id == by.pk:
-        return "Its author"
-    return veil_of(told, thread.item).person(by)
-
-
-def _earlier(request_id: uuid.UUID, by: User) -> Comment | None:
-    earlier = Comment.objects.filter(request_id=request_id).select_related("thread").first()
-    if earlier is not None and earlier.by_id != by.pk:
-        raise ReviewRefused(
-            "This request was used for another comment. Nothing was stored. Send it again.", code="request-reused"
-        )
-    return earlier
-
-
-def _record(thread: Thread, by: User, kind: str, **facts: int) -> None:
-    audit.append(
-        project_id=thread.item.project_id, kind=kind, actor=f"user:{by.pk}", subject=f"item:{thread.item_id}",
-        facts={"thread": thread.pk, **facts},
-    )  # fmt: skip
-
-
 def _check_pin(item: Item, pin: Pin, *, is_for_author: bool) -> None:
     submission = pin.submission
     is_known = submission is None or submission.assignment.item_id == item.pk
@@ -376,20 +256,8 @@ def _check_pin(item: Item, pin: Pin, *, is_for_author: bool) -> None:
         )  # fmt: skip
 
 
-def _words(text: str) -> str:
-    words = text.strip()
-    if not words:
-        raise ReviewRefused("Write your comment. Nothing was stored.", code="comment-missing", status=422)
-    if len(words) > MOST_CHARACTERS:
-        raise ReviewRefused(
-            f"This has {len(words)} characters; at most {MOST_CHARACTERS} are taken. Nothing was stored. Shorten it.",
-            code="comment-too-long", status=422,
-        )  # fmt: skip
-    return words
-
-
-def _nameless(comment: Comment) -> str:
-    """The text without the names of people who are mentioned in it."""
+def nameless(comment: Comment) -> str:
+    """Return the text without the names of people who are mentioned in it."""
     names = {mention.user.username for mention in comment.mentions.all()}
     return NAMED.sub(
         lambda found: "@a reviewer" if found.group(1).rstrip(".") in names else found.group(0), comment.text

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from labelhub.annotations.models import Submission
 from labelhub.audit import services as audit
+from labelhub.catalog.examples import is_example
 from labelhub.catalog.models import Item
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project
@@ -35,6 +36,10 @@ def make_gold(
         raise GoldProblem(f"{kind[:20]!r} is no kind of gold. Nothing was changed. Choose exam, hidden or training.")
     if submission.assignment.item_id != item.pk:
         raise GoldProblem("This reading is of another item. Nothing was changed. Choose a reading of this item.")
+    if is_example(item):
+        raise GoldProblem(
+            "The instructions show this item to every labeler, so it can test nobody. Nothing was changed."
+        )
     with transaction.atomic():
         for earlier in GoldReference.objects.filter(item=item, retired_at=None):
             retire_gold(gold=earlier, reason="replaced by a newer gold", by=by)

@@ -14,6 +14,7 @@ from labelhub.analytics.layers import Layer
 from labelhub.projects.models import Labeler
 from labelhub.reviews.models import Dispute, Thread
 from labelhub.reviews.pseudonyms import A_READER, Veil
+from labelhub.reviews.writing import written_by
 
 
 def veiled_story(story: ItemStory, veil: Veil) -> ItemStory:
@@ -58,7 +59,7 @@ def veil_threads(threads: Iterable[tuple[Thread, Sequence[Any]]], veil: Veil) ->
         if thread.submission is not None:
             rename(thread.submission.assignment.labeler, veil)
         for comment in said:
-            comment.who, comment.shown = veil.person(comment.by), veil.text(comment.text, comment.by_id)
+            comment.who, comment.shown = written_by(thread, comment.by, veil), veil.text(comment.text, comment.by_id)
 
 
 def veil_disputes(disputes: Iterable[Dispute], veil: Veil) -> None:

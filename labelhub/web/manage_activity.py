@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from labelhub.analytics.activity import (
     DEFAULT_SORT,
+    PAGE,
     ActivityFilter,
     ActivityRefused,
     ActivityRow,
@@ -34,7 +35,7 @@ from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import labelers
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.tables import csv_answer, wants_csv
-from labelhub.workflow import distribution
+from labelhub.workflow import distribution, watching
 from labelhub.workflow.distribution import Outcome
 
 CSV_HEADER = (
@@ -66,6 +67,7 @@ def activity(request: HttpRequest, project: Project) -> HttpResponseBase:
         "kinds": KINDS,
         "is_filtered": wanted != ActivityFilter(),
         "default_sort": DEFAULT_SORT,
+        "watched": {work.id for work in watching.live_work(person(request), project, most=PAGE)},
     }
     return render(request, "manage/activity.html", context)
 

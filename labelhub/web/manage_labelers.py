@@ -106,6 +106,11 @@ def labeler(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     concerns = concerns_of(project, entry.labeler, standing.panel) if standing is not None else ()
     context = {
         "entry": entry,
+        "times": (
+            ("Labeling", entry.active_s, entry.n_timed),
+            ("Rework", entry.rework_s, entry.n_reworked),
+            ("Review", entry.desk.active_s, entry.desk.n),
+        ),
         "line": _line(project, entry),
         "policy": found.policy,
         "standing": standing,
@@ -251,6 +256,10 @@ def _line(project: Project, entry: LabelerStanding) -> dict[str, Any]:
     }
 
 
+# How times of work are measured.
+TIMED = "signs of life with pauses above 30 s left out"
+
+
 def _csv_rows(entries: Iterable[LabelerStanding]) -> Iterator[tuple[Any, ...]]:
     for entry in entries:
         own = (entry.gold, entry.shrunk, entry.better, entry.first_pass, entry.review)
@@ -266,10 +275,15 @@ def _csv_rows(entries: Iterable[LabelerStanding]) -> Iterator[tuple[Any, ...]]:
                     measured.is_grey, est.reason,
                 )  # fmt: skip
         for name, count, unit in (
-            ("labels made", entry.n_submitted, "submissions"), ("active time, provisional", entry.active_s, "s"),
-            ("pauses", entry.n_pauses, "pauses"),
+            ("labels made", entry.n_submitted, "submissions"), ("pauses", entry.n_pauses, "pauses"),
         ):  # fmt: skip
-            n = entry.n_timed if unit == "s" else count
-            yield (entry.labeler.name, "work", name, count, None, None, n, unit, "counted", False, "")
+            yield (entry.labeler.name, "work", name, count, None, None, count, unit, "counted", False, "")
+        for name, seconds, n in (
+            ("labeling time, provisional", entry.active_s, entry.n_timed),
+            ("rework time, provisional", entry.rework_s, entry.n_reworked),
+            ("review time, provisional", entry.desk.active_s, entry.desk.n),
+        ):
+            value, reason = (seconds, "") if n else (None, "nothing was measured")
+            yield (entry.labeler.name, "work", name, value, None, None, n, "s", TIMED, False, reason)
         yield (entry.labeler.name, "gate", entry.gate or "none", None, None, None, len(entry.trace.answers), "gold answers",
                "sequential test", False, "")  # fmt: skip

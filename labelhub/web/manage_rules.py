@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from labelhub.catalog.examples import examples_of
 from labelhub.projects import selectors, services
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
@@ -103,6 +104,7 @@ def _ontology_page(request: HttpRequest, project: Project, context: dict[str, An
         "history": versions["ontology"],
         "guideline": versions["guideline"][0],
         "general_answers": general_answers(project),
+        "examples": list(examples_of(project)),
         "kept": kept_edits(project, "ontology", "guideline"),
         "sending": version_impact.sending_rows(project),
     }

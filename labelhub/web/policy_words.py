@@ -74,6 +74,7 @@ WORDS: dict[str, dict[str, tuple[str, str]]] = {
             "Reviewers",
             "see letters in place of readers' names, in an order of their own, until they decided.",
         ),
+        "reviewers_join": ("Reviewers", "while people label one image together; those see that they are there."),
         "reviews_a_day": ("A reviewer is offered at most", "items a day; 0 is no limit."),
         "review_gold_share": (
             "A share of",
@@ -132,6 +133,7 @@ CHOICE_WORDS: dict[str, dict[str, str]] = {
         "right-wrong": "right or wrong at the accepted similarity, always",
         "surface": "an outline's surface Dice of at least .8",
     },
+    "reviewers_join": {"no": "are not there", "watch": "may watch", "draw": "may watch, and draw too,"},
     "audit_by": {"anyone": "labelers and reviewers", "reviewers": "reviewers only"},
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
@@ -19,6 +19,7 @@ from labelhub.accounts.models import User
 from labelhub.analytics.item_table import reader_counts
 from labelhub.analytics.own_acts import own_acts
 from labelhub.catalog.models import Item
+from labelhub.catalog.selectors import item_for
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
@@ -26,6 +27,7 @@ from labelhub.projects.selectors import current_policy
 from labelhub.reviews import questions, selectors
 from labelhub.reviews.appraisals import appraised_by
 from labelhub.reviews.calibration import calibration_of
+from labelhub.reviews.desk_time import beat_at_desk, desk_time_of
 from labelhub.reviews.models import Decision
 from labelhub.reviews.pseudonyms import veils
 from labelhub.reviews.reviewer_tests import hides_from, kinds_placed, open_test
@@ -34,7 +36,7 @@ from labelhub.web.access import page, person, project_page
 from labelhub.web.blind_review import veil_asked
 from labelhub.web.context import homes_of
 from labelhub.web.on_desk import item_on_desk, versions_seen
-from labelhub.workflow import lifecycle
+from labelhub.workflow import lifecycle, watching
 
 LENGTH = 60
 VOTED = "Your vote is kept; the panel decides"
@@ -67,10 +69,20 @@ def inbox(request: HttpRequest) -> HttpResponse:
             for row, home in rows[:LENGTH]
         ],
         "questions": asked_of, "claims": claims,
+        "live": [
+            (work, home.project.slug) for home in chosen for work in watching.live_work(person(request), home.project)
+        ],
         "homes": homes, "asked": asked, "n_waiting": sum(found.n_waiting for found, _ in inboxes), "length": LENGTH,
         "project": chosen[0].project if len(chosen) == 1 else None,
     }  # fmt: skip
     return render(request, "review/inbox.html", context)
+
+
+@project_page(Role.REVIEWER, methods=("POST",))
+def beat(request: HttpRequest, project: Project, code: str) -> HttpResponse:
+    """Count a sign of life of who reviews the item; the time is measured here."""
+    active_s = beat_at_desk(item=item_for(person(request), project, code), by=person(request))
+    return JsonResponse({"active_s": round(active_s, 1)})
 
 
 @project_page(Role.REVIEWER, methods=("POST",))
@@ -160,7 +172,7 @@ def me(request: HttpRequest) -> HttpResponse:
     before = _moment(request.GET.get("before", ""))
     context = {
         "made": made, "counts": counts, "mean_score": mean, "n_scores": len(scores), "earlier": before is not None,
-        "held": held,
+        "held": held, "desk": desk_time_of(person(request), projects),
         "is_tested": any(kinds_placed(current_policy(project)[1]) for project in projects), "has_several": len(projects) > 1,
         "acts": own_acts(person(request), projects, before=before),
     }  # fmt: skip

@@ -31,6 +31,7 @@ from labelhub.web.on_desk import item_on_desk, versions_seen, without_outcome
 from labelhub.web.overlays import dispute_png, dispute_thumbnail, heat_png, layer_document, mask_png
 from labelhub.web.viewer import viewer_of
 from labelhub.web.words import ERROR_KINDS
+from labelhub.workflow import watching
 from labelhub.workflow.adjudicating import decides_by_region
 from labelhub.workflow.panel import panel_seen
 from labelhub.workflow.steps import current_reads
@@ -59,6 +60,7 @@ def item(request: HttpRequest, project: Project, code: str) -> HttpResponse:
         "item": row, "story": story, "viewer": viewer_of(request, project, story), "request_id": uuid.uuid4(),
         "version": versions_seen(request, [row])[row.pk], "questions": asked,
         "threads": talk, "disputes": disputed,
+        "live": [(work, project.slug) for work in watching.live_work(person(request), project, item=row)],
         "decides": decides_by_region(person(request), row),
         "may_take": not tickets.is_party(person(request), row), "new_id": uuid.uuid4(),
         "authors_read": current_policy(project)[1].authors_read_comments, "claims": claimed,

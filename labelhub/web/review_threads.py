@@ -24,6 +24,7 @@ from labelhub.reviews.models import Dispute
 from labelhub.reviews.pseudonyms import veils
 from labelhub.reviews.thread_list import Wanted
 from labelhub.reviews.threads import Pin
+from labelhub.reviews.writing import readers_of
 from labelhub.scoring.reads import reads_of
 from labelhub.web.access import page, person, project_page
 from labelhub.web.blind_review import veil_disputes, veil_threads
@@ -107,7 +108,7 @@ def people(request: HttpRequest, project: Project) -> JsonResponse:
     """Return who may be named in a comment and whose name begins so: for completing it while it is typed."""
     start = request.GET.get("q", "").strip().casefold()[:60]
     found = [
-        {"name": str(user), "username": user.username} for user in threads.readers_of(project)
+        {"name": str(user), "username": user.username} for user in readers_of(project)
         if user.username.casefold().startswith(start) or str(user).casefold().startswith(start)
     ]  # fmt: skip
     return JsonResponse({"people": found[:MOST_PEOPLE]})

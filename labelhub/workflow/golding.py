@@ -18,6 +18,7 @@ from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
 from labelhub.audit import services as audit
+from labelhub.catalog.examples import shown_items
 from labelhub.catalog.models import Item
 from labelhub.consensus.models import Settlement
 from labelhub.consensus.selectors import current_settlement, readings_of_settlements, standing_settlements
@@ -48,9 +49,10 @@ class Promotable:
 
 
 def promotable(project: Project) -> list[Promotable]:
-    """Return the settled items that a person decided and that are no gold, at most one a patient. Three queries."""
+    """Return the settled items that a person decided and that are no gold, at most one a patient. Four queries."""
     decided = list(standing_settlements(project).filter(decided_by__isnull=False))
     keys = [row.item_id for row in decided]
+    shown = shown_items(project)
     taken, groups = items_with_gold(keys), groups_with_gold(project)
     agreed = Score.objects.filter(
         item__in=keys, about=Score.About.ITEM, metric=CURRENT_AGREEMENT, label="", replaced_at=None
@@ -61,7 +63,7 @@ def promotable(project: Project) -> list[Promotable]:
         labels.setdefault(pk, set()).add(label or "no finding")
     found = []
     for row in decided:
-        if row.item_id in taken or row.item.group_key in groups:
+        if row.item_id in taken or row.item_id in shown or row.item.group_key in groups:
             continue
         groups |= {row.item.group_key} - {""}
         found.append(Promotable(row, tuple(sorted(labels.get(row.pk, ()))), _difficulty(agreement.get(row.item_id))))

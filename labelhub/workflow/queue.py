@@ -36,7 +36,8 @@ from labelhub.audit.prepared import SLOTS, rows
 from labelhub.catalog.models import Item
 from labelhub.projects.models import KeptApart, Labeler, Membership, Qualification, Role
 from labelhub.projects.policy import Policy
-from labelhub.reviews.models import Comment, Decision, Dispute, MatterAnswer, Sighting
+from labelhub.reviews.models import Decision, Dispute, MatterAnswer, Sighting
+from labelhub.reviews.selectors import written_on_others
 from labelhub.scoring.models import GoldReference
 from labelhub.workflow import preferred
 from labelhub.workflow.desk import Desk
@@ -130,7 +131,7 @@ def barred(desk: Desk, labeler: int, *, is_skipped_forgiven: bool = False) -> Ex
     reasons |= Q(Exists(GoldReference.objects.filter(item=OuterRef("pk"), retired_at=None)))
     if desk.role != Role.ANNOTATOR:
         reasons |= Q(Exists(Decision.objects.filter(item=OuterRef("pk"), reviewer=desk.labeler.user_id)))
-        reasons |= Q(Exists(Comment.objects.filter(thread__item=OuterRef("pk"), by=desk.labeler.user_id)))
+        reasons |= Q(Exists(written_on_others(desk.labeler.user_id).filter(thread__item=OuterRef("pk"))))
         reasons |= Q(Exists(MatterAnswer.objects.filter(item=OuterRef("pk"), reviewer=desk.labeler.user_id)))
         reasons |= Q(Exists(Sighting.objects.filter(item=OuterRef("pk"), user=desk.labeler.user_id)))
     if desk.is_kept_apart:

@@ -57,7 +57,7 @@ def address(entry: URLPattern, world: World) -> str:
         "layer": f"s{world.by_ann.pk}", "others": f"s{world.by_ben.pk}",
         "name": "coco.json", "plane": "axial", "index": 0, "assignment": assignment.pk,
         "guideline_id": GuidelineVersion.objects.filter(project=world.cast.project).latest("number").pk,
-        "pk": key_of(entry, world, medium.pk), "sha256": "0" * 64, "key": matter_of(world),
+        "pk": key_of(entry, world, medium.pk), "sha256": "0" * 64, "key": matter_of(world), "pin": uuid.uuid4(),
     }  # fmt: skip
     wanted = entry.pattern.converters
     unknown = set(wanted) - set(values)

@@ -23,6 +23,7 @@ from labelhub.reviews.models import Comment, Thread
 from labelhub.reviews.services import ReviewRefused
 from labelhub.reviews.thread_list import Wanted
 from labelhub.reviews.threads import Pin
+from labelhub.reviews.writing import is_thread_resolved
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
@@ -120,7 +121,7 @@ def test_resolving_over_something_newer_is_refused(world, cast):
     answer(thread, cast.ada)
     with pytest.raises(ReviewRefused, match="Somebody wrote"):
         threads.turn(thread=thread, by=cast.rita, is_resolved=True, seen=seen)
-    assert not threads.is_thread_resolved(thread)
+    assert not is_thread_resolved(thread)
     newest = thread.comments.latest("pk").pk
     assert threads.turn(thread=thread, by=cast.rita, is_resolved=True, seen=newest) is not None
     assert threads.turn(thread=thread, by=cast.rita, is_resolved=True, seen=newest) is None, "twice is once"
@@ -232,4 +233,4 @@ def test_the_forms_of_the_item_page_write_what_they_say(world, cast, as_):
     )
     seen = str(thread.comments.get().pk)
     client.post(f"/review/cells/threads/{thread.pk}/turn/", {"resolved": "1", "seen": seen})
-    assert threads.is_thread_resolved(thread)
+    assert is_thread_resolved(thread)

@@ -106,7 +106,7 @@ function press(editor, pane, event, at) {
     held.window = editor.window && { ...editor.window };
   } else if (event.button !== 0) return;
   else if (editor.isHidden) editor.say("The labels are hidden. Press H to show them, then draw.");
-  else if (editor.isReadOnly) editor.say("This image is closed. Nothing can be changed here.");
+  else if (editor.isReadOnly) editor.say(editor.closedWords);
   else if (editor.canDraw()) {
     held.mode = "tool";
     editor.tool.down(...at, event);

@@ -42,6 +42,8 @@ export class PlaneEditor extends Space {
     this.selectedId = null;
     this.isHidden = false;
     this.isReadOnly = false;
+    /** What is said to who wants to change something where nothing can be. */
+    this.closedWords = "This image is closed. Nothing can be changed here.";
     /** Where the keyboard's pointer is; null while the mouse is used. */
     this.crosshair = null;
     /** Whether the planes' cross-hair is shown and follows presses. */

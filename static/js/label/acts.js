@@ -6,7 +6,7 @@ import { nextLayout, nextPlane, toggleCross } from "./layouts.js";
 export function actsOf(editor, draft, address, hanging) {
   const mask = editor.maskActs;
   /** @param {() => any} act */
-  const writing = (act) => () => (editor.isReadOnly ? editor.say("This image is closed. Nothing can be changed here.") : act());
+  const writing = (act) => () => (editor.isReadOnly ? editor.say(editor.closedWords) : act());
   const viewed = (act) => {
     act(editor.view);
     editor.follow(editor.active);

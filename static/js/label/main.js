@@ -21,6 +21,7 @@ import { startOptions, startProposals } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { ClassPanel, QuestionPanel, ShapePanel, trayOf } from "./panels.js";
 import { readoutOf } from "./readout.js";
+import { Pins } from "./pins.js";
 import { Replay } from "./replay.js";
 import { Slices } from "./slices.js";
 import { Sync } from "./sync.js";
@@ -50,6 +51,8 @@ async function start() {
   const editor = new PlaneEditor(canvases, draft, classes, store);
   editor.pixelsOf = (medium) => (medium.has_pixels ? pixelsOf(medium) : null);
   draft.addEventListener("change", () => editor.redraw());
+  const isWatching = workspace.is_watching === true;
+  if (isWatching) editor.closedWords = "You watch here: press C to pin a comment to a place.";
   editor.addEventListener("say", (event) => say(/** @type {CustomEvent} */ (event).detail));
   draft.addEventListener("say", (event) => say(/** @type {CustomEvent} */ (event).detail));
   sync.addEventListener("refused", (event) => say(/** @type {CustomEvent} */ (event).detail));
@@ -60,7 +63,7 @@ async function start() {
   const nextPreset = startWindows(editor);
   const replay = new Replay(editor, draft, address, say);
   const hanging = new Hanging(editor, workspace.media, workspace.hanging ?? null, page.dataset.project);
-  const acts = { ...actsOf(editor, draft, mediaAddress, hanging), replay: () => replay.toggle() };
+  const acts = { ...actsOf(editor, draft, mediaAddress, hanging), replay: () => replay.toggle(), pin: () => undefined, leavePin: () => false };
   startToolbox(editor, classes, acts);
   startOptions(editor);
   startProposals(editor);
@@ -78,6 +81,9 @@ async function start() {
   const aside = new Aside(page.dataset, sync, say, (to) => finish.leave(to));
   const open = showMedia(editor, workspace.media);
   const ticket = page.dataset.ticket ? new Ticket(/** @type {any} */ (page.dataset), editor, sync, { say, leave: (to) => finish.leave(to), open }) : null;
+  const pins = new Pins(page.dataset.pins, editor, socket, { say, open, showMarks: () => slices.queueMarks(), isWatching });
+  Object.assign(acts, { pin: () => pins.begin(), leavePin: () => pins.leave() });
+  slices.pinned = (ordinal) => pins.slices(ordinal);
   shapes.people = workspace.people ?? {};
   const colleagues = socket && workspace.is_shared ? new Colleagues(socket, editor, { bar: byId("people"), say, open }) : null;
   colleagues?.addEventListener("people", () => {
@@ -97,8 +103,8 @@ async function start() {
   if (!hanging.open()) open(0);
   ticket?.load().catch((error) => say(error.message));
   const end = () => {
-    editor.isReadOnly = workspace.status !== "open" || sync.isEnded || replay.isOpen;
-    page.classList.toggle("is-closed", editor.isReadOnly);
+    editor.isReadOnly = isWatching || workspace.status !== "open" || sync.isEnded || replay.isOpen;
+    page.classList.toggle("is-closed", editor.isReadOnly && !isWatching);
   };
   sync.addEventListener("status", end);
   // The page itself asks whoever ran out of time whether to take the image again.

@@ -11,6 +11,8 @@ export class Slices {
     this.media = media;
     this.storage = `labelhub-seen-${assignment}`;
     this.seen = readSeen(this.storage);
+    /** Axial slices of a medium with a pin on them; the page says which. @type {(ordinal: number) => Set<number>} */
+    this.pinned = () => new Set();
     this.bar = byId("scrubber");
     this.range = byId("slice");
     this.marks = byId("marks");
@@ -91,6 +93,8 @@ export class Slices {
       context.fillStyle = editor.colourOf(label);
       for (const z of slices) context.fillRect(z * step, 0, Math.max(step - 0.5, 1.5), height - 5);
     }
+    context.fillStyle = "#ffd34d";
+    for (const z of this.pinned(editor.medium.ordinal)) drawMarker(context, (z + 0.5) * step);
   }
 
   /** Where each class is drawn. @returns {Map<string, Set<number>>} */
@@ -106,6 +110,16 @@ export class Slices {
     }
     return found;
   }
+}
+
+/** A pin's mark over the labels' marks: a small triangle, so that colour is not all that tells it. */
+function drawMarker(context, x) {
+  context.beginPath();
+  context.moveTo(x - 4, 0);
+  context.lineTo(x + 4, 0);
+  context.lineTo(x, 7);
+  context.closePath();
+  context.fill();
 }
 
 /** Under which name it is kept which slices of a plane were seen. */

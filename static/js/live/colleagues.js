@@ -82,7 +82,7 @@ export class Colleagues extends EventTarget {
       if (known && ![...this.windows.values()].some((entry) => entry.who.id === who.id)) this.page.say(`${who.name} left.`);
     } else {
       this.windows.set(who.window, { who, state, at: performance.now() });
-      if (!known) this.page.say(`${who.name} is here.`);
+      if (!known) this.page.say(`${calledOf(who)} ${who.is_watching ? "watches" : "is here"}.`);
       // Who is new does not know who is here.
       if (state.is_new) this.sendSoon();
       if (this.following === who.id) this.goWith(state);
@@ -161,13 +161,13 @@ export class Colleagues extends EventTarget {
   avatar(one) {
     const button = document.createElement("button");
     button.type = "button";
-    button.className = one.isAway ? "avatar is-away" : "avatar";
+    button.className = `avatar${one.isAway ? " is-away" : ""}${one.is_watching ? " is-watching" : ""}`;
     button.style.setProperty("--colour", colourOf(one.id));
     button.textContent = initials(one.name);
     const isFollowed = this.following === one.id;
     button.setAttribute("aria-pressed", String(isFollowed));
-    button.setAttribute("aria-label", `${one.name}${one.isAway ? ", away" : ""}: ${isFollowed ? "stop following" : "follow"}`);
-    button.dataset.tip = `${one.name}${one.isAway ? " (away)" : ""}. Press to ${isFollowed ? "stop following" : "follow"}`;
+    button.setAttribute("aria-label", `${calledOf(one)}${one.is_watching ? ", watches" : ""}${one.isAway ? ", away" : ""}: ${isFollowed ? "stop following" : "follow"}`);
+    button.dataset.tip = `${calledOf(one)}${one.is_watching ? ", watches" : ""}${one.isAway ? " (away)" : ""}. Press to ${isFollowed ? "stop following" : "follow"}`;
     button.addEventListener("click", () => this.follow(isFollowed ? "" : one.id));
     return button;
   }
@@ -182,9 +182,14 @@ export class Colleagues extends EventTarget {
       if (pane.isAxial && shape && !shape.is_deleted && shape.medium === pane.medium.ordinal) {
         for (const region of editor.onSlice(shape.regions, pane.shown)) drawShape(context, view, [region], colour, { isSelected: false });
       }
-      if (isHere(state.cursor)) drawCursor(context, view, state.cursor, who.name, colour);
+      if (isHere(state.cursor)) drawCursor(context, view, state.cursor, calledOf(who), colour);
     }
   }
+}
+
+/** Who reviews is named as such. */
+function calledOf({ name, role }) {
+  return role ? `${name} (${role})` : name;
 }
 
 /** The colour of a person, the same in every window. */

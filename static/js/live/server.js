@@ -11,8 +11,8 @@ export class Refusal extends Error {
 /** The server was not reached at all. */
 export class Unreachable extends Error {}
 
-/** @param {string} address @param {{body?: any, raw?: BodyInit}} [options] */
-export async function ask(address, { body, raw } = {}) {
+/** @param {string} address @param {{body?: any, raw?: BodyInit, isLast?: boolean}} [options] `isLast`: sent also while the page closes */
+export async function ask(address, { body, raw, isLast } = {}) {
   const isWrite = body !== undefined || raw !== undefined;
   const headers = { Accept: "application/json" };
   if (isWrite) {
@@ -23,7 +23,7 @@ export async function ask(address, { body, raw } = {}) {
   let response;
   try {
     response = await fetch(address, {
-      method: isWrite ? "POST" : "GET", headers, body: raw ?? (isWrite ? JSON.stringify(body) : undefined), redirect: "manual",
+      method: isWrite ? "POST" : "GET", headers, body: raw ?? (isWrite ? JSON.stringify(body) : undefined), redirect: "manual", keepalive: isLast,
     });
   } catch {
     throw new Unreachable("The server cannot be reached. Your work is kept here and sent when it answers.");
