@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.db import transaction
 from django.test import Client
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern, resolve, reverse
 
 from labelhub.assignments.models import Assignment
 from labelhub.live.routing import websocket_urlpatterns
 from labelhub.web.access import Access
-from tests.cast import Cast, make_cast
-from tests.web.test_access import API, PAGES, ROLE_OF, access_of, address, expected_of
+from tests.cast import make_cast
+from tests.web.test_access import API, PAGES, ROLE_OF, SIGN_IN, access_of, address, expected_of
 from tests.web.world import World, make_world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at"), pytest.mark.once]
@@ -48,52 +50,50 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-def worlds(django_db_setup, django_db_blocker) -> Iterator[tuple[World, Cast]]:
-    """The cast's world, and the project of the outsider with an item and work of its own; made once, thrown away at the end."""
-    from django.db import transaction
-
+def worlds(django_db_setup, django_db_blocker) -> Iterator[tuple[World, dict[str, str]]]:
+    """The cast's world and each one's session; made once, thrown away at the end."""
     with django_db_blocker.unblock(), transaction.atomic():
         made = make_world(make_cast())
         made.question_of_ann()
         made.claim_of_ann()
         made.work_of_ann()
-        yield made, made.cast
+        signed_in = {}
+        for name in filter(None, PRINCIPALS):
+            client = Client()
+            client.force_login(getattr(made.cast, name))
+            signed_in[name] = client.cookies[settings.SESSION_COOKIE_NAME].value
+        yield made, signed_in
         transaction.set_rollback(True)
 
 
 def targets(entry: URLPattern, world: World) -> list[Target]:
     """The route with an object of Ann's, with one that was never there, and with a project of others."""
-    found = [Target("own", address(entry, world))]
+    own = address(entry, world)
+    found = [Target("own", own)]
     wanted = entry.pattern.converters
     if set(wanted) & set(MISSING):
-        kwargs = dict(_kwargs(entry, world)) | {name: MISSING[name] for name in wanted if name in MISSING}
+        kwargs = dict(resolve(own).kwargs) | {name: MISSING[name] for name in wanted if name in MISSING}
         found.append(Target("deleted", reverse(entry.name, kwargs=kwargs)))
     if "slug" in wanted:
-        kwargs = dict(_kwargs(entry, world)) | {"slug": world.cast.other_project.slug}
+        kwargs = dict(resolve(own).kwargs) | {"slug": world.cast.other_project.slug}
         found.append(Target("foreign", reverse(entry.name, kwargs=kwargs)))
     return found
 
 
-def _kwargs(entry: URLPattern, world: World) -> dict[str, Any]:
-    from django.urls import resolve
-
-    return dict(resolve(address(entry, world)).kwargs)
-
-
-def client_of(world: World, name: str | None) -> Client:
+def client_of(signed_in: dict[str, str], name: str | None) -> Client:
+    """A browser of its own for each request: an answer may take its cookie away."""
     client = Client(raise_request_exception=False)
     if name is not None:
-        client.force_login(getattr(world.cast, name))
+        client.cookies[settings.SESSION_COOKIE_NAME] = signed_in[name]
     return client
 
 
-def status_of(client: Client, method: str, place: str) -> int:
-    from django.db import transaction
-
+def answer_of(client: Client, method: str, place: str) -> Any:
+    """Ask, and undo whatever was done."""
     with transaction.atomic():
-        status = client.generic(method, place, b"", content_type="application/x-www-form-urlencoded").status_code
+        answer = client.generic(method, place, b"", content_type="application/x-www-form-urlencoded")
         transaction.set_rollback(True)
-    return status
+    return answer
 
 
 def test_no_route_and_no_socket_is_undeclared():
@@ -105,17 +105,20 @@ def test_no_route_and_no_socket_is_undeclared():
 
 @pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.name)
 def test_each_page_refuses_everybody_it_is_not_declared_for(entry: URLPattern, worlds):
-    world, _ = worlds
+    world, signed_in = worlds
     access = access_of(entry)
     assert access is not None
     tried = 0
+    asked_for = targets(entry, world)
     for name in PRINCIPALS:
-        for target in targets(entry, world):
-            client = client_of(world, name)
+        for target in asked_for:
             for method in METHODS:
-                status = status_of(client, method, target.place)
+                answer = answer_of(client_of(signed_in, name), method, target.place)
+                status = answer.status_code
                 allowed = allowed_statuses(access, entry, name, method, target.whose)
                 assert status in allowed, f"{entry.name} {method} {target.whose} as {name}: {status} not in {allowed}"
+                if name is None and access.audience != "anyone" and status == 302:
+                    assert answer["Location"].startswith(SIGN_IN)
                 tried += 1
     assert tried >= len(PRINCIPALS) * len(METHODS)
 
@@ -135,11 +138,12 @@ def allowed_statuses(access: Access, entry: URLPattern, name: str | None, method
 
 @pytest.mark.parametrize("entry", API, ids=lambda entry: entry.name)
 def test_each_rest_address_opens_for_its_owner_and_reviewers_alone(entry: URLPattern, worlds):
-    world, _ = worlds
+    world, signed_in = worlds
+    asked_for = targets(entry, world)
     for name in PRINCIPALS:
-        for target in targets(entry, world):
+        for target in asked_for:
             for method in METHODS:
-                status = status_of(client_of(world, name), method, target.place)
+                status = answer_of(client_of(signed_in, name), method, target.place).status_code
                 told = f"{entry.name} {method} {target.whose} as {name}: {status}"
                 assert status < 500, told
                 if status < 300:
@@ -161,14 +165,14 @@ def may_open(entry: URLPattern, name: str | None, whose: str) -> bool:
 
 
 def test_the_work_of_others_is_not_there_for_anybody(worlds):
-    world, cast = worlds
-    mine = Assignment.objects.filter(labeler__user=cast.ann).latest("created_at")
+    world, signed_in = worlds
+    mine = Assignment.objects.filter(labeler__user=world.cast.ann).latest("created_at")
     for entry in (*PAGES, *API):
         if set(entry.pattern.converters) == {"assignment"}:
             for name in ("ben", "rita", "ada", "otto"):
                 place = reverse(entry.name, args=[mine.pk])
                 for method in ("GET", "POST"):
-                    assert status_of(client_of(world, name), method, place) in {403, 404, 405}, (
+                    assert answer_of(client_of(signed_in, name), method, place).status_code in {403, 404, 405}, (
                         entry.name,
                         name,
                         method,
