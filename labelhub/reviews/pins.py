@@ -76,8 +76,8 @@ def open_pin(*, assignment: Assignment, by: User, place: Place, text: str, reque
     _require_there(by, assignment)
     words = words_of(text)
     _check_place(assignment, place)
-    document = documents.document_of(assignment=assignment)
     with transaction.atomic():
+        document = documents.document_of(assignment=assignment)
         documents.locked_documents([document.pk])
         earlier = earlier_comment(request_id, by)
         if earlier is not None:

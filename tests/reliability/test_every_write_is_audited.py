@@ -26,19 +26,22 @@ from labelhub.assignments.batches import make_batch
 from labelhub.assignments.models import Assignment
 from labelhub.audit import services as audit
 from labelhub.audit.models import Event
+from labelhub.catalog.examples import add_from_item
 from labelhub.jobs import services as jobs
 from labelhub.projects import teams
 from labelhub.projects.models import GuidelineVersion, Labeler
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy, labeler_of
 from labelhub.projects.services import publish_guideline, publish_policy
-from labelhub.reviews import threads
+from labelhub.reviews import pins, threads
+from labelhub.reviews.pins import Place
 from labelhub.reviews.threads import Pin
 from labelhub.scoring.gold import make_gold
-from labelhub.workflow import lifecycle, naming_errors, together
+from labelhub.workflow import lifecycle, naming_errors, together, watching
 from tests.cast import make_cast
 from tests.kept import Storages, made_once
 from tests.web.test_access import API, PAGES, access_of, matter_of
+from tests.web.test_hanging import FORM as HANGING
 from tests.web.world import World, make_world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at"), pytest.mark.once]
@@ -54,6 +57,7 @@ SILENT = {
     "manage-data-piece": "a piece of an upload whose opening and start are events",
     "api-document": "the log of operations is the record: each has author, time and place, and is never changed",
     "api-heartbeat": "a sign of life",
+    "review-beat": "a sign of life",
     "api-masks": "a mask that an operation of the log names afterwards",
 }
 
@@ -111,6 +115,27 @@ def shared(world: World, *, is_joined: bool = False) -> Assignment:
     if is_joined:
         together.join(assignment=given, by=world.cast.ben)
     return given
+
+
+def to_watch(world: World, *, is_there: bool = False) -> Assignment:
+    """Work of a shared batch that Rita may watch and draw in, and watches where ``is_there``."""
+    policy = Policy(readers=2, max_readers=2, reviewers_join="draw")
+    publish_policy(project=world.cast.project, policy=policy, by=world.cast.ada)
+    given = shared(world, is_joined=True)
+    if is_there:
+        watching.come(assignment=given, by=world.cast.rita)
+    return given
+
+
+def pinned(world: World) -> tuple[uuid.UUID, uuid.UUID]:
+    """Ann's work and a pin that she set there."""
+    mine, pin = work(world), uuid.uuid4()
+    pins.open_pin(assignment=mine, by=world.cast.ann, place=Place(0, 3, 3, 0), text="See.", request_id=pin)
+    return mine.pk, pin
+
+
+def example(world: World) -> int:
+    return add_from_item(item=world.add(), z=None, caption="Like this", marker="good", by="test").pk
 
 
 def upload(world: World) -> int:
@@ -310,6 +335,11 @@ CASES: dict[str, Callable[[World], Sent]] = {
         objects=[{"key": an_error(w), "kind": "extra"}],
     ),
     "review-story-look": lambda w: form("item.seen", "rita", "review-story-look", SLUG, agreed(w)),
+    "review-watch": lambda w: form("onlooker.came", "rita", "review-watch", SLUG, to_watch(w).pk),
+    "review-watch-draw": lambda w: form(
+        "companion.joined", "rita", "review-watch-draw", SLUG, to_watch(w, is_there=True).pk
+    ),
+    "review-watch-go": lambda w: form("onlooker.left", "rita", "review-watch-go", SLUG, to_watch(w, is_there=True).pk),
     "review-ambiguous": lambda w: form(
         "item.ambiguous", "rita", "review-ambiguous", SLUG, w.item.code, comment="Both are right."
     ),
@@ -335,6 +365,11 @@ CASES: dict[str, Callable[[World], Sent]] = {
     "manage-ontology": lambda w: form(
         "ontology.published", "ada", "manage-ontology", SLUG, questions="Remark (text)", confirmed="1"
     ),
+    "manage-hanging": lambda w: form("hanging.published", "ada", "manage-hanging", SLUG, **HANGING),
+    "manage-example-add": lambda w: form(
+        "example.added", "ada", "manage-example-add", SLUG, item=w.add().code, caption="Like this", marker="good"
+    ),
+    "manage-example-remove": lambda w: form("example.removed", "ada", "manage-example-remove", SLUG, example(w)),
     "manage-guideline": lambda w: form(
         "guideline.published", "ada", "manage-guideline", SLUG, text="Look twice.", confirmed="1"
     ),
@@ -392,6 +427,33 @@ CASES: dict[str, Callable[[World], Sent]] = {
     "api-questions": lambda w: body("question.asked", "ann", "api-questions", work(w).pk, text="Which?"),
     "api-unreadable": lambda w: body("assignment.unreadable", "ann", "api-unreadable", work(w).pk, reason="dark"),
     "api-dispute": lambda w: body("rework.disputed", "ann", "api-dispute", w.returned_to_ann().pk, reason="It is."),
+    "api-pins": lambda w: body(
+        "thread.opened",
+        "ann",
+        "api-pins",
+        work(w).pk,
+        medium=0,
+        x=3,
+        y=3,
+        z=0,
+        text="See.",
+        request_id=str(uuid.uuid4()),
+    ),
+    "api-pin-said": lambda w: body(
+        "comment.written", "ann", "api-pin-said", *pinned(w), text="There.", request_id=str(uuid.uuid4())
+    ),
+    "api-pin-turn": lambda w: (
+        at := pinned(w),
+        body(
+            "thread.resolved",
+            "ann",
+            "api-pin-turn",
+            *at,
+            is_resolved=True,
+            seen=str(at[1]),
+            request_id=str(uuid.uuid4()),
+        ),
+    )[1],
     "api-recall": lambda w: body("submission.recalled", "ann", "api-recall", submitted(w).pk),
 }
 # Tried elsewhere, because they need what a site sets up: a password known beforehand, a folder that may be read in place.
