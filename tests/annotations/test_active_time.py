@@ -78,7 +78,8 @@ BEATS: list[tuple[list[float], list[float]]] = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(len(BEATS)))
+# The clock is the server's own, so one way of beating says what the other database does.
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.once) for seed in range(1, len(BEATS)))])
 def test_the_time_is_right_within_five_percent_whoever_beats_how_often(people, clock: Clock, seed: int):
     rng = np.random.default_rng(seed)
     events: list[tuple[float, Callable[[], object]]] = []
