@@ -22,12 +22,11 @@ import { Outbox } from "./outbox.js";
 import { ClassPanel, QuestionPanel, ShapePanel, trayOf } from "./panels.js";
 import { readoutOf } from "./readout.js";
 import { Pins } from "./pins.js";
-import { Replay } from "./replay.js";
 import { Slices } from "./slices.js";
 import { Sync } from "./sync.js";
-import { Ticket } from "./ticket.js";
 import { startToolbox, startWindows, useTool } from "./toolbox.js";
 
+const NOT_LOADED = "This part of the page could not be loaded. Your work is safe. Try again when you are online.";
 const page = byId("main");
 const { assignment, document: address, media: mediaAddress } = page.dataset;
 
@@ -61,9 +60,9 @@ async function start() {
   showSaved(sync, draft);
   const slices = new Slices(editor, draft, workspace.media, assignment);
   const nextPreset = startWindows(editor);
-  const replay = new Replay(editor, draft, address, say);
+  const replay = whenAsked(async () => new (await import("./replay.js")).Replay(editor, draft, address, say));
   const hanging = new Hanging(editor, workspace.media, workspace.hanging ?? null, page.dataset.project);
-  const acts = { ...actsOf(editor, draft, mediaAddress, hanging), replay: () => replay.toggle(), pin: () => undefined, leavePin: () => false };
+  const acts = { ...actsOf(editor, draft, mediaAddress, hanging), replay: () => replay.get().then((one) => one.toggle(), () => say(NOT_LOADED)), pin: () => undefined, leavePin: () => false };
   startToolbox(editor, classes, acts);
   startOptions(editor);
   startProposals(editor);
@@ -80,7 +79,7 @@ async function start() {
   });
   const aside = new Aside(page.dataset, sync, say, (to) => finish.leave(to));
   const open = showMedia(editor, workspace.media);
-  const ticket = page.dataset.ticket ? new Ticket(/** @type {any} */ (page.dataset), editor, sync, { say, leave: (to) => finish.leave(to), open }) : null;
+  const ticket = page.dataset.ticket ? new (await import("./ticket.js")).Ticket(/** @type {any} */ (page.dataset), editor, sync, { say, leave: (to) => finish.leave(to), open }) : null;
   const pins = new Pins(page.dataset.pins, editor, socket, { say, open, showMarks: () => slices.queueMarks(), isWatching });
   Object.assign(acts, { pin: () => pins.begin(), leavePin: () => pins.leave() });
   slices.pinned = (ordinal) => pins.slices(ordinal);
@@ -103,7 +102,7 @@ async function start() {
   if (!hanging.open()) open(0);
   ticket?.load().catch((error) => say(error.message));
   const end = () => {
-    editor.isReadOnly = isWatching || workspace.status !== "open" || sync.isEnded || replay.isOpen;
+    editor.isReadOnly = isWatching || workspace.status !== "open" || sync.isEnded || replay.made?.isOpen === true;
     page.classList.toggle("is-closed", editor.isReadOnly && !isWatching);
   };
   sync.addEventListener("status", end);
@@ -123,6 +122,22 @@ async function start() {
   byId("canvas").focus({ preventScroll: true });
   page.dataset.ready = "yes";
   warnBeforeLeaving(draft, outbox, editor);
+}
+
+/** A part of the page that is brought and made when it is first asked for; asked for again after it could not be brought. */
+function whenAsked(make) {
+  const part = {
+    made: null,
+    coming: null,
+    get: () => {
+      part.coming ??= make().then((made) => (part.made = made)).catch((error) => {
+        part.coming = null;
+        throw error;
+      });
+      return part.coming;
+    },
+  };
+  return part;
 }
 
 /** The masks that the document's base and patches name. */
