@@ -1,6 +1,7 @@
 // What the keys and buttons of the workspace do, by name: undo, view, planes, and the acts on a painted class.
 import { simplifySelected } from "../canvas/sculpt.js";
 import { nextLayout, nextPlane, toggleCross } from "./layouts.js";
+import { whenAsked } from "./parts.js";
 
 /** @param {import("../canvas/plane.js").PlaneEditor} editor @param {import("./draft.js").Draft} draft @param {string} address of the media @param {any} hanging */
 export function actsOf(editor, draft, address, hanging) {
@@ -45,14 +46,12 @@ export function actsOf(editor, draft, address, hanging) {
 
 /** The 3-D panel's code and its library are brought when it is opened first. */
 function opening(editor, draft, address) {
-  let panel = null;
+  const panel = whenAsked(async () => new (await import("./solid.js")).SolidPanel(editor, draft, address));
   return async () => {
     if (!editor.isVolume) return editor.say("A photograph has no third dimension.");
     try {
-      panel ??= import("./solid.js").then(({ SolidPanel }) => new SolidPanel(editor, draft, address));
-      return (await panel).toggle();
+      return (await panel()).toggle();
     } catch {
-      panel = null;
       return editor.say("The 3-D view could not be loaded. Your work is safe. Try it again.");
     }
   };

@@ -21,6 +21,7 @@ import { startOptions, startProposals } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { ClassPanel, QuestionPanel, ShapePanel, trayOf } from "./panels.js";
 import { readoutOf } from "./readout.js";
+import { whenAsked } from "./parts.js";
 import { Pins } from "./pins.js";
 import { Slices } from "./slices.js";
 import { Sync } from "./sync.js";
@@ -60,9 +61,10 @@ async function start() {
   showSaved(sync, draft);
   const slices = new Slices(editor, draft, workspace.media, assignment);
   const nextPreset = startWindows(editor);
-  const replay = whenAsked(async () => new (await import("./replay.js")).Replay(editor, draft, address, say));
+  let past = null;
+  const replay = whenAsked(async () => (past = new (await import("./replay.js")).Replay(editor, draft, address, say)));
   const hanging = new Hanging(editor, workspace.media, workspace.hanging ?? null, page.dataset.project);
-  const acts = { ...actsOf(editor, draft, mediaAddress, hanging), replay: () => replay.get().then((one) => one.toggle(), () => say(NOT_LOADED)), pin: () => undefined, leavePin: () => false };
+  const acts = { ...actsOf(editor, draft, mediaAddress, hanging), replay: () => replay().then((one) => one.toggle(), () => say(NOT_LOADED)), pin: () => undefined, leavePin: () => false };
   startToolbox(editor, classes, acts);
   startOptions(editor);
   startProposals(editor);
@@ -102,7 +104,7 @@ async function start() {
   if (!hanging.open()) open(0);
   ticket?.load().catch((error) => say(error.message));
   const end = () => {
-    editor.isReadOnly = isWatching || workspace.status !== "open" || sync.isEnded || replay.made?.isOpen === true;
+    editor.isReadOnly = isWatching || workspace.status !== "open" || sync.isEnded || past?.isOpen === true;
     page.classList.toggle("is-closed", editor.isReadOnly && !isWatching);
   };
   sync.addEventListener("status", end);
@@ -122,22 +124,6 @@ async function start() {
   byId("canvas").focus({ preventScroll: true });
   page.dataset.ready = "yes";
   warnBeforeLeaving(draft, outbox, editor);
-}
-
-/** A part of the page that is brought and made when it is first asked for; asked for again after it could not be brought. */
-function whenAsked(make) {
-  const part = {
-    made: null,
-    coming: null,
-    get: () => {
-      part.coming ??= make().then((made) => (part.made = made)).catch((error) => {
-        part.coming = null;
-        throw error;
-      });
-      return part.coming;
-    },
-  };
-  return part;
 }
 
 /** The masks that the document's base and patches name. */
