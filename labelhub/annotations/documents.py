@@ -102,6 +102,13 @@ def store_mask(*, document: Document, author: User, mask: NDArray[Any]) -> Blob:
     return blob
 
 
+def bring_masks(*, document: Document, names: Collection[str]) -> None:
+    """Let following operations of the document name these masks, which are there already: those of a draft that is shown."""
+    DocumentMask.objects.bulk_create(
+        [DocumentMask(document=document, blob_id=name) for name in dict.fromkeys(names)], ignore_conflicts=True
+    )
+
+
 def mask_for(document: Document, sha256: str) -> NDArray[Any] | None:
     """Return a mask of this document (of its base, or brought by its author); None for any other, known or not."""
     in_base = any(layer["mask"] == sha256 for layer in document.base.get("layers", ()))

@@ -169,6 +169,7 @@ def _workspace(own: Assignment, document: Document, request: Request) -> dict[st
         "media": [facts_of(medium) for medium in media_of(own.item)],
         # Of the project, the same for all its items and people.
         "hanging": _hanging(own),
+        "drafts": document.policy.content.get("drafts", "no") if document.policy else "no",
         "state": state_to_document(history.state_of(document)),
     }
 

@@ -51,6 +51,9 @@ def open_assignment(
     at = now or timezone.now()
     lease_until = None if lease_s is None else at + timedelta(seconds=lease_s)
     earlier = _earlier_of(item, labeler)
+    # Who was shown a model's draft of an item never reads it on their own again, whenever it comes back to them.
+    if read_kind == "independent" and any(row.read_kind == "assisted" for row in earlier):
+        read_kind = "assisted"
     if read_kind not in REPEATABLE and any(_bars(row) for row in earlier):
         raise AlreadyRead
     values = {
@@ -100,6 +103,13 @@ def renew(*, assignment: Assignment, lease_s: float, fence: int, now: datetime |
         raise LeaseLost
     assignment.lease_until = until
     return assignment
+
+
+def mark_assisted(*, assignment: Assignment) -> None:
+    """Write down that the labeler was shown a model's draft: an independent read is an assisted one from now on."""
+    mine = Assignment.objects.filter(pk=assignment.pk, state=State.OPEN, read_kind="independent")
+    if mine.update(read_kind="assisted"):
+        assignment.read_kind = "assisted"
 
 
 def take_over(*, assignment: Assignment, lease_s: float, now: datetime | None = None) -> Assignment:

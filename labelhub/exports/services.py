@@ -21,6 +21,7 @@ from labelhub.accounts.models import User
 from labelhub.audit import services as audit
 from labelhub.catalog.blobs import store_blob, store_blob_file
 from labelhub.catalog.models import Item
+from labelhub.consensus.models import Settlement
 from labelhub.consensus.selectors import released_settlements
 from labelhub.exports.files import FORMATS, IGNORED_AS, SHAPE_FORMATS, Made, made_files
 from labelhub.exports.models import Release, ReleaseFile
@@ -30,6 +31,7 @@ from labelhub.jobs.registry import Running
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project
 from labelhub.projects.telling import tell_admins
+from labelhub.scoring.planted import errors_that_stood
 
 JOB_KIND = "exports.release"
 MANIFEST = "manifest.json"
@@ -47,8 +49,8 @@ def start_release(
 ) -> Release:
     """Number a release, fix what it holds, and enqueue its job; ``with_reads`` adds every read. Writes ``release.started``.
 
-    Raises :class:`ReleaseRefused` for an unknown format, for reads without a format that holds shapes, or where nothing is
-    settled yet.
+    Raises :class:`ReleaseRefused` for an unknown format, for reads without a format that holds shapes, where nothing is
+    settled yet, or where a label rests on a reading that let a planted error stand.
     """
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown or not formats:
@@ -68,6 +70,7 @@ def start_release(
         settlements = list(released_settlements(project))
         if not settlements:
             raise ReleaseRefused("No item is settled yet, so there is nothing to release.", code="nothing-settled")
+        _require_looked(project, settlements)
         highest = Release.objects.filter(project=project).aggregate(highest=Max("number"))["highest"]
         release = Release.objects.create(
             project=project, number=(highest or 0) + 1, formats=sorted(set(formats)), note=note[:300], made_by=by,
@@ -140,6 +143,21 @@ def rebuild(release: Release) -> dict[str, str]:
 def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
     """Return the manifest as a file: the same bytes for the same content."""
     return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+
+
+def _require_looked(project: Project, settlements: Sequence[Settlement]) -> None:
+    """No label may rest on a reading that let a planted error stand, whichever way it came to be one."""
+    stood = errors_that_stood(project)
+    if not stood:
+        return
+    rests = set(Settlement.objects.filter(item__project=project, inputs__in=stood).values_list("pk", flat=True))
+    codes = sorted(settlement.item.code for settlement in settlements if settlement.pk in rests)
+    if codes:
+        raise ReleaseRefused(
+            f"Labels of {len(codes)} items rest on readings that let a planted error stand: {', '.join(codes[:10])}"
+            f"{' …' if len(codes) > 10 else ''}. No release was started. Settle them again without these readings.",
+            code="error-stood",
+        )
 
 
 def _stored(files: Any) -> list[tuple[Any, dict[str, Any]]]:

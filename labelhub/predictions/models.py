@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Project
 
@@ -44,3 +45,44 @@ class Prediction(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["model", "item"], name="a_model_version_predicts_an_item_once"),
         ]
+
+
+class Draft(models.Model):
+    """A labeler asked for a model's draft of the image they have: what they were shown, or that they were shown none.
+
+    ``arm`` is drawn in secret: *shown*; *planted*, with the error in ``planted`` (its kind and both versions of the shape);
+    *withheld*, with ``why``; *none* where no model has seen the image. ``shapes`` are as shown, in the form in which they
+    are drawn here. Who was shown anything reads with help from then on.
+    """
+
+    class Arm(models.TextChoices):
+        """What the labeler got."""
+
+        SHOWN = "shown"
+        PLANTED = "planted"
+        WITHHELD = "withheld"
+        NONE = "none"
+
+    assignment = models.OneToOneField(Assignment, on_delete=models.PROTECT, related_name="+")
+    prediction = models.ForeignKey(Prediction, null=True, on_delete=models.PROTECT, related_name="+")
+    arm = models.CharField(max_length=8, choices=Arm.choices)
+    why = models.CharField(max_length=20, blank=True)
+    shapes = models.JSONField(default=list)
+    planted = models.JSONField(default=dict)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """What was planted is on record, and nothing is on record as planted that was not."""
+
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(arm="planted") ^ models.Q(planted={}), name="a_planted_error_is_on_record"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(arm="withheld") ^ models.Q(why=""), name="a_draft_is_withheld_for_a_reason"
+            ),
+        ]
+
+
+# Arms in which the labeler saw something of a model's.
+SEEN_ARMS = (Draft.Arm.SHOWN, Draft.Arm.PLANTED)

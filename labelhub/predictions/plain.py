@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,17 @@ SCOPE = "asked_labels"
 
 def shape_documents(seen: Seen, medium: int) -> list[dict[str, Any]]:
     """Return a medium's shapes as stored: regions in place, masks by the name of their blob."""
-    return [_document(shape, medium, seen.confidences.get(shape.shape_id)) for shape in seen.shapes]
+    return [
+        document_of(
+            replace(shape, shape_id=f"{medium}-{shape.shape_id}", medium=medium), seen.confidences.get(shape.shape_id)
+        )
+        for shape in seen.shapes
+    ]
 
 
 def reading_of(prediction: Prediction) -> Reading:
     """Return what the model said as a reading, so that it is compared like one. It is never counted as one."""
-    names = [entry["mask"] for entry in prediction.shapes if entry.get("mask")]
-    blobs = Blob.objects.in_bulk(names)
-    shapes = tuple(_shape(entry, blobs) for entry in prediction.shapes)
+    shapes = shapes_of(prediction.shapes)
     answers = {key: value for key, value in prediction.answers.items() if key != SCOPE}
     return Reading(
         item=prediction.item.code,
@@ -47,16 +51,28 @@ def mean_confidence(documents: Iterable[Mapping[str, Any]]) -> float | None:
     return float(np.mean(given)) if given else None
 
 
-def _document(shape: Shape, medium: int, confidence: float | None) -> dict[str, Any]:
-    document: dict[str, Any] = {"id": f"{medium}-{shape.shape_id}", "label": shape.label, "medium": medium}
+def document_of(shape: Shape, confidence: float | None = None) -> dict[str, Any]:
+    """Return a shape as stored, its mask put away as a blob."""
+    document: dict[str, Any] = {"id": shape.shape_id, "label": shape.label, "medium": shape.medium}
     if confidence is not None:
         document["confidence"] = round(confidence, 4)
     if shape.mask is not None:
         document["mask"] = store_blob(content=encode_mask(shape.mask.voxels), kind="mask").pk
-        document["origin"] = list(shape.mask.origin)
+        document["origin"], document["size"] = list(shape.mask.origin), list(shape.mask.voxels.shape)
     if shape.regions:
-        document["regions"] = [{"kind": r.kind, "points": r.points.tolist(), "z": r.z} for r in shape.regions]
+        document["regions"] = [_region(region) for region in shape.regions]
     return document
+
+
+def shapes_of(documents: Sequence[Mapping[str, Any]]) -> tuple[Shape, ...]:
+    """Return the shapes that :func:`document_of` wrote."""
+    blobs = Blob.objects.in_bulk([entry["mask"] for entry in documents if entry.get("mask")])
+    return tuple(_shape(entry, blobs) for entry in documents)
+
+
+def _region(region: Region) -> dict[str, Any]:
+    document: dict[str, Any] = {"kind": region.kind, "points": region.points.tolist(), "z": region.z}
+    return document | ({"rotation_deg": region.rotation_deg} if region.rotation_deg else {})
 
 
 def _shape(entry: Mapping[str, Any], blobs: Mapping[str, Blob]) -> Shape:
@@ -65,7 +81,12 @@ def _shape(entry: Mapping[str, Any], blobs: Mapping[str, Blob]) -> Shape:
         z, y, x = entry["origin"]
         mask = MaskRegion(decode_mask(read_blob(blobs[entry["mask"]])).astype(np.bool_), (z, y, x))
     regions = tuple(
-        Region(kind=region["kind"], points=np.asarray(region["points"], dtype=np.float64), z=int(region["z"]))
+        Region(
+            kind=region["kind"],
+            points=np.asarray(region["points"], dtype=np.float64).reshape(-1, 2),
+            z=int(region["z"]),
+            rotation_deg=float(region.get("rotation_deg", 0.0)),
+        )
         for region in entry.get("regions", ())
     )
     return Shape(str(entry["id"]), entry["label"], regions, mask, medium=int(entry["medium"]), source="model")

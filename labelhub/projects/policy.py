@@ -51,8 +51,12 @@ class Policy:
     so. ``reviewers_join`` says whether reviewers may be at an image while people label it together: ``no``, ``watch``, or
     ``draw`` too. ``review_gold_share`` of what a reviewer decides is an item with gold that they are not told of, and
     ``rereview_share`` of what reviewers settle is judged again by another one who is not told of the first decision, or by the
-    same after ``rereview_after_days`` where there is no other. ``rules`` say where an item goes, the first that holds; they
-    name these fields.
+    same after ``rereview_after_days`` where there is no other.
+    ``drafts`` says whether labelers may start from what a model drew: ``no``, ``asked`` (it comes when they ask for it) or
+    ``offered`` (it is shown as the image opens). ``draft_withheld_share`` of those who ask get none, so that work with and
+    without a draft can be compared; ``draft_seed_share`` get one with a planted error, which shows who looks. A labeler
+    who catches as few as ``draft_catch_poor`` in place of ``draft_catch_good`` of them, by a sequential test, works without
+    drafts. ``rules`` say where an item goes, the first that holds; they name these fields.
     """
 
     readers: int = 2
@@ -105,6 +109,11 @@ class Policy:
     review_gold_share: float = 0.0
     rereview_share: float = 0.0
     rereview_after_days: int = 30
+    drafts: str = "no"
+    draft_withheld_share: float = 0.15
+    draft_seed_share: float = 0.05
+    draft_catch_good: float = 0.90
+    draft_catch_poor: float = 0.70
     rules: tuple[Rule, ...] = DYNAMIC_OVERLAP
 
     def to_document(self) -> dict[str, Any]:
@@ -158,6 +167,10 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "review_gold_share": (0.0, 0.5),
     "rereview_share": (0.0, 1.0),
     "rereview_after_days": (1, 3650),
+    "draft_withheld_share": (0.0, 0.9),
+    "draft_seed_share": (0.0, 0.5),
+    "draft_catch_good": (0.5, 0.999),
+    "draft_catch_poor": (0.01, 0.99),
     "min_gold": (1, 100_000),
     "min_items": (1, 100_000),
     "gold_target": (0.0, 1.0),
@@ -169,6 +182,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "audit_by": ("anyone", "reviewers"),
     "reviewers_join": ("no", "watch", "draw"),
     "gate_test": ("fitting", "right-wrong", "surface"),
+    "drafts": ("no", "asked", "offered"),
 }
 
 
@@ -184,6 +198,11 @@ def read_policy(document: Mapping[str, Any]) -> Policy:
         raise PolicyProblem(f"max_readers is {policy.max_readers}, less than readers ({policy.readers}).")
     if policy.gate_poor >= policy.gate_good:
         raise PolicyProblem(f"gate_poor is {policy.gate_poor:g}; it must be below gate_good ({policy.gate_good:g}).")
+    if policy.draft_catch_poor >= policy.draft_catch_good:
+        raise PolicyProblem(
+            f"draft_catch_poor is {policy.draft_catch_poor:g}; it must be below draft_catch_good "
+            f"({policy.draft_catch_good:g})."
+        )
     if policy.review_blind and policy.reviewers_join != "no":
         raise PolicyProblem("reviewers_join must be “no” where review_blind holds: who is at work is seen by name.")
     try:

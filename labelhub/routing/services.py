@@ -36,6 +36,8 @@ JUDGED_OTHERWISE = "judged-otherwise"
 DRAWN_REASON = "The rules would accept it; it was drawn at random for a reviewer's look."
 # And of those that follow from a new version of the ontology or the instructions.
 NEW_VERSION = "new-version"
+# Of a reading that let an error stand which was planted in the draft it began from.
+ERROR_STOOD = "error-stood"
 
 
 def route_item(
@@ -91,6 +93,19 @@ def send_past(item: Item, fact: Gate, *, wanted: int) -> Route:
     reason = f"{fact.labeler.name}, who read it, was paused: one more reader instead."
     numbers = {"gate": fact.pk, "wanted_reads": wanted}
     return _sent(item, Route.Outcome.MORE_READERS, PAUSED_LABELER, reason, numbers, author=fact.labeler)
+
+
+def send_past_reading(item: Item, author: Labeler, *, share: float, wanted: int | None) -> Route:
+    """Record that a reading let a planted error stand and has no vote. Writes ``item.routed``.
+
+    One more reader is asked; where ``wanted`` is None, a reviewer.
+    """
+    reason = f"{author.name} let an error stand that was planted in the draft: their reading has no vote."
+    numbers = {"trigger": "planted", "undone_share": round(share, 3), "wanted_reads": wanted}
+    if wanted is None:
+        why = [{"outcome": "more-readers", "why_not": "Everybody who could read it blind had it already."}]
+        return _sent(item, Route.Outcome.REVIEWER, ERROR_STOOD, reason, numbers, author=author, alternatives=why)
+    return _sent(item, Route.Outcome.MORE_READERS, ERROR_STOOD, reason, numbers, author=author)
 
 
 def send_disputed(

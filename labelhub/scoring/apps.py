@@ -13,7 +13,16 @@ class ScoringApp(AppConfig):
         """Declare who may see the rows, and say who estimates raters."""
         from labelhub.jobs.registry import register as register_job
         from labelhub.projects.permissions import Secrecy, register
-        from labelhub.scoring.models import AuditedItem, ExamRuling, GoldReference, Posterior, Score, TruthFit
+        from labelhub.scoring.models import (
+            AuditedItem,
+            DraftsAgain,
+            ExamRuling,
+            GoldReference,
+            PlantedAnswer,
+            Posterior,
+            Score,
+            TruthFit,
+        )
         from labelhub.scoring.posteriors import FIT_KIND, run_fit
 
         register(GoldReference, Secrecy.HIDDEN, "item__project")
@@ -21,5 +30,7 @@ class ScoringApp(AppConfig):
         register(Posterior, Secrecy.HIDDEN, "item__project")
         register(TruthFit, Secrecy.HIDDEN, "project")
         register(AuditedItem, Secrecy.HIDDEN, "item__project")
+        register(PlantedAnswer, Secrecy.HIDDEN, "submission__assignment__item__project")
+        register(DraftsAgain, Secrecy.ADMIN, "labeler__project")
         register_job(FIT_KIND, run_fit)
         register(ExamRuling, Secrecy.ADMIN, "labeler__project")

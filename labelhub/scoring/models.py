@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 
 from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
-from labelhub.predictions.models import Prediction
+from labelhub.predictions.models import Draft, Prediction
 from labelhub.projects.models import Labeler, Project
 
 
@@ -188,3 +189,38 @@ class AuditedItem(models.Model):
                 name="an_audited_item_had_a_chance_above_0_and_at_most_1",
             ),
         ]
+
+
+class PlantedAnswer(models.Model):
+    """A reading that began from a model's draft with one planted error: what share of the error its reader undid.
+
+    ``undone_share`` is counted over the voxels that the error changed (1 or 0 for marks without area); the error was caught
+    from half on. A reading that let it stand speaks for nobody.
+    """
+
+    submission = models.OneToOneField(Submission, on_delete=models.PROTECT, related_name="+")
+    draft = models.ForeignKey(Draft, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12)
+    undone_share = models.FloatField()
+    is_caught = models.BooleanField()
+    method = models.CharField(max_length=60)
+    method_version = models.CharField(max_length=16)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """A share is a share."""
+
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(undone_share__gte=0, undone_share__lte=1), name="an_undone_share_lies_from_0_to_1"
+            ),
+        ]
+
+
+class DraftsAgain(models.Model):
+    """An admin lets a labeler have drafts again who had let too many planted errors stand; the test begins anew."""
+
+    labeler = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=300)
+    at = models.DateTimeField(auto_now_add=True)

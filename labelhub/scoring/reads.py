@@ -12,28 +12,34 @@ from dataclasses import dataclass
 from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
 from labelhub.scoring.models import GoldReference
+from labelhub.scoring.planted import let_stand
 
 # Kinds of reading that have a voice in what the item's label is.
 VOTING = frozenset({"independent", "assisted", "unblinded", "co-edited", "rework", "unknown"})
+
+# Kinds that may have begun from a model's draft: nothing is asked of the others.
+HELPED = frozenset({"assisted"})
 
 
 @dataclass(frozen=True, slots=True)
 class Reads:
     """The submissions of an item, oldest first: all, those that count for agreement, and those that decide now.
 
-    ``was_gold``: one of them is the item's gold, or ever was.
+    ``was_gold``: one of them is the item's gold, or ever was. ``n_set_aside`` counts readers whose latest answer is not heard.
     """
 
     every: tuple[Submission, ...]
     counted: tuple[Submission, ...]
     current: tuple[Submission, ...]
     was_gold: bool = False
+    n_set_aside: int = 0
 
 
 def reads_of(item: Item, *, set_aside: Collection[int] = ()) -> Reads:
     """Return the item's submissions by what they count for.
 
-    ``set_aside`` are ids of submissions that no longer speak for their author (rejected ones): none of them is current.
+    ``set_aside`` are ids of submissions that no longer speak for their author (rejected ones): none of them is current, nor
+    is one that let a planted error stand.
     """
     every = tuple(
         Submission.objects.filter(assignment__item=item)
@@ -44,8 +50,11 @@ def reads_of(item: Item, *, set_aside: Collection[int] = ()) -> Reads:
     gold = set(GoldReference.objects.filter(item=item).values_list("submission_id", flat=True))
     others = [submission for submission in every if submission.pk not in gold]
     counted = tuple(submission for submission in others if is_counted(submission))
-    current = tuple(entry for entry in _latest(others) if entry.pk not in set_aside)
-    return Reads(every, counted, current, was_gold=bool(gold))
+    helped = [submission.pk for submission in others if submission.read_kind in HELPED]
+    silenced = {*set_aside, *(let_stand(helped) if helped else ())}
+    latest = _latest(others)
+    current = tuple(entry for entry in latest if entry.pk not in silenced)
+    return Reads(every, counted, current, was_gold=bool(gold), n_set_aside=len(latest) - len(current))
 
 
 def is_counted(submission: Submission) -> bool:

@@ -19,7 +19,7 @@ from labelhub.annotations.models import Submission
 from labelhub.audit.prepared import insert_many
 from labelhub.catalog.models import Item
 from labelhub.formats.shapes import Reading
-from labelhub.predictions.models import Prediction
+from labelhub.predictions.models import SEEN_ARMS, Draft, Prediction
 from labelhub.predictions.plain import reading_of as reading_of_prediction
 from labelhub.projects.models import Project
 from labelhub.projects.ontology import Ontology
@@ -104,7 +104,7 @@ def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
         _keep_means(item, means, bench.method)
         return ItemScores(
             reads=reads,
-            n_set_aside=len(reads_of(item).current) - len(reads.current) if set_aside else 0,
+            n_set_aside=reads.n_set_aside,
             pairs=current,
             model={
                 first: value for (first, _), value in bench.similarities(About.MODEL, prediction=prediction).items()
@@ -128,7 +128,7 @@ def heard_prediction(item: Item, current: Sequence[Submission], policy: Policy) 
         return None, "the policy uses no model"
     if prediction is None:
         return None, "no model has seen this item"
-    if any(submission.read_kind == "assisted" for submission in current):
+    if any(submission.read_kind == "assisted" for submission in current) or _was_shown(current):
         return None, "a model pre-labelled this item for a reader"
     drawn_by_model = Submission.objects.filter(
         pk__in=[submission.pk for submission in current], annotations__source__startswith="model"
@@ -136,6 +136,15 @@ def heard_prediction(item: Item, current: Sequence[Submission], policy: Policy) 
     if drawn_by_model.exists():
         return None, "a reading holds shapes that a model drew"
     return prediction, ""
+
+
+def _was_shown(current: Sequence[Submission]) -> bool:
+    """Whether work that came back, or was done together, began from a model's draft."""
+    labelers = [entry.assignment.labeler_id for entry in current if entry.read_kind in ("rework", "co-edited")]
+    if not labelers:
+        return False
+    mine = Draft.objects.filter(assignment__item=current[0].assignment.item_id, assignment__labeler__in=labelers)
+    return mine.filter(arm__in=SEEN_ARMS).exists()
 
 
 class _Bench:

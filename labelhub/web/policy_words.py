@@ -98,6 +98,17 @@ WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "Model": {
         "use_model": ("A model's disagreement", "sends items to a reviewer; it never votes."),
         "model_agreement": ("That happens where model and readers are less alike than", "."),
+        "drafts": ("A model's draft", "."),
+        "draft_withheld_share": (
+            "A share of",
+            "of those who want a draft get none: so work with and without one is compared.",
+        ),
+        "draft_seed_share": (
+            "A share of",
+            "of the drafts carries a planted error; a reading that lets it stand has no vote, and the item gets another.",
+        ),
+        "draft_catch_good": ("A labeler who catches a share of", "of planted errors may go on with drafts;"),
+        "draft_catch_poor": ("one who catches only", "works without them from then on."),
     },
     "Exam": {
         "exam_items": ("A new labeler first reads", "items with known answers; 0 is no exam."),
@@ -134,6 +145,11 @@ CHOICE_WORDS: dict[str, dict[str, str]] = {
         "surface": "an outline's surface Dice of at least .8",
     },
     "reviewers_join": {"no": "are not there", "watch": "may watch", "draw": "may watch, and draw too,"},
+    "drafts": {
+        "no": "is never shown to labelers",
+        "asked": "comes when a labeler asks for it",
+        "offered": "is shown first",
+    },
     "audit_by": {"anyone": "labelers and reviewers", "reviewers": "reviewers only"},
 }
 

@@ -79,6 +79,12 @@ DISCLOSURES: tuple[Disclosure, ...] = (
         ("cannot-recall",),
     ),
     Disclosure(
+        "draft",
+        "Where the project shows drafts: what a model drew on one's own image, once one asks, or that there is none for it. "
+        "The model may have learned from settled labels. Never why there is none, nor that one was altered to see who looks.",
+        "A draft is there to be seen, and to be mended.",
+    ),
+    Disclosure(
         "answered",
         "A reviewer's answer to an own question. What is general in it reaches everybody as instructions, without the image.",
         "Nobody can label well what they may not ask about.",

@@ -8,7 +8,7 @@ repeats (``placement``), the search for items that want a reader (``queue``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -162,11 +162,13 @@ def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice |
             else None
         )
     gold = current_gold(item) if desk.reads_blind else None
-    if gold is not None and assignment.read_kind == "independent":
-        return Choice(item, "independent", planned_blind=True, reason=assignment.reason)
+    if gold is not None and assignment.read_kind in ("independent", "assisted"):
+        return Choice(item, assignment.read_kind, planned_blind=True, reason=assignment.reason)
     found = choose_held(item, desk)
     if found is None or assignment.continues_id is not None:
         return found and Choice(item, assignment.read_kind, planned_blind=False, reason=assignment.reason)
+    if assignment.read_kind == "assisted" and found.read_kind == "independent":
+        return replace(found, read_kind="assisted")
     return found if found.read_kind == assignment.read_kind else None
 
 

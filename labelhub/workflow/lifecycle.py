@@ -39,6 +39,7 @@ from labelhub.workflow import (
     auditing,
     deciding,
     disputing,
+    drafting,
     gating,
     handing_out,
     panel,
@@ -166,6 +167,7 @@ def submit(
         )
         assignments.close(assignment=assignment, state=Assignment.State.SUBMITTED)
         unreadable.refute_by_reading(item, assignment)
+        drafting.hear_planted(item, submission)
         _score_and_route(item)
     return submission
 

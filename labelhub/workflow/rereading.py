@@ -119,7 +119,7 @@ def _send(held: Item, by: User, reason: str) -> Sent:
         return Sent("left", "it was sent back for this version already")
     steps.withdraw_rework(held)
     wanted = assigned.n_filled(held) + 1
-    has_reader = bool(_new_readers(held))
+    has_reader = bool(new_readers(held))
     outcome = Route.Outcome.MORE_READERS if has_reader else Route.Outcome.REVIEWER
     send_again(held, version=version, outcome=outcome, reason=reason, wanted=wanted)
     if has_reader:
@@ -137,7 +137,7 @@ def _send(held: Item, by: User, reason: str) -> Sent:
     return Sent("readers" if has_reader else "reviewer")
 
 
-def _new_readers(item: Item) -> list[int]:
+def new_readers(item: Item) -> list[int]:
     """Return labelers who are here, read blind, and never had the item; one is enough to know."""
     here = Membership.objects.filter(project=item.project_id, removed_at=None).exclude(role=Role.ADMIN)
     labelers = Labeler.objects.filter(project=item.project_id, user__in=here.values("user")).select_related("user")

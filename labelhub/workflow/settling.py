@@ -15,6 +15,7 @@ from labelhub.consensus.models import Settlement
 from labelhub.reviews.selectors import has_read
 from labelhub.reviews.services import DISPUTED
 from labelhub.reviews.tickets import is_party
+from labelhub.scoring.planted import let_stand
 from labelhub.workflow import auditing, disputing, panel, steps, testing_reviewers
 from labelhub.workflow.errors import StepRefused
 from labelhub.workflow.states import State, move
@@ -39,6 +40,16 @@ def require_no_panel(held: Item, by: User | None) -> None:
         )
 
 
+def require_looked(submission: Submission) -> None:
+    """Raise ``StepRefused`` for a reading that let an error stand which was planted in the draft it began from."""
+    if let_stand([submission.pk]):
+        raise StepRefused(
+            "This reading let an error stand that was planted in the model's draft, so it cannot be the item's label. Nothing "
+            "was changed. Settle by region or with another reading, or ask one more reader.",
+            code="error-stood",
+        )
+
+
 def settle(held: Item, submission: Submission | None, reason: str, by: User | None) -> Settlement:
     """Settle by the vote of the current readings, or with the one that ``by`` chose. Raises as :func:`require_no_panel`."""
     require_no_panel(held, by)
@@ -51,6 +62,8 @@ def settle(held: Item, submission: Submission | None, reason: str, by: User | No
 
 def accept(item: Item, submission: Submission | None, by: User, reason: str) -> Settlement | None:
     """Take a reviewer's acceptance of a reading, or of all together; None: it was one vote of a panel, not the last."""
+    if submission is not None:
+        require_looked(submission)
     accepted = panel.accept(item, submission, by, reason)
     if not accepted.is_settled:
         return None
@@ -74,7 +87,8 @@ def settle_by_vote(
 
 
 def settle_by_choice(item: Item, submission: Submission, by: User, reason: str) -> Settlement:
-    """Settle with one reading that ``by`` chose."""
+    """Settle with one reading that ``by`` chose. Raises ``StepRefused`` for one that let a planted error stand."""
+    require_looked(submission)
     settlement = consensus.settle_by_choice(item=item, submission=submission, by=by, reason=reason)
     settled(item, settlement, by, submission)
     return settlement
