@@ -86,6 +86,12 @@ def work(world: World) -> Assignment:
     return world.work_of_ann()
 
 
+def with_drafts(world: World) -> Assignment:
+    """Ann's work, in a project that shows drafts."""
+    publish_policy(project=world.cast.project, policy=Policy(drafts="asked"), by=world.cast.ada)
+    return work(world)
+
+
 def submitted(world: World) -> Assignment:
     mine = work(world)
     lifecycle.submit(assignment=mine, by=world.cast.ann, request_id=uuid.uuid4(), no_finding=True)
@@ -426,6 +432,7 @@ CASES: dict[str, Callable[[World], Sent]] = {
     "api-resume": lambda w: body("assignment.resumed", "ann", "api-resume", parked(w).pk),
     "api-questions": lambda w: body("question.asked", "ann", "api-questions", work(w).pk, text="Which?"),
     "api-unreadable": lambda w: body("assignment.unreadable", "ann", "api-unreadable", work(w).pk, reason="dark"),
+    "api-draft": lambda w: body("draft.asked", "ann", "api-draft", with_drafts(w).pk),
     "api-dispute": lambda w: body("rework.disputed", "ann", "api-dispute", w.returned_to_ann().pk, reason="It is."),
     "api-pins": lambda w: body(
         "thread.opened",

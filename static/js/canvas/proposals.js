@@ -169,7 +169,7 @@ export class Proposals {
 }
 
 /** The edge of a section and stripes inside: a preview looks unlike what is painted, also without colour. */
-function hatched({ data, width, height, x, y }) {
+export function hatched({ data, width, height, x, y }) {
   const out = new Uint8Array(data.length);
   for (let v = 0, i = 0; v < height; v += 1) {
     for (let u = 0; u < width; u += 1, i += 1) {

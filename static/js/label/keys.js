@@ -13,7 +13,7 @@ export function listenToKeys(editor, finish, classes, page) {
   const { useTool, nextPreset, nextRemark, aside, ticket, acts } = page;
   const plain = {
     z: acts.undo, "Z": acts.redo, h: acts.hide, f: acts.fit, "F": acts.mirror, "T": acts.turn, g: acts.cross, "G": acts.magnify, v: acts.layout, "V": acts.plane, "D": acts.solid,
-    "P": () => aside.park(), q: () => aside.open("ask"), u: () => aside.open("unreadable"), d: () => ticket?.open(), t: acts.replay, c: () => acts.pin(),
+    "P": () => aside.park(), q: () => aside.open("ask"), u: () => aside.open("unreadable"), d: () => (ticket ? ticket.open() : acts.draft()), t: acts.replay, c: () => acts.pin(),
     w: nextPreset, n: nextRemark, i: () => byId("instructions-dialog").showModal(), 0: () => finish.toggleNoFinding(),
     "I": acts.interpolate, "S": acts.smooth, "K": acts.largest, "J": acts.small, ">": acts.copyNext, "<": acts.copyBefore, "A": acts.simplify,
     "[": () => weaker(editor, -1), "]": () => weaker(editor, 1),

@@ -64,7 +64,7 @@ async function start() {
   let past = null;
   const replay = whenAsked(async () => (past = new (await import("./replay.js")).Replay(editor, draft, address, say)));
   const hanging = new Hanging(editor, workspace.media, workspace.hanging ?? null, page.dataset.project);
-  const acts = { ...actsOf(editor, draft, mediaAddress, hanging), replay: () => replay().then((one) => one.toggle(), () => say(NOT_LOADED)), pin: () => undefined, leavePin: () => false };
+  const acts = { ...actsOf(editor, draft, mediaAddress, hanging), replay: () => replay().then((one) => one.toggle(), () => say(NOT_LOADED)), draft: () => undefined, pin: () => undefined, leavePin: () => false };
   startToolbox(editor, classes, acts);
   startOptions(editor);
   startProposals(editor);
@@ -82,6 +82,8 @@ async function start() {
   const aside = new Aside(page.dataset, sync, say, (to) => finish.leave(to));
   const open = showMedia(editor, workspace.media);
   const ticket = page.dataset.ticket ? new (await import("./ticket.js")).Ticket(/** @type {any} */ (page.dataset), editor, sync, { say, leave: (to) => finish.leave(to), open }) : null;
+  const hasDrafts = workspace.drafts !== "no" && !ticket && !isWatching && workspace.status === "open";
+  if (hasDrafts) acts.draft = draftOf(editor, draft, page.dataset);
   const pins = new Pins(page.dataset.pins, editor, socket, { say, open, showMarks: () => slices.queueMarks(), isWatching });
   Object.assign(acts, { pin: () => pins.begin(), leavePin: () => pins.leave() });
   slices.pinned = (ordinal) => pins.slices(ordinal);
@@ -121,9 +123,19 @@ async function start() {
     if (sync.status === "lease-ended") location.reload();
     else location.assign(page.dataset.queue);
   });
+  if (hasDrafts && workspace.drafts === "offered" && !draft.state.shapes.size && !draft.state.marks.size) acts.draft();
   byId("canvas").focus({ preventScroll: true });
   page.dataset.ready = "yes";
   warnBeforeLeaving(draft, outbox, editor);
+}
+
+/** What shows the model's draft, or hides it; its code is brought when it is first asked for. */
+function draftOf(editor, draft, addresses) {
+  const part = whenAsked(async () => new (await import("./model_draft.js")).ModelDraft(editor, draft, addresses, say));
+  const toggle = () => part().then((one) => one.toggle(), () => say(NOT_LOADED));
+  byId("draft-section").hidden = false;
+  byId("draft-show").addEventListener("click", toggle);
+  return toggle;
 }
 
 /** The masks that the document's base and patches name. */

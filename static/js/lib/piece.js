@@ -118,6 +118,13 @@ export function has(piece, voxel) {
   return piece.data[(z * piece.size[1] + y) * piece.size[2] + x] === 1;
 }
 
+/** The piece that a mask of the server is, placed at its origin. @param {{bits: Uint8Array, size: number[]}} mask @returns {Piece} */
+export function unpacked({ bits, size }, origin) {
+  const data = new Uint8Array(size[0] * size[1] * size[2]);
+  for (let i = 0; i < data.length; i += 1) if (bits[i >> 3] & (0x80 >> (i & 7))) data[i] = 1;
+  return { origin, size, data };
+}
+
 /** The bits as the server takes them: one a voxel, rows first, the first in the highest bit. @param {Piece} piece */
 export function packed(piece) {
   const bits = new Uint8Array(Math.ceil(piece.data.length / 8));
