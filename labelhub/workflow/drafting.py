@@ -62,12 +62,12 @@ def ask_draft(*, assignment: Assignment, by: User) -> Draft:
     but its labeler, :class:`DraftsOff`, and ``AnnotationRefused`` where the work is no longer open.
     """
     require(by, Action.LABEL, assignment)
-    document = documents.document_of(assignment=assignment)
-    policy = read_policy(document.policy.content) if document.policy else Policy()
-    if policy.drafts == "no":
-        raise DraftsOff
     with steps.step():
         item = steps.locked(assignment.item_id)
+        document = documents.document_of(assignment=assignment)
+        policy = read_policy(document.policy.content) if document.policy else Policy()
+        if policy.drafts == "no":
+            raise DraftsOff
         earlier = draft_of(assignment)
         if earlier is not None:
             return earlier

@@ -92,7 +92,7 @@ def test_a_draft_is_asked_for_looked_at_taken_undone_and_handed_in(people, visit
     truth = (rows - 40) ** 2 + (columns - 50) ** 2 <= 20**2
     voxels = np.zeros((120, 160), dtype=bool)
     mask = shapes["lesion"].mask
-    z, y, x = mask.origin
+    _, y, x = mask.origin
     voxels[y : y + mask.voxels.shape[1], x : x + mask.voxels.shape[2]] = mask.voxels[0]
     assert (voxels == truth).all()
     assert shapes["debris"].regions[0].points.tolist() == [[100.0, 65.0], [131.0, 96.0]]
