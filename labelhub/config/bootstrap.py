@@ -20,7 +20,7 @@ from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
 # Commands that need more than the core, and the extra of pyproject.toml that brings it.
-EXTRAS_OF_COMMAND = {"test": ("test",), "lint": ("test", "lint")}
+EXTRAS_OF_COMMAND = {"test": ("test", "models"), "lint": ("test", "lint")}
 INSIDE = "LABELHUB_INSIDE_VENV"
 
 

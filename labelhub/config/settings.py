@@ -161,6 +161,9 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 
+# What jobs of a queue need beside Django, by dotted path: loaded by workers, never by a process that serves pages.
+QUEUE_MODULES = {"gpu": "labelhub.inference.wiring"}
+
 # Whether subdomains and preload lists are promised too is for the owner of the domain to decide, not for this server.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 

@@ -7,6 +7,15 @@ from typing import ClassVar
 from django.db import models
 
 
+class WorkerSign(models.Model):
+    """A worker that gave a sign of life: which queues it takes jobs from, and on what it computes."""
+
+    name = models.CharField(max_length=80, unique=True)
+    queues = models.JSONField(default=list)
+    note = models.CharField(max_length=200, blank=True)
+    seen_at = models.DateTimeField()
+
+
 class Job(models.Model):
     """Work that outlives a request. Claimed by a conditional update; every later write is fenced by worker and attempt."""
 

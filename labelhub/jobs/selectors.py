@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from labelhub.jobs.models import Job
+from labelhub.jobs.models import Job, WorkerSign
+
+# A worker gives a sign at least every ten seconds, also while it computes.
+GONE_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,12 @@ class Progress:
     message: str
     is_over: bool
     is_stopping: bool
+
+
+def workers_of(queue: str) -> list[WorkerSign]:
+    """Return the workers that take jobs of a queue and gave a sign of life lately."""
+    since = timezone.now() - GONE_AFTER
+    return [sign for sign in WorkerSign.objects.filter(seen_at__gte=since).order_by("name") if queue in sign.queues]
 
 
 def job_of(project_id: int, job_id: int) -> Job | None:

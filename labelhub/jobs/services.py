@@ -8,7 +8,7 @@ machines that share a queue keep their clocks within a few seconds. Not here: wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,11 +18,13 @@ from django.utils import timezone
 
 from labelhub.audit import services as audit
 from labelhub.jobs import dispatch
-from labelhub.jobs.models import Job
+from labelhub.jobs.models import Job, WorkerSign
 
 LEASE = timedelta(seconds=20)
 # A job that no worker took for this long is announced again: its message may have been lost.
 STRANDED_AFTER = timedelta(seconds=30)
+# Workers that gave no sign for so long are forgotten.
+FORGOTTEN_AFTER = timedelta(days=1)
 _CANDIDATES = 8
 _ROUNDS = 10
 
@@ -149,6 +151,23 @@ def cancel_by(*, job: Job, actor: str) -> None:
     with transaction.atomic():
         ask_cancel(job.pk)
         audit.append(project_id=job.project_id, kind="job.cancel_asked", actor=actor, subject=f"job:{job.pk}")
+
+
+def sign_of_life(*, worker: str, queues: Sequence[str] | None = None, note: str = "") -> None:
+    """Note that a worker is there, so that pages can say whether anybody takes jobs of a queue."""
+    now = timezone.now()
+    if queues is None:
+        WorkerSign.objects.filter(name=worker).update(seen_at=now)
+        return
+    WorkerSign.objects.update_or_create(
+        name=worker, defaults={"queues": list(queues), "note": note[:200], "seen_at": now}
+    )
+    WorkerSign.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+
+
+def farewell(*, worker: str) -> None:
+    """Note that a worker has ended."""
+    WorkerSign.objects.filter(name=worker).delete()
 
 
 def _free(now: datetime) -> QuerySet[Job]:

@@ -5,14 +5,18 @@ Also here: the same run for one job named by a message, and the reaper that repe
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import secrets
 import socket
 import threading
+import time
 import traceback
+from collections.abc import Callable
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, connections
 
 from labelhub.jobs import dispatch, registry, services
@@ -24,6 +28,10 @@ POLL_S = 0.5
 HEARTBEAT_S = 5.0
 DATABASE_PAUSE_S = 2.0
 REAP_EVERY_S = 10.0
+SIGN_EVERY_S = 10.0
+
+
+_INSTALL = "On its machine run `manage.py install_models`, start the worker again, then start the job again."
 
 
 def worker_name() -> str:
@@ -31,12 +39,38 @@ def worker_name() -> str:
     return f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def run_until(stop: threading.Event, *, queues: list[str], name: str | None = None) -> None:
-    """Claim and run jobs until ``stop`` is set; sleeps only when there is nothing to do, or the database is away."""
+def prepare(queue: str) -> str:
+    """Load what jobs of a queue need, named by dotted path in the settings; the note of what it computes on, if it has one.
+
+    Raises ``ImportError`` where this installation lacks it. Only workers call this, so that no web process loads a framework.
+    """
+    path = settings.QUEUE_MODULES.get(queue)
+    return "" if path is None else str(importlib.import_module(path).prepare())
+
+
+def run_until(
+    stop: threading.Event, *, queues: list[str], name: str | None = None, is_ready: Callable[[str], bool] = lambda _: True
+) -> None:  # fmt: skip
+    """Claim and run jobs until ``stop`` is set; sleeps only when there is nothing to do, or the database is away.
+
+    Jobs of a queue that is not ready yet, as ``is_ready`` says, wait.
+    """
     worker = name or worker_name()
+    try:
+        _run_as(worker, stop, queues, is_ready)
+    finally:
+        _say_farewell(worker)
+
+
+def _run_as(worker: str, stop: threading.Event, queues: list[str], is_ready: Callable[[str], bool]) -> None:
+    signed_at = float("-inf")
     while not stop.is_set():
         try:
-            job = services.claim(worker=worker, queues=queues)
+            open_queues = [queue for queue in queues if is_ready(queue)]
+            if time.monotonic() - signed_at > SIGN_EVERY_S and open_queues:
+                services.sign_of_life(worker=worker, queues=open_queues, note=_notes(open_queues))
+                signed_at = time.monotonic()
+            job = services.claim(worker=worker, queues=open_queues) if open_queues else None
             if job is not None:
                 run_one(job, stop)
                 continue
@@ -84,6 +118,11 @@ def run_one(job: Job, stop: threading.Event | None = None, *, running: registry.
 
     ``running`` stands in for the usual one where somebody watches, as on a terminal.
     """
+    try:
+        prepare(job.queue)
+    except ImportError as error:
+        _fail(job, f"This worker lacks a package that the job needs ({error.name}). Nothing was done. {_INSTALL}")
+        return
     handler = registry.handler_of(job.kind)
     if handler is None:
         _fail(job, f"This worker does not know jobs of kind {job.kind!r}. Nothing was done. Update it.")
@@ -117,6 +156,21 @@ def _fail(job: Job, error: str, retry_in: timedelta | None = None) -> None:
         registry.failed(job)
 
 
+def _notes(queues: list[str]) -> str:
+    """What the worker computes on. What its queues need is loaded here, before the first job asks for it."""
+    try:
+        return ", ".join(filter(None, map(prepare, queues)))
+    except ImportError as error:
+        return f"lacks {error.name}"
+
+
+def _say_farewell(worker: str) -> None:
+    try:
+        services.farewell(worker=worker)
+    except DatabaseError as error:
+        logger.warning("a worker ended without saying so (%s)", type(error).__name__)
+
+
 def _log_failure(job: Job, error: Exception) -> None:
     """Log where it failed but not the message: that may name a file or a patient, and is for the project's admins."""
     frames = "".join(traceback.format_tb(error.__traceback__))
@@ -138,6 +192,7 @@ def _keep_alive(job: Job, over: threading.Event) -> None:
         while not over.wait(HEARTBEAT_S):
             try:
                 services.heartbeat(job)
+                services.sign_of_life(worker=job.worker)
             except (services.LeaseLost, services.JobCancelled):
                 break
             except DatabaseError as error:

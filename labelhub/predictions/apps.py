@@ -12,11 +12,21 @@ class PredictionsApp(AppConfig):
     def ready(self) -> None:
         """Declare who may see the rows, and make the classical predictor known."""
         from labelhub.predictions import classical
-        from labelhub.predictions.models import Draft, ModelVersion, Prediction
+        from labelhub.predictions.models import (
+            Draft,
+            ModelVersion,
+            Prediction,
+            TrainedItem,
+            TrainingPoint,
+            TrainingRun,
+        )
         from labelhub.predictions.predictor import register_predictor
         from labelhub.projects.permissions import Secrecy, register
 
         register(ModelVersion, Secrecy.HIDDEN, "project")
         register(Prediction, Secrecy.HIDDEN, "item__project")
         register(Draft, Secrecy.HIDDEN, "assignment__item__project")
+        register(TrainedItem, Secrecy.HIDDEN, "model__project")
+        register(TrainingRun, Secrecy.HIDDEN, "project")
+        register(TrainingPoint, Secrecy.HIDDEN, "run__project")
         register_predictor(classical.NAME, classical.ClassicalPredictor)

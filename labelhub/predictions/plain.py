@@ -13,7 +13,7 @@ from labelhub.catalog.models import Blob
 from labelhub.formats.mask_blob import decode_mask, encode_mask
 from labelhub.formats.shapes import MaskRegion, Reading, Region, Shape
 from labelhub.predictions.models import Prediction
-from labelhub.predictions.predictor import Seen
+from labelhub.predictions.predictor import Doubt, PixelMap, Seen
 
 # Under this key of ``Prediction.answers`` the classes stand that the model knows.
 SCOPE = "asked_labels"
@@ -23,10 +23,33 @@ def shape_documents(seen: Seen, medium: int) -> list[dict[str, Any]]:
     """Return a medium's shapes as stored: regions in place, masks by the name of their blob."""
     return [
         document_of(
-            replace(shape, shape_id=f"{medium}-{shape.shape_id}", medium=medium), seen.confidences.get(shape.shape_id)
+            replace(shape, shape_id=f"{medium}-{shape.shape_id}", medium=medium),
+            seen.confidences.get(shape.shape_id),
+            seen.doubts.get(shape.shape_id),
         )
         for shape in seen.shapes
     ]
+
+
+def map_documents(seen: Seen, medium: int) -> list[dict[str, Any]]:
+    """Return what a model said of each pixel of a medium as stored: a blob a map."""
+    return [
+        {
+            "medium": medium, "kind": entry.kind, "label": entry.label, "most": entry.most,
+            "blob": store_blob(content=encode_mask(entry.values), kind="map").pk,
+        }
+        for entry in seen.maps
+    ]  # fmt: skip
+
+
+def pixel_maps(prediction: Prediction, *, medium: int) -> tuple[PixelMap, ...]:
+    """Return what the model said of each pixel of a medium: probabilities and doubts; nothing where none was kept."""
+    wanted = [entry for entry in prediction.maps if entry["medium"] == medium]
+    blobs = Blob.objects.in_bulk([entry["blob"] for entry in wanted])
+    return tuple(
+        PixelMap(entry["kind"], decode_mask(read_blob(blobs[entry["blob"]])), entry["label"], float(entry["most"]))
+        for entry in wanted
+    )
 
 
 def reading_of(prediction: Prediction) -> Reading:
@@ -51,9 +74,11 @@ def mean_confidence(documents: Iterable[Mapping[str, Any]]) -> float | None:
     return float(np.mean(given)) if given else None
 
 
-def document_of(shape: Shape, confidence: float | None = None) -> dict[str, Any]:
+def document_of(shape: Shape, confidence: float | None = None, doubt: Doubt | None = None) -> dict[str, Any]:
     """Return a shape as stored, its mask put away as a blob."""
     document: dict[str, Any] = {"id": shape.shape_id, "label": shape.label, "medium": shape.medium}
+    if doubt is not None:
+        document |= {"epistemic": round(doubt.epistemic, 4), "aleatoric": round(doubt.aleatoric, 4)}
     if confidence is not None:
         document["confidence"] = round(confidence, 4)
     if shape.mask is not None:

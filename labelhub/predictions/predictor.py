@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from labelhub.formats.shapes import Grid, Shape, Value
@@ -16,17 +17,42 @@ from labelhub.projects.errors import DomainError
 from labelhub.projects.ontology import Ontology
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How unsure a model is of a shape, in bits: what more training could take away, and what the picture leaves open."""
+
+    epistemic: float
+    aleatoric: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelMap:
+    """A number from 0 to ``most`` for each pixel ``[z, y, x]``, as uint8 (0 to 255).
+
+    ``kind`` is ``probability`` (of the class ``label``), ``epistemic`` or ``aleatoric`` (in bits).
+    """
+
+    kind: str
+    values: NDArray[np.uint8]
+    label: str = ""
+    most: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """What a model says of one medium. ``confidences`` are by shape id, from 0 to 1, where the model has them.
 
-    ``asked_labels`` are the classes the model knows: of all others it says nothing, and nothing is not "absent".
+    ``asked_labels`` are the classes the model knows: of all others it says nothing, and nothing is not "absent". ``doubts`` are
+    the mean epistemic and aleatoric uncertainty of a shape, in bits, where the model was asked more than once; ``maps`` what
+    it said of each pixel.
     """
 
     shapes: tuple[Shape, ...] = ()
     confidences: Mapping[str, float] = field(default_factory=dict)
     answers: Mapping[str, Value] = field(default_factory=dict)
     asked_labels: tuple[str, ...] = ()
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
+    maps: tuple[PixelMap, ...] = ()
 
 
 class Predictor(Protocol):
@@ -34,6 +60,14 @@ class Predictor(Protocol):
 
     def predict(self, pixels: NDArray[Any], grid: Grid, ontology: Ontology) -> Seen:
         """Say what is on this medium. Pure: the same pixels give the same answer."""
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A predictor that takes long over one medium and can be stopped in between."""
+
+    def watch(self, between: Callable[[], None]) -> None:
+        """Call ``between`` at least every second of work from now on, and let pass what it raises."""
 
 
 class NoSuchPredictor(DomainError):
@@ -56,5 +90,8 @@ def predictor_of(name: str, parameters: Mapping[str, Any]) -> Predictor:
     factory = _factories.get(name)
     if factory is None:
         known = ", ".join(sorted(_factories)) or "none"
-        raise NoSuchPredictor(f"The predictor {name!r} is not installed here. Nothing was predicted. Known: {known}.")
+        raise NoSuchPredictor(
+            f"The predictor {name!r} is not installed here. Nothing was predicted. Known: {known}. Networks run in a worker of "
+            "their own: `manage.py worker --queues gpu`."
+        )
     return factory(parameters)

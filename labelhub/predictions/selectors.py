@@ -5,22 +5,77 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, QuerySet
 
 from labelhub.catalog.models import Item
-from labelhub.predictions.models import ModelVersion, Prediction
+from labelhub.predictions.models import ModelVersion, Prediction, TrainedItem, TrainingPoint, TrainingRun
 from labelhub.projects.models import Project
+from labelhub.projects.permissions import NotFound
+
+# Who runs networks needs a framework; everybody can run the rest.
+NETWORK_QUEUE, PLAIN_QUEUE = "gpu", "cpu"
 
 
 def models_of(project: Project) -> QuerySet[ModelVersion]:
-    """Return the project's model versions, newest first."""
-    return ModelVersion.objects.filter(project=project).order_by("-pk")
+    """Return the project's model versions, newest first; those of cross-validation stand behind theirs (``folds_of``)."""
+    return ModelVersion.objects.filter(project=project, fold_of=None).select_related("weights").order_by("-pk")
+
+
+def model_of(project: Project, model_id: int) -> ModelVersion:
+    """Return one model version of the project. Raises ``NotFound``."""
+    model = ModelVersion.objects.filter(project=project, pk=model_id).select_related("weights", "project").first()
+    if model is None:
+        raise NotFound("There is no such model in this project.")
+    return model
+
+
+def folds_of(model: ModelVersion) -> QuerySet[ModelVersion]:
+    """Return the versions that learned from a part of what ``model`` learned from, in order."""
+    return ModelVersion.objects.filter(fold_of=model).order_by("fold")
+
+
+def queue_of(model: ModelVersion) -> str:
+    """Return the queue whose workers can run the model."""
+    return NETWORK_QUEUE if model.is_network else PLAIN_QUEUE
+
+
+def heard_predictions(item: Item) -> QuerySet[Prediction]:
+    """Return what models said of the item that may be held against its label, newest first.
+
+    Left out is the word of a version that learned from this very item: it repeats what it was told. What a version of
+    cross-validation said that was kept from the item stays.
+    """
+    told = TrainedItem.objects.filter(model=OuterRef("model"), item=OuterRef("item"))
+    rows = Prediction.objects.filter(item=item).exclude(Exists(told))
+    return rows.select_related("model", "item").order_by("-created_at", "-pk")
 
 
 def newest_prediction(item: Item) -> Prediction | None:
-    """Return what the newest model version said of the item."""
-    return Prediction.objects.filter(item=item).select_related("model", "item").order_by("-created_at", "-pk").first()
+    """Return what the newest model version said of the item that did not learn from it."""
+    return heard_predictions(item).first()
+
+
+def trained_on(model: ModelVersion, item: Item) -> bool:
+    """Whether the version learned from the item."""
+    return TrainedItem.objects.filter(model=model, item=item).exists()
 
 
 def unseen_items(model: ModelVersion) -> QuerySet[Item]:
-    """Return items with pixels that this model version has not looked at, in order."""
+    """Return items with pixels that this model version neither looked at nor learned from, in order."""
     seen = Prediction.objects.filter(model=model, item=OuterRef("pk"))
+    told = TrainedItem.objects.filter(model=model, item=OuterRef("pk"))
     items = Item.objects.filter(project=model.project_id).exclude(state=Item.State.EXCLUDED)
-    return items.exclude(media__pixels=None).exclude(Exists(seen)).order_by("pk")
+    return items.exclude(media__pixels=None).exclude(Exists(seen)).exclude(Exists(told)).order_by("pk")
+
+
+def trainings_of(project: Project) -> QuerySet[TrainingRun]:
+    """Return the project's trainings, newest first."""
+    return TrainingRun.objects.filter(project=project).select_related("model").order_by("-pk")
+
+
+def training_of_job(job_id: int) -> TrainingRun | None:
+    """Return the training that a job runs, or None."""
+    return TrainingRun.objects.filter(job_id=job_id).select_related("project", "model").first()
+
+
+def training_curve(run: TrainingRun) -> list[TrainingPoint]:
+    """Return what was measured so far, fold by fold and epoch by epoch; ``fold`` None is the one that learns from all."""
+    points = list(TrainingPoint.objects.filter(run=run))
+    return sorted(points, key=lambda point: (point.fold is None, point.fold or 0, point.epoch))

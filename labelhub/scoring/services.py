@@ -21,6 +21,7 @@ from labelhub.catalog.models import Item
 from labelhub.formats.shapes import Reading
 from labelhub.predictions.models import SEEN_ARMS, Draft, Prediction
 from labelhub.predictions.plain import reading_of as reading_of_prediction
+from labelhub.predictions.selectors import newest_prediction
 from labelhub.projects.models import Project
 from labelhub.projects.ontology import Ontology
 from labelhub.projects.policy import Policy
@@ -121,9 +122,10 @@ def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
 def heard_prediction(item: Item, current: Sequence[Submission], policy: Policy) -> tuple[Prediction | None, str]:
     """Return the newest prediction that may be heard about the item, or None and why.
 
-    A model that pre-labelled an item is silent about it: readers who started from its shapes would agree with it.
+    A model that pre-labelled an item is silent about it: readers who started from its shapes would agree with it. So is a
+    version that learned from the item; one of cross-validation speaks for it.
     """
-    prediction = Prediction.objects.filter(item=item).select_related("model").order_by("-created_at", "-pk").first()
+    prediction = newest_prediction(item)
     if not policy.use_model:
         return None, "the policy uses no model"
     if prediction is None:

@@ -7,6 +7,7 @@ the model strongly disagrees with goes to a reviewer; what a person settled stay
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -16,9 +17,12 @@ from labelhub.consensus.selectors import current_settlement
 from labelhub.jobs import services as jobs
 from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
+from labelhub.jobs.services import JobRefused
 from labelhub.predictions.models import ModelVersion
-from labelhub.predictions.selectors import unseen_items
-from labelhub.predictions.services import predict_item
+from labelhub.predictions.predictor import Interruptible
+from labelhub.predictions.selectors import queue_of, unseen_items
+from labelhub.predictions.services import predict_item, predictor_for
+from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project
 from labelhub.routing.services import model_objects, route_item
 from labelhub.scoring.services import score_item
@@ -32,7 +36,7 @@ def start_predictions(*, model: ModelVersion, project: Project, asked_by: str) -
     """Enqueue a look at every item the model has not seen; asking twice is one job."""
     return jobs.enqueue(
         kind=JOB_KIND, arguments={"model": model.pk}, project_id=project.pk, asked_by=asked_by,
-        dedupe_key=f"predict:{model.pk}", total_units=unseen_items(model).count(),
+        dedupe_key=f"predict:{model.pk}", total_units=unseen_items(model).count(), queue=queue_of(model),
     )  # fmt: skip
 
 
@@ -40,11 +44,18 @@ def run_predictions(running: Running) -> Mapping[str, Any]:
     """Look at item after item: the handler of ``predictions.predict_project``. Stopped or dead, it goes on where it was."""
     model = ModelVersion.objects.get(pk=running.arguments["model"])
     keys = list(unseen_items(model).values_list("pk", flat=True))
+    try:
+        predictor = predictor_for(model)
+    except DomainError as error:
+        raise JobRefused(str(error)) from error
     sent = 0
     for done, key in enumerate(keys):
-        running.progress(done, len(keys), f"Item {done + 1} of {len(keys)}")
+        show = partial(running.progress, done, len(keys), f"Item {done + 1} of {len(keys)}")
+        show()
+        if isinstance(predictor, Interruptible):
+            predictor.watch(show)
         item = Item.objects.select_related("project").get(pk=key)
-        predict_item(model=model, item=item)
+        predict_item(model=model, item=item, predictor=predictor)
         sent += hear_model(item=item)
     return {"items": len(keys), "sent_to_review": sent}
 

@@ -119,7 +119,7 @@ def test_every_model_declares_who_may_see_it_or_is_known_to_be_no_ones():
     # Rows that no route shows as such: infrastructure, and what is reached through its owner only.
     no_ones = {
         "User", "OneTimeLink", "ApiToken", "FailedSignIn", "Notification", "NotificationChoice", "MailDigest", "ChainHead",
-        "Event", "Job", "Blob",
+        "Event", "Job", "WorkerSign", "Blob",
     }  # fmt: skip
     for model in apps.get_models():
         if model.__module__.startswith("labelhub.") and model.__name__ not in no_ones:

@@ -65,9 +65,9 @@ def server_command(port: int) -> list[str]:
     return [sys.executable, *words, "--log-level", "warning", "--no-server-header", "--timeout-graceful-shutdown", "3"]
 
 
-def worker_command() -> list[str]:
-    """Return the command of the embedded worker."""
-    return [sys.executable, "manage.py", "worker"]
+def worker_command(queue: str = "cpu") -> list[str]:
+    """Return the command of an embedded worker; the one of the queue ``gpu`` runs networks, also where there is only a CPU."""
+    return [sys.executable, "manage.py", "worker", "--queues", queue]
 
 
 def models_command() -> list[str]:

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('annotations', '0003_baked_logs'),
-        ('predictions', '0002_drafts_that_are_shown'),
+        ('predictions', '0003_drafts_that_are_shown'),
         ('projects', '0005_how_series_hang'),
         ('scoring', '0005_audited_items_with_known_answers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -113,6 +113,7 @@ class Command(BaseCommand):
             self._print_links()
             if with_models:
                 processes.start("models", running.models_command(), log=var / "install_models.log")
+                processes.start("networks", running.worker_command("gpu"), log=var / "networks.log")
                 self.console.print(
                     "torch and monai are being installed in the background (once, large; log: install_models.log in the "
                     "data folder). Everything shown today works without them.",

@@ -52,6 +52,6 @@ class Command(BaseCommand):
             raise CommandError(f"The file must be an object with name, predictor and parameters: {error!r}") from error
         job = start_predictions(model=model, project=project, asked_by=ACTOR)
         if not options["queue_only"]:
-            run_pending(queues=["cpu"])
+            run_pending(queues=[job.queue])
             job.refresh_from_db()
         self.stdout.write(f"{model.name} version {model.number}: {job.state}. {job.result or job.error or ''}")

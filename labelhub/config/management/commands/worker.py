@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import threading
+import time
 from argparse import ArgumentParser
 from types import FrameType
 from typing import Any
@@ -13,7 +15,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from labelhub.accounts import digests
 from labelhub.jobs import worker
+from labelhub.predictions.runtime import ModelsState, read_state
 from labelhub.workflow import overdue
+
+# How often a worker looks whether torch and monai have come.
+LOOK_EVERY_S = 5.0
 
 
 class Command(BaseCommand):
@@ -23,7 +29,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--queues", default="cpu", help="comma-separated queues to take jobs from (default: cpu)")
+        parser.add_argument(
+            "--queues", default="cpu", help="comma-separated queues to take jobs from (default: cpu; networks need gpu)"
+        )
         parser.add_argument("--once", action="store_true", help="run what is waiting, then end")
         parser.add_argument("--reaper", action="store_true", help="only repeat lost messages to Celery workers")
 
@@ -47,8 +55,27 @@ class Command(BaseCommand):
             self.stdout.write(f"Waiting for jobs in {', '.join(queues)}. Ctrl-C ends it.")
             digests.schedule()
             overdue.schedule()
-            worker.run_until(stop, queues=queues)
+            worker.run_until(stop, queues=queues, is_ready=_Readiness())
         self.stdout.write("Stopped. Work that was under way waits for the next worker.")
+
+
+class _Readiness:
+    """Whether what a queue needs is installed. Until then its jobs wait, and nothing half-installed is loaded."""
+
+    def __init__(self) -> None:
+        self._is_ready = False
+        self._looked_at = float("-inf")
+
+    def __call__(self, queue: str) -> bool:
+        if queue not in settings.QUEUE_MODULES or self._is_ready:
+            return True
+        if time.monotonic() - self._looked_at < LOOK_EVERY_S:
+            return False
+        self._looked_at = time.monotonic()
+        importlib.invalidate_caches()
+        are_there = all(importlib.util.find_spec(name) is not None for name in ("torch", "monai", "safetensors"))
+        self._is_ready = are_there and read_state() != ModelsState.INSTALLING
+        return self._is_ready
 
 
 def _stopper(stop: threading.Event, number: int) -> Any:

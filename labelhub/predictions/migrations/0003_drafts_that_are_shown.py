@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('assignments', '0008_onlookers'),
-        ('predictions', '0001_the_first_tables'),
+        ('predictions', '0002_networks_with_their_weights_and_trainings'),
     ]
 
     operations = [

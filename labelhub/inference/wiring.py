@@ -1,0 +1,24 @@
+"""What a worker of networks loads before its first job, by the dotted path in the settings: predictors and handlers.
+
+No process that serves pages imports this.
+"""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from labelhub.inference.predictor import network_predictor
+from labelhub.predictions.predictor import register_predictor
+from labelhub.predictions.services import NETWORK
+
+register_predictor(NETWORK, network_predictor)
+
+
+def prepare() -> str:
+    """Return the name of what networks run on here, after making it ready."""
+    if torch.cuda.is_available():
+        torch.backends.cudnn.benchmark = True
+        return str(torch.cuda.get_device_name(0))
+    return f"CPU, {os.cpu_count() or 1} cores"
