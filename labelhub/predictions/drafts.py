@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from labelhub.assignments.models import Assignment
-from labelhub.formats.shapes import MaskRegion, Region, Shape
+from labelhub.formats.shapes import MaskRegion, Reading, Region, Shape
 from labelhub.numerics.borders import borders_of
 from labelhub.predictions.models import Draft, Prediction
 from labelhub.predictions.plain import document_of, reading_of, shapes_of
@@ -90,6 +90,12 @@ def draft_of(assignment: Assignment) -> Draft | None:
 def mask_names(draft: Draft) -> list[str]:
     """Return the names of the mask blobs that the draft shows."""
     return [entry["mask"] for entry in draft.shapes if "mask" in entry]
+
+
+def shown_reading(draft: Draft) -> Reading:
+    """Return what the labeler was shown as a reading, so that theirs is compared with it. It is never counted as one."""
+    shapes = shapes_of(draft.shapes)
+    return Reading(item="", rater="draft", shapes=shapes, is_empty_read=not shapes, asked_questions=())
 
 
 def planted_shapes(draft: Draft) -> tuple[str, Shape, Shape | None]:

@@ -18,7 +18,7 @@ class ScoringApp(AppConfig):
             DraftsAgain,
             ExamRuling,
             GoldReference,
-            PlantedAnswer,
+            HelpedReading,
             Posterior,
             Score,
             TruthFit,
@@ -30,7 +30,7 @@ class ScoringApp(AppConfig):
         register(Posterior, Secrecy.HIDDEN, "item__project")
         register(TruthFit, Secrecy.HIDDEN, "project")
         register(AuditedItem, Secrecy.HIDDEN, "item__project")
-        register(PlantedAnswer, Secrecy.HIDDEN, "submission__assignment__item__project")
+        register(HelpedReading, Secrecy.HIDDEN, "submission__assignment__item__project")
         register(DraftsAgain, Secrecy.ADMIN, "labeler__project")
         register_job(FIT_KIND, run_fit)
         register(ExamRuling, Secrecy.ADMIN, "labeler__project")

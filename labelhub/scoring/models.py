@@ -191,28 +191,34 @@ class AuditedItem(models.Model):
         ]
 
 
-class PlantedAnswer(models.Model):
-    """A reading that began from a model's draft with one planted error: what share of the error its reader undid.
+class HelpedReading(models.Model):
+    """A reading whose author was shown a model's draft: how near it stayed to that, and what became of a planted error.
 
-    ``undone_share`` is counted over the voxels that the error changed (1 or 0 for marks without area); the error was caught
-    from half on. A reading that let it stand speaks for nobody.
+    ``similarity`` is that of the reading and the draft, null where the two cannot be compared; ``is_unchanged`` says that not a
+    voxel differs. Where an error was planted, ``kind`` names it and ``undone_share`` is the share of the voxels it changed that
+    the reading shows as the model had them (1 or 0 for marks without area); it was caught from half on. A reading that let it
+    stand speaks for nobody.
     """
 
     submission = models.OneToOneField(Submission, on_delete=models.PROTECT, related_name="+")
     draft = models.ForeignKey(Draft, on_delete=models.PROTECT, related_name="+")
-    kind = models.CharField(max_length=12)
-    undone_share = models.FloatField()
-    is_caught = models.BooleanField()
+    similarity = models.FloatField(null=True)
+    is_unchanged = models.BooleanField()
+    kind = models.CharField(max_length=12, blank=True)
+    undone_share = models.FloatField(null=True)
+    is_caught = models.BooleanField(null=True)
     method = models.CharField(max_length=60)
     method_version = models.CharField(max_length=16)
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        """A share is a share."""
+        """A share is a share, and it belongs to a planted error."""
 
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=models.Q(undone_share__gte=0, undone_share__lte=1), name="an_undone_share_lies_from_0_to_1"
+                condition=models.Q(kind="", undone_share=None, is_caught=None)
+                | (~models.Q(kind="") & models.Q(undone_share__gte=0, undone_share__lte=1, is_caught__isnull=False)),
+                name="a_planted_error_was_undone_to_a_share_from_0_to_1",
             ),
         ]
 

@@ -1,102 +1,29 @@
-"""Whether readers who were shown a draft with a planted error caught it, and how far a labeler leans on drafts.
+"""Whether a reading that began from a draft with a planted error shows what the model drew before the error was planted.
 
-An error is held against the reading that began from it, over the voxels that it changed: what share of them says what the
-model's own draft said there, before the error was planted. From half on it was caught. The catch rate has a Wilson interval
-(Jeffreys below 10); whether somebody may go on with drafts is a sequential test. Not here: planting (``predictions.planting``),
-who gets drafts (``workflow.drafting``).
-
-References
-----------
-Wald A (1945) Sequential tests of statistical hypotheses. Ann Math Stat 16:117-186.
+The error is held against the reading over the voxels that it changed: what share of them says what the model's own draft
+said there. From half on it was caught. Not here: planting (``predictions.planting``), keeping the answer (``helped``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
-from django.db import transaction
-from django.db.models import QuerySet
 from numpy.typing import NDArray
 
-from labelhub.accounts.models import User
-from labelhub.annotations.models import Submission
-from labelhub.annotations.plain import reading_of
-from labelhub.audit import services as audit
-from labelhub.catalog.selectors import grid_of, media_of
 from labelhub.formats.shapes import Shape
 from labelhub.numerics.geometry import PlacedMask
-from labelhub.numerics.proportions import proportion
-from labelhub.numerics.results import Estimate
-from labelhub.numerics.sequential import SprtPlan, sprt
-from labelhub.predictions.drafts import draft_of, planted_shapes
-from labelhub.predictions.models import Draft
 from labelhub.predictions.planting import CLASS, MISSING
-from labelhub.projects.errors import DomainError
-from labelhub.projects.models import Labeler, Project
-from labelhub.projects.policy import Policy
+from labelhub.projects.models import Project
 from labelhub.scoring.extents import Extent, extent_of
-from labelhub.scoring.models import DraftsAgain, PlantedAnswer
+from labelhub.scoring.models import HelpedReading
 
-METHOD = "share of a planted error undone"
-VERSION = "1"
-CAUGHT_FROM = 0.5
+CAUGHT_FROM: Final = 0.5
 # A mark without area within so many pixels of where one was left out counts as that one, put back.
-NEAR_PX = 10.0
-# Errors of the sequential test: an attentive labeler loses drafts in at most the first share, one who leans on them keeps
-# them in at most the second.
-FALSE_ALARM, MISSED = 0.05, 0.10
+NEAR_PX: Final = 10.0
 
 Size = tuple[int, int, int]
-
-
-class AgainProblem(DomainError):
-    """Drafts cannot be given back: nobody said why."""
-
-    code = "drafts-again"
-    status = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Leaning:
-    """How far a labeler leans on drafts: the share of planted errors that they caught, by kind too, and what follows.
-
-    ``verdict`` is that of the sequential test since drafts were last given back: ``pause`` means no drafts for them.
-    ``answers`` are the submissions behind the number, oldest first.
-    """
-
-    labeler_id: int
-    caught: Estimate
-    by_kind: Mapping[str, Estimate]
-    verdict: str
-    n_tested: int
-    answers: tuple[PlantedAnswer, ...]
-
-    @property
-    def is_anchored(self) -> bool:
-        """Whether the labeler is to work without drafts."""
-        return self.verdict == "pause"
-
-
-def judge_planted(submission: Submission) -> PlantedAnswer | None:
-    """Keep whether the reading caught the error that its draft carried; None where there was none. Once a submission."""
-    if submission.read_kind != "assisted":
-        return None
-    draft = draft_of(submission.assignment)
-    if draft is None or draft.arm != Draft.Arm.PLANTED:
-        return None
-    kind, right, wrong = planted_shapes(draft)
-    sizes = {medium.ordinal: grid_of(medium).size for medium in media_of(submission.assignment.item)}
-    share = undone_share(kind, right, wrong, reading_of(submission).shapes, sizes[right.medium])
-    answer, _ = PlantedAnswer.objects.get_or_create(
-        submission=submission,
-        defaults={
-            "draft": draft, "kind": kind, "undone_share": share, "is_caught": share >= CAUGHT_FROM, "method": METHOD,
-            "method_version": VERSION,
-        },
-    )  # fmt: skip
-    return answer
 
 
 def undone_share(kind: str, right: Shape, wrong: Shape | None, drawn: Sequence[Shape], size: Size) -> float:
@@ -121,65 +48,14 @@ def undone_share(kind: str, right: Shape, wrong: Shape | None, drawn: Sequence[S
 
 def let_stand(keys: Iterable[int]) -> frozenset[int]:
     """Return which of the submissions let a planted error stand: they speak for nobody."""
-    rows = PlantedAnswer.objects.filter(submission__in=list(keys), is_caught=False)
+    rows = HelpedReading.objects.filter(submission__in=list(keys), is_caught=False)
     return frozenset(rows.values_list("submission_id", flat=True))
 
 
 def errors_that_stood(project: Project) -> frozenset[int]:
     """Return which of the project's submissions let a planted error stand."""
-    rows = PlantedAnswer.objects.filter(submission__assignment__item__project=project, is_caught=False)
+    rows = HelpedReading.objects.filter(submission__assignment__item__project=project, is_caught=False)
     return frozenset(rows.values_list("submission_id", flat=True))
-
-
-def leaning_of(labeler: Labeler, policy: Policy) -> Leaning:
-    """Return how far one labeler leans on drafts."""
-    return leanings(labeler.project, policy, labeler_ids=[labeler.pk]).get(labeler.pk) or _leaning(
-        labeler.pk, (), (), policy
-    )
-
-
-def leanings(project: Project, policy: Policy, *, labeler_ids: Collection[int] | None = None) -> dict[int, Leaning]:
-    """Return how far each labeler leans on drafts who was shown a planted error, by labeler id; two queries."""
-    rows = PlantedAnswer.objects.filter(submission__assignment__item__project=project)
-    again: QuerySet[DraftsAgain] = DraftsAgain.objects.filter(labeler__project=project)
-    if labeler_ids is not None:
-        rows = rows.filter(submission__assignment__labeler__in=labeler_ids)
-        again = again.filter(labeler__in=labeler_ids)
-    since = {row.labeler_id: row.at for row in again.order_by("pk")}
-    answers: dict[int, list[PlantedAnswer]] = {}
-    for row in rows.select_related("submission__assignment__item").order_by("pk"):
-        answers.setdefault(row.submission.assignment.labeler_id, []).append(row)
-    return {
-        key: _leaning(key, tuple(own), [row for row in own if key not in since or row.at > since[key]], policy)
-        for key, own in answers.items()
-    }
-
-
-def give_drafts_again(*, labeler: Labeler, by: User, reason: str) -> DraftsAgain:
-    """Let the labeler have drafts again; the test begins anew. Writes ``drafts.given_again``. Raises :class:`AgainProblem`."""
-    if not reason.strip():
-        raise AgainProblem("Say why. Nothing was changed.")
-    with transaction.atomic():
-        row = DraftsAgain.objects.create(labeler=labeler, by=by, reason=reason.strip()[:300])
-        audit.append(
-            project_id=labeler.project_id, kind="drafts.given_again", actor=f"user:{by.pk}",
-            subject=f"labeler:{labeler.pk}", facts={"again": row.pk},
-        )  # fmt: skip
-    return row
-
-
-def _leaning(key: int, every: Sequence[PlantedAnswer], tested: Sequence[PlantedAnswer], policy: Policy) -> Leaning:
-    plan = SprtPlan(policy.draft_catch_good, policy.draft_catch_poor, FALSE_ALARM, MISSED)
-    verdict = sprt([row.is_caught for row in tested], plan).verdict if tested else "continue"
-    kinds = sorted({row.kind for row in every})
-    return Leaning(
-        key, _rate(every), {kind: _rate([row for row in every if row.kind == kind]) for kind in kinds}, verdict,
-        len(tested), tuple(every),
-    )  # fmt: skip
-
-
-def _rate(rows: Sequence[PlantedAnswer]) -> Estimate:
-    return proportion(sum(row.is_caught for row in rows), len(rows), unit="planted errors", method="catch rate")
 
 
 def _is_mark_undone(kind: str, right: Extent, wrong: Extent | None, drawn: Sequence[Shape], size: Size) -> bool:

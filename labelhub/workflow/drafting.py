@@ -4,7 +4,7 @@ Which of these is a secret draw for labeler and item, made when the labeler asks
 those who asked and got none are alike but for it, and what a draft saves is told without bias. A planted error shows who
 looks; a reading that lets it stand has no vote, and the item gets another reader. Who lets too many stand works without
 drafts. From the moment somebody is shown anything their reading is an assisted one. Not here: the errors
-(``predictions.planting``), whether one was caught (``scoring.planted``).
+(``predictions.planting``), whether one was caught (``scoring.helped``).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from labelhub.projects.policy import Policy, read_policy
 from labelhub.projects.selectors import current_policy
 from labelhub.routing.services import send_past_reading
 from labelhub.scoring import exams
-from labelhub.scoring.planted import judge_planted, leaning_of
+from labelhub.scoring.helped import judge_helped, leaning_of
 from labelhub.workflow import deciding, steps
 from labelhub.workflow.draws import draw
 from labelhub.workflow.errors import StepRefused
@@ -86,17 +86,19 @@ def ask_draft(*, assignment: Assignment, by: User) -> Draft:
     return draft
 
 
-def hear_planted(item: Item, submission: Submission) -> None:
-    """Hold the reading against the error that its draft carried; one that let it stand is replaced by one more reader.
+def hear_helped(item: Item, submission: Submission) -> None:
+    """Keep how near the reading stayed to the draft it began from; one that let a planted error stand is replaced.
 
-    Where nobody is left who never had the item, a reviewer decides. Writes ``item.routed`` then.
+    By one more reader, or by a reviewer where nobody is left who never had the item. Writes ``item.routed`` then.
     """
-    answer = judge_planted(submission)
-    if answer is None or answer.is_caught or item.state != Item.State.READING:
+    if submission.read_kind not in KINDS or submission.read_kind == "independent":
         return
     _, policy = current_policy(item.project)
+    answer = judge_helped(submission, policy)
+    if answer is None or answer.is_caught is not False or item.state != State.READING:
+        return
     wanted = max(item.wanted_reads, planned_reads(item, policy)) + 1 if new_readers(item) else None
-    send_past_reading(item, submission.assignment.labeler, share=answer.undone_share, wanted=wanted)
+    send_past_reading(item, submission.assignment.labeler, share=answer.undone_share or 0.0, wanted=wanted)
     if wanted is None:
         move(item=item, to=State.REVIEW)
     else:

@@ -167,7 +167,7 @@ def submit(
         )
         assignments.close(assignment=assignment, state=Assignment.State.SUBMITTED)
         unreadable.refute_by_reading(item, assignment)
-        drafting.hear_planted(item, submission)
+        drafting.hear_helped(item, submission)
         _score_and_route(item)
     return submission
 

@@ -31,8 +31,8 @@ from labelhub.projects.permissions import NotFound
 from labelhub.projects.policy import PolicyProblem, read_policy
 from labelhub.projects.selectors import current_policy
 from labelhub.projects.services import remove_member
-from labelhub.scoring.models import PlantedAnswer
-from labelhub.scoring.planted import AgainProblem, give_drafts_again, leaning_of
+from labelhub.scoring.helped import AgainProblem, give_drafts_again, leaning_of
+from labelhub.scoring.models import HelpedReading
 from labelhub.scoring.reads import reads_of
 from labelhub.scoring.services import score_item
 from labelhub.workflow import lifecycle
@@ -162,8 +162,8 @@ def test_an_error_that_stands_has_no_vote_and_the_item_gets_another_reader(cast:
     policy(cast, draft_seed_share=0.5)
     submission = _planted_by_anyone(cast)
     item = submission.assignment.item
-    answer = PlantedAnswer.objects.get(submission=submission)
-    assert (answer.is_caught, round(answer.undone_share, 2)) == (False, 0.0)
+    answer = HelpedReading.objects.get(submission=submission)
+    assert (answer.is_caught, round(answer.undone_share, 2), answer.is_unchanged) == (False, 0.0, True)
     assert (state(item), rule(item)) == ("reading", "error-stood")
     assert reads_of(item).current == ()
     with pytest.raises(StepRefused, match="planted in the model's draft"):
@@ -194,7 +194,7 @@ def test_an_error_that_is_undone_counts_as_any_reading(cast: Cast):
         accept(work, cast.ann, TRUTH)
         submission = submit(work, cast.ann)
         if draft.arm == "planted":
-            assert PlantedAnswer.objects.get(submission=submission).is_caught
+            assert HelpedReading.objects.get(submission=submission).is_caught
             assert state(work.item) == "settled"
             return
     raise AssertionError("nothing was planted in 40 drafts")
