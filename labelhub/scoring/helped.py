@@ -144,7 +144,7 @@ def give_drafts_again(*, labeler: Labeler, by: User, reason: str) -> DraftsAgain
 
 def _leaning(key: int, every: Sequence[HelpedReading], tested: Sequence[HelpedReading], policy: Policy) -> Leaning:
     plan = SprtPlan(policy.draft_catch_good, policy.draft_catch_poor, FALSE_ALARM, MISSED)
-    verdict = sprt([row.is_caught for row in tested], plan).verdict if tested else "continue"
+    verdict = sprt([bool(row.is_caught) for row in tested], plan).verdict if tested else "continue"
     kinds = sorted({row.kind for row in every})
     return Leaning(
         key, _rate(every), {kind: _rate([row for row in every if row.kind == kind]) for kind in kinds}, verdict,

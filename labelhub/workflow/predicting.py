@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
+from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.consensus.selectors import current_settlement
 from labelhub.jobs import services as jobs
@@ -33,11 +34,17 @@ JOB_KIND = "predictions.predict_project"
 
 
 def start_predictions(*, model: ModelVersion, project: Project, asked_by: str) -> Job:
-    """Enqueue a look at every item the model has not seen; asking twice is one job."""
-    return jobs.enqueue(
-        kind=JOB_KIND, arguments={"model": model.pk}, project_id=project.pk, asked_by=asked_by,
-        dedupe_key=f"predict:{model.pk}", total_units=unseen_items(model).count(), queue=queue_of(model),
-    )  # fmt: skip
+    """Enqueue a look at every item the model has not seen; asking twice is one job. Writes ``model.look_asked``."""
+    with transaction.atomic():
+        job = jobs.enqueue(
+            kind=JOB_KIND, arguments={"model": model.pk}, project_id=project.pk, asked_by=asked_by,
+            dedupe_key=f"predict:{model.pk}", total_units=unseen_items(model).count(), queue=queue_of(model),
+        )  # fmt: skip
+        audit.append(
+            project_id=project.pk, kind="model.look_asked", actor=asked_by, subject=f"model:{model.pk}",
+            facts={"job": job.pk},
+        )  # fmt: skip
+    return job
 
 
 def run_predictions(running: Running) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from labelhub.audit import services as audit
 from labelhub.audit.models import Event
 from labelhub.catalog.examples import add_from_item
 from labelhub.jobs import services as jobs
+from labelhub.predictions.services import register_model
 from labelhub.projects import teams
 from labelhub.projects.models import GuidelineVersion, Labeler
 from labelhub.projects.policy import Policy
@@ -84,6 +85,14 @@ def body(event: str, by: str, route: str, *args: Any, **data: Any) -> Sent:
 
 def work(world: World) -> Assignment:
     return world.work_of_ann()
+
+
+def model_of(world: World) -> int:
+    """A version that may look at the project."""
+    made = register_model(
+        project=world.cast.project, name="m", predictor="classical-threshold", parameters={"classes": {}}, by="test"
+    )
+    return made.pk
 
 
 def with_drafts(world: World) -> Assignment:
@@ -413,6 +422,10 @@ CASES: dict[str, Callable[[World], Sent]] = {
     ),
     "manage-labeler-gate": lambda w: form(
         "gate.paused", "ada", "manage-labeler-gate", SLUG, ann(w).pk, step="pause", reason="talk first"
+    ),
+    "manage-model-look": lambda w: form("model.look_asked", "ada", "manage-model-look", SLUG, model_of(w)),
+    "manage-drafts-again": lambda w: form(
+        "drafts.given_again", "ada", "manage-drafts-again", SLUG, ann(w).pk, reason="talked"
     ),
     "manage-scores-renew": lambda w: form("scores.renewal_asked", "ada", "manage-scores-renew", SLUG),
     "manage-teams-add": lambda w: form("team.made", "ada", "manage-teams-add", SLUG, name="Vendor", kind="vendor"),

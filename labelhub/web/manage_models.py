@@ -1,0 +1,88 @@
+"""The models page: versions beside people, what their drafts did, who leans on them, and letting one look at the project."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from labelhub.analytics.draft_effects import draft_effect
+from labelhub.analytics.model_table import ModelRow, model_rows
+from labelhub.jobs.models import Job
+from labelhub.jobs.selectors import jobs_of_kind
+from labelhub.predictions.runtime import read_state
+from labelhub.predictions.selectors import model_of
+from labelhub.projects.models import Project, Role
+from labelhub.projects.permissions import NotFound
+from labelhub.projects.selectors import current_policy, labelers
+from labelhub.scoring.helped import AgainProblem, give_drafts_again, leanings
+from labelhub.web.access import actor, person, project_page
+from labelhub.web.evidence import MOST_CODES, items_link
+from labelhub.web.manage_jobs import job_row
+from labelhub.web.tables import csv_answer, wants_csv
+from labelhub.web.words import WITHOUT_NETWORKS
+from labelhub.workflow import predicting
+
+CSV_HEADER = (
+    "model", "version", "number", "value", "low", "high", "n", "unit", "method", "undefined_because",
+)  # fmt: skip
+
+
+@project_page(Role.ADMIN)
+def models(request: HttpRequest, project: Project) -> HttpResponseBase:
+    """Show the project's models beside people, and what drafts do: time, untouched drafts, planted errors."""
+    rows = model_rows(project)
+    if wants_csv(request):
+        return csv_answer(f"{project.slug}-models", CSV_HEADER, (line for row in rows for line in _lines(row)))
+    _, policy = current_policy(project)
+    effect = draft_effect(project)
+    names = {labeler.pk: labeler for labeler in labelers(project)}
+    leaning = [(names[key], found) for key, found in leanings(project, policy).items() if key in names]
+    jobs = [row for row in jobs_of_kind(project.pk, predicting.JOB_KIND) if row.state != Job.State.DONE]
+    context = {
+        "rows": [(row, items_link(project, codes=",".join(row.apart[:MOST_CODES]))) for row in rows],
+        "effect": effect,
+        "stood": items_link(project, codes=",".join(effect.stood[:MOST_CODES])) if effect.stood else "",
+        "leaning": sorted(leaning, key=lambda pair: pair[0].name),
+        "policy": policy,
+        "jobs": [job_row(row) for row in jobs],
+        "without_networks": WITHOUT_NETWORKS.get(read_state().value, ""),
+    }
+    return render(request, "manage/models.html", context)
+
+
+@project_page(Role.ADMIN, methods=("POST",))
+def look(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Let a version look at every item that it has not seen, as a job."""
+    model = model_of(project, pk)
+    predicting.start_predictions(model=model, project=project, asked_by=actor(request))
+    messages.success(
+        request, f"{model.name} {model.number} looks at the project. What it disagrees with goes to reviewers."
+    )
+    return redirect("manage-models", project.slug)
+
+
+@project_page(Role.ADMIN, methods=("POST",))
+def drafts_again(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Let a labeler have drafts again who had let too many planted errors stand; with a reason."""
+    chosen = labelers(project).filter(pk=pk).first()
+    if chosen is None:
+        raise NotFound("There is no such labeler in this project.")
+    try:
+        give_drafts_again(labeler=chosen, by=person(request), reason=request.POST.get("reason", ""))
+    except AgainProblem as problem:
+        messages.error(request, str(problem))
+    else:
+        messages.success(request, f"{chosen.name} gets drafts again, and a new test of planted errors begins.")
+    return redirect(f"{reverse('manage-models', args=[project.slug])}#leaning")
+
+
+def _lines(row: ModelRow) -> list[tuple[object, ...]]:
+    return [
+        (
+            row.model.name, row.model.number, found.method, found.value, found.low, found.high, found.n, found.unit,
+            found.interval_method, found.reason or "",
+        )
+        for found in (row.with_people, row.people)
+    ]  # fmt: skip

@@ -1,0 +1,156 @@
+"""The models page: versions beside people, the time that drafts save, who catches planted errors.
+
+Planted once and seen to fail: a version judged on what it learned from; the arms exchanged; times of work that asked for no
+draft; drafts that are given back without a reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from django.test import Client
+
+from labelhub.analytics.draft_effects import draft_effect
+from labelhub.analytics.model_table import model_rows
+from labelhub.annotations.models import Submission
+from labelhub.predictions import services
+from labelhub.predictions.classical import NAME
+from labelhub.predictions.models import Draft, ModelVersion, TrainedItem
+from labelhub.scoring.models import DraftsAgain, HelpedReading
+from tests.cast import Cast, make_cast
+from tests.workflow.walking import add_item, labeler, new_annotator, set_policy, store
+
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
+
+SQUARE, ELSEWHERE = (10, 10, 20), (40, 40, 15)
+PARAMETERS = {"classes": {"nucleus": {"polarity": "bright", "sigma": 0.5, "min_size": 20}}}
+
+
+@pytest.fixture
+def cast() -> Cast:
+    made = make_cast()
+    set_policy(made, readers=2, drafts="asked")
+    return made
+
+
+def registered(cast: Cast) -> ModelVersion:
+    return services.register_model(project=cast.project, name="m", predictor=NAME, parameters=PARAMETERS, by="test")
+
+
+def page(cast: Cast, user: Any, place: str = "", **post: Any) -> Any:
+    client = Client()
+    client.force_login(user)
+    address = f"/manage/{cast.project.slug}/models/{place}"
+    return client.post(address, post) if post else client.get(address)
+
+
+def helped(cast: Cast, user: Any, arm: str, seconds: float, *, caught: bool | None = None, why: str = "") -> Submission:
+    """A reading of a new item by somebody who asked for a draft, with what became of a planted error."""
+    kind = "independent" if arm == "withheld" else "assisted"
+    submission = store(cast, add_item(cast.project), user, SQUARE, read_kind=kind, is_routed=False)
+    Submission.objects.filter(pk=submission.pk).update(active_s=seconds)
+    planted = {"kind": "grown"} if arm == "planted" else {}
+    draft = Draft.objects.create(assignment=submission.assignment, arm=arm, why=why, planted=planted)
+    if arm in ("shown", "planted"):
+        HelpedReading.objects.create(
+            submission=submission, draft=draft, similarity=0.9, is_unchanged=caught is False,
+            kind="grown" if arm == "planted" else "", undone_share=None if caught is None else float(caught),
+            is_caught=caught, method="test", method_version="1",
+        )  # fmt: skip
+    return submission
+
+
+def test_a_version_stands_beside_people_on_the_same_items(cast: Cast):
+    model = registered(cast)
+    near, far, told = (add_item(cast.project) for _ in range(3))
+    for item in (near, far, told):
+        services.predict_item(model=model, item=item)
+    for item, square in ((near, SQUARE), (far, ELSEWHERE), (told, ELSEWHERE)):
+        for user in (cast.ann, cast.ben):
+            store(cast, item, user, square)
+    TrainedItem.objects.create(model=model, item=told)
+    (row,) = model_rows(cast.project)
+    assert (row.n_seen, row.n_learned, row.with_people.n, row.people.n) == (3, 1, 2, 2)
+    # One item where it sees what they see, one where nothing of theirs is its.
+    assert row.with_people.value == pytest.approx(0.5, abs=0.02)
+    assert row.people.value == 1.0
+    assert row.apart[0] == far.code
+    body = page(cast, cast.ada).content.decode()
+    assert "m 1" in body
+    assert far.code in body
+
+
+def test_time_saved_is_the_ratio_of_the_arms_that_a_lot_made(cast: Cast):
+    rng = np.random.default_rng(4)
+    for _ in range(30):
+        helped(cast, cast.ann, "shown", float(rng.normal(20, 2)), caught=None)
+        helped(cast, cast.ann, "withheld", float(rng.normal(60, 5)), why="compared")
+    # What has no place in the comparison: other reasons, planted errors, work that asked for nothing.
+    for _ in range(5):
+        helped(cast, cast.ann, "withheld", 9000.0, why="exam")
+        helped(cast, cast.ann, "planted", 9000.0, caught=True)
+        store(cast, add_item(cast.project), cast.ann, SQUARE, is_routed=False)
+    found = draft_effect(cast.project)
+    assert (found.arms.asked, found.arms.shown, found.arms.compared, found.arms.other, found.arms.planted) == (
+        70, 30, 30, 5, 5,
+    )  # fmt: skip
+    assert found.speed_up.value == pytest.approx(3.0, abs=0.15)
+    assert found.speed_up.low < 3.0 < found.speed_up.high
+    assert found.speed_up.n == 60
+    assert found.saved_h.value == pytest.approx(30 * 40 / 3600, rel=0.1)
+    assert (found.caught.value, found.caught.n) == (1.0, 5)
+    assert found.unchanged.value == 0.0
+
+
+def test_drafts_that_change_nothing_have_an_interval_around_one(cast: Cast):
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        helped(cast, cast.ann, "shown", float(rng.normal(40, 8)))
+        helped(cast, cast.ann, "withheld", float(rng.normal(40, 8)), why="compared")
+    found = draft_effect(cast.project).speed_up
+    assert found.low < 1.0 < found.high
+
+
+def test_before_anybody_asked_every_number_says_why_there_is_none(cast: Cast):
+    found = draft_effect(cast.project)
+    assert [
+        n.reason is not None for n in (found.with_draft, found.speed_up, found.saved_h, found.caught, found.near)
+    ] == [True] * 5
+    assert "Nobody asked for a draft yet" in page(cast, cast.ada).content.decode()
+    assert "No model yet" in page(cast, cast.ada).content.decode()
+
+
+def test_who_leans_is_named_with_a_way_back_that_needs_a_reason(cast: Cast):
+    user = new_annotator(cast, "Leo")
+    leo = labeler(cast, user)
+    stood = [helped(cast, user, "planted", 30.0, caught=False) for _ in range(3)]
+    body = page(cast, cast.ada).content.decode()
+    assert "none since 3 errors" in body
+    assert all(one.assignment.item.code in body for one in stood)
+    assert page(cast, cast.ada, f"drafts/{leo.pk}/", reason=" ").status_code == 302
+    assert not DraftsAgain.objects.exists()
+    assert page(cast, cast.ada, f"drafts/{leo.pk}/", reason="We looked at them together.").status_code == 302
+    body = page(cast, cast.ada).content.decode()
+    assert "under test, 0 so far" in body
+
+
+def test_a_version_is_let_loose_and_the_job_stands_on_the_page(cast: Cast):
+    model = registered(cast)
+    add_item(cast.project)
+    assert page(cast, cast.ada, f"{model.pk}/look/", go="1").status_code == 302
+    assert "A model looks at the project" in page(cast, cast.ada).content.decode()
+
+
+def test_the_page_is_the_admins_and_its_numbers_a_file(cast: Cast):
+    registered(cast)
+    assert page(cast, cast.otto).status_code == 404
+    for user in (cast.ann, cast.rita):
+        assert page(cast, user).status_code == 403
+    client = Client()
+    client.force_login(cast.ada)
+    sent = client.get(f"/manage/{cast.project.slug}/models/?format=csv")
+    lines = b"".join(sent.streaming_content).decode().splitlines()
+    assert lines[0].lstrip("\ufeff").startswith("model,version,number,value")
+    assert len(lines) == 3
