@@ -20,17 +20,19 @@ from scipy import integrate, optimize, stats
 from scipy.special import expit
 
 from labelhub.numerics.quality_quantity import (
+    break_even,
+    break_even_flip_rate,
+    information_factor,
+    logistic_information_ratio,
+)
+from labelhub.numerics.spoilt_labels import (
     NOISES,
     Learned,
     World,
     best_accuracy,
     boundary_shift,
-    break_even,
-    break_even_flip_rate,
     draw_units,
-    information_factor,
     learn,
-    logistic_information_ratio,
     spoilt_labels,
     true_accuracy,
 )
