@@ -207,14 +207,14 @@ def typical_batch(
     sizes = np.bincount(member)
     n_labelled = np.bincount(member[~free], minlength=len(sizes))
     typical = np.full(len(table), NAN)
-    for number in range(len(sizes)):
-        inside = member == number
-        typical[inside] = typicality(table[inside], neighbours=neighbours)
+    for cluster in range(len(sizes)):
+        own = member == cluster
+        typical[own] = typicality(table[own], neighbours=neighbours)
     chosen: list[int] = []
     while len(chosen) < size:
         left = np.bincount(member[free], minlength=len(sizes))
         open_to = np.nonzero(left)[0]
-        number = min(open_to, key=lambda one: (sizes[one] < least_cluster, n_labelled[one], -sizes[one], one))
+        number = min(open_to.tolist(), key=lambda one: (sizes[one] < least_cluster, n_labelled[one], -sizes[one], one))
         inside = np.nonzero((member == number) & free)[0]
         # A unit alone in its cluster has no typicality, and is the only one to choose.
         unit = int(inside[np.argmax(np.nan_to_num(typical[inside], nan=-1.0))])

@@ -105,7 +105,7 @@ def break_even_flip_rate(ratio: float, *, n_classes: int = 2) -> float:
         message = f"ratio is {ratio!r}; it is at least 1"
         raise ValueError(message)
     _kept(0.0, n_classes)
-    return (n_classes - 1) / n_classes * (1 - ratio**-0.5)
+    return (n_classes - 1) / n_classes * (1 - 1 / math.sqrt(ratio))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

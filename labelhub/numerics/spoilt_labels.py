@@ -119,13 +119,13 @@ def spoilt_labels(units: Draw, noise: Noise, rate: float, world: World, rng: np.
     (0.2, True)
     """
     checked_rate(rate)
-    true = (units.lot < expit(units.logits)).astype(np.float64)
+    true = np.asarray(units.lot < expit(units.logits), dtype=np.float64)
     if noise == "flips":
         return np.where(rng.random(len(true)) < rate, 1 - true, true)
     if noise == "confusion":
         return np.where(rng.random(len(true)) < 2 * rate, 0.0, true)
     shift = boundary_shift(world.strength, rate)
-    return (units.lot < expit(units.logits + shift)).astype(np.float64)
+    return np.asarray(units.lot < expit(units.logits + shift), dtype=np.float64)
 
 
 @checked
