@@ -73,6 +73,14 @@ def open_blob(blob: Blob) -> BinaryIO:
         raise BlobDamaged(f"The stored bytes {blob.sha256[:12]}… are missing.", remedy=_REMEDY) from error
 
 
+def read_named(sha256: str) -> bytes:
+    """Return the bytes of that name. Raises :class:`BlobDamaged` where they are missing."""
+    blob = Blob.objects.filter(pk=sha256).first()
+    if blob is None:
+        raise BlobDamaged(f"The stored bytes {sha256[:12]}… are missing.", remedy=_REMEDY)
+    return read_blob(blob)
+
+
 def hash_file(path: Path) -> tuple[str, int]:
     """Return the SHA-256 and the size of a file."""
     digest, size = hashlib.sha256(), 0
