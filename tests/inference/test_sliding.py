@@ -1,7 +1,6 @@
 """Windows over an image: equal to MONAI's inferer, bounded in memory, answering to its lack, and doubt by the formula.
 
-Planted and seen to fail: the weights of a window all alike; planes handed over one window too early; smaller windows
-without starting again.
+Planted and seen to fail: the weights of a window all alike; planes handed over before the last window that touches them.
 """
 
 from __future__ import annotations
