@@ -73,6 +73,24 @@ def open_blob(blob: Blob) -> BinaryIO:
         raise BlobDamaged(f"The stored bytes {blob.sha256[:12]}… are missing.", remedy=_REMEDY) from error
 
 
+def read_named(sha256: str) -> bytes:
+    """Return the bytes of that name. Raises :class:`BlobDamaged` where they are missing."""
+    blob = Blob.objects.filter(pk=sha256).first()
+    if blob is None:
+        raise BlobDamaged(f"The stored bytes {sha256[:12]}… are missing.", remedy=_REMEDY)
+    return read_blob(blob)
+
+
+def write_named(sha256: str, target: Path) -> None:
+    """Write the bytes of that name to a new file, one piece in memory at a time. Raises :class:`BlobDamaged`."""
+    blob = Blob.objects.filter(pk=sha256).first()
+    if blob is None:
+        raise BlobDamaged(f"The stored bytes {sha256[:12]}… are missing.", remedy=_REMEDY)
+    with open_blob(blob) as stream, target.open("xb") as out:
+        for piece in _pieces(stream):
+            out.write(piece)
+
+
 def hash_file(path: Path) -> tuple[str, int]:
     """Return the SHA-256 and the size of a file."""
     digest, size = hashlib.sha256(), 0

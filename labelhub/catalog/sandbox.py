@@ -105,10 +105,13 @@ class Decoder:
                 refusal = Refusal(_DOES_NOT_HOLD, chosen[0].name, _REMEDY)
                 return DecodeOutcome((), tuple(RefusedFile(number, refusal) for number in group.sources))
 
-    def unpack(self, archive: SourceFile, *, into: Path) -> Unpacked:
-        """Take the files out of an archive into ``into``, each named by its SHA-256. Raises :class:`PixelError`."""
+    def unpack(self, archive: SourceFile, *, into: Path, keeps_archives: bool = False) -> Unpacked:
+        """Take the files out of an archive into ``into``, each named by its SHA-256. Raises :class:`PixelError`.
+
+        ``keeps_archives`` leaves archives inside it as they are.
+        """
         with self._lock, _Folder(self._running().folder) as out:
-            answer = self._ask("unpack", [archive], out)
+            answer = self._ask("take-out" if keeps_archives else "unpack", [archive], out)
             if isinstance(answer, Refusal):
                 raise PixelError(answer.message, place=answer.place, remedy=answer.remedy)
             try:

@@ -23,9 +23,9 @@ _LOG = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
 # -I keeps the child's import path free of the current folder and of the environment; this puts the package back.
 _START = (
-    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "runpy.run_module('labelhub.formats.decoder_child', run_name='__main__')"
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), run_name='__main__')"
 )
+DECODER = "labelhub.formats.decoder_child"
 _FOLDER = "labelhub-decoder-"
 _MAX_ANSWER_BYTES = 64 << 20
 _START_DEADLINE_S = 60.0
@@ -54,9 +54,9 @@ class ChildEnded(Exception):
 
 
 class Child:
-    """One child process with its folder."""
+    """One child process with its folder. ``program`` is the module it runs: the decoder, or another that speaks like it."""
 
-    def __init__(self, limits: DecoderLimits, scratch: Path) -> None:
+    def __init__(self, limits: DecoderLimits, scratch: Path, *, program: str = DECODER) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=scratch)).resolve()
         self.requests = 0
         self.is_worn = False
@@ -68,7 +68,7 @@ class Child:
             "open_files": limits.open_files,
         }
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own program
-            [sys.executable, "-I", "-c", _START, str(_ROOT), str(self.folder), json.dumps(options)],
+            [sys.executable, "-I", "-c", _START, str(_ROOT), program, str(self.folder), json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -9,11 +9,15 @@ import os
 
 import torch
 
+from labelhub.inference.importing import run_import
 from labelhub.inference.predictor import network_predictor
+from labelhub.jobs.registry import register as register_job
 from labelhub.predictions.predictor import register_predictor
 from labelhub.predictions.services import NETWORK
+from labelhub.workflow.bringing_models import IMPORT_KIND
 
 register_predictor(NETWORK, network_predictor)
+register_job(IMPORT_KIND, run_import)
 
 
 def prepare() -> str:

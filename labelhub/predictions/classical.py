@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from labelhub.formats.shapes import Grid, MaskRegion, Region, Shape
+from labelhub.formats.shapes import Grid, Shape
+from labelhub.predictions.objects import shapes_in
 from labelhub.predictions.predictor import Seen
 from labelhub.projects.errors import DomainError
 from labelhub.projects.ontology import LabelClass, Ontology
 
 NAME: Final = "classical-threshold"
 VERSION: Final = "1"
-MAX_OBJECTS: Final = 2000
 
 
 class SettingsProblem(DomainError):
@@ -101,19 +101,12 @@ def _find(pixels: NDArray[Any], entry: LabelClass, settings: ClassSettings) -> l
     mask = values > limit
     if settings.fill_holes:
         mask = np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
-    components, count = ndimage.label(mask, structure=np.ones((3, 3, 3), dtype=bool))
-    if count == 0:
-        return []
-    sizes = np.bincount(components.ravel())[1:]
-    fits = (sizes >= settings.min_size) & ((settings.max_size <= 0) | (sizes <= settings.max_size))
-    kept = np.argsort(-sizes, kind="stable")[:MAX_OBJECTS]
-    kept = np.sort(kept[fits[kept]]) + 1
     # How far above the threshold an object lies, against the spread of the whole picture.
     excess = np.abs(values - limit) / (float(values.std()) or 1.0)
-    if entry.tool == "brush":
-        return _one_region(np.isin(components, kept), excess)
-    boxes = ndimage.find_objects(components)
-    return [_object(entry, components, boxes[number - 1], int(number), excess) for number in kept]
+    found = shapes_in(
+        mask, entry, lambda box, own: _confidence(excess[box][own]), min_size=settings.min_size, max_size=settings.max_size
+    )  # fmt: skip
+    return [(shape, confidence) for shape, confidence, _, _ in found]
 
 
 def _smoothed(pixels: NDArray[Any], settings: ClassSettings) -> NDArray[np.float32]:
@@ -140,41 +133,6 @@ def _threshold(values: NDArray[np.float32], settings: ClassSettings) -> Any:
     from skimage.filters import threshold_otsu
 
     return float(threshold_otsu(values)) + settings.offset
-
-
-def _one_region(mask: NDArray[np.bool_], excess: NDArray[np.float32]) -> list[tuple[Shape, float]]:
-    if not mask.any():
-        return []
-    box = ndimage.find_objects(mask.astype(np.int8))[0]
-    return [(_placed(mask, box), _confidence(excess[mask]))]
-
-
-def _object(
-    entry: LabelClass, components: NDArray[Any], box: tuple[slice, ...], number: int, excess: NDArray[np.float32]
-) -> tuple[Shape, float]:
-    own = components[box] == number
-    confidence = _confidence(excess[box][own])
-    z, y, x = box
-    if entry.tool == "box":
-        widest = int(own.sum(axis=(1, 2)).argmax())
-        rows, columns = np.flatnonzero(own[widest].any(axis=1)), np.flatnonzero(own[widest].any(axis=0))
-        corners = [
-            [x.start + int(columns[0]), y.start + int(rows[0])],
-            [x.start + int(columns[-1]) + 1, y.start + int(rows[-1]) + 1],
-        ]
-        return Shape(
-            "", entry.key, (Region("box", np.array(corners, dtype=np.float64), z=z.start + widest),)
-        ), confidence
-    if entry.tool == "point":
-        middle = np.array(ndimage.center_of_mass(own))
-        point = np.array([[x.start + middle[2] + 0.5, y.start + middle[1] + 0.5]])
-        return Shape("", entry.key, (Region("points", point, z=int(z.start + round(middle[0]))),)), confidence
-    return Shape("", entry.key, (), MaskRegion(own, (z.start, y.start, x.start))), confidence
-
-
-def _placed(mask: NDArray[np.bool_], box: tuple[slice, ...]) -> Shape:
-    origin = (int(box[0].start), int(box[1].start), int(box[2].start))
-    return Shape("", "", (), MaskRegion(np.ascontiguousarray(mask[box]), origin))
 
 
 def _confidence(excess: NDArray[np.float32]) -> float:

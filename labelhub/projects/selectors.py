@@ -74,6 +74,14 @@ def project_named(slug: str) -> Project:
     return project
 
 
+def project_numbered(project_id: int) -> Project:
+    """Return the project of a row or job that names it by number. Raises ``NotFound``."""
+    project = Project.objects.filter(pk=project_id).first()
+    if project is None:
+        raise NotFound("There is no such project.")
+    return project
+
+
 def projects_with_roles(user: User) -> list[tuple[Project, str]]:
     """Return the projects that exist for ``user``, by name, each with their highest role there. One query."""
     own = Membership.objects.filter(project=OuterRef("pk"), user_id=user.pk, removed_at=None).values("role")[:1]

@@ -1,7 +1,7 @@
 """``python -I -m labelhub.formats.decoder_child FOLDER LIMITS``: one request a line of JSON on stdin, one answer on stdout.
 
-Requests: ``{"op": "survey" | "decode" | "unpack", "files": [[path, name], …], "out": folder}``. Pixels and unpacked
-files are written to ``out``, which lies in FOLDER; everything else is in the answer. The walls go up after the
+Requests: ``{"op": "survey" | "decode" | "unpack" | "take-out", "files": [[path, name], …], "out": folder}``. Pixels and
+unpacked files are written to ``out``, which lies in FOLDER; everything else is in the answer. The walls go up after the
 libraries are loaded and before the first request is read. The program ends at the end of its input, so it cannot
 outlive its parent for long.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from labelhub.formats.decoder_child.walls import ChildLimits, grant_cpu, raise_walls
-from labelhub.formats.pixels.archives import unpack
+from labelhub.formats.pixels.archives import ArchiveLimits, unpack
 from labelhub.formats.pixels.decode import decode, survey
 from labelhub.formats.pixels.errors import PixelError, Refusal
 from labelhub.formats.pixels.files import RefusedFile, SourceFile
@@ -77,7 +77,14 @@ def _unpack(files: list[SourceFile], out: Path, _max_bytes: int) -> dict[str, An
     return {"members": members, "refused": [_refusal(RefusedFile(0, refusal)) for refusal in found.refused]}
 
 
-_OPERATIONS = {"survey": _survey, "decode": _decode, "unpack": _unpack}
+def _take_out(files: list[SourceFile], out: Path, _max_bytes: int) -> dict[str, Any]:
+    """As ``unpack``, but archives inside stay files: some formats are archives by nature."""
+    found = unpack(files[0].path, files[0].name, out, limits=ArchiveLimits(depth=1, keeps_archives=True))
+    members = [[member.name, member.path.name] for member in found.members]
+    return {"members": members, "refused": [_refusal(RefusedFile(0, refusal)) for refusal in found.refused]}
+
+
+_OPERATIONS = {"survey": _survey, "decode": _decode, "unpack": _unpack, "take-out": _take_out}
 
 
 def _refused_all(files: list[SourceFile], refusal: Refusal) -> dict[str, Any]:

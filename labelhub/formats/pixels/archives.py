@@ -41,13 +41,14 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
-    """Caps on what one archive, with all archives inside it, may give."""
+    """Caps on what one archive, with all archives inside it, may give. ``keeps_archives`` leaves those inside as files."""
 
     members: int = 20_000
     total_bytes: int = 8 << 30
     ratio: int = 200
     ratio_from_bytes: int = 64 << 20
     depth: int = 2
+    keeps_archives: bool = False
 
 
 @dataclass(slots=True)
@@ -191,7 +192,7 @@ def _store(name: str, stream: IO[bytes], into: Path, budget: _Budget, depth: int
                 target.write(piece)
         with partial.open("rb") as written:
             kind = sniff(written.read(SNIFF_BYTES), name)
-        if not is_archive(kind):
+        if budget.limits.keeps_archives or not is_archive(kind):
             final = into / digest.hexdigest()
             partial.replace(final)
             budget.found.append(Member(name, final))

@@ -1,0 +1,246 @@
+"""A network behind the protocol: prepared pixels, shapes, doubts and maps on the picture's own grid; jobs of its own queue.
+
+The network is one convolution that passes bright pixels on, so that what it must find is known.
+Planted and seen to fail: the way back without mirroring; the weights of one model kept for another.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from labelhub.catalog.services import ItemIdentity, add_volume
+from labelhub.formats.shapes import Grid
+from labelhub.inference import wiring
+from labelhub.inference.networks import build, weights_of
+from labelhub.inference.predictor import NetworkPredictor
+from labelhub.inference.preparing import PictureDoesNotFit, prepare
+from labelhub.jobs import services as jobs
+from labelhub.jobs.models import Job
+from labelhub.jobs.worker import run_pending
+from labelhub.predictions import selectors
+from labelhub.predictions.architectures import read_design
+from labelhub.predictions.models import Prediction, TrainedItem
+from labelhub.predictions.plain import pixel_maps, reading_of
+from labelhub.predictions.predictor import Interruptible
+from labelhub.predictions.preparation import Preparation
+from labelhub.predictions.services import MappingProblem, Origin, predict_item, register_network
+from labelhub.projects.ontology import read_ontology
+from labelhub.workflow import predicting
+from tests.cast import ONTOLOGY, Cast
+from tests.workflow.walking import add_item
+
+ontology = read_ontology(ONTOLOGY)
+
+
+def design(dimensions: int = 3, channels: int = 1):
+    return read_design(
+        "UNet",
+        {
+            "spatial_dims": dimensions, "in_channels": channels, "out_channels": 2, "channels": [2, 2], "strides": [1],
+            "num_res_units": 0, "kernel_size": 1, "up_kernel_size": 1,
+        },
+    )  # fmt: skip
+
+
+def bright(dimensions: int = 3, channels: int = 1, sharpness: float = 8.0):
+    """A network whose second map is positive where the pixel is above half."""
+    network = build(design(dimensions, channels), seed=0)
+
+    class Bright(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = network
+
+        def forward(self, batch):
+            level = sharpness * (batch.mean(dim=1, keepdim=True) - 0.5)
+            return torch.cat([-level, level], dim=1)
+
+    return Bright()
+
+
+def predictor(*networks, dimensions=3, classes=("", "nucleus"), channels=1, **how):
+    settings = Preparation(normalisation="range", low=0, high=200, patch=(8,) * dimensions, **how)
+    return NetworkPredictor(
+        design(dimensions, channels), networks or (bright(dimensions, channels),), classes, settings
+    )
+
+
+def scene(depth: int = 12) -> np.ndarray:
+    pixels = np.zeros((depth, 24, 20), dtype=np.int16)
+    pixels[2:6, 4:10, 3:9] = 200
+    pixels[8:10, 15:20, 12:18] = 200
+    return pixels
+
+
+def test_objects_are_found_where_they_are_with_confidence_and_a_map():
+    seen = predictor().predict(scene(), Grid((12, 24, 20)), ontology)
+    assert [shape.mask.origin for shape in seen.shapes] == [(2, 4, 3), (8, 15, 12)]
+    assert [int(shape.mask.voxels.sum()) for shape in seen.shapes] == [144, 60]
+    assert seen.asked_labels == ("nucleus",)
+    assert all(confidence > 0.99 for confidence in seen.confidences.values())
+    assert [(entry.kind, entry.label) for entry in seen.maps] == [("probability", "nucleus")]
+    assert np.array_equal(seen.maps[0].values > 127, scene() > 0)
+    assert not seen.doubts
+
+
+def test_a_picture_in_colour_and_the_planes_of_a_volume():
+    colour = np.stack([scene(1)] * 3, axis=-1)
+    colour[0, 5:9, 5:9] = 200
+    assert len(predictor(dimensions=2).predict(colour, Grid((1, 24, 20)), ontology).shapes) == 1
+    assert len(predictor(dimensions=2, channels=3).predict(colour, Grid((1, 24, 20)), ontology).shapes) == 1
+    assert len(predictor(dimensions=2).predict(scene(), Grid((12, 24, 20)), ontology).shapes) == 2
+    with pytest.raises(PictureDoesNotFit, match="2 channels"):
+        predictor(channels=2).predict(scene(), Grid((12, 24, 20)), ontology)
+
+
+def test_resampled_pixels_come_back_to_their_own_grid():
+    grid = Grid((12, 24, 20), (2.0, 1.0, 1.0))
+    seen = predictor(spacing_mm=(1.0, 1.0, 1.0)).predict(scene(), grid, ontology)
+    found = np.zeros(scene().shape, dtype=bool)
+    for shape in seen.shapes:
+        z, y, x = shape.mask.origin
+        d, h, w = shape.mask.voxels.shape
+        found[z : z + d, y : y + h, x : x + w] |= shape.mask.voxels
+    truth = scene() > 0
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.95
+
+
+@pytest.mark.parametrize("flipped", [(1, 1, 1), (-1, -1, 1), (1, -1, -1)])
+def test_axes_towards_the_patient_and_back(flipped):
+    steps = np.array(flipped) * np.array([1.0, 2.0, 3.0])
+    affine = np.diag([*steps, 1.0])
+    affine = affine[:, [1, 0, 2, 3]]
+    grid = Grid((3, 4, 5), (3.0, 1.0, 2.0), affine)
+    pixels = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    prepared = prepare(pixels, grid, Preparation(normalisation="none", axes="ras"), channels=1)
+    assert np.array_equal(prepared.back(prepared.image)[0], pixels)
+    # Going up along the network's first axis goes to the right.
+    index = np.argwhere(prepared.image[0] == pixels[0, 0, 0])[0]
+    expected = [0 if step > 0 else size - 1 for step, size in zip(flipped, prepared.image.shape[1:], strict=True)]
+    assert index.tolist() == expected
+
+
+def test_several_answers_tell_how_unsure_the_model_is():
+    seen = predictor(bright(), bright(sharpness=0.2), flips=True).predict(scene(), Grid((12, 24, 20)), ontology)
+    assert [entry.kind for entry in seen.maps] == ["probability", "epistemic", "aleatoric"]
+    doubt = seen.doubts["nucleus-1"]
+    assert 0 < doubt.epistemic < doubt.aleatoric < 1
+    again = predictor(bright(), bright(sharpness=0.2), flips=True).predict(scene(), Grid((12, 24, 20)), ontology)
+    assert again.doubts == seen.doubts
+
+
+def test_dropout_is_on_where_asked_and_repeats_itself():
+    arguments = design().arguments | {"dropout": 0.5}
+    dropping = [build(read_design("UNet", arguments), seed=0)]
+    settings = Preparation(normalisation="z-score", dropout_passes=3, patch=(8, 8, 8))
+    seen = [
+        NetworkPredictor(read_design("UNet", arguments), dropping, ("", "nucleus"), settings).look(
+            scene(), Grid((12, 24, 20))
+        )
+        for _ in range(2)
+    ]
+    assert seen[0].epistemic is not None
+    assert seen[0].epistemic.any()
+    assert np.array_equal(seen[0].probabilities, seen[1].probabilities)
+
+
+def registered(cast: Cast, *, seed: int = 0, learned_from=(), **rest):
+    wiring.prepare()
+    made = design(2)
+    return register_network(
+        project=cast.project, name="tiny", design=made, weights=weights_of(build(made, seed=seed)),
+        classes=["", "nucleus"], preparation=Preparation(patch=(16, 16), least_pixels=5), by="test",
+        origin=Origin(learned_from=learned_from, licence="own", source="a test", **rest),
+    )  # fmt: skip
+
+
+def test_a_registered_network_looks_at_a_project_in_a_job_of_its_own_queue(cast: Cast):
+    items = [add_item(cast.project, seed=seed) for seed in range(3)]
+    model = registered(cast, learned_from=[items[0].pk])
+    assert (model.is_network, model.architecture, model.licence, model.checksum) == (
+        True,
+        "UNet",
+        "own",
+        model.weights_id,
+    )
+    job = predicting.start_predictions(model=model, project=cast.project, asked_by="test")
+    assert job.queue == "gpu"
+    assert run_pending(queues=["cpu"]) == 0
+    run_pending(queues=["gpu"])
+    assert Job.objects.get(pk=job.pk).result["items"] == 2, "what it learned from is not asked"
+    prediction = Prediction.objects.filter(item=items[1]).get()
+    maps = pixel_maps(prediction, medium=0)
+    assert [(entry.kind, entry.values.shape) for entry in maps] == [("probability", (1, 64, 64))]
+    assert reading_of(prediction).asked_labels == ("nucleus",)
+
+
+def test_weights_of_one_model_are_not_kept_for_another(cast: Cast):
+    item = add_item(cast.project)
+    seen = [pixel_maps(predict_item(model=registered(cast, seed=seed), item=item), medium=0)[0] for seed in (1, 2)]
+    assert not np.array_equal(seen[0].values, seen[1].values)
+
+
+def test_what_a_model_learned_from_is_not_held_against_the_label(cast: Cast):
+    item, other = add_item(cast.project), add_item(cast.project)
+    final = registered(cast, learned_from=[item.pk])
+    fold = registered(cast, learned_from=[other.pk], fold_of=final, fold=0)
+    assert list(selectors.models_of(cast.project)) == [final]
+    assert list(selectors.folds_of(final)) == [fold]
+    word = predict_item(model=fold, item=item, is_out_of_sample=True)
+    predict_item(model=final, item=item)
+    assert selectors.newest_prediction(item) == word
+    assert TrainedItem.objects.count() == 2
+
+
+def test_maps_are_led_to_classes_of_the_project(cast: Cast):
+    made = design(2)
+    for classes, word in ((["", "cat"], "no class 'cat'"), (["nucleus"], "2 maps"), (["", ""], "No map")):
+        with pytest.raises(MappingProblem, match=word):
+            register_network(
+                project=cast.project,
+                name="x",
+                design=made,
+                weights=b"",
+                classes=classes,
+                preparation=Preparation(),
+                by="t",
+            )
+
+
+def test_a_volume_is_stopped_between_two_windows(cast: Cast):
+    pixels = scene()
+    add_volume(
+        project=cast.project, pixels=pixels, grid=Grid(pixels.shape, (1.0, 1.0, 1.0)), identity=ItemIdentity(),
+        value_meaning="hu",
+    )  # fmt: skip
+    model = registered(cast)
+    job = predicting.start_predictions(model=model, project=cast.project, asked_by="test")
+    claimed = jobs.claim(worker="w", queues=["gpu"])
+    seen = []
+
+    class Running:
+        arguments = job.arguments
+
+        def progress(self, done, total, message=""):
+            seen.append(done)
+            if len(seen) == 3:
+                raise jobs.JobCancelled
+
+    with pytest.raises(jobs.JobCancelled):
+        predicting.run_predictions(Running())
+    assert claimed is not None
+    assert seen == [0, 0, 0], "once before the item, then between windows"
+    assert isinstance(predictor(), Interruptible)
+    assert not Prediction.objects.exists()
+
+
+def test_a_worker_that_lacks_a_package_says_so(cast: Cast, settings):
+    settings.QUEUE_MODULES = {"gpu": "labelhub.no_such_package"}
+    add_item(cast.project)
+    job = predicting.start_predictions(model=registered(cast), project=cast.project, asked_by="test")
+    run_pending(queues=["gpu"])
+    job.refresh_from_db()
+    assert job.state == "failed"
+    assert "install_models" in job.error
