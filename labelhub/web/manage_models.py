@@ -22,11 +22,14 @@ from labelhub.web.evidence import MOST_CODES, items_link
 from labelhub.web.manage_jobs import job_row
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.web.words import WITHOUT_NETWORKS
-from labelhub.workflow import predicting
+from labelhub.workflow import edge_cases, predicting
 
 CSV_HEADER = (
     "model", "version", "number", "value", "low", "high", "n", "unit", "method", "undefined_because",
 )  # fmt: skip
+
+# Jobs that stand on the page until they are done.
+SHOWN_JOBS = (predicting.JOB_KIND, edge_cases.JOB_KIND)
 
 
 @project_page(Role.ADMIN)
@@ -39,14 +42,15 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
     effect = draft_effect(project)
     names = {labeler.pk: labeler for labeler in labelers(project)}
     leaning = [(names[key], found) for key, found in leanings(project, policy).items() if key in names]
-    jobs = [row for row in jobs_of_kind(project.pk, predicting.JOB_KIND) if row.state != Job.State.DONE]
+    newest = [row for kind in SHOWN_JOBS for row in jobs_of_kind(project.pk, kind)]
     context = {
         "rows": [(row, items_link(project, codes=",".join(row.apart[:MOST_CODES]))) for row in rows],
         "effect": effect,
         "stood": items_link(project, codes=",".join(effect.stood[:MOST_CODES])) if effect.stood else "",
         "leaning": sorted(leaning, key=lambda pair: pair[0].name),
         "policy": policy,
-        "jobs": [job_row(row) for row in jobs],
+        "jobs": [job_row(row) for row in newest if row.state != Job.State.DONE],
+        "strategies": edge_cases.STRATEGIES,
         "without_networks": WITHOUT_NETWORKS.get(read_state().value, ""),
     }
     return render(request, "manage/models.html", context)
@@ -60,6 +64,22 @@ def look(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     messages.success(
         request, f"{model.name} {model.number} looks at the project. What it disagrees with goes to reviewers."
     )
+    return redirect("manage-models", project.slug)
+
+
+@project_page(Role.ADMIN, methods=("POST",))
+def edge_cases_first(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Have the unread items that this version is least sure of come first, as a batch with priority."""
+    size = request.POST.get("size", "")
+    try:
+        edge_cases.start_choosing(
+            project=project, model=model_of(project, pk), strategy=request.POST.get("strategy", ""),
+            size=int(size) if size.isascii() and size.isdigit() and len(size) < 8 else 0, by=person(request),
+        )  # fmt: skip
+    except edge_cases.NoEdgeCases as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, "Edge cases are being chosen. They become a batch that comes before other work.")
     return redirect("manage-models", project.slug)
 
 

@@ -156,6 +156,7 @@ manage_urls = [
     path("manage/<slug:slug>/pairs/", manage_labelers.pairs, name="manage-pairs"),
     path("manage/<slug:slug>/models/", manage_models.models, name="manage-models"),
     path("manage/<slug:slug>/models/<int:pk>/look/", manage_models.look, name="manage-model-look"),
+    path("manage/<slug:slug>/models/<int:pk>/edge/", manage_models.edge_cases_first, name="manage-model-edge"),
     path("manage/<slug:slug>/models/drafts/<int:pk>/", manage_models.drafts_again, name="manage-drafts-again"),
     path("manage/<slug:slug>/policy/", manage_policy.policy, name="manage-policy"),
     path("manage/<slug:slug>/ontology/", manage_rules.ontology, name="manage-ontology"),

@@ -14,6 +14,7 @@ class WorkflowApp(AppConfig):
         from labelhub.jobs.registry import register as register_job
         from labelhub.workflow import (
             backfilling,
+            edge_cases,
             gating,
             overdue,
             pausing,
@@ -25,6 +26,7 @@ class WorkflowApp(AppConfig):
         from labelhub.workflow.predicting import JOB_KIND, run_predictions
 
         register_job(JOB_KIND, run_predictions)
+        register_job(edge_cases.JOB_KIND, edge_cases.run_choosing)
         register_job(backfilling.JOB_KIND, backfilling.run_backfill)
         register_job(overdue.JOB_KIND, overdue.run_end_waits)
         register_job(testing_reviewers.JOB_KIND, testing_reviewers.run_place_gold)

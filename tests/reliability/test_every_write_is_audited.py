@@ -28,7 +28,8 @@ from labelhub.audit import services as audit
 from labelhub.audit.models import Event
 from labelhub.catalog.examples import add_from_item
 from labelhub.jobs import services as jobs
-from labelhub.predictions.services import register_model
+from labelhub.predictions.models import ModelVersion
+from labelhub.predictions.services import predict_item, register_model
 from labelhub.projects import teams
 from labelhub.projects.models import GuidelineVersion, Labeler
 from labelhub.projects.policy import Policy
@@ -93,6 +94,13 @@ def model_of(world: World) -> int:
         project=world.cast.project, name="m", predictor="classical-threshold", parameters={"classes": {}}, by="test"
     )
     return made.pk
+
+
+def model_that_saw(world: World) -> int:
+    """A version that looked at an item which nobody was given."""
+    model = ModelVersion.objects.get(pk=model_of(world))
+    predict_item(model=model, item=world.add())
+    return model.pk
 
 
 def with_drafts(world: World) -> Assignment:
@@ -424,6 +432,9 @@ CASES: dict[str, Callable[[World], Sent]] = {
         "gate.paused", "ada", "manage-labeler-gate", SLUG, ann(w).pk, step="pause", reason="talk first"
     ),
     "manage-model-look": lambda w: form("model.look_asked", "ada", "manage-model-look", SLUG, model_of(w)),
+    "manage-model-edge": lambda w: form(
+        "edge_cases.asked", "ada", "manage-model-edge", SLUG, model_that_saw(w), strategy="random", size="1"
+    ),
     "manage-drafts-again": lambda w: form(
         "drafts.given_again", "ada", "manage-drafts-again", SLUG, ann(w).pk, reason="talked"
     ),

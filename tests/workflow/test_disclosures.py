@@ -31,6 +31,7 @@ OPEN = {
     "cannot-give": "admins",
     "no-more-disputes": "the policy's number and the author's own disputes",
     "assignment-closed": "the labeler's own work",
+    "no-edge-cases": "admins",
     "drafts-off": "the policy, the same for everybody",
 }
 
