@@ -72,6 +72,7 @@ FACTS: Mapping[str, Fact] = {
     ),
     "fixed_work": Fact("a rejected reading came back mended", "no rejected reading came back mended"),
     "model_similarity": Fact("the model's similarity with the readers"),
+    "label_quality": Fact("how believable the least believable reading is to the model"),
     "odd_reader": Fact("one reader is far from the others, who agree", "no single reader is far from others who agree"),
     "author_can_return": Fact("the author can be asked to mend it", "no author can be asked to mend it"),
     "author_rounds": Fact("the number of times it went back already", high=1000),

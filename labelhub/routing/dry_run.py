@@ -18,13 +18,14 @@ from typing import Literal, TypeAlias
 from labelhub.annotations.models import Submission
 from labelhub.assignments.selectors import planned_reads
 from labelhub.catalog.models import Item
-from labelhub.predictions.models import Prediction
 from labelhub.projects.policy import Policy
 from labelhub.routing.models import Route
 from labelhub.routing.policy_rules import GOLD_STANDS, Situation, Verdict, decide, may_accept
 from labelhub.routing.services import DRAWN, can_rework, situation_of_reads
 from labelhub.routing.sureness import Sureness, sureness_of
+from labelhub.scoring.model_quality import QUALITY
 from labelhub.scoring.models import GoldReference, Score
+from labelhub.scoring.planted import let_stand
 from labelhub.scoring.reads import VOTING, reads_of
 from labelhub.scoring.rows import RIGHT, SIMILARITY
 
@@ -48,6 +49,7 @@ class History:
     readings: tuple[Submission, ...]
     pairs: Mapping[tuple[int, int], float | None]
     model: Mapping[int, tuple[float | None, datetime]]
+    quality: Mapping[int, tuple[float | None, datetime]]
     gold: Mapping[int, bool | None]
     posteriors: Mapping[int, Sureness]
     can_mend: AbstractSet[int]
@@ -61,6 +63,7 @@ class _Recorded:
 
     pairs: Mapping[tuple[int, int], float | None]
     model: Mapping[int, float | None]
+    quality: Mapping[int, float | None]
     gold: Mapping[int, bool | None]
     model_silence: str = ""
 
@@ -78,19 +81,24 @@ class Replayed:
 def history_of(item: Item, *, review_draw: float = 1.0) -> History:
     """Return what is on record of the item. Some queries; nothing is computed."""
     gold_reads = set(GoldReference.objects.filter(item=item).values_list("submission_id", flat=True))
-    readings = tuple(
-        entry for entry in reads_of(item).every if entry.read_kind in VOTING and entry.pk not in gold_reads
-    )
+    every = reads_of(item).every
+    stood = let_stand(entry.pk for entry in every if entry.read_kind == "assisted")
+    readings = tuple(entry for entry in every if entry.read_kind in VOTING and entry.pk not in gold_reads | stood)
     scores = Score.objects.filter(item=item, label="", replaced_at=None)
     pairs = scores.filter(about=Score.About.PAIR, metric=SIMILARITY)
-    heard = scores.filter(about=Score.About.MODEL, metric=SIMILARITY).select_related("prediction").order_by("pk")
+    heard = list(
+        scores.filter(about=Score.About.MODEL, metric__in=[SIMILARITY, QUALITY])
+        .select_related("prediction")
+        .order_by("pk")
+    )
     gold = scores.filter(about=Score.About.GOLD, metric=RIGHT)
     labelers = {entry.assignment.labeler_id: entry.assignment.labeler for entry in readings}
     return History(
         item=item,
         readings=readings,
         pairs={(row.first_id or 0, row.second_id or 0): row.value for row in pairs},
-        model={row.first_id or 0: (row.value, _seen_at(row.prediction)) for row in heard if row.prediction},
+        model=_said(heard, SIMILARITY),
+        quality=_said(heard, QUALITY),
         gold={row.first_id or 0: None if row.value is None else row.value == 1.0 for row in gold},
         posteriors=_posteriors(item, len(labelers)),
         can_mend={key for key, labeler in labelers.items() if can_rework(labeler)},
@@ -190,8 +198,11 @@ def _situation(
     history: History, current: Sequence[Submission], wanted: int, rounds: Mapping[int, int], policy: Policy
 ) -> Situation:
     newest = max(entry.submitted_at for entry in current)
-    heard = {key: value for key, (value, seen_at) in history.model.items() if seen_at <= newest}
-    scores = _Recorded(history.pairs, heard, history.gold)
+    heard, believed = (
+        {key: value for key, (value, seen_at) in said.items() if seen_at <= newest}
+        for said in (history.model, history.quality)
+    )
+    scores = _Recorded(history.pairs, heard, believed, history.gold)
     situation = situation_of_reads(current, scores, wanted_reads=wanted, rounds=rounds, can_mend=history.can_mend)
     sure = history.posteriors.get(len(current), Sureness())
     return replace(
@@ -210,8 +221,13 @@ def _ending(outcome: str) -> Ending | None:
     return next((ending for ending in ENDINGS if ending == outcome), None)
 
 
-def _seen_at(prediction: Prediction) -> datetime:
-    return prediction.created_at
+def _said(rows: Sequence[Score], metric: str) -> dict[int, tuple[float | None, datetime]]:
+    """What a model said of each reading, and when it had seen the item; its newest word counts."""
+    found = {}
+    for row in rows:
+        if row.metric == metric and row.prediction is not None:
+            found[row.first_id or 0] = (row.value, row.prediction.created_at)
+    return found
 
 
 def _posteriors(item: Item, n_reads: int) -> dict[int, Sureness]:

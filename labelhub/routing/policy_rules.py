@@ -56,7 +56,8 @@ class Situation:
     ``wanted_reads`` is how many reads were asked for so far, ``agreement`` the mean similarity over all pairs of current
     readings, ``best_pair`` the highest. ``has_tie`` says that a vote of the readings would end in a tie, ``is_fixed_work`` that
     a reading came back after a reviewer rejected it. ``model_similarity`` is the model's mean similarity with the readings,
-    None where there is no model or it may not be heard (``model_silence`` says why). ``gold_failed`` counts readers who failed
+    None where there is no model or it may not be heard (``model_silence`` says why); ``label_quality`` is how believable the
+    least believable reading is to it, by the probabilities that it kept. ``gold_failed`` counts readers who failed
     the item's gold, ``paused_readers`` those who are paused now. ``posterior`` is the probability that the label is right, None
     where it is not known; only where ``posterior_is_calibrated``, by ``posterior_n_known`` known answers, do the default rules
     rely on it. ``doubt`` says in words where
@@ -73,6 +74,7 @@ class Situation:
     has_tie: bool = False
     is_fixed_work: bool = False
     model_similarity: float | None = None
+    label_quality: float | None = None
     model_silence: str = ""
     gold_failed: int = 0
     posterior: float | None = None
@@ -106,6 +108,7 @@ class Situation:
             "posterior_n_known": self.posterior_n_known,
             "model_similarity": self.model_similarity,
             "model_silence": self.model_silence,
+            "label_quality": self.label_quality,
             "gold_failed": self.gold_failed,
             "paused_readers": self.paused_readers,
         }
@@ -218,6 +221,7 @@ def facts_of(situation: Situation, policy: Policy) -> dict[str, float | None]:
         "posterior_is_calibrated": float(situation.posterior is not None and situation.posterior_is_calibrated),
         "fixed_work": float(situation.is_fixed_work),
         "model_similarity": situation.model_similarity if policy.use_model else None,
+        "label_quality": situation.label_quality if policy.use_model else None,
         "odd_reader": float(odd is not None),
         "author_can_return": float(author is not None and author.can_rework),
         "author_rounds": author.rework_rounds if author is not None else None,

@@ -231,6 +231,10 @@ class Compared(Protocol):
         """Why the model is not heard."""
 
     @property
+    def quality(self) -> Mapping[int, float | None]:
+        """How believable each reading is to the model."""
+
+    @property
     def gold(self) -> Mapping[int, bool | None]:
         """Whether each reading is right against gold."""
 
@@ -246,6 +250,7 @@ def situation_of_reads(
     keys = [_key(a, b) for a, b in combinations(current, 2)]
     defined = [value for key in keys if (value := scores.pairs.get(key)) is not None]
     heard = [value for entry in current if (value := scores.model.get(entry.pk)) is not None]
+    believed = [value for entry in current if (value := scores.quality.get(entry.pk)) is not None]
     return Situation(
         readers=tuple(_reader(submission, current, scores.pairs, rounds, can_mend) for submission in current),
         wanted_reads=wanted_reads,
@@ -253,6 +258,7 @@ def situation_of_reads(
         best_pair=max(defined, default=None),
         model_similarity=_mean(heard),
         model_silence=scores.model_silence,
+        label_quality=min(believed, default=None),
         gold_failed=sum(scores.gold.get(submission.pk) is False for submission in current),
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
 from labelhub.predictions.models import Prediction
 from labelhub.scoring.compare import ClassComparison, Comparison, Terms
+from labelhub.scoring.model_quality import DOUBTED, METHOD, OBJECTED, QUALITY, VERSION, ClassQuality, worst
 from labelhub.scoring.models import GoldReference, Score
 
 SIMILARITY, RIGHT = "similarity", "right"
@@ -60,6 +61,24 @@ def rows_of(comparison: Comparison, between: Between, terms: Terms) -> list[Scor
             prediction=between.prediction, label=value.label[:80], metric=value.metric, value=_defined(value.value),
             n=int(value.n), unit=value.unit, reason=value.why[:200], edge_case=value.edge_case, method=method,
             method_version=comparison.version,
+        )
+        for value in values
+    ]  # fmt: skip
+
+
+def quality_rows(classes: Sequence[ClassQuality], between: Between) -> list[Score]:
+    """Return one row for the worst quality, and for each class its quality, what the model objects to and what it doubts."""
+    lowest = worst(classes)
+    values = [_Value("", QUALITY, math.nan if lowest is None else lowest, len(classes), reason="the model kept no map")]
+    for entry in classes:
+        values.append(_Value(entry.label, QUALITY, entry.quality, entry.n_voxels))
+        values.append(_Value(entry.label, OBJECTED, entry.objected, len(entry.objections), entry.unit))
+        values.append(_Value(entry.label, DOUBTED, entry.doubted, entry.n_voxels, entry.unit))
+    return [
+        Score(
+            item=between.item, about=between.about, first=between.first, prediction=between.prediction,
+            label=value.label[:80], metric=value.metric, value=_defined(value.value), n=int(value.n), unit=value.unit,
+            reason=value.why[:200], method=METHOD, method_version=VERSION,
         )
         for value in values
     ]  # fmt: skip

@@ -20,6 +20,7 @@ from labelhub.audit.prepared import insert_many
 from labelhub.catalog.models import Item
 from labelhub.formats.shapes import Reading
 from labelhub.predictions.models import SEEN_ARMS, Draft, Prediction
+from labelhub.predictions.plain import pixel_maps
 from labelhub.predictions.plain import reading_of as reading_of_prediction
 from labelhub.predictions.selectors import newest_prediction
 from labelhub.projects.models import Project
@@ -28,10 +29,20 @@ from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_ontology, current_policy
 from labelhub.scoring.compare import METHOD, VERSION, Comparison, Terms, compare
 from labelhub.scoring.loaded import Loaded
+from labelhub.scoring.model_quality import QUALITY, qualities, worst
 from labelhub.scoring.models import GoldReference, Score
 from labelhub.scoring.posteriors import ItemPosterior, Judged, renew
 from labelhub.scoring.reads import Reads, reads_of
-from labelhub.scoring.rows import AGREEMENT, CURRENT_AGREEMENT, RIGHT, SIMILARITY, Between, method_of, rows_of
+from labelhub.scoring.rows import (
+    AGREEMENT,
+    CURRENT_AGREEMENT,
+    RIGHT,
+    SIMILARITY,
+    Between,
+    method_of,
+    quality_rows,
+    rows_of,
+)
 from labelhub.scoring.versions import under
 
 About = Score.About
@@ -42,7 +53,8 @@ class ItemScores:
     """The numbers about an item that routing needs. Similarities are by submission id, None where undefined.
 
     ``n_set_aside`` counts readers whose reading was set aside. ``pairs`` holds every pair of current readings, smaller id
-    first; ``model`` the model's similarity with each current reading, ``model_silence`` why there is none. ``gold`` says of
+    first; ``model`` the model's similarity with each current reading, ``model_silence`` why there is none, ``quality`` how
+    believable each is to a model that kept its probabilities (of its worst class). ``gold`` says of
     each reading whether it is right against the item's gold, ``has_gold`` whether it has one now. ``loaded`` is what was read
     of the item, ``judged`` what truth inference says of the current readings (None where nothing changed since it was kept),
     ``posterior`` how sure the label is.
@@ -53,6 +65,7 @@ class ItemScores:
     pairs: Mapping[tuple[int, int], float | None]
     model: Mapping[int, float | None]
     model_silence: str
+    quality: Mapping[int, float | None]
     gold: Mapping[int, bool | None]
     loaded: Loaded
     judged: Judged | None
@@ -92,6 +105,7 @@ def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
             bench.score_gold(policy)
         prediction, silence = heard_prediction(item, reads.current, policy)
         bench.score_model(prediction)
+        quality = bench.score_quality(prediction)
         bench.write()
         posterior, judged = renew(
             bench.loaded, reads.current, policy, gold=bench.gold.submission if bench.gold else None
@@ -111,6 +125,7 @@ def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
                 first: value for (first, _), value in bench.similarities(About.MODEL, prediction=prediction).items()
             },
             model_silence=silence,
+            quality=quality,
             gold=_gold_verdicts(item) if reads.was_gold else {},
             loaded=bench.loaded,
             judged=judged,
@@ -201,6 +216,23 @@ class _Bench:
         for submission, reading in zip(missing, self.loaded.readings(missing), strict=True):
             found = self._compare(reading, seen)
             self._keep(found, Between(self.item, About.MODEL, submission, prediction=prediction))
+
+    def score_quality(self, prediction: Prediction | None) -> dict[int, float | None]:
+        """Return how believable each current reading is to the model, and keep what is new; nothing where it kept no maps."""
+        if prediction is None or not prediction.maps:
+            return {}
+        rows = Score.objects.filter(
+            item=self.item, about=About.MODEL, metric=QUALITY, label="", prediction=prediction, replaced_at=None
+        )
+        found = {row.first_id or 0: row.value for row in rows}
+        missing = [submission for submission in self.reads.current if submission.pk not in found]
+        if missing:
+            maps = {medium: pixel_maps(prediction, medium=medium) for medium in range(len(self.loaded.grids))}
+            for submission, reading in zip(missing, self.loaded.readings(missing), strict=True):
+                classes = qualities(reading, maps, self.loaded.grids, self.loaded.extents)
+                self._new += quality_rows(classes, Between(self.item, About.MODEL, submission, prediction=prediction))
+                found[submission.pk] = worst(classes)
+        return {submission.pk: found.get(submission.pk) for submission in self.reads.current}
 
     def similarities(self, about: str, *, prediction: Prediction | None = None) -> dict[tuple[int, int], float | None]:
         """Return the similarities that stand now, by the ids of the two submissions (0 where the second is a model)."""
