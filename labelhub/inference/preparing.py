@@ -50,12 +50,12 @@ class Prepared:
         """Turn ``volume[..., z, y, x]`` of the stored pixels into the network's axes; nothing is resampled."""
         lead = volume.ndim - 3
         turned = volume.transpose(*range(lead), *(axis + lead for axis in self.order))
-        return np.flip(turned, [axis + lead for axis in self.mirrored]) if self.mirrored else turned
+        return np.flip(turned, tuple(axis + lead for axis in self.mirrored)) if self.mirrored else turned
 
     def back(self, volume: NDArray[Any]) -> NDArray[Any]:
         """Turn ``volume[..., a, b, c]`` in the network's axes into stored ones; nothing is resampled."""
         lead = volume.ndim - 3
-        turned = np.flip(volume, [axis + lead for axis in self.mirrored]) if self.mirrored else volume
+        turned = np.flip(volume, tuple(axis + lead for axis in self.mirrored)) if self.mirrored else volume
         inverse = [self.order.index(axis) + lead for axis in range(3)]
         return np.ascontiguousarray(turned.transpose(*range(lead), *inverse))
 
@@ -127,7 +127,7 @@ def _channels(pixels: NDArray[Any], wanted: int) -> NDArray[np.float32]:
     image = pixels[None] if pixels.ndim == 3 else np.moveaxis(pixels, 3, 0)
     given = image.shape[0]
     if given >= _COLOURS and wanted == 1:
-        return image[:_COLOURS].mean(axis=0, dtype=np.float32)[None]
+        return np.asarray(image[:_COLOURS].mean(axis=0, dtype=np.float32)[None])
     if given == 1 and wanted == _COLOURS:
         image = np.repeat(image, wanted, axis=0)
     elif given > wanted == _COLOURS:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
 from labelhub.projects.errors import DomainError
@@ -51,6 +51,10 @@ class Preparation:
     dropout_passes: int = 0
     members: tuple[str, ...] = ()
     least_pixels: int = 1
+
+    def with_members(self, members: tuple[str, ...]) -> Preparation:
+        """Return the same settings with these further networks."""
+        return replace(self, members=members)
 
     def to_document(self) -> dict[str, Any]:
         """Return the settings as a JSON-ready dictionary, which :func:`read_preparation` reads back."""

@@ -70,6 +70,14 @@ def trainings_of(project: Project) -> QuerySet[TrainingRun]:
     return TrainingRun.objects.filter(project=project).select_related("model").order_by("-pk")
 
 
+def training_numbered(run_id: int) -> TrainingRun:
+    """Return a training by its number. Raises ``NotFound``."""
+    run = TrainingRun.objects.filter(pk=run_id).select_related("project", "model").first()
+    if run is None:
+        raise NotFound("There is no such training.")
+    return run
+
+
 def training_of_job(job_id: int) -> TrainingRun | None:
     """Return the training that a job runs, or None."""
     return TrainingRun.objects.filter(job_id=job_id).select_related("project", "model").first()

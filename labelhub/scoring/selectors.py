@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db.models import Q, QuerySet
 
 from labelhub.annotations.models import Submission
@@ -9,6 +11,9 @@ from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler
 from labelhub.scoring.models import Score
 from labelhub.scoring.rows import AGREEMENT, RIGHT, SIMILARITY
+
+# Ids in one query: far below what any database takes.
+_CHUNK = 2_000
 
 
 def current_scores(item: Item) -> QuerySet[Score]:
@@ -41,3 +46,15 @@ def gold_results(labeler: Labeler) -> QuerySet[Score]:
         about=Score.About.GOLD, metric=RIGHT, replaced_at=None, value__isnull=False,
         first__assignment__labeler=labeler, first__version=1, first__read_kind="independent", first__planned_blind=True,
     ).select_related("item", "first").order_by("first__submitted_at", "pk")  # fmt: skip
+
+
+def reader_overlap(items: Sequence[int], label: str) -> dict[int, float]:
+    """Return, for each of the items, the mean Dice of its readers two by two on a class: what people reach among themselves."""
+    found: dict[int, list[float]] = {}
+    for start in range(0, len(items), _CHUNK):
+        rows = Score.objects.filter(
+            item__in=items[start : start + _CHUNK], about=Score.About.PAIR, metric="dice", label=label, replaced_at=None
+        )
+        for item, value in rows.exclude(value=None).values_list("item_id", "value"):
+            found.setdefault(item, []).append(float(value or 0))
+    return {item: sum(values) / len(values) for item, values in found.items()}

@@ -1,0 +1,78 @@
+"""How a network is trained: plain settings, checked once and kept. Not here: training (``inference.training``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, cast
+
+from labelhub.predictions.sizing import Effort
+from labelhub.projects.errors import DomainError
+
+EFFORTS: Final = ("small", "medium", "large")
+_BOUNDS: Final = {
+    "folds": (2, 10), "epochs": (1, 2000), "steps": (1, 1000), "batch": (0, 256), "patience": (1, 1000),
+    "seed": (0, 2**31 - 1),
+}  # fmt: skip
+
+
+class TrainingRefused(DomainError):
+    """The training cannot be started or cannot learn from what it was given; nothing was started, or nothing kept."""
+
+    code = "training-refused"
+    status = 422
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """What a training does, the same each time for the same seed, release and machine.
+
+    ``classes`` are learned (empty: all that are drawn as areas). ``folds`` parts of the groups are held out in turn. An epoch
+    is ``steps`` batches of ``batch`` patches (0: what the dimensions suggest); after ``patience`` epochs without a better
+    held-out Dice a fold ends. ``flips`` makes the models look at mirrored windows too, which tells how unsure they are;
+    ``ensemble`` lets the models of the folds answer together with the one that saw all.
+    """
+
+    classes: tuple[str, ...] = ()
+    folds: int = 3
+    epochs: int = 30
+    steps: int = 12
+    batch: int = 0
+    patience: int = 8
+    effort: str = "small"
+    seed: int = 0
+    learning_rate: float = 3e-3
+    flips: bool = True
+    ensemble: bool = False
+
+    @property
+    def sizing(self) -> Effort:
+        """The effort as the sizing of networks knows it."""
+        return cast(Effort, self.effort)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the settings as a JSON-ready dictionary."""
+        return asdict(self) | {"classes": list(self.classes)}
+
+
+def read_training_settings(document: Mapping[str, Any]) -> TrainingSettings:
+    """Return the settings in a document. Raises :class:`TrainingRefused` naming what is wrong."""
+    known = {field.name for field in fields(TrainingSettings)}
+    unknown = sorted(str(name)[:40] for name in set(document) - known)
+    if unknown:
+        raise TrainingRefused(
+            f"Unknown settings of a training: {', '.join(unknown)}. Nothing was started. Known: {', '.join(sorted(known))}."
+        )
+    for name, (least, most) in _BOUNDS.items():
+        value = document.get(name, least)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise TrainingRefused(f"{name} is a whole number from {least} to {most}. Nothing was started.")
+    if document.get("effort", "small") not in EFFORTS:
+        raise TrainingRefused(f"effort is one of {', '.join(EFFORTS)}. Nothing was started.")
+    rate = document.get("learning_rate", 1e-3)
+    if not isinstance(rate, int | float) or not 0 < rate < 1:
+        raise TrainingRefused("learning_rate lies between 0 and 1. Nothing was started.")
+    classes = document.get("classes", ())
+    if not isinstance(classes, list | tuple) or not all(isinstance(key, str) for key in classes):
+        raise TrainingRefused("classes is a list of keys. Nothing was started.")
+    return TrainingSettings(**{**document, "classes": tuple(classes)})
