@@ -9,20 +9,23 @@ from django.urls import reverse
 
 from labelhub.analytics.draft_effects import draft_effect
 from labelhub.analytics.model_table import ModelRow, model_rows
+from labelhub.exports.selectors import release_numbered, releases_of
 from labelhub.jobs.models import Job
-from labelhub.jobs.selectors import jobs_of_kind
+from labelhub.jobs.selectors import job_of, jobs_of_kind, workers_of
 from labelhub.predictions.runtime import read_state
-from labelhub.predictions.selectors import model_of
+from labelhub.predictions.selectors import NETWORK_QUEUE, model_of, training_curve, trainings_of
+from labelhub.predictions.training_settings import TrainingRefused
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import current_policy, labelers
 from labelhub.scoring.helped import AgainProblem, give_drafts_again, leanings
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.evidence import MOST_CODES, items_link
+from labelhub.web.learning_curve import curve_of
 from labelhub.web.manage_jobs import job_row
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.web.words import WITHOUT_NETWORKS
-from labelhub.workflow import edge_cases, predicting
+from labelhub.workflow import edge_cases, predicting, training_models
 
 CSV_HEADER = (
     "model", "version", "number", "value", "low", "high", "n", "unit", "method", "undefined_because",
@@ -42,6 +45,8 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
     effect = draft_effect(project)
     names = {labeler.pk: labeler for labeler in labelers(project)}
     leaning = [(names[key], found) for key, found in leanings(project, policy).items() if key in names]
+    run = trainings_of(project).first()
+    job = job_of(project.pk, run.job_id) if run is not None and run.job_id else None
     newest = [row for kind in SHOWN_JOBS for row in jobs_of_kind(project.pk, kind)]
     context = {
         "rows": [(row, items_link(project, codes=",".join(row.apart[:MOST_CODES]))) for row in rows],
@@ -51,6 +56,11 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
         "policy": policy,
         "jobs": [job_row(row) for row in newest if row.state != Job.State.DONE],
         "strategies": edge_cases.STRATEGIES,
+        "releases": [one for one in releases_of(project) if one.finished_at is not None],
+        "run": run,
+        "run_job": None if job is None else job_row(job),
+        "curve": None if run is None else curve_of(training_curve(run)),
+        "has_workers": bool(workers_of(NETWORK_QUEUE)),
         "without_networks": WITHOUT_NETWORKS.get(read_state().value, ""),
     }
     return render(request, "manage/models.html", context)
@@ -65,6 +75,20 @@ def look(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         request, f"{model.name} {model.number} looks at the project. What it disagrees with goes to reviewers."
     )
     return redirect("manage-models", project.slug)
+
+
+@project_page(Role.ADMIN, methods=("POST",))
+def train(request: HttpRequest, project: Project) -> HttpResponse:
+    """Start a training from a release; while one runs it is the one that is shown."""
+    number = request.POST.get("release", "")
+    release = release_numbered(project, int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0)
+    try:
+        training_models.start_training(project=project, release=release, by=person(request))
+    except TrainingRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, "The training waits for a worker that runs networks. Its course stands below.")
+    return redirect(f"{reverse('manage-models', args=[project.slug])}#training")
 
 
 @project_page(Role.ADMIN, methods=("POST",))

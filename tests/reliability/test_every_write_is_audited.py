@@ -96,6 +96,13 @@ def model_of(world: World) -> int:
     return made.pk
 
 
+def released(world: World) -> int:
+    """The number of a release."""
+    lifecycle.declare_ambiguous(item=world.item, by=world.cast.rita, reason="x")
+    made = lifecycle.release(project=world.cast.project, formats=["csv"], note="", by=world.cast.ada)
+    return made.number
+
+
 def model_that_saw(world: World) -> int:
     """A version that looked at an item which nobody was given."""
     model = ModelVersion.objects.get(pk=model_of(world))
@@ -432,6 +439,9 @@ CASES: dict[str, Callable[[World], Sent]] = {
         "gate.paused", "ada", "manage-labeler-gate", SLUG, ann(w).pk, step="pause", reason="talk first"
     ),
     "manage-model-look": lambda w: form("model.look_asked", "ada", "manage-model-look", SLUG, model_of(w)),
+    "manage-models-train": lambda w: form(
+        "training.started", "ada", "manage-models-train", SLUG, release=str(released(w))
+    ),
     "manage-model-edge": lambda w: form(
         "edge_cases.asked", "ada", "manage-model-edge", SLUG, model_that_saw(w), strategy="random", size="1"
     ),
