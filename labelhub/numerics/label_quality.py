@@ -178,13 +178,15 @@ class ConfidentJoint:
 
     ``counts[given, truth]`` of units that pass the threshold of a class; ``joint[given, truth]`` the same scaled to the
     number of units of each given class and to a sum of 1; ``thresholds[class]`` (NaN for a class never given);
-    ``is_suspect[unit]`` marks units counted beside the diagonal; ``n_errors`` is the estimated number of wrong labels.
+    ``is_suspect[unit]`` marks units counted beside the diagonal, ``counted_as[unit]`` is the class that each counts for (-1: it
+    reaches none); ``n_errors`` is the estimated number of wrong labels.
     """
 
     counts: IntArray
     joint: FloatArray
     thresholds: FloatArray
     is_suspect: BoolArray
+    counted_as: IntArray
     n_errors: float
     warnings: tuple[str, ...] = ()
     method: str = "confident joint"
@@ -208,8 +210,8 @@ def confident_joint(given: ArrayLike, probabilities: ArrayLike) -> ConfidentJoin
     --------
     >>> p = [[0.9, 0.1]] * 4 + [[0.2, 0.8]] * 5
     >>> found = confident_joint([0, 0, 0, 0, 0, 1, 1, 1, 1], p)
-    >>> found.counts.tolist(), found.is_suspect.nonzero()[0].tolist()
-    ([[4, 1], [0, 4]], [4])
+    >>> found.counts.tolist(), found.is_suspect.nonzero()[0].tolist(), found.counted_as.tolist()
+    ([[4, 1], [0, 4]], [4], [0, 0, 0, 0, 1, 1, 1, 1, 1])
     """
     codes, table = _checked(given, probabilities)
     q = table.shape[1]
@@ -227,7 +229,10 @@ def confident_joint(given: ArrayLike, probabilities: ArrayLike) -> ConfidentJoin
     never = np.nonzero(n_given == 0)[0]
     notes = (f"classes {never.tolist()} are never given: nothing can be counted as them",) if len(never) else ()
     n_errors = float(scaled.sum() - np.trace(scaled))
-    return ConfidentJoint(counts.astype(np.int64), joint, thresholds, counted & (likeliest != codes), n_errors, notes)
+    return ConfidentJoint(
+        counts.astype(np.int64), joint, thresholds, counted & (likeliest != codes), np.where(counted, likeliest, -1), n_errors,
+        notes,
+    )  # fmt: skip
 
 
 def _checked(given: ArrayLike, probabilities: ArrayLike) -> tuple[IntArray, FloatArray]:

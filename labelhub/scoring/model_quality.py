@@ -21,18 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelhub.formats.shapes import Grid, Reading
-from labelhub.numerics.label_quality import METHOD, VERSION, softmin_score, suspect_regions
+from labelhub.numerics import label_quality
+from labelhub.numerics.label_quality import softmin_score, suspect_regions
 from labelhub.numerics.rasterise import on_grid, union_of
 from labelhub.predictions.predictor import PixelMap
 from labelhub.scoring.extents import Extents, draws_area
 
+METHOD, VERSION = label_quality.METHOD, label_quality.VERSION
 QUALITY, OBJECTED, DOUBTED = "label-quality", "objected", "doubted"
+# What the model holds a drawn place to be: ``label`` is "given>held", held empty for background.
+HELD_TO_BE = "held-to-be"
 # Below this probability of the given label the model objects; from here to its complement it is in doubt.
 OBJECTS_BELOW: Final = 0.1
 # Of what it objects to, pieces of fewer voxels are left out.
 LEAST_VOXELS: Final = 10
-
-__all__ = ["DOUBTED", "METHOD", "OBJECTED", "QUALITY", "VERSION", "ClassQuality", "Objection", "qualities", "worst"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,37 @@ def qualities(
         if parts:
             found.append(_together(label, parts))
     return tuple(found)
+
+
+def beliefs(
+    reading: Reading, maps: Mapping[int, Sequence[PixelMap]], grids: Sequence[Grid], extents: Extents | None = None
+) -> dict[tuple[str, str], float]:
+    """Return for each class that the reading drew what the model holds that place to be: mean probabilities, by (given, held).
+
+    The rest, up to 1, is held for background, under the empty name. Of several places and media their mean over voxels.
+    """
+    known = extents if extents is not None else Extents()
+    sums: dict[tuple[str, str], float] = {}
+    counts: dict[str, int] = {}
+    for medium, own in maps.items():
+        likely = {entry.label: entry.values for entry in own if entry.kind == "probability"}
+        if not likely or medium >= len(grids):
+            continue
+        size = next(iter(likely.values())).shape
+        for given in {shape.label for shape in reading.shapes if shape.medium == medium and shape.label in likely}:
+            drawn = [s for s in reading.shapes if s.label == given and s.medium == medium and draws_area(s)]
+            inside = on_grid(union_of([known.voxels_of(shape, grids[medium].size) for shape in drawn]), size)
+            n = int(np.count_nonzero(inside)) if drawn else 0
+            if not n:
+                continue
+            counts[given] = counts.get(given, 0) + n
+            for held, values in likely.items():
+                sums[given, held] = sums.get((given, held), 0.0) + float(values[inside].sum()) / 255.0
+    found = {key: total / counts[key[0]] for key, total in sums.items()}
+    for given in counts:
+        classes = sum(value for (one, _), value in found.items() if one == given)
+        found[given, ""] = max(0.0, 1.0 - classes)
+    return found
 
 
 def worst(found: Sequence[ClassQuality]) -> float | None:

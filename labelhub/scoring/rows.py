@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
 from labelhub.predictions.models import Prediction
 from labelhub.scoring.compare import ClassComparison, Comparison, Terms
-from labelhub.scoring.model_quality import DOUBTED, METHOD, OBJECTED, QUALITY, VERSION, ClassQuality, worst
+from labelhub.scoring.model_quality import (
+    DOUBTED,
+    HELD_TO_BE,
+    METHOD,
+    OBJECTED,
+    QUALITY,
+    VERSION,
+    ClassQuality,
+    worst,
+)
 from labelhub.scoring.models import GoldReference, Score
 
 SIMILARITY, RIGHT = "similarity", "right"
@@ -66,14 +75,20 @@ def rows_of(comparison: Comparison, between: Between, terms: Terms) -> list[Scor
     ]  # fmt: skip
 
 
-def quality_rows(classes: Sequence[ClassQuality], between: Between) -> list[Score]:
-    """Return one row for the worst quality, and for each class its quality, what the model objects to and what it doubts."""
+def quality_rows(
+    classes: Sequence[ClassQuality], held: Mapping[tuple[str, str], float], between: Between
+) -> list[Score]:
+    """Return one row for the worst quality, and for each class its quality, what the model objects to and what it doubts.
+
+    ``held`` is what the model holds the place of each class to be, by (given, held).
+    """
     lowest = worst(classes)
     values = [_Value("", QUALITY, math.nan if lowest is None else lowest, len(classes), reason="the model kept no map")]
     for entry in classes:
         values.append(_Value(entry.label, QUALITY, entry.quality, entry.n_voxels))
         values.append(_Value(entry.label, OBJECTED, entry.objected, len(entry.objections), entry.unit))
         values.append(_Value(entry.label, DOUBTED, entry.doubted, entry.n_voxels, entry.unit))
+    values += [_Value(f"{given}>{other}", HELD_TO_BE, value, 1) for (given, other), value in sorted(held.items())]
     return [
         Score(
             item=between.item, about=between.about, first=between.first, prediction=between.prediction,

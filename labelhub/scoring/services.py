@@ -29,7 +29,7 @@ from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_ontology, current_policy
 from labelhub.scoring.compare import METHOD, VERSION, Comparison, Terms, compare
 from labelhub.scoring.loaded import Loaded
-from labelhub.scoring.model_quality import QUALITY, qualities, worst
+from labelhub.scoring.model_quality import QUALITY, beliefs, qualities, worst
 from labelhub.scoring.models import GoldReference, Score
 from labelhub.scoring.posteriors import ItemPosterior, Judged, renew
 from labelhub.scoring.reads import Reads, reads_of
@@ -230,7 +230,10 @@ class _Bench:
             maps = {medium: pixel_maps(prediction, medium=medium) for medium in range(len(self.loaded.grids))}
             for submission, reading in zip(missing, self.loaded.readings(missing), strict=True):
                 classes = qualities(reading, maps, self.loaded.grids, self.loaded.extents)
-                self._new += quality_rows(classes, Between(self.item, About.MODEL, submission, prediction=prediction))
+                held = beliefs(reading, maps, self.loaded.grids, self.loaded.extents)
+                self._new += quality_rows(
+                    classes, held, Between(self.item, About.MODEL, submission, prediction=prediction)
+                )
                 found[submission.pk] = worst(classes)
         return {submission.pk: found.get(submission.pk) for submission in self.reads.current}
 

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from labelhub.analytics.draft_effects import draft_effect
+from labelhub.analytics.model_doubts import doubted_readings, given_for
 from labelhub.analytics.model_table import ModelRow, model_rows
 from labelhub.exports.selectors import release_numbered, releases_of
 from labelhub.jobs.models import Job
@@ -17,7 +18,7 @@ from labelhub.predictions.selectors import NETWORK_QUEUE, model_of, training_cur
 from labelhub.predictions.training_settings import TrainingRefused
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
-from labelhub.projects.selectors import current_policy, labelers
+from labelhub.projects.selectors import current_ontology, current_policy, labelers
 from labelhub.scoring.helped import AgainProblem, give_drafts_again, leanings
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.evidence import MOST_CODES, items_link
@@ -52,6 +53,11 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
         "rows": [(row, items_link(project, codes=",".join(row.apart[:MOST_CODES]))) for row in rows],
         "effect": effect,
         "stood": items_link(project, codes=",".join(effect.stood[:MOST_CODES])) if effect.stood else "",
+        "doubted": doubted_readings(project),
+        "given_for": [
+            (pair, items_link(project, codes=",".join(pair.items[:MOST_CODES])))
+            for pair in given_for(project, current_ontology(project)[1])
+        ],
         "leaning": sorted(leaning, key=lambda pair: pair[0].name),
         "policy": policy,
         "jobs": [job_row(row) for row in newest if row.state != Job.State.DONE],

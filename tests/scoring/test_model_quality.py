@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from labelhub.analytics.model_doubts import doubted_readings, given_for
 from labelhub.formats.shapes import Grid, MaskRegion, Reading, Region, Shape
 from labelhub.predictions.models import Prediction
 from labelhub.predictions.plain import map_documents
@@ -20,11 +21,11 @@ from labelhub.projects.default_rules import DYNAMIC_OVERLAP
 from labelhub.projects.policy import Policy
 from labelhub.projects.routing_rules import Condition, Rule
 from labelhub.routing.policy_rules import Situation, facts_of
-from labelhub.scoring.model_quality import qualities, worst
+from labelhub.scoring.model_quality import beliefs, qualities, worst
 from labelhub.scoring.models import Score
 from labelhub.scoring.services import score_item
 from tests.cast import Cast, make_cast
-from tests.workflow.walking import add_item, read, rule, set_policy, state
+from tests.workflow.walking import add_item, read, rule, set_policy, state, store
 
 GRID = Grid((1, 40, 40), (1.0, 0.5, 0.5))
 
@@ -136,3 +137,48 @@ def test_a_policy_without_a_model_does_not_hear_it():
     situation = Situation((), 1, label_quality=0.1)
     assert facts_of(situation, Policy())["label_quality"] == 0.1
     assert facts_of(situation, Policy(use_model=False))["label_quality"] is None
+
+
+def test_what_the_model_holds_each_drawn_class_to_be():
+    maps = said((5, 15, 5, 15, 0.2))
+    maps[0].append(said((5, 15, 5, 15, 0.7), label="debris")[0][0])
+    found = beliefs(drawn((5, 15, 5, 15)), maps, [GRID])
+    assert {key: round(value, 2) for key, value in found.items()} == {
+        ("lesion", "lesion"): 0.2, ("lesion", "debris"): 0.7, ("lesion", ""): 0.1,
+    }  # fmt: skip
+    assert beliefs(drawn(), maps, [GRID]) == {}
+
+
+@pytest.mark.django_db
+def test_a_class_that_is_given_for_another_is_named_with_its_items(cast: Cast):
+    set_policy(cast, readers=1, model_agreement=0.0)
+    model = register_model(
+        project=cast.project, name="m", predictor="classical-threshold", parameters={"classes": {}}, by="test"
+    )
+    swapped = []
+    for number in range(12):
+        item = add_item(cast.project)
+        is_swapped = number in (3, 7)
+        for label, probability in (("nucleus", 0.05 if is_swapped else 0.9), ("debris", 0.9 if is_swapped else 0.05)):
+            values = np.zeros((1, 64, 64), dtype=np.uint8)
+            values[0, 10:30, 10:30] = round(255 * probability)
+            kept = map_documents(Seen(maps=(PixelMap("probability", values, label),)), 0)
+            row, _ = Prediction.objects.get_or_create(model=model, item=item)
+            Prediction.objects.filter(pk=row.pk).update(
+                maps=Prediction.objects.get(pk=row.pk).maps + kept, answers={"asked_labels": ["nucleus", "debris"]}
+            )
+        read(cast, cast.ann, (10, 10, 20))
+        swapped += [item.code] if is_swapped else []
+    # Debris is never given, so nothing can be counted as it: one that is, and that the model sees as such.
+    item = add_item(cast.project)
+    values = np.zeros((1, 64, 64), dtype=np.uint8)
+    values[0, 40:50, 40:50] = 230
+    kept = map_documents(Seen(maps=(PixelMap("probability", values, "debris"),)), 0)
+    Prediction.objects.create(model=model, item=item, maps=kept, answers={"asked_labels": ["debris"]})
+    store(cast, item, cast.ben, (40, 40, 10), label="debris")
+    (pair,) = given_for(cast.project, cast.ontology)
+    assert (pair.given, pair.held, sorted(pair.items)) == ("nucleus", "debris", sorted(swapped))
+    assert (pair.share.value, pair.share.n) == (pytest.approx(2 / 12), 12)
+    first, second, *_ = doubted_readings(cast.project)
+    assert {first.code, second.code} == set(swapped)
+    assert (first.labeler, first.objected[0][2]) == ("Ann", "px")
