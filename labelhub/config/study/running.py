@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import django
+
 from labelhub.config.simulation.comparison import mean_over_seeds
 
 Part = TypeVar("Part")
@@ -63,7 +65,9 @@ def _mapped(work: Callable[[Part], Found], parts: Sequence[Part], workers: int) 
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        context = multiprocessing.get_context("spawn")
+        # A fresh process knows no apps, and what is imported on the way to a study holds models.
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=django.setup) as pool:
             yield pool.map(work, parts)
     finally:
         for name, value in before.items():
