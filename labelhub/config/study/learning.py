@@ -300,9 +300,8 @@ def _section(pool: Pool, curves: Sequence[Curve], rounds: Rounds) -> SafeString:
     y = axis_over("Dice on held-out images", [value for one in series for value in (*one.y, *one.low, *one.high)])
     by_area, found = areas(curves), gains(curves)
     by_images = gains(curves, over="images")
-    reach = max(
-        (abs(value) for one in found.values() for value in (one.low, one.high) if np.isfinite(value)), default=0.1
-    )
+    ends = (abs(value) for one in found.values() for value in (one.low, one.high) if np.isfinite(value))
+    reach = max(0.01, *ends)
     rows: list[list[Cell]] = []
     for strategy in STRATEGIES:
         own = [one for one in curves if one.strategy == strategy]
