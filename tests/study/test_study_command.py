@@ -46,7 +46,7 @@ def test_all_studies_write_their_pages_and_tables(everything):
     assert {path.name for path in folder.iterdir()} == set().union(*FILES.values())
     assert out.count("written: ") == len(FILES)
     assert "left out: organs of a torso" in out
-    assert "learning 1/2: structures in pictures, seed 0" in told
+    assert "learning 1/16: structures in pictures, seed 0, by lot with foreground" in told
     for name, files in FILES.items():
         page = (folder / f"{name}.html").read_text()
         assert f"manage.py study {name} --seeds 2 --short" in page

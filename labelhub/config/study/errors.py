@@ -201,7 +201,8 @@ def masks_spoilt(items: Items, kind: Kind, seed: int, rate: float = RATE, learne
     model = learner_of(learner)(halved(items.images))
 
     def work(others: IntArray, own: IntArray) -> FloatArray:
-        return model.predictions(others.tolist(), seen[others], own.tolist(), seed).mean(axis=0)
+        members = model.predictions(others.tolist(), seen[others], own.tolist(), seed)
+        return np.asarray(members.mean(axis=0), dtype=np.float64)
 
     inside = cross_validated(n, work, rng)
     doubt = [1 - softmin_score(np.where(mask, share, 1 - share)) for mask, share in zip(seen, inside, strict=True)]

@@ -190,12 +190,12 @@ class _Part:
     seed: int
     rounds: Rounds
     learner: str
-    strategies: tuple[str, ...]
+    strategy: str
 
 
-def _play(part: _Part) -> list[Curve]:
+def _play(part: _Part) -> Curve:
     learner = learner_of(part.learner)(part.pool.images)
-    return [learned_curve(part.pool, learner, one, part.seed, part.rounds) for one in part.strategies]
+    return learned_curve(part.pool, learner, part.strategy, part.seed, part.rounds)
 
 
 def learner_of(path: str) -> Callable[[FloatArray], Learner]:
@@ -208,9 +208,8 @@ def learner_of(path: str) -> Callable[[FloatArray], Learner]:
 
 def compare(pool: Pool, plan: Plan, rounds: Rounds, strategies: Sequence[str] = STRATEGIES) -> list[Curve]:
     """All strategies in all seeds."""
-    parts = [_Part(pool, seed, rounds, plan.network, tuple(strategies)) for seed in plan.seeds]
-    results = in_parts(_play, parts, plan, lambda part: f"{part.pool.name}, seed {part.seed}")
-    return [curve for curves in results for curve in curves]
+    parts = [_Part(pool, seed, rounds, plan.network, strategy) for seed in plan.seeds for strategy in strategies]
+    return in_parts(_play, parts, plan, lambda part: f"{part.pool.name}, seed {part.seed}, {part.strategy}")
 
 
 def run(plan: Plan) -> Study:

@@ -100,7 +100,7 @@ def _one_label(path: Path, labels: tuple[int, ...], name: str) -> Iterator[TrueM
 
 def _canonical(path: Path) -> NDArray[Any]:
     """The values as ``[z, y, x]``, axial planes first."""
-    image: Any = nibabel.as_closest_canonical(nibabel.load(path))  # type: ignore[attr-defined]
+    image: Any = nibabel.as_closest_canonical(nibabel.load(path))
     return np.ascontiguousarray(np.asarray(image.dataobj).transpose(2, 1, 0))
 
 

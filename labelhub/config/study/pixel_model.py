@@ -21,7 +21,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
-from labelhub.numerics.results import BoolArray, FloatArray
+from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 from labelhub.numerics.spoilt_labels import learn
 
 N_MEMBERS = 4
@@ -78,7 +78,7 @@ class PixelLearner:
         return np.asarray((table - table.mean(axis=0)) / np.where(spread > 0, spread, 1.0), dtype=np.float64)
 
     def _sample(
-        self, labelled: Sequence[int], masks: BoolArray, drawn: Sequence[int], rng: np.random.Generator
+        self, labelled: Sequence[int], masks: BoolArray, drawn: IntArray, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray, float]:
         """Pixels of the drawn images, as many inside as outside where there are, and what that adds to the log odds."""
         rows, told, n_inside, n_all = [], [], 0, 0
