@@ -11,7 +11,7 @@ import pytest
 
 from labelhub.config.study import learning
 from labelhub.config.study.learning import BASELINE, STRATEGIES, Curve, Pool, Rounds
-from labelhub.config.study.pixel_model import PixelLearner, filters
+from labelhub.config.study.pixel_model import PixelLearner, descriptions, filters
 from labelhub.config.study.running import Plan
 from labelhub.numerics.effort import EffortCosts
 
@@ -76,9 +76,6 @@ class Planted:
         found[:, :, 0, 0] = 0.9
         return np.clip(found, 0, 1)
 
-    def descriptions(self):
-        return self.images.reshape(len(self.images), -1)
-
 
 class Deaf(Planted):
     """The null: what is labelled changes nothing."""
@@ -125,12 +122,12 @@ def test_every_strategy_labels_other_images_of_the_pool_each_time(pool, strategy
     learner = Planted(pool.images)
     seen = learner.predictions([0], pool.masks[:1], pool.pool.tolist(), 0)
     chosen = learning.chosen_batch(
-        strategy, seen, learner.descriptions()[pool.pool], [0, 1, 2], 6, 2.0, np.random.default_rng(0)
+        strategy, seen, descriptions(pool.images)[pool.pool], [0, 1, 2], 6, 2.0, np.random.default_rng(0)
     )
     assert len(set(chosen)) == 6
     assert not set(chosen) & {0, 1, 2}
     again = learning.chosen_batch(
-        strategy, seen, learner.descriptions()[pool.pool], [0, 1, 2], 6, 2.0, np.random.default_rng(0)
+        strategy, seen, descriptions(pool.images)[pool.pool], [0, 1, 2], 6, 2.0, np.random.default_rng(0)
     )
     assert chosen == again
     if strategy in ("entropy", "margin", "BALD"):
@@ -179,7 +176,7 @@ def test_the_pixel_model_learns_squares_and_its_members_differ():
     assert np.array_equal(members, learner.predictions(range(8), masks[:8], range(8, 16), 0))
     nothing = learner.predictions([0], np.zeros((1, 24, 24), dtype=bool), [1], 0)
     assert nothing.max() < 0.5, "who has seen no structure finds none"
-    assert learner.descriptions().shape == (16, 3 * filters(images[0]).shape[-1])
+    assert descriptions(images).shape == (16, 3 * filters(images[0]).shape[-1])
 
 
 def test_a_pool_of_real_pictures_holds_whole_pictures_out():

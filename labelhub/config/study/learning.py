@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from labelhub.analytics.report_parts import Cell, interval_plot, paragraph, section, table
 from labelhub.config.study.material import demo_cuts
-from labelhub.config.study.pixel_model import Learner, PixelLearner
+from labelhub.config.study.pixel_model import Learner, PixelLearner, descriptions
 from labelhub.config.study.plots import Series, axis_over, line_plot
 from labelhub.config.study.report import Sheet, Study, figure, in_words, number_cell, numbers, with_interval
 from labelhub.config.study.running import Plan, in_parts, mean_over_seeds
@@ -101,7 +101,7 @@ def learned_curve(pool: Pool, learner: Learner, strategy: str, seed: int, rounds
     rng = np.random.default_rng([seed, STRATEGIES.index(strategy)])
     labelled = [int(pool.pool[place]) for place in _start(pool, seed, rounds.start)]
     seconds, counts, dice = [], [], []
-    descriptions = learner.descriptions()[pool.pool]
+    looks = descriptions(pool.images)[pool.pool]
     for number in range(rounds.n_rounds + 1):
         asked = [*pool.pool.tolist(), *pool.held_out.tolist()]
         members = learner.predictions(labelled, pool.masks[labelled], asked, seed * 1000 + number)
@@ -112,7 +112,7 @@ def learned_curve(pool: Pool, learner: Learner, strategy: str, seed: int, rounds
         if number < rounds.n_rounds:
             taken = [int(np.nonzero(pool.pool == one)[0][0]) for one in labelled]
             share = power_of_round(number, rounds.n_rounds)
-            chosen = chosen_batch(strategy, members[:, : len(pool.pool)], descriptions, taken, rounds.batch, share, rng)
+            chosen = chosen_batch(strategy, members[:, : len(pool.pool)], looks, taken, rounds.batch, share, rng)
             labelled += [int(pool.pool[place]) for place in chosen]
     return Curve(strategy, seed, np.array(seconds), np.array(counts), np.array(dice))
 
@@ -125,16 +125,16 @@ def _start(pool: Pool, seed: int, size: int) -> list[int]:
 
 
 def chosen_batch(
-    strategy: str, members: FloatArray, descriptions: FloatArray, taken: Sequence[int], size: int, power: float,
+    strategy: str, members: FloatArray, looks: FloatArray, taken: Sequence[int], size: int, power: float,
     rng: np.random.Generator,
 ) -> tuple[int, ...]:  # fmt: skip
     """The places in the pool that a strategy labels next, from the members' probabilities ``[member, image, y, x]``."""
     if strategy == "by lot":
         return random_batch(members.shape[1], size, rng, taken=taken).units
     if strategy == "coreset":
-        return k_centre_batch(descriptions, size, taken=taken).units
+        return k_centre_batch(looks, size, taken=taken).units
     if strategy == "TypiClust":
-        return typical_batch(descriptions, size, rng, taken=taken).units
+        return typical_batch(looks, size, rng, taken=taken).units
     inside = members.mean(axis=0)
     if strategy == BASELINE:
         # What is predicted, not what is true: nobody knows the truth of what is not labelled.

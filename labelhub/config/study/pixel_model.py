@@ -2,7 +2,7 @@
 
 It is no network: it sees a neighbourhood of some pixels and learns in a tenth of a second, so that a study of hundreds of
 trainings takes minutes on two cores. Several members (other waves, other images drawn) disagree where labels would help.
-Anything with the same three methods may stand in its place (``Learner``). Not here: what is learned from whom (``learning``,
+Anything with the same two methods may stand in its place (``Learner``). Not here: what is learned from whom (``learning``,
 ``errors``).
 
 References
@@ -41,9 +41,6 @@ class Learner(Protocol):
     def predictions(self, labelled: Sequence[int], masks: BoolArray, asked: Sequence[int], seed: int) -> FloatArray:
         """Learn from labelled images and say each member's probabilities ``[member, image, y, x]`` for those asked."""
 
-    def descriptions(self) -> FloatArray:
-        """What each image looks like, ``[image, feature]`` on like scales, without any label."""
-
 
 class PixelLearner:
     """The learner of filters and waves."""
@@ -51,9 +48,9 @@ class PixelLearner:
     def __init__(self, images: FloatArray) -> None:
         self.shape = images.shape[1:]
         filtered = np.stack([filters(image) for image in images])
-        flat = filtered.reshape(-1, filtered.shape[-1])
-        spread = flat.std(axis=0)
-        self.filtered = ((filtered - flat.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).astype(np.float32)
+        self.filtered = (
+            _on_like_scales(filtered.reshape(-1, filtered.shape[-1])).reshape(filtered.shape).astype(np.float32)
+        )
 
     def predictions(self, labelled: Sequence[int], masks: BoolArray, asked: Sequence[int], seed: int) -> FloatArray:
         """Learn from labelled images and say each member's probabilities ``[member, image, y, x]`` for those asked."""
@@ -69,13 +66,6 @@ class PixelLearner:
                 seen = _waves(self.filtered[image].reshape(-1, self.filtered.shape[-1]), directions, phases)
                 found[member, place] = expit(learned.intercept + shift + seen @ learned.weights).reshape(self.shape)
         return np.asarray(found, dtype=np.float64)
-
-    def descriptions(self) -> FloatArray:
-        """Mean, spread and highest percent of each filter's answers, standardised over images."""
-        flat = self.filtered.reshape(len(self.filtered), -1, self.filtered.shape[-1])
-        table = np.concatenate([flat.mean(axis=1), flat.std(axis=1), np.percentile(flat, 99, axis=1)], axis=1)
-        spread = table.std(axis=0)
-        return np.asarray((table - table.mean(axis=0)) / np.where(spread > 0, spread, 1.0), dtype=np.float64)
 
     def _sample(
         self, labelled: Sequence[int], masks: BoolArray, drawn: IntArray, rng: np.random.Generator
@@ -98,6 +88,15 @@ class PixelLearner:
         return np.concatenate(rows).astype(np.float64), given, shift
 
 
+def descriptions(images: FloatArray) -> FloatArray:
+    """What each image looks like, ``[image, feature]`` on like scales: mean, spread and highest percent of each filter."""
+    filtered = np.stack([filters(image) for image in images])
+    flat = filtered.reshape(len(images), -1, filtered.shape[-1])
+    return _on_like_scales(
+        np.concatenate([flat.mean(axis=1), flat.std(axis=1), np.percentile(flat, 99, axis=1)], axis=1)
+    )
+
+
 def filters(image: FloatArray) -> FloatArray:
     """Answers of a bank of filters, ``[y, x, filter]``: brightness, edges, blobs, roughness, and how far from the middle."""
     values = np.asarray(image, dtype=np.float64)
@@ -110,6 +109,11 @@ def filters(image: FloatArray) -> FloatArray:
     edges = [ndimage.gaussian_gradient_magnitude(values, width) for width in (1.0, 2.0)]
     blobs = [width**2 * ndimage.gaussian_laplace(values, width) for width in (1.0, 2.0, 4.0)]
     return np.stack([values, *smooth.values(), *edges, *blobs, rough, away], axis=-1)
+
+
+def _on_like_scales(table: FloatArray) -> FloatArray:
+    spread = table.std(axis=0)
+    return np.asarray((table - table.mean(axis=0)) / np.where(spread > 0, spread, 1.0), dtype=np.float64)
 
 
 def _waves(rows: FloatArray, directions: FloatArray, phases: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ Each writes a self-contained page and tables into `--out`. The learner is a smal
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -48,6 +49,8 @@ class Command(BaseCommand):
         """Run, show, write."""
         if options["seeds"] < 1 or options["workers"] < 1:
             raise CommandError("--seeds and --workers are at least 1.")
+        if options["network"] and importlib.util.find_spec("torch") is None:
+            raise CommandError("--network needs torch, which is not installed: `manage.py install_models` brings it.")
         names = list(STUDIES) if options["study"] == "all" else [options["study"]]
         for name in names:
             self._one(name, options)
