@@ -1,7 +1,7 @@
 """Label errors left: equal effort, errors that are planted as said, found where they can be, and none found by lots.
 
-Planted once and seen to fail: the second look at no cost; the order turned round; a model that learned from the item it judges;
-all of a systematic error counted as random.
+Planted once and seen to fail: effort counted in items; the order turned round; a model that learned from the item it judges;
+systematic masks as rare as the others.
 """
 
 from __future__ import annotations

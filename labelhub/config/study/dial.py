@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 from django.utils.safestring import SafeString
@@ -234,30 +234,27 @@ def _section(masks: MaskSet, levels: Sequence[Level], n_annotators: int) -> Safe
     x = Axis("mean Dice of the drafts (wobbling outline)", min(dices) - 0.02, 1.005)
     y = Axis("speed-up by total time", 0.5, max(12.0, *tops), is_log=True)
     plot = line_plot(series, x, y, marks=((WANTED, "ten times"), (1.0, "no gain")), title=f"Speed-up, {masks.name}")
-    rows: list[list[Cell]] = [
-        [
-            f"{one.kind} {one.level:g}", f"{one.costs.open_s:g} + {one.costs.review_s:g}", f"{one.dice:.3f}",
-            f"{one.added_share:.0%}", number_cell(one.gain), number_cell(one.ceiling), f"{one.share_left_wrong:.0%}",
-            f"{one.gain_of_right:.2f}" if math.isfinite(one.gain_of_right) else "",
-        ]
-        for one in own
-    ]  # fmt: skip
-    head = [
-        "draft",
-        "open + review, s",
-        "Dice",
-        "added path",
-        "speed-up",
-        "ceiling",
-        "items left wrong",
-        "per right item",
-    ]
+    rows = [_cells(list(group)) for _, group in groupby(own, lambda one: (one.kind, one.level))]
+    prices = [f"{opening:g} + {review:g} s" for opening, review in OPEN_AND_REVIEW]
+    head = ["draft", "Dice", "added path", *prices, "ceilings", "left wrong", "per right item"]
     return section(
         masks.name.replace(" ", "-"), masks.name[0].upper() + masks.name[1:],
-        paragraph(f"{masks.says}. {n_annotators} annotators; intervals over {masks.group_unit}, at 95 %."),
+        paragraph(f"{masks.says}. {n_annotators} annotators; n counts corrections, intervals are over "
+                  f"{masks.group_unit}, at 95 %."),
         figure(plot, "Time by hand over time with a draft, all items together. Whiskers are intervals."),
-        table("Speed-up by kind and level of draft", head, rows, (1, 2, 3, 4, 5, 6, 7)),
+        table("Speed-up by kind and level of draft, for each price of opening and review", head, rows, range(1, 9)),
     )  # fmt: skip
+
+
+def _cells(prices: Sequence[Level]) -> list[Cell]:
+    """One row: a draft of one kind and level at all prices of opening and review."""
+    one = prices[0]
+    ceilings = ", ".join(f"{level.ceiling.value:.1f}" for level in prices)
+    right = f"{one.gain_of_right:.2f}" if math.isfinite(one.gain_of_right) else ""
+    return [
+        f"{one.kind} {one.level:g}", f"{one.dice:.3f}", f"{one.added_share:.0%}",
+        *(number_cell(level.gain) for level in prices), ceilings, f"{one.share_left_wrong:.0%}", right,
+    ]  # fmt: skip
 
 
 def _how(n_annotators: int) -> SafeString:
@@ -269,7 +266,8 @@ def _how(n_annotators: int) -> SafeString:
         "not counted, which favours work by hand.",
         f"At 2 s to open, 2 s to review and 0.12 s a pixel, ten times needs a contour of {needed:.0f} px in one item.",
         f"{n_annotators} annotators differ in pace; each notices {NOTICED:.0%} of wrong places. An item of which a place was "
-        "overlooked is left wrong; the last column counts time for each item that is right in the end. A volume has "
+        "overlooked is left wrong; the last column counts time for each item that is right in the end (first price). A "
+        "volume has "
         "hundreds of "
         "places, so that nearly every one is left with something wrong, and the column is empty.",
         "Intervals resample pictures, people or organs (percentiles, 500 times), never pixels or items of one group.",
