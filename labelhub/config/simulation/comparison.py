@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
+import django
 import numpy as np
 from scipy import stats
 
@@ -134,7 +135,8 @@ def compare(
             for one, budget in tasks
         )
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    # A fresh process knows no apps, and what routing imports holds models.
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=django.setup) as pool:
         waiting = [(one, budget, [pool.submit(play, one, budget, seed) for seed in seeds]) for one, budget in tasks]
         return tuple(
             _told(Compared(one, budget, tuple(seeds), tuple(future.result() for future in futures)), told)

@@ -10,12 +10,11 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from labelhub.analytics.report_parts import Cell, interval_plot, paragraph, section, table
-from labelhub.analytics.report_style import STYLE
 from labelhub.config.simulation.fusion import FusionCompared
+from labelhub.config.simulation.report_page import report_page
 from labelhub.numerics.results import Estimate
 
 FIELDS = (
@@ -78,16 +77,8 @@ def fusion_page(found: Sequence[FusionCompared], command: str) -> str:
         section("fusion", "What came of it", paragraph(says), table("Scenarios", head, rows, (3, 4, 5, 7, 8), (0,))),
         *(_reasons(one) for one in found),
     ]
-    body = format_html_join("", "{}", ((part,) for part in parts))
-    return str(
-        format_html(
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
-            'content="width=device-width, initial-scale=1"><title>Outlines corrected by gold</title><style>{}</style></head>'
-            "<body><header><h1>Outlines corrected by gold against the majority vote</h1><p class=sub>Simulated readers with "
-            "known offsets. Made by <code>{}</code>.</p></header><main>{}</main></body></html>",
-            SafeString(STYLE), command, body,
-        )
-    )  # fmt: skip
+    heading = "Outlines corrected by gold against the majority vote"
+    return report_page("Outlines corrected by gold", heading, "Simulated readers with known offsets.", command, parts)
 
 
 def _row(one: FusionCompared) -> list[Cell]:

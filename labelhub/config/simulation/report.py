@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from labelhub.analytics.report_parts import Cell, interval_plot, paragraph, section, table
-from labelhub.analytics.report_style import STYLE
 from labelhub.config.simulation.comparison import Compared
+from labelhub.config.simulation.report_page import report_page
 from labelhub.config.simulation.run import ROUTING, Run
 from labelhub.numerics.results import Estimate
 
@@ -49,16 +49,8 @@ def lines_of(compared: Compared) -> tuple[str, ...]:
 def page(found: Sequence[Compared], command: str) -> str:
     """The report as one HTML page."""
     parts = [_verdicts(found), *(_scenario(compared) for compared in found), _how()]
-    body = format_html_join("", "{}", ((part,) for part in parts))
-    return str(
-        format_html(
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
-            'content="width=device-width, initial-scale=1"><title>Routing against fixed overlap</title><style>{}</style></head>'
-            "<body><header><h1>Routing against fixed overlap</h1><p class=sub>Simulated labelers, equal budgets, gold inside. "
-            "Made by <code>{}</code>.</p></header><main>{}</main></body></html>",
-            SafeString(STYLE), command, body,
-        )
-    )  # fmt: skip
+    title = "Routing against fixed overlap"
+    return report_page(title, title, "Simulated labelers, equal budgets, gold inside.", command, parts)
 
 
 def pauses_of(compared: Compared) -> tuple[float, float]:
