@@ -23,7 +23,7 @@ MAX_OPERATIONS = 500
 MAX_STROKE_POINTS = 20_000
 # Which regions a class's tool draws. A brush paints strokes and patches, no regions.
 REGION_KIND = {"polygon": "polygon", "box": "box", "point": "points", "polyline": "polyline", "ellipse": "ellipse"}
-# Who made a piece: a hand, a tool that follows the pixels under a hand, a trained model. What became of it is the fold's to say.
+# Who made a piece: a hand, a tool that follows the pixels under a hand, a trained model. What became of it the fold says.
 SHAPE_SOURCES = ("drawn", "model")
 PATCH_SOURCES = ("drawn", "tool", "model")
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")

@@ -82,8 +82,9 @@ def propose(
     check()
     share = (share / np.float32(STEP_OF_LEVEL**level)).astype(np.float32)
     share[seeds.inside] = np.minimum(share[seeds.inside], 1.0)
-    mask = _held((share <= 1.0) & seeds.allowed & ~seeds.outside | seeds.inside, seeds.inside)
-    return Proposed(mask, np.where(mask, 1, np.minimum(share > 0, 1)).astype(np.float32) / (1 + share))
+    # From what is outside it is no way at all: no level takes that in.
+    mask = _held((share <= 1.0) | seeds.inside, seeds.inside)
+    return Proposed(mask, np.float32(1) / (1 + share))
 
 
 def prepared(pixels: NDArray[Any], spacing_mm: tuple[float, float, float]) -> Field:
