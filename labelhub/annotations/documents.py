@@ -207,5 +207,5 @@ def _base_shape(row: Annotation) -> dict[str, Any]:
 def _base_layer(row: Annotation, blob: Blob) -> dict[str, Any]:
     return {
         "medium": row.medium.ordinal, "label": row.label, "mask": blob.pk, "origin": row.mask_origin or [0, 0, 0],
-        "size": list(mask_size(read_blob(blob))), "attributes": row.attributes,
+        "size": list(mask_size(read_blob(blob))), "attributes": row.attributes, "source": row.source,
     }  # fmt: skip

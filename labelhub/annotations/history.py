@@ -15,7 +15,7 @@ from django.db import transaction
 from numpy.typing import NDArray
 
 from labelhub.annotations.fold import Act, DocumentState, fold, state_to_document
-from labelhub.annotations.layers import paint_layers
+from labelhub.annotations.layers import layer_source, paint_layers
 from labelhub.annotations.models import Document, DocumentMask, Operation, Snapshot
 from labelhub.catalog.blobs import read_blob, store_blob
 from labelhub.catalog.models import Blob, Medium
@@ -102,6 +102,11 @@ def bake(document: Document, *, keep: int = KEPT_FOR_UNDO) -> int:
     return place
 
 
+def source_to_document(source: str) -> dict[str, str]:
+    """Return the source of a layer as a base says it: not at all where it is drawn."""
+    return {} if source == "drawn" else {"source": source}
+
+
 def _place_to_bake(document: Document, place: int) -> int:
     """Return the last place up to ``place`` before every stroke that is taken back or done again later than it."""
     later = Operation.objects.filter(document=document, seq__gt=document.baked_seq)
@@ -125,7 +130,7 @@ def _baked(document: Document, state: DocumentState) -> dict[str, Any]:
         layers.append(
             {
                 "medium": medium, "label": label, "mask": blob.pk, "origin": list(layer.origin),
-                "size": list(layer.voxels.shape),
+                "size": list(layer.voxels.shape), **source_to_document(layer_source(state, medium, label)),
             }
         )  # fmt: skip
     return state_to_document(replace(state, marks={}, base_layers=tuple(layers)))

@@ -54,6 +54,20 @@ def paint_layers(
     return layers
 
 
+def layer_source(state: DocumentState, medium: int, label: str) -> str:
+    """Return who made a painted layer: ``drawn``, ``tool``, ``model``, ``model-edited`` or ``imported``.
+
+    It is a model's alone as long as all that stands of it is; whatever else was done to it makes it one that was edited.
+    """
+    here = [entry for entry in state.base_layers if (entry["medium"], entry["label"]) == (medium, label)]
+    marks = [mark.payload for mark in state.marks.values() if not mark.is_undone]
+    here += [part for part in marks if (part["medium"], part["label"]) == (medium, label)]
+    sources = {part.get("source", "drawn") for part in here}
+    if sources & {"model", "model-edited"}:
+        return "model" if sources == {"model"} else "model-edited"
+    return sources.pop() if len(sources) == 1 else "drawn"
+
+
 def layer_digest(layer: Layer) -> str:
     """Return the SHA-256 of a layer's slices that hold anything: place, size and one byte a pixel, each slice cropped
     tight.

@@ -149,7 +149,7 @@ class SubmitReply(models.Model):
 class Annotation(models.Model):
     """One shape of a submission, frozen: geometry as ``formats.shapes.Region`` documents, or a mask blob.
 
-    ``source`` says who drew it: ``drawn``, ``model``, ``model-edited``, ``imported``.
+    ``source`` says who drew it: ``drawn``, ``tool`` (computed under a hand), ``model``, ``model-edited``, ``imported``.
     """
 
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="annotations")

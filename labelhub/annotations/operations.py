@@ -23,6 +23,9 @@ MAX_OPERATIONS = 500
 MAX_STROKE_POINTS = 20_000
 # Which regions a class's tool draws. A brush paints strokes and patches, no regions.
 REGION_KIND = {"polygon": "polygon", "box": "box", "point": "points", "polyline": "polyline", "ellipse": "ellipse"}
+# Who made a piece: a hand, a tool that follows the pixels under a hand, a trained model. What became of it the fold says.
+SHAPE_SOURCES = ("drawn", "model")
+PATCH_SOURCES = ("drawn", "tool", "model")
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -89,6 +92,7 @@ def _shape_add(payload: Mapping[str, Any], context: Context) -> dict[str, Any]:
     given = {name: value for name, value in attributes.items() if value is not None}
     return {
         "shape_id": shape_id, "medium": medium, "label": label.key, "regions": regions, "attributes": given,
+        **_source(payload, SHAPE_SOURCES),
     }  # fmt: skip
 
 
@@ -201,7 +205,7 @@ def _patch_add(payload: Mapping[str, Any], context: Context) -> dict[str, Any]:
         raise OperationRefused("outside-image", "The patch leaves the image. It was not stored.")
     return {
         "stroke_id": stroke_id, "medium": medium, "label": label.key, "mode": mode, "mask": mask, "origin": origin,
-        "size": list(size),
+        "size": list(size), **_source(payload, PATCH_SOURCES),
     }  # fmt: skip
 
 
@@ -240,6 +244,14 @@ _CHECKS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
     "stroke.redo": _stroke_reference,
     "answer.set": _answer_set,
 }
+
+
+def _source(payload: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, str]:
+    """The payload's source, where it is another than a hand."""
+    source = payload.get("source", "drawn")
+    if source not in known:
+        raise _malformed(f"source is none of {', '.join(known)}")
+    return {} if source == "drawn" else {"source": source}
 
 
 def _new_id(value: Any, taken: Mapping[str, Any], what: str) -> str:

@@ -22,7 +22,7 @@ from labelhub.annotations import documents, hints, history
 from labelhub.annotations.errors import AnnotationRefused, already_submitted, lease_ended, waits
 from labelhub.annotations.extent import checked_extent, whole_extent
 from labelhub.annotations.fold import DocumentState
-from labelhub.annotations.layers import paint_layers
+from labelhub.annotations.layers import layer_source, paint_layers
 from labelhub.annotations.models import Annotation, Answer, Document, Submission
 from labelhub.annotations.plain import regions_to_document, values_to_document
 from labelhub.assignments.models import PAUSED, Assignment
@@ -151,6 +151,7 @@ def _annotations(
         rows.append(
             Annotation(
                 medium=by_ordinal[ordinal], shape_id=layer_id(ordinal, label), label=label,
+                source=layer_source(state, ordinal, label),
                 mask=store_blob(content=encode_mask(layer.voxels), kind="mask"), mask_origin=list(layer.origin),
                 attributes=_known_attributes(ontology, label, attributes),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from labelhub.api import documents, drafts, media, pins, releases, workflow
+from labelhub.api import documents, drafts, media, pins, propose, releases, workflow
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("media/<int:pk>/", media.MediumView.as_view(), name="api-medium"),
@@ -42,6 +42,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("assignments/<uuid:assignment>/document/heartbeat/", documents.HeartbeatView.as_view(), name="api-heartbeat"),
     path("assignments/<uuid:assignment>/document/masks/", documents.MaskListView.as_view(), name="api-masks"),
     path("assignments/<uuid:assignment>/document/masks/<str:sha256>/", documents.MaskView.as_view(), name="api-mask"),
+    path("assignments/<uuid:assignment>/document/propose/", propose.ProposeView.as_view(), name="api-propose"),
     path("assignments/<uuid:assignment>/draft/", drafts.DraftView.as_view(), name="api-draft"),
     path("assignments/<uuid:assignment>/pins/", pins.PinListView.as_view(), name="api-pins"),
     path("assignments/<uuid:assignment>/pins/<uuid:pin>/said/", pins.PinCommentsView.as_view(), name="api-pin-said"),

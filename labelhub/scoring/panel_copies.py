@@ -68,7 +68,8 @@ def _fingerprints(shapes: tuple[Shape, ...]) -> set[str]:
 
 
 def _fingerprint(shape: Shape) -> str | None:
-    if shape.source in ("model", "model-edited"):
+    # Two people who press at like places with one tool get one mask: that is no copy.
+    if shape.source in ("model", "model-edited", "tool"):
         return None
     digest = hashlib.sha256(f"{shape.medium} {shape.label}".encode())
     if shape.mask is not None:

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from labelhub.annotations.fold import Act, fold, state_to_document
-from labelhub.annotations.layers import layer_digest, paint_layers
+from labelhub.annotations.layers import layer_digest, layer_source, paint_layers
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "fold"
 SIZES = {0: (1, 60, 80), 1: (5, 24, 30)}
@@ -59,10 +59,13 @@ def vector(base: dict[str, Any], acts: list[Act], sizes: dict[int, tuple[int, in
         ],
         "state": state_to_document(state),
         "layers": [
-            {"medium": medium, "label": label, "sha256": layer_digest(layer), "voxels": int(layer.voxels.sum())}
+            {
+                "medium": medium, "label": label, "sha256": layer_digest(layer), "voxels": int(layer.voxels.sum()),
+                "source": layer_source(state, medium, label),
+            }
             for (medium, label), layer in sorted(layers.items())
         ],
-    }
+    }  # fmt: skip
 
 
 def _payload(rng: np.random.Generator, kind: str, seq: int) -> dict[str, Any]:
@@ -85,6 +88,7 @@ def _payload(rng: np.random.Generator, kind: str, seq: int) -> dict[str, Any]:
         return {
             "stroke_id": f"k{seq}", "medium": 1, "label": str(rng.choice(LABELS)), "mask": "m", "origin": origin,
             "size": [2, 2, 3], "mode": str(rng.choice(["add", "erase"])),
+            **[{}, {"source": "tool"}, {"source": "model"}][int(rng.integers(3))],
         }  # fmt: skip
     if kind in {"stroke.undo", "stroke.redo"}:
         return {"stroke_id": f"k{int(rng.integers(1, seq + 1))}"}
@@ -112,6 +116,27 @@ def _stroke(rng: np.random.Generator, seq: int) -> dict[str, Any]:
         "tip": str(rng.choice(["round", "square"])), "radius": int(rng.integers(3, 40)),
         "points": points.ravel().tolist(),
     }  # fmt: skip
+
+
+def _sources() -> dict[str, Any]:
+    """Layers of every source: a hand's, a tool's, a model's, a model's that was gone over, one whose hand was taken back."""
+
+    def patch(number: int, label: str, source: str) -> Act:
+        payload = {"stroke_id": f"k{number}", "medium": 1, "label": label, "mask": "m", "origin": [0, number, 0],
+                   "size": [2, 2, 3], "mode": "add", **({} if source == "drawn" else {"source": source})}  # fmt: skip
+        return Act(number, f"op{number}", "a", "patch.add", payload)
+
+    plan = [
+        ("hand", "drawn"), ("tool", "tool"), ("tool", "tool"), ("model", "model"), ("both", "tool"), ("both", "drawn"),
+        ("gone over", "model"), ("gone over", "tool"), ("taken back", "model"), ("taken back", "drawn"), ("base", "drawn"),
+    ]  # fmt: skip
+    acts = [patch(number, label, source) for number, (label, source) in enumerate(plan, start=1)]
+    acts.append(Act(len(acts) + 1, "undo", "a", "stroke.undo", {"stroke_id": "k10"}))
+    layers = [
+        {"medium": 1, "label": label, "mask": "m", "origin": [1, 2, 3], "size": [2, 2, 3], "source": source}
+        for label, source in (("base", "model"), ("brought", "imported"), ("kept", "model-edited"))
+    ]
+    return vector({"layers": layers}, acts, SIZES)
 
 
 def _large() -> dict[str, Any]:
@@ -156,6 +181,7 @@ def write() -> None:
         name = f"log-{number}-of-{length}.json"
         (FOLDER / name).write_bytes(orjson.dumps(vector(base, acts, SIZES), option=orjson.OPT_APPEND_NEWLINE))
     (FOLDER / "edges-through-centres.json").write_bytes(orjson.dumps(_ties(), option=orjson.OPT_APPEND_NEWLINE))
+    (FOLDER / "sources.json").write_bytes(orjson.dumps(_sources(), option=orjson.OPT_APPEND_NEWLINE))
     (FOLDER / "wide-strokes.json").write_bytes(orjson.dumps(_large(), option=orjson.OPT_APPEND_NEWLINE))
 
 

@@ -190,7 +190,7 @@ def test_a_patch_names_a_mask_of_this_document_only(client_of_ann, cast, item):
 
 
 def test_what_is_stored_holds_no_field_that_the_kind_has_not(client_of_ann):
-    client_of_ann.do("shape.add", **shape(author="somebody"), source="model", is_deleted=True, version=9, author="x")
+    client_of_ann.do("shape.add", **shape(author="somebody"), source="drawn", is_deleted=True, version=9, author="x")
     assert set(Operation.objects.get().payload) == {"shape_id", "medium", "label", "regions", "attributes"}
     assert set(Operation.objects.get().payload["regions"][0]) == {"kind", "points"}
     assert history.state_of(client_of_ann.document).standing_shapes()[0].author == str(client_of_ann.author.public_id)

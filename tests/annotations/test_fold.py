@@ -36,6 +36,14 @@ def test_there_are_vectors_with_every_kind_of_operation_and_with_masks():
     assert sum(len(document["layers"]) for document in documents) >= 10
 
 
+def test_who_made_a_layer_is_told_of_all_that_stands_of_it():
+    document = orjson.loads((FOLDER / "sources.json").read_bytes())
+    assert {layer["label"]: layer["source"] for layer in document["layers"]} == {
+        "hand": "drawn", "tool": "tool", "model": "model", "both": "drawn", "gone over": "model-edited",
+        "taken back": "model", "base": "model-edited", "brought": "imported", "kept": "model-edited",
+    }  # fmt: skip
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(0, 60), st.floats(0, 1))
 @settings(max_examples=40, deadline=None)
 def test_a_fold_goes_on_from_a_written_state_as_if_it_had_not_stopped(seed, length, share):

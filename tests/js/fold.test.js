@@ -43,6 +43,12 @@ for (const name of readdirSync(FOLDER).filter((entry) => entry.endsWith(".json")
     assert.deepEqual(digests(layersOf(vector), fold(vector.base, vector.acts)), expected);
   });
 
+  test(`${name}: who made a layer is what the server says`, () => {
+    const layers = layersOf(vector);
+    const state = fold(vector.base, vector.acts);
+    for (const { medium, label, source } of vector.layers) assert.equal(layers.sourceOf(state, medium, label), source);
+  });
+
   test(`${name}: painting after each operation ends where painting once ends`, () => {
     const layers = layersOf(vector);
     const state = createState(vector.base);

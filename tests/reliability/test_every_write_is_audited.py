@@ -60,6 +60,7 @@ SILENT = {
     "api-document": "the log of operations is the record: each has author, time and place, and is never changed",
     "api-heartbeat": "a sign of life",
     "review-beat": "a sign of life",
+    "api-propose": "nothing is stored of a proposal; that a trained model made one is an event, tried with the step",
     "api-masks": "a mask that an operation of the log names afterwards",
 }
 

@@ -148,7 +148,7 @@ def test_an_answer_and_a_refusal_both_come_on_a_beat(monkeypatch):
 # What neither hands out nor acts on an item: instructions that were read, words to reviewers, pins, the working copy; and
 # what is no annotator's.
 OFF_THE_BEAT = {
-    "label-acknowledge", "label-thread-reply", "api-document", "api-heartbeat", "api-masks", "api-releases",
+    "label-acknowledge", "label-thread-reply", "api-document", "api-heartbeat", "api-masks", "api-propose", "api-releases",
     "api-pins", "api-pin-said", "api-pin-turn",
 }  # fmt: skip
 

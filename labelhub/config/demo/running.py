@@ -67,7 +67,12 @@ def server_command(port: int) -> list[str]:
 
 def worker_command(queue: str = "cpu") -> list[str]:
     """Return the command of an embedded worker; the one of the queue ``gpu`` runs networks, also where there is only a CPU."""
-    return [sys.executable, "manage.py", "worker", "--queues", queue]
+    return [sys.executable, "manage.py", "worker", "--queues", queue, "--without-assist"]
+
+
+def assist_command() -> list[str]:
+    """Return the command of the process that answers clicks, which ends with the one that starts it."""
+    return [sys.executable, "manage.py", "assist", "--child"]
 
 
 def models_command() -> list[str]:

@@ -171,6 +171,13 @@ export class Layers {
     return this.list(state).get(`${medium}:${label}`)?.parts ?? [];
   }
 
+  /** Who made a layer; the twin of `layer_source` on the server. @param {State} state */
+  sourceOf(state, medium, label) {
+    const sources = new Set(this.partsOf(state, medium, label).map(({ part }) => part.source ?? "drawn"));
+    if (sources.has("model") || sources.has("model-edited")) return sources.size === 1 && sources.has("model") ? "model" : "model-edited";
+    return sources.size === 1 ? [...sources][0] : "drawn";
+  }
+
   /** The slices [first, last) that a stroke or mask can touch. */
   span(part) {
     if ("mask" in part) return [part.origin[0], part.origin[0] + part.size[0]];

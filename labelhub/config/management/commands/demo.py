@@ -36,6 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="port on 127.0.0.1 (default 8000)")
         parser.add_argument("--fresh", action="store_true", help="delete the embedded database and start anew")
         parser.add_argument("--without-models", action="store_true", help="do not install torch and monai afterwards")
+        parser.add_argument("--without-assist", action="store_true", help="start no process that answers clicks")
         parser.add_argument("--only-build", action="store_true", help="build the demo project and stop; start nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -59,7 +60,7 @@ class Command(BaseCommand):
         if options["only_build"]:
             self._build()
         else:
-            self._serve(var, with_models=not options["without_models"])
+            self._serve(var, with_models=not options["without_models"], with_assist=not options["without_assist"])
 
     def _already_running(self, port: int, *, wants_fresh: bool) -> None:
         if wants_fresh:
@@ -97,7 +98,7 @@ class Command(BaseCommand):
             build_demo(progress)
             build_volumes(progress)
 
-    def _serve(self, var: Path, *, with_models: bool) -> None:
+    def _serve(self, var: Path, *, with_models: bool, with_assist: bool) -> None:
         processes = running.Processes(settings.BASE_DIR)
         note = running.note_running(var, self.port)
         connections.close_all()
@@ -110,6 +111,8 @@ class Command(BaseCommand):
             # lock, and on a busy machine for longer than a worker waits.
             self._build()
             processes.start("worker", running.worker_command())
+            if with_assist:
+                processes.start("assist", running.assist_command(), log=var / "assist.log")
             self._print_links()
             if with_models:
                 processes.start("models", running.models_command(), log=var / "install_models.log")

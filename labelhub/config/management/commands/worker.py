@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from labelhub.accounts import digests
+from labelhub.config.demo import running
 from labelhub.jobs import worker
 from labelhub.predictions.runtime import ModelsState, read_state
 from labelhub.workflow import overdue
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--queues", default="cpu", help="comma-separated queues to take jobs from (default: cpu; networks need gpu)"
         )
+        parser.add_argument("--without-assist", action="store_true", help="start no process that answers clicks")
         parser.add_argument("--once", action="store_true", help="run what is waiting, then end")
         parser.add_argument("--reaper", action="store_true", help="only repeat lost messages to Celery workers")
 
@@ -55,7 +57,13 @@ class Command(BaseCommand):
             self.stdout.write(f"Waiting for jobs in {', '.join(queues)}. Ctrl-C ends it.")
             digests.schedule()
             overdue.schedule()
-            worker.run_until(stop, queues=queues, is_ready=_Readiness())
+            children = running.Processes(settings.BASE_DIR)
+            try:
+                if not options["without_assist"]:
+                    children.start("assist", running.assist_command(), log=settings.ENVIRONMENT.var / "assist.log")
+                worker.run_until(stop, queues=queues, is_ready=_Readiness())
+            finally:
+                children.stop()
         self.stdout.write("Stopped. Work that was under way waits for the next worker.")
 
 
