@@ -12,7 +12,8 @@ if "LABELHUB_VAR" not in os.environ:
     os.environ["LABELHUB_VAR"] = folder
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 # Two processes on two cores: a second thread of linear algebra in each would spin for a core that the other one needs.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+for _library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 # Processes that run tests side by side have rows of the same numbers, after which folders are named.
 if side := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["LABELHUB_VAR"] = os.path.join(os.environ["LABELHUB_VAR"], side)
