@@ -14,11 +14,17 @@ from labelhub.assignments.batches import batch_rows
 from labelhub.assignments.models import Assignment
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
-from labelhub.config.demo import building, plan, volumes
+from labelhub.catalog.selectors import media_of, read_pixels
+from labelhub.config.demo import building, learning, plan, volumes
 from labelhub.consensus import audits
 from labelhub.consensus.models import AuditReading
+from labelhub.consensus.selectors import current_settlement, readings_of_settlements
 from labelhub.exports.models import Release
+from labelhub.exports.selectors import labels_in, release_numbered
+from labelhub.formats.shapes import MaskRegion
 from labelhub.jobs.worker import run_pending
+from labelhub.numerics.geometry import mask_iou
+from labelhub.predictions.selectors import trainings_of
 from labelhub.projects.models import Project
 from labelhub.projects.selectors import current_guideline, labeler_of
 from labelhub.projects.services import acknowledge_guideline
@@ -118,10 +124,28 @@ def test_nobody_reads_an_item_twice_and_expert_readings_vote_on_nothing(small):
 def test_the_volumes_are_read_by_two_one_waits_and_two_people_share_one(small):
     project = volumes.build_volumes(lambda done, total, what: None)
     items = Item.objects.filter(project=project).order_by("pk")
-    assert items.count() == 3
+    assert items.count() == 3 + len(learning.LEARNED) + 1
     work = Assignment.objects.get(item=items[2])
     assert [seat.labeler.name for seat in work.companions.all()] == ["Elena Marsh"]
     assert volumes.shared_page() == f"/label/{work.pk}/"
     assert Submission.objects.filter(assignment__item=items[0]).count() == 2
     assert items[1].state == Item.State.WAITING
     assert items[0].subject_id == items[1].subject_id
+
+    a_network_is_to_learn_from_what_was_settled_before_a_label_that_is_wrong(project)
+
+
+def a_network_is_to_learn_from_what_was_settled_before_a_label_that_is_wrong(project: Project) -> None:
+    settled = Item.objects.filter(project=project, state=Item.State.SETTLED).order_by("pk")
+    assert settled.count() >= len(learning.LEARNED) + 1
+    (run,) = trainings_of(project)
+    release = release_numbered(project, run.release_number)
+    learned = {item.source_id for item, _ in labels_in(release)}
+    assert {f"made-{n}" for n in range(1, len(learning.LEARNED) + 1)} <= learned
+    wrong = f"made-{len(learning.LEARNED) + 1}"
+    assert wrong not in learned
+    # Nobody but a model objects to it: both readers left the same half out.
+    item = Item.objects.get(project=project, source_id=wrong)
+    (shape,) = readings_of_settlements([current_settlement(item)])[0].shapes
+    brain = learning.brain_mask(read_pixels(media_of(item)[0]))
+    assert mask_iou([shape.mask], [MaskRegion(brain)])[0, 0] < 0.75

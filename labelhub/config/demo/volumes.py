@@ -1,4 +1,5 @@
-"""The second demo project: time points of one brain as volumes: one read by two people, one waiting, one labeled together.
+"""The second demo project: time points of one brain as volumes: one read by two people, one waiting, one labeled together,
+and what a network learns from (``learning``).
 
 Real pixels; the readings are simulated around a mask found by thresholding. Not here: the small items (`building`).
 """
@@ -8,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.filters import threshold_otsu
 
 from labelhub.accounts.models import User
 from labelhub.assignments import selectors as assigned
@@ -18,8 +16,8 @@ from labelhub.assignments.batches import make_batch
 from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_volume
 from labelhub.config.demo import plan
+from labelhub.config.demo.learning import brain_mask, mask_reading, set_training
 from labelhub.config.demo.pictures import BRAIN, brain_volumes
-from labelhub.formats.shapes import MaskRegion, Reading, Shape
 from labelhub.predictions.services import predict_item, register_model
 from labelhub.projects.models import Project, Role
 from labelhub.projects.ontology import read_ontology
@@ -40,9 +38,11 @@ def build_volumes(progress: Callable[[int, int, str], None]) -> Project:
     people = {user.username: user for user in User.objects.all()}
     project = create_project(
         name=plan.VOLUME_PROJECT_NAME,
-        description="A brain in magnetic resonance at two time points: planes in three directions, painted with a brush.",
+        description="A brain in magnetic resonance at two time points: planes in three directions, painted with a brush. Five "
+        "more volumes are made of it, mirrored, turned and stretched, for a network to learn from.",
         ontology=read_ontology(plan.VOLUME_ONTOLOGY),
-        policy=Policy(readers=2),
+        # Every draft is shown as the model drew it, so that whoever tries the demo finds what it says.
+        policy=Policy(readers=2, model_agreement=0.75, drafts="asked", draft_withheld_share=0.0, draft_seed_share=0.0),
         guideline=plan.VOLUME_GUIDELINE,
         created_by=people["ada"],
     )
@@ -74,12 +74,13 @@ def build_volumes(progress: Callable[[int, int, str], None]) -> Project:
         items.append(item)
         predict_item(model=model, item=item)
         if number == 0:
-            brain = _brain_mask(pixels)
+            brain = brain_mask(pixels)
             for username, margin in READERS:
-                reading = _mask_reading(brain, item.code, username, margin)
+                reading = mask_reading(brain, item.code, username, margin)
                 lifecycle.record_reading(item=item, labeler=labeler_of(people[username], project), reading=reading)
         progress(number + 1, len(volumes), "volumes of a brain")
     _share(project, people, items[-1])
+    set_training(project, people, progress)
     return project
 
 
@@ -99,20 +100,3 @@ def _share(project: Project, people: Mapping[str, User], item: Item) -> None:
     labeler = labeler_of(first, project)
     distribution.assign_by_hand(items=[item], labeler=labeler, by=people["ada"], due_at=None)
     together.join(assignment=assigned.of_item(item).get(labeler=labeler), by=second)
-
-
-def _brain_mask(pixels: NDArray[np.int16]) -> NDArray[np.bool_]:
-    values = ndimage.gaussian_filter(pixels.astype(np.float64), 1.0)
-    inside = ndimage.binary_opening(values > threshold_otsu(values), iterations=2)
-    components, count = ndimage.label(inside)
-    if count == 0:
-        return np.asarray(inside)
-    sizes = np.bincount(components.ravel())
-    sizes[0] = 0
-    return np.asarray(ndimage.binary_fill_holes(components == int(sizes.argmax())))
-
-
-def _mask_reading(brain: NDArray[np.bool_], item: str, rater: str, margin: int) -> Reading:
-    mask = ndimage.binary_dilation(brain, iterations=margin) if margin else brain
-    shape = Shape(shape_id=f"{rater}-brain", label="brain", mask=MaskRegion(np.asarray(mask)))
-    return Reading(item=item, rater=rater, shapes=(shape,), read_kind="independent", planned_blind=True)

@@ -33,7 +33,7 @@ from labelhub.predictions.services import Origin, note_metrics, predict_item, pr
 from labelhub.predictions.training_settings import TrainingSettings, read_training_settings
 from labelhub.projects.errors import DomainError
 from labelhub.projects.selectors import current_ontology
-from labelhub.workflow.predicting import hear_model
+from labelhub.workflow.predicting import hear_model, start_predictions
 from labelhub.workflow.training_models import AREA_TOOLS
 
 
@@ -76,6 +76,8 @@ class _Training:
         metrics = self._judged(plan, model, labels)
         note_metrics(model=model, metrics=metrics, by="system")
         training_log.close_run(run=self.run)
+        # What nobody let it learn from it looks at next, so that drafts and doubts are there when people come.
+        start_predictions(model=model, project=self.run.project, asked_by="system")
         return {"model": model.pk, "items": len(plan.fold_of), "folds": plan.n_folds}
 
     def _plan(self, labels: list[Label]) -> Plan:
