@@ -30,7 +30,9 @@ from labelhub.reviews.selectors import hidden_since, screen_of
 from labelhub.routing.models import Route
 from labelhub.scoring.evidence import category_of, is_closed
 from labelhub.scoring.item_disagreement import ItemDisagreement, StoredClass, of_stored
+from labelhub.scoring.model_quality import QUALITY
 from labelhub.scoring.models import GoldReference, Score
+from labelhub.scoring.planted import let_stand
 from labelhub.scoring.posteriors import ItemPosterior, posterior_of
 from labelhub.scoring.reads import is_counted, reads_of
 from labelhub.scoring.rows import AGREEMENT, RIGHT, SIMILARITY
@@ -53,6 +55,8 @@ class ReaderStory:
     gold_similarity: Score | None
     gold_right: Score | None
     model_similarity: Score | None
+    model_belief: Score | None = None
+    stood_planted: bool = False
     appraisal: Appraisal | None = None
 
     @property
@@ -181,6 +185,8 @@ def _readers(
     rows = rows.select_related("assignment__labeler__user", "assignment__recall_of", "ontology", "guideline", "policy")
     details = {row.pk: row for row in rows.prefetch_related("annotations", "answers")}
 
+    stood = let_stand(submission.pk for submission in reads.every if submission.read_kind == "assisted")
+
     def found(submission: Submission, about: str, metric: str) -> Score | None:
         return next(
             (s for s in scores if (s.first_id, s.about, s.metric, s.label) == (submission.pk, about, metric, "")), None
@@ -200,6 +206,8 @@ def _readers(
             gold_similarity=found(submission, Score.About.GOLD, SIMILARITY),
             gold_right=found(submission, Score.About.GOLD, RIGHT),
             model_similarity=found(submission, Score.About.MODEL, SIMILARITY),
+            model_belief=found(submission, Score.About.MODEL, QUALITY),
+            stood_planted=submission.pk in stood,
             appraisal=appraised.get(submission.pk),
         )
         for submission in reads.every
