@@ -12,10 +12,10 @@ torch = pytest.importorskip("torch", reason="the study's network needs torch, wh
 
 
 @pytest.mark.once
-def test_it_learns_squares_on_sides_that_do_not_halve_twice():
+def test_it_learns_squares_on_sides_that_do_not_halve_twice(monkeypatch):
     from labelhub.inference import study_network
 
-    torch.set_num_threads(1)
+    monkeypatch.setattr(study_network, "N_STEPS", 80)
     rng = np.random.default_rng(0)
     images = rng.normal(0, 0.3, (12, 22, 18))
     masks = np.zeros(images.shape, dtype=bool)
