@@ -27,7 +27,7 @@ DESIGN = read_design(
     "UNet",
     {"spatial_dims": 2, "in_channels": 2, "out_channels": 1, "channels": [12, 24, 48], "strides": [2, 2], "num_res_units": 1},
 )  # fmt: skip
-N_MEMBERS, N_STEPS, BATCH, RATE = 2, 120, 8, 4e-3
+N_MEMBERS, N_STEPS, BATCH, RATE = 2, 240, 8, 4e-3
 # Sides are filled up to multiples of this, because the network halves them twice.
 STEP = 4
 

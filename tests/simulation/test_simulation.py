@@ -91,6 +91,14 @@ def test_the_books_agree_with_what_the_crowd_answered():
         assert run.n_gold == (crowd.given[crowd.n_items :] >= 0).sum()
 
 
+@pytest.mark.once
+def test_two_processes_give_what_one_gives():
+    """The planted defect: processes that begin without the apps."""
+    scenario = [labels("labels-spam", items=60, budgets=(2,))]
+    one, two = (compare(scenario, range(2), workers=workers)[0] for workers in (1, 2))
+    assert one.errors(ROUTING).tolist() == two.errors(ROUTING).tolist()
+
+
 def test_the_same_seed_gives_the_same_runs_and_another_seed_others():
     for scenario in (labels("labels-copying", items=100), masks("masks-missing", items=20)):
         budget = scenario.budgets[-1]

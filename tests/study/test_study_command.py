@@ -1,7 +1,7 @@
 """`manage.py study`: everything in short, the same again from the same seeds, and pages that hold all they show.
 
 Planted once and seen to fail: a study without the section on what it does not show; an unseeded draw; a plot with a name
-that is not escaped.
+that is not escaped; processes that begin without the apps.
 """
 
 from __future__ import annotations

@@ -222,7 +222,7 @@ def _contour(values: FloatArray, level: float, place: Place, form: str) -> SafeS
         '<polyline points="{}" fill="none" stroke="#d55e00" stroke-width="1.6" stroke-dasharray="5 3"/>'
         '<text x="{}" y="{}" font-size="11" fill="#d55e00" stroke="#fff" stroke-width="3" paint-order="stroke">{}</text>',
         (
-            (" ".join(f"{x:.1f},{y:.1f}" for x, y in line), f"{line[0][0] + 4:.1f}", f"{line[0][1] - 4:.1f}",
+            (" ".join(f"{x:.1f},{y:.1f}" for x, y in line), f"{max(line)[0] + 6:.1f}", f"{max(line)[1] + 16:.1f}",
              form.format(level))
             for line in lines
         ),
