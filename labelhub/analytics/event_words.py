@@ -39,6 +39,7 @@ WHAT: Mapping[str, str] = {
     "training.started": "started a training from release {release}",
     "edge_cases.asked": "had {items} edge cases chosen to come first",
     "draft.asked": "asked for a draft of a model",
+    "proposal.shown": "was shown what a trained model made of a press",
     "drafts.given_again": "gave a labeler drafts again",
     "submission.frozen": "submitted",
     "submission.stored": "a reading was stored",

@@ -66,19 +66,18 @@ def propose(
     values = prepared(pixels, spacing_mm)
     shape = (values.shape[0], values.shape[1], values.shape[2])
     seeds = with_core(seeds_of(hints, shape, spacing_mm), values)
-    rival = seeds.outside if seeds.outside.any() else None
     check()
-    if rival is None:
+    if not seeds.outside.any():
         near = distance(values, seeds.inside, spacing_mm, check)
-        rim = border(shape) & ~seeds.inside
-        most = float(np.median(near[rim])) if rim.any() else float(near.max())
-        best = edge_level(near, values, most) if most > 0 else 1.0
-        share = near / np.float32(max(best, 1e-9))
+        share = _alone(near, values, seeds.inside)
     else:
         with ThreadPoolExecutor(max_workers=2 if values[..., 0].size > PARALLEL_VOXELS else 1) as pool:
-            near, far = pool.map(lambda from_: distance(values, from_, spacing_mm, check), (seeds.inside, rival))
+            sides = (seeds.inside, seeds.outside)
+            near, far = pool.map(lambda side: distance(values, side, spacing_mm, check), sides)
         best = edge_level(near / (near + far + np.float32(1e-9)), values, 1.0, around=0.5)
         share = near / np.maximum(far, 1e-9) * np.float32((1 - best) / best)
+        # A place outside takes away and never adds: what is far from both stays as far as it was.
+        share = np.maximum(share, _alone(near, values, seeds.inside))
     check()
     share = (share / np.float32(STEP_OF_LEVEL**level)).astype(np.float32)
     share[seeds.inside] = np.minimum(share[seeds.inside], 1.0)
@@ -98,6 +97,14 @@ def prepared(pixels: NDArray[Any], spacing_mm: tuple[float, float, float]) -> Fi
     steps = np.asarray(spacing_mm) / min(spacing_mm)
     sigma = [0.0 if side == 1 else SMOOTHED_PX / step for side, step in zip(values.shape[:3], steps, strict=True)]
     return np.asarray(ndimage.gaussian_filter(values, [*sigma, 0.0], truncate=3.0), dtype=np.float32)
+
+
+def _alone(near: Field, values: Field, inside: Mask) -> Field:
+    """How far each voxel is from what is inside, in shares of the way to the strongest edges around it."""
+    rim = border((near.shape[0], near.shape[1], near.shape[2])) & ~inside
+    most = float(np.median(near[rim])) if rim.any() else float(near.max())
+    best = edge_level(near, values, most) if most > 0 else 1.0
+    return near / np.float32(max(best, 1e-9))
 
 
 def with_core(seeds: Seeds, values: Field) -> Seeds:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -19,43 +18,15 @@ import pytest
 from labelhub.catalog.services import ItemIdentity, add_volume
 from labelhub.formats.shapes import Grid
 from labelhub.inference import assist_server
-from labelhub.inference.assist_server import AssistServer, hold
+from labelhub.inference.assist_server import hold
 from labelhub.predictions import assist, interactive
 from labelhub.predictions.assist import NoAssistant, NotProposed, Question, ask, is_running, socket_path
 from labelhub.predictions.frames import MAX_BODY_BYTES, FrameProblem, frame
 from labelhub.predictions.geodesic import Proposed
 from labelhub.predictions.marks import Hints, HintsRefused
+from tests.inference.assistants import running
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
-
-
-@contextmanager
-def running(path, **limits):
-    """An assistant in a thread of its own, as in its own process."""
-    ready, holder = threading.Event(), {}
-
-    def main() -> None:
-        async def serve() -> None:
-            stop = asyncio.Event()
-            holder["stop"] = lambda: asyncio.get_running_loop().call_soon(stop.set)
-            holder["loop"], holder["event"] = asyncio.get_running_loop(), stop
-            task = asyncio.create_task(AssistServer(path, **limits).serve(stop))
-            while not path.exists() and not task.done():
-                await asyncio.sleep(0.005)
-            ready.set()
-            await task
-
-        asyncio.run(serve())
-
-    thread = threading.Thread(target=main)
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield
-    finally:
-        holder["loop"].call_soon_threadsafe(holder["event"].set)
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 @pytest.fixture

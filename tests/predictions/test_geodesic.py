@@ -1,7 +1,7 @@
 """Proposals from what was pointed at: shortest ways against a slow obvious twin, and what must hold whatever the picture.
 
 Planted and seen to fail: sweeps that only go forth; a step along z that costs as much as one along x; parts kept that
-nothing points at; half of the way in place of the strongest edge; a box without an outside; values that are not on one scale.
+nothing points at; half of the way in place of the strongest edge; a press outside that adds; values that are not on one scale.
 """
 
 from __future__ import annotations
@@ -105,6 +105,15 @@ def test_a_second_disc_that_touches_is_taken_away_by_a_negative_press():
     assert both[0, 30, 47]
     apart = propose(grey, Hints(((0, 30, 16),), ((0, 30, 47),))).mask
     assert dice(apart, truth) > 0.9
+
+
+@pytest.mark.parametrize("outside", [(0, 36, 44), (0, 30, 25), (0, 3, 3), (0, 60, 60)])
+def test_a_press_outside_takes_away_and_never_adds(outside):
+    grey, _ = disc(noise=6.0)
+    before = propose(grey, Hints(((0, 30, 34),))).mask
+    after = propose(grey, Hints(((0, 30, 34),), (outside,))).mask
+    assert not (after & ~before).any()
+    assert after.sum() < before.sum() or not before[outside]
 
 
 def test_a_box_alone_strokes_and_extreme_points_find_it_too():

@@ -2,7 +2,7 @@
 //
 // Middle button, or the left with Space held: pan. Right button: window and level. Wheel: slices on a volume (zoom with Ctrl),
 // zoom on a photograph; with Shift it makes a preview stronger or weaker. Shift and the pointer move the linked cross-hair. With
-// a canvas focused, arrows move a pointer (Shift: ten pixels) and Enter presses there.
+// a canvas focused, arrows move a pointer (Shift: ten pixels) and Enter presses there (Shift+Enter also while a preview waits).
 import { voxelAt } from "../lib/planes.js";
 
 /** @typedef {import("./plane.js").PlaneEditor} PlaneEditor @typedef {import("./pane.js").Pane} Pane */
@@ -182,7 +182,7 @@ function listenToArrows(editor, pane, onPosition) {
       pane.view.show([at[0] - 1, at[1] - 1, at[0] + 1, at[1] + 1]);
       if (editor.isLinked) goThere(editor, pane, at);
       onPosition(at);
-    } else if (event.key === "Enter" && !editor.isReadOnly && editor.crosshair && !editor.proposals.current) {
+    } else if (event.key === "Enter" && !editor.isReadOnly && editor.crosshair && (!editor.proposals.current || (event.shiftKey && editor.tool.hints))) {
       if (!editor.canDraw()) return;
       isDown = pressAt(editor.tool, at, isDown, event);
     } else return;

@@ -59,6 +59,8 @@ export class PlaneEditor extends Space {
       sculpt: new SculptTool(this), ruler: new RulerTool(this), fill: new FillTool(this), grow: new GrowTool(this),
       parts: new PartsTool(this), threshold: new ThresholdTool(this), superpixel: new SuperpixelTool(this),
     };
+    /** Tools that are brought when they are first taken. @type {Object<string, () => Promise<any>>} */
+    this.lateTools = {};
     this.maskActs = new MaskActs(this);
     this.isMagnified = false;
     /** Where the pointer is on the active slice, in image pixels. @type {[number, number] | null} */

@@ -8,8 +8,9 @@ import { drawPicture } from "./scene.js";
 
 /**
  * @typedef {import("../lib/piece.js").Piece} Piece
- * @typedef {{label: string, mode: "add"|"erase", piece: Piece}} Change
- * @typedef {{changes: Change[], words?: string, again?: (step: number) => void}} Proposal `again` makes it stronger or weaker
+ * @typedef {{label: string, mode: "add"|"erase", piece: Piece, source?: string}} Change
+ * @typedef {{changes: Change[], words?: string, again?: (step: number) => void, kept?: () => void}} Proposal `again` makes it
+ *   stronger or weaker, `kept` is told that it was accepted
  */
 
 export class Proposals {
@@ -39,14 +40,17 @@ export class Proposals {
    * Compute a change in slices and show it; what was being computed before is given up.
    * @param {string} words while it is at work
    * @param {(run: <T>(work: Generator<void, T>) => Promise<T | null>) => Promise<Proposal | string | null>} make text: why there is none
+   * @param {number} [after] ms before the words are shown, for work that is seldom long
    */
-  async compute(words, make) {
+  async compute(words, make, after = 0) {
     this.work += 1;
     const mine = this.work;
     const isWanted = () => this.work === mine;
+    this.isEager = false;
+    const before = after ? this.describe() : words;
+    if (after) setTimeout(() => isWanted() && this.isWorking && this.tell(words), after);
     this.isWorking = true;
-    this.words = words;
-    this.changed();
+    this.tell(before);
     let made = null;
     try {
       made = await make((work) => inTurns(work, isWanted));
@@ -57,13 +61,17 @@ export class Proposals {
     this.isWorking = false;
     if (typeof made === "string") this.editor.say(made);
     this.show(made && typeof made !== "string" && made.changes.length ? made : null);
+    if (this.isEager) await this.accept();
   }
 
   /** Take the preview into the document. */
   async accept() {
+    // Whoever presses Enter while the next one is on its way means that one.
+    this.isEager = this.isWorking;
     const { current } = this;
-    if (!current) return;
+    if (!current || this.isWorking) return;
     this.current = null;
+    current.kept?.();
     this.changed();
     await this.keep(current.changes, current);
   }
@@ -85,9 +93,9 @@ export class Proposals {
     const { editor } = this;
     try {
       const acts = [];
-      for (const { label, mode, piece } of changes) {
+      for (const { label, mode, piece, source } of changes) {
         const mask = await this.store(piece);
-        const payload = { stroke_id: crypto.randomUUID(), medium: ordinal, label, mode, mask, origin: piece.origin, size: piece.size };
+        const payload = { stroke_id: crypto.randomUUID(), medium: ordinal, label, mode, mask, origin: piece.origin, size: piece.size, ...(source && { source }) };
         acts.push(["patch.add", payload]);
       }
       editor.document.actTogether(acts);
@@ -113,6 +121,11 @@ export class Proposals {
     this.current = null;
     if (had) this.changed();
     return had;
+  }
+
+  tell(words) {
+    this.words = words;
+    this.changed();
   }
 
   changed() {

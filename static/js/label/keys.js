@@ -6,7 +6,7 @@ export const TOOL_KEYS = {
   s: "select", a: "sculpt", p: "polygon", r: "box", e: "ellipse", k: "point", l: "polyline", b: "brush", x: "eraser",
   o: "fill", m: "grow", j: "threshold", y: "superpixel",
 };
-export const SHIFTED_TOOL_KEYS = { O: "parts", R: "ruler" };
+export const SHIFTED_TOOL_KEYS = { O: "parts", R: "ruler", M: "assist" };
 
 /** @param {import("../canvas/plane.js").PlaneEditor} editor @param {any} page `acts`: what can be done, by name */
 export function listenToKeys(editor, finish, classes, page) {
@@ -20,7 +20,7 @@ export function listenToKeys(editor, finish, classes, page) {
     "+": acts.zoomIn, "=": acts.zoomIn, "-": acts.zoomOut,
     PageDown: () => editor.step(editor.active, 1), PageUp: () => editor.step(editor.active, -1),
     ".": () => editor.step(editor.active, 1), ",": () => editor.step(editor.active, -1),
-    Delete: () => editor.remove(editor.selectedId), Backspace: () => (editor.tool.isBusy ? editor.tool.back?.() : editor.remove(editor.selectedId)),
+    Delete: () => editor.remove(editor.selectedId), Backspace: () => (editor.tool.isBusy || editor.tool.hints?.length ? editor.tool.back?.() : editor.remove(editor.selectedId)),
     Enter: () => editor.tool.isBusy && editor.tool.finish?.(), Escape: () => acts.leavePin() || escape(editor),
   };
 
@@ -36,7 +36,7 @@ export function listenToKeys(editor, finish, classes, page) {
       return undefined;
     }
     const target = /** @type {Element} */ (event.target);
-    if (event.key === "Enter" && editor.proposals.current && !target.closest("#proposal, .menu-body")) return done(event, () => editor.proposals.accept());
+    if (event.key === "Enter" && (editor.proposals.current || editor.proposals.isWorking) && !target.closest("#proposal, .menu-body")) return done(event, () => editor.proposals.accept());
     // Enter and Space press the button that has the focus.
     if (event.key === "Enter" && target.closest("button, a, summary")) return undefined;
     const label = classes.find((entry) => keyOfClass(classes, entry) === event.key.toLowerCase());
@@ -66,7 +66,7 @@ function weaker(editor, sign) {
 }
 
 function escape(editor) {
-  if (editor.proposals.refuse()) return;
+  if (editor.proposals.refuse() || editor.tool.drop?.()) return;
   if (editor.tool.isBusy) editor.tool.cancel();
   else editor.select(null);
 }

@@ -1,7 +1,7 @@
 // The bar above the image: what can be set of the tool in hand, and the preview with its two answers. A tool lists its own options.
 //
 // An option is {id, kind, label}: "choice" with values [[value, name]], "range" with min, max, step and text, "number", and "size"
-// with text for the brush. Setting one sets the tool's property of that name and calls its `changed(id)`.
+// with text for the brush. Setting one sets the tool's property of that name and calls its `changed(id)`. A "note" is a sentence.
 import { byId, h, icon } from "./dom.js";
 
 /** @param {import("../canvas/plane.js").PlaneEditor} editor */
@@ -10,7 +10,7 @@ export function startOptions(editor) {
   let shown = "";
   const show = () => {
     const options = editor.tool.options ?? [];
-    const state = JSON.stringify([editor.toolName, options.map(({ id, values, hint }) => [id, values, hint])]);
+    const state = JSON.stringify([editor.toolName, options.map(({ id, kind, label, values, hint }) => [id, values, hint, kind === "note" && label])]);
     if (state !== shown) bar.replaceChildren(...(options.length ? options.map((option) => fieldOf(editor, option)) : [hintOf(editor)]));
     shown = state;
     for (const option of options) refresh(bar, editor.tool, option);
@@ -43,6 +43,7 @@ function fieldOf(editor, option) {
       h("output", { id: name, class: "nowrap" }),
       h("button", { type: "button", class: "button is-square", "aria-label": "Larger (])", "data-tip": "Larger (])", on: { click: press(1.2) } }, icon("plus")));
   }
+  if (kind === "note") return h("span", { id: name, class: "hint" }, label);
   if (kind === "choice") {
     const select = h("select", { id: name, on: { change: (event) => set(editor, id, event.target.value) } },
       ...option.values.map(([value, text]) => h("option", { value }, text)));
@@ -60,6 +61,7 @@ function fieldOf(editor, option) {
 
 function refresh(bar, tool, option) {
   const field = bar.querySelector(`#option-${option.id}`);
+  if (option.kind === "note") return;
   if (option.kind === "size") field.textContent = option.text;
   else if (field !== document.activeElement || option.kind !== "number") field.value = String(tool[option.id]);
   if (option.kind !== "range") return;

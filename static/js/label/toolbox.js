@@ -3,7 +3,7 @@ import { byId, h } from "./dom.js";
 import { short } from "./readout.js";
 
 /** Tools that paint a class of the brush. */
-const PAINTING = ["eraser", "fill", "grow", "threshold", "superpixel", "parts"];
+const PAINTING = ["eraser", "fill", "grow", "threshold", "superpixel", "parts", "assist"];
 
 /** The classes a tool can draw. */
 function classesFor(tool, classes) {
@@ -20,6 +20,14 @@ export function useTool(editor, classes, tool) {
   const fitting = classesFor(tool, classes);
   if (!fitting.length) {
     editor.say(`No class of this project is drawn with this tool.`);
+    return;
+  }
+  const bring = !editor.tools[tool] && editor.lateTools[tool];
+  if (bring) {
+    bring().then((made) => {
+      editor.tools[tool] = made;
+      useTool(editor, classes, tool);
+    }, () => editor.say("This tool could not be loaded. Your work is safe. Try again when you are online."));
     return;
   }
   if (tool === "eraser" && editor.toolName === "eraser") tool = "brush";

@@ -59,11 +59,11 @@ export async function storeMask(address, piece, bits) {
   return answer.mask;
 }
 
-function signedOut() {
+export function signedOut() {
   return new Refusal(401, "signed-out", "You are signed out. Your work is kept here. Sign in again in the window that opens, then come back.");
 }
 
-function cookie(name) {
+export function cookie(name) {
   const entry = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
   return entry ? decodeURIComponent(entry.slice(name.length + 1)) : "";
 }
