@@ -23,6 +23,8 @@ from labelhub.projects.ontology import Ontology
 from labelhub.scoring.model_quality import HELD_TO_BE, OBJECTED, QUALITY
 from labelhub.scoring.models import Score
 
+# From here on a reading is rather believed than not.
+BELIEVED_FROM = 0.5
 UNIT = "classes drawn in a reading"
 
 
@@ -53,7 +55,7 @@ class GivenFor:
 def doubted_readings(project: Project, *, most: int = 12) -> list[DoubtedReading]:
     """Return the readings that a model believes least, the least believable first."""
     rows = Score.objects.filter(
-        item__project=project, about=Score.About.MODEL, metric=QUALITY, label="", replaced_at=None, value__isnull=False,
+        item__project=project, about=Score.About.MODEL, metric=QUALITY, label="", replaced_at=None, value__lt=BELIEVED_FROM,
     ).exclude(item__state="excluded")  # fmt: skip
     worst = list(rows.select_related("item", "first__assignment__labeler").order_by("value", "pk")[:most])
     objected: dict[int, list[tuple[str, float, str]]] = {}

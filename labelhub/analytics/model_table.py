@@ -6,11 +6,12 @@ is left out. Not here: training (``inference``), routing by disagreement (``rout
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from django.db.models import Q
 
 from labelhub.numerics.bootstrap import Resampling, mean_estimate
 from labelhub.numerics.results import Estimate
@@ -27,7 +28,8 @@ SEED: Final = 20_261_130
 class ModelRow:
     """One version: how many items it looked at, how near it is to the readers, and how near those are to each other there.
 
-    ``apart`` are the codes of the items on which it is furthest from its readers, the furthest first.
+    ``held_out`` is what cross-validation reached, class by class: the Dice with settled labels, and that of the readers with each
+    other. ``apart`` are the codes of the items on which it is furthest from its readers, the furthest first.
     """
 
     model: ModelVersion
@@ -35,6 +37,7 @@ class ModelRow:
     n_learned: int
     with_people: Estimate
     people: Estimate
+    held_out: tuple[tuple[str, Estimate, Estimate], ...]
     apart: tuple[str, ...]
 
 
@@ -57,22 +60,51 @@ def model_rows(project: Project, *, most_apart: int = 50) -> list[ModelRow]:
                 learned.get(model.pk, 0),
                 _mean(own, "similarity of model and readers"),
                 _mean(both, "similarity of readers with each other, on the same items"),
+                _held_out(model),
                 tuple(furthest[:most_apart]),
             )
         )
     return rows
 
 
+def _held_out(model: ModelVersion) -> tuple[tuple[str, Estimate, Estimate], ...]:
+    """The numbers that a training left with its version."""
+    classes = model.metrics.get("classes", {})
+    method = str(model.metrics.get("method", ""))
+    return tuple(
+        (key, _estimate(own["dice"], method), _estimate(own["readers"], method)) for key, own in classes.items()
+    )
+
+
+def _estimate(document: Mapping[str, Any], method: str) -> Estimate:
+    def number(name: str) -> float:
+        value = document.get(name)
+        return float("nan") if value is None else float(value)
+
+    return Estimate(
+        number("value"), number("low"), number("high"), n=int(document.get("n", 0)), unit="items", method=method,
+        version="1", n_groups=int(document.get("n_groups", 0)), group_unit="groups",
+        interval_method=str(document.get("interval_method", "")),
+        interval_reason=document.get("interval_reason") or None, reason=document.get("reason") or None,
+    )  # fmt: skip
+
+
 def _by_item(models: list[ModelVersion]) -> dict[int, dict[str, tuple[float, str]]]:
     """The mean similarity with the readers of each item, by version: with the item's group. Not of items learned from."""
     told = set(TrainedItem.objects.filter(model__in=models).values_list("model_id", "item_id"))
+    of_them = Q(prediction__model__in=models) | Q(
+        prediction__model__fold_of__in=models, prediction__is_out_of_sample=True
+    )
     rows = Score.objects.filter(
-        about=Score.About.MODEL, metric=SIMILARITY, label="", replaced_at=None, value__isnull=False,
-        prediction__model__in=models,
-    ).values_list("prediction__model", "item", "item__code", "item__group_key", "value")  # fmt: skip
+        of_them, about=Score.About.MODEL, metric=SIMILARITY, label="", replaced_at=None, value__isnull=False
+    ).values_list(
+        "prediction__model", "prediction__model__fold_of", "item", "item__code", "item__group_key", "value"
+    )  # fmt: skip
     values: dict[int, dict[tuple[str, str], list[float]]] = {}
-    for model, item, code, group, value in rows:
-        if (model, item) not in told:
+    for version, whole, item, code, group, value in rows:
+        model = whole or version
+        # What a fold said of an item that was kept from it is the word of the version that later learned from all.
+        if whole is not None or (version, item) not in told:
             values.setdefault(model, {}).setdefault((code, group or code), []).append(float(value or 0.0))
     return {
         model: {code: (float(np.mean(own)), group) for (code, group), own in items.items()}

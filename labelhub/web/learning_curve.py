@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from labelhub.predictions.models import TrainingPoint
@@ -14,6 +14,7 @@ LEFT: Final = 40
 RIGHT: Final = 92
 TOP: Final = 12
 BOTTOM: Final = 24
+LINE_HEIGHT: Final = 14.0
 TICKS: Final = (0.0, 0.5, 1.0)
 
 
@@ -48,7 +49,7 @@ def curve_of(points: Sequence[TrainingPoint]) -> Curve | None:
     by_fold: dict[int | None, list[TrainingPoint]] = {}
     for point in points:
         by_fold.setdefault(point.fold, []).append(point)
-    lines = [line for fold, own in by_fold.items() if (line := _line(fold, own, last)) is not None]
+    lines = _apart([line for fold, own in by_fold.items() if (line := _line(fold, own, last)) is not None])
     return Curve(tuple(lines), tuple((tick, _y(tick)) for tick in TICKS), tuple(points), last)
 
 
@@ -61,6 +62,15 @@ def _line(fold: int | None, points: Sequence[TrainingPoint], last: int) -> Line 
         "all items" if fold is None else f"fold {fold + 1}", " ".join(f"{x:.1f},{y:.1f}" for x, y in places),
         round(places[-1][0], 1), round(places[-1][1], 1), measured[-1][1],
     )  # fmt: skip
+
+
+def _apart(lines: Sequence[Line]) -> list[Line]:
+    """Move names that would lie over one another, so that each can be read."""
+    placed: list[Line] = []
+    for line in sorted(lines, key=lambda one: one.y_end):
+        lowest = placed[-1].y_end + LINE_HEIGHT if placed else line.y_end
+        placed.append(replace(line, y_end=max(line.y_end, lowest)))
+    return placed
 
 
 def _x(epoch: int, last: int) -> float:

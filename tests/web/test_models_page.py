@@ -17,8 +17,8 @@ from labelhub.analytics.model_table import model_rows
 from labelhub.annotations.models import Submission
 from labelhub.predictions import services
 from labelhub.predictions.classical import NAME
-from labelhub.predictions.models import Draft, ModelVersion, TrainedItem
-from labelhub.scoring.models import DraftsAgain, HelpedReading
+from labelhub.predictions.models import Draft, ModelVersion, Prediction, TrainedItem
+from labelhub.scoring.models import DraftsAgain, HelpedReading, Score
 from tests.cast import Cast, make_cast
 from tests.workflow.walking import add_item, labeler, new_annotator, set_policy, store
 
@@ -77,6 +77,23 @@ def test_a_version_stands_beside_people_on_the_same_items(cast: Cast):
     assert row.with_people.value == pytest.approx(0.5, abs=0.02)
     assert row.people.value == 1.0
     assert row.apart[0] == far.code
+    # What a fold said of an item that was kept from it counts for the version that learned from all.
+    fold = registered(cast)
+    ModelVersion.objects.filter(pk=fold.pk).update(fold_of=model, fold=0)
+    Score.objects.filter(item=told, about="model").update(
+        prediction=Prediction.objects.create(model=fold, item=told, is_out_of_sample=True)
+    )
+    (row,) = model_rows(cast.project)
+    assert (row.with_people.n, row.with_people.value) == (3, pytest.approx(1 / 3, abs=0.02))
+    number = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 7, "n_groups": 3}
+    ModelVersion.objects.filter(pk=model.pk).update(
+        metrics={
+            "method": "held out",
+            "classes": {"nucleus": {"dice": number, "readers": {"value": None, "reason": "none"}}},
+        }
+    )
+    ((key, dice, readers),) = model_rows(cast.project)[0].held_out
+    assert (key, dice.value, dice.n, readers.reason) == ("nucleus", 0.9, 7, "none")
     body = page(cast, cast.ada).content.decode()
     assert "m 1" in body
     assert far.code in body
