@@ -28,7 +28,7 @@ SEED: Final = 20_261_130
 class ModelRow:
     """One version: how many items it looked at, how near it is to the readers, and how near those are to each other there.
 
-    ``held_out`` is what cross-validation reached, class by class: the Dice with settled labels, and that of the readers with each
+    ``held_out`` is what cross-validation reached, class by class: Dice with settled labels, and that of the readers with each
     other. ``apart`` are the codes of the items on which it is furthest from its readers, the furthest first.
     """
 
