@@ -8,6 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from labelhub.config.management.commands.study import NETWORK
+from labelhub.config.study.learning import learner_of
+
 torch = pytest.importorskip("torch", reason="the study's network needs torch, which is installed in a second step")
 
 
@@ -33,6 +36,7 @@ def test_it_learns_squares_on_sides_that_do_not_halve_twice(monkeypatch):
         y, x = rng.integers(2, 8, 2)
         mask[y : y + 8, x : x + 8] = True
         image[mask] += 2.0
+    assert learner_of(NETWORK) is study_network.UnetLearner
     learner = study_network.UnetLearner(images)
     members = learner.predictions(range(6), masks[:6], range(6, 12), 1)
     assert members.shape == (2, 6, 22, 18)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from labelhub.config.study import errors
-from labelhub.config.study.errors import KINDS, Items, Kind, Spoilt
+from labelhub.config.study.errors import KINDS, Kind, Spoilt
+from labelhub.config.study.material import Items
 
 
 def kind(name):
@@ -39,6 +40,9 @@ def test_effort_is_seconds_and_not_items():
     # A fifth of 640 seconds is 128, which is eight of the dear ones.
     assert errors.left_after(dear, 0.2, 0).routed == pytest.approx(0.12)
     assert errors.left_after(dear, 0.3, 0).routed == pytest.approx(0.08)
+    blind = errors.left_after(Spoilt(is_wrong, np.zeros(100), dear.seconds), 0.2, 0)
+    assert blind.known == pytest.approx(0.12)
+    assert blind.known < blind.routed
 
 
 def test_doubt_by_lot_gains_nothing():
@@ -144,7 +148,7 @@ def test_what_most_labels_say_the_model_learns(items):
 
 def test_a_target_is_met_by_a_whole_interval():
     def outcome(*values):
-        left = [[errors.Left(0.1 * (1 - value), 0.1, 0.12)] * len(errors.BUDGETS) for value in values]
+        left = [[errors.Left(0.1 * (1 - value), 0.1, 0.12, 0.0)] * len(errors.BUDGETS) for value in values]
         return errors.Outcome(Kind("k", "masks", "s"), left)
 
     assert outcome(0.3, 0.31, 0.32).is_met
@@ -154,7 +158,7 @@ def test_a_target_is_met_by_a_whole_interval():
     assert found.mean(0.2, "routed") == pytest.approx(0.07)
     words = errors._findings([outcome(0.3, 0.31, 0.32), outcome(0.0, 0.3, 0.6)])
     assert "1 of 2 kinds" in words[0]
-    assert words[1].startswith("The target is missed for k (30%")
+    assert words[1].startswith("The target is missed, or not shown to be met, for k (30%")
 
 
 def test_crops_of_pictures_have_known_classes():

@@ -71,7 +71,7 @@ class Level:
 
 
 def spoilt(mask: BoolArray, kind: str, level: float, rng: np.random.Generator) -> BoolArray:
-    """A draft of this mask; wobble changes plane by plane in a volume, as that of a 2-D network does."""
+    """A draft of this mask; in a volume its wobble changes over as many planes as pixels."""
     if kind == "pieces left out":
         pieces, n = ndimage.label(mask, np.ones((3,) * mask.ndim))
         is_kept = np.concatenate([[False], rng.random(n) >= level])

@@ -18,10 +18,12 @@ from scipy import ndimage
 
 from labelhub.config.demo.cutting import Cut, chosen_cuts
 from labelhub.config.demo.pictures import Picture, parents
-from labelhub.numerics.results import BoolArray
+from labelhub.config.study.pixel_model import filters
+from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 
 MARGIN = 8
 LEAST_VOXELS = 30
+CROP_PX, CROPS_A_PICTURE = 48, 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,3 +113,42 @@ def _cut_out(mask: NDArray[Any]) -> BoolArray | None:
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     inner = np.asarray(mask[box], dtype=bool)
     return np.pad(inner, ((2, 2), (MARGIN, MARGIN), (MARGIN, MARGIN)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Items:
+    """Real items with known truth: for classes their ``looks[item, feature]``, for masks ``images`` and ``masks``."""
+
+    looks: FloatArray
+    classes: IntArray
+    images: FloatArray
+    masks: BoolArray
+
+
+def real_items(*, is_short: bool) -> Items:
+    """Crops whose class is the picture that they are of, and cuts with masks: truth that needs no reader."""
+    pictures = [one for one in all_parents() if min(one.pixels.shape[:2]) >= 4 * CROP_PX]
+    pictures = pictures[:4] if is_short else pictures
+    looks, classes = [], []
+    for number, picture in enumerate(pictures):
+        grey = (picture.pixels if picture.pixels.ndim == 2 else picture.pixels[..., 1]).astype(np.float64)
+        corners = [(y, x) for y in range(0, grey.shape[0] - CROP_PX + 1, CROP_PX)
+                   for x in range(0, grey.shape[1] - CROP_PX + 1, CROP_PX)]  # fmt: skip
+        rng = np.random.default_rng([17, number])
+        for place in rng.permutation(len(corners))[: 8 if is_short else CROPS_A_PICTURE]:
+            y, x = corners[place]
+            looks.append(look_of(grey[y : y + CROP_PX, x : x + CROP_PX]))
+            classes.append(number)
+    table_ = np.array(looks)
+    spread = table_.std(axis=0)
+    cuts = demo_cuts(24, 5) if is_short else demo_cuts(160)
+    greys = np.stack([(cut.pixels if cut.pixels.ndim == 2 else cut.pixels[..., 1]).astype(float) for cut in cuts])
+    scaled = (table_ - table_.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return Items(scaled, np.array(classes), greys, np.stack([cut.mask for cut in cuts]))
+
+
+def look_of(crop: FloatArray) -> FloatArray:
+    """What a crop looks like in few numbers: brightness, contrast, and how much each filter answers."""
+    answers = filters(crop)[..., :-1].reshape(crop.size, -1)
+    return np.array([crop.mean(), crop.std(), *answers.std(axis=0), *np.abs(answers).mean(axis=0),
+                     *np.percentile(answers, 95, axis=0)])  # fmt: skip

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.special import expit
 
@@ -46,9 +47,10 @@ class PixelLearner:
     """The learner of filters and waves."""
 
     def __init__(self, images: FloatArray) -> None:
-        self.shape = images.shape[1:]
+        self.shape: tuple[int, ...] = images.shape[1:]
         filtered = np.stack([filters(image) for image in images])
-        self.filtered = (
+        self.n_filters = int(filtered.shape[-1])
+        self.filtered: NDArray[np.float32] = (
             _on_like_scales(filtered.reshape(-1, filtered.shape[-1])).reshape(filtered.shape).astype(np.float32)
         )
 
@@ -57,13 +59,13 @@ class PixelLearner:
         rng = np.random.default_rng(seed)
         found = np.empty((N_MEMBERS, len(asked), *self.shape), dtype=np.float32)
         for member in range(N_MEMBERS):
-            directions = rng.standard_normal((self.filtered.shape[-1], N_WAVES)) / WAVE_LENGTH
+            directions = rng.standard_normal((self.n_filters, N_WAVES)) / WAVE_LENGTH
             phases = rng.uniform(0, 2 * math.pi, N_WAVES)
             drawn = rng.integers(0, len(labelled), len(labelled)) if member else np.arange(len(labelled))
             rows, told, shift = self._sample(labelled, masks, drawn, rng)
             learned = learn(_waves(rows, directions, phases), told, ridge=RIDGE)
             for place, image in enumerate(asked):
-                seen = _waves(self.filtered[image].reshape(-1, self.filtered.shape[-1]), directions, phases)
+                seen = _waves(self.filtered[image].reshape(-1, self.n_filters), directions, phases)
                 found[member, place] = expit(learned.intercept + shift + seen @ learned.weights).reshape(self.shape)
         return np.asarray(found, dtype=np.float64)
 

@@ -23,8 +23,8 @@ Place: TypeAlias = Callable[[float, float], tuple[float, float]]
 # Okabe and Ito's colours that show on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#6b7280")
 DASHES = ("none", "7 3", "2 3", "9 3 2 3", "5 2", "1 3", "12 4", "3 1")
-WIDTH, HEIGHT = 760, 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 200, 14, 46
+WIDTH, HEIGHT = 800, 360
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 244, 14, 46
 
 
 @dataclass(frozen=True, slots=True)
