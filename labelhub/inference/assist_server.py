@@ -183,7 +183,7 @@ def load_networks() -> None:
     except ImportError as error:
         raise NoAssistant(
             f"The model that answers clicks needs {error.name}, which is not installed here. Nothing was proposed. Draw by "
-            "hand, or ask an admin to run `manage.py install_models`."
+            "hand, or ask an admin to run manage.py install_models."
         ) from error
 
 

@@ -41,8 +41,8 @@ class NoAssistant(DomainError):
     def __init__(self, sentence: str = "") -> None:
         super().__init__(
             sentence
-            or "No assistant is running on the server, so nothing was proposed. Draw by hand; an admin starts it with "
-            "`manage.py assist`."
+            or "No assistant is running on the server. Nothing was proposed. Draw by hand; an admin can start it with "
+            "manage.py assist."
         )
 
 

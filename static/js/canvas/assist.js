@@ -14,9 +14,9 @@ import { drawShape, strokeTwice } from "./scene.js";
 const WAIT_MS = 300;
 const MOST_LEVEL = 20;
 const HOW = {
-  press: "Press inside of it; with Alt outside. Enter keeps it, Backspace takes the last press back.",
-  stroke: "Stroke over its inside; with Alt over what is outside.",
-  box: "Drag a box around it, then press with Alt what is not part of it.",
+  press: "With Alt: what is not part of it. Backspace takes the last one back.",
+  stroke: "With Alt: over what is not part of it. Backspace takes the last one back.",
+  box: "Drag a box around it, then press what is not part of it with Alt.",
   extreme: "Press its outermost points: left, right, top, bottom.",
 };
 
@@ -44,8 +44,8 @@ export class AssistTool {
   get options() {
     const isDeep = this.desk.isVolume;
     return [
-      { id: "mode", kind: "choice", label: "Point by", values: [["press", "presses"], ["stroke", "strokes"], ["box", "a box"], ["extreme", "outermost points"]] },
-      { id: "side", kind: "choice", label: "at", values: [["inside", "the inside"], ["outside", "the outside"]] },
+      { id: "mode", kind: "choice", label: "Point by", values: [["press", "presses"], ["stroke", "strokes"], ["box", "a box"], ["extreme", "its edges"]] },
+      { id: "side", kind: "choice", label: "at its", values: [["inside", "inside"], ["outside", "outside"]] },
       ...(isDeep ? [{ id: "spread", kind: "choice", label: "On", values: [["slice", "this slice"], ["volume", "3-D"]] }] : []),
       { id: "note", kind: "note", label: this.trouble || HOW[this.mode] },
     ];

@@ -43,7 +43,7 @@ function fieldOf(editor, option) {
       h("output", { id: name, class: "nowrap" }),
       h("button", { type: "button", class: "button is-square", "aria-label": "Larger (])", "data-tip": "Larger (])", on: { click: press(1.2) } }, icon("plus")));
   }
-  if (kind === "note") return h("span", { id: name, class: "hint" }, label);
+  if (kind === "note") return h("span", { id: name, class: "hint", "data-tip": label }, label);
   if (kind === "choice") {
     const select = h("select", { id: name, on: { change: (event) => set(editor, id, event.target.value) } },
       ...option.values.map(([value, text]) => h("option", { value }, text)));
