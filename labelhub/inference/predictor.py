@@ -19,7 +19,7 @@ from labelhub.catalog.blobs import read_named
 from labelhub.formats.shapes import Grid, Shape
 from labelhub.inference.networks import build, deepest_step, load_weights
 from labelhub.inference.preparing import Prepared, prepare, resampled
-from labelhub.inference.sliding import Asking, entropy_of, slide
+from labelhub.inference.sliding import Asking, entropy_of, slide, winners
 from labelhub.predictions.architectures import Design, design_of
 from labelhub.predictions.objects import shapes_in
 from labelhub.predictions.predictor import Doubt, PixelMap, Seen
@@ -164,7 +164,7 @@ class _Gathered:
     def __call__(self, first: int, means: Any, entropy: Any) -> None:
         planes = slice(first, first + means.shape[1])
         if self.labels is not None:
-            self.labels[planes] = means.argmax(dim=0).cpu().numpy()
+            self.labels[planes] = winners(means).cpu().numpy()
         if entropy is None:
             means = torch.sigmoid(means) if self.is_sigmoid else torch.softmax(means, dim=0)
         self.probabilities[:, planes] = _as_bytes(means)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from labelhub.inference import windows
 
+_BYTE = 256
 # One finished run of planes: the first plane, sums divided by weights ``[k, z, y, x]``, mean entropies ``[z, y, x]`` or None.
 Receiver = Callable[[int, Any, Any], None]
 
@@ -89,7 +90,8 @@ class _Pass:
         self.size = image.shape[1:]
         whole = torch.from_numpy(np.pad(image, [(0, 0), *self.pads]) if any(map(any, self.pads)) else image)
         self.image = whole.to(device) if device.type == "cuda" else whole
-        self.weight = torch.from_numpy(windows.weights(self._own(asking.window))).to(device).reshape(asking.window)
+        self.is_single = tuple(self.image.shape[1:]) == asking.window
+        self.weight = None if self.is_single else self._weight().to(device)
         self.is_flat = asking.window[0] == 1 and _dimensions(networks[0]) == 2
         self.answers = _answers_a_window(asking, len(networks), 2 if self.is_flat else 3)
         self.sums: Any = None
@@ -111,6 +113,10 @@ class _Pass:
         pieces = [self.image[:, w.z : w.z + dz, w.y : w.y + dy, w.x : w.x + dx] for w in chosen]
         batch = torch.stack(pieces) if len(pieces) > 1 else pieces[0][None]
         answer, entropy = self._asked(batch.to(self.device))
+        if self.is_single:
+            # Nothing to be weighed against: what one window says is what there is.
+            self.sums, self.counts, self.entropies = answer[0], None, None if entropy is None else entropy[0]
+            return
         if self.sums is None:
             self._make_room(answer.shape[1])
         for place, w in enumerate(chosen):
@@ -161,9 +167,12 @@ class _Pass:
 
     def _hand_over(self, first: int, count: int) -> None:
         """Give away the planes that no later window touches, and move the rest up."""
-        counts = self.counts[:count]
-        done = self.sums[:, :count].div_(counts)
-        entropy = None if self.entropies is None else self.entropies[:count].div_(counts)
+        done = self.sums[:, :count]
+        entropy = None if self.entropies is None else self.entropies[:count]
+        if self.counts is not None:
+            done.div_(self.counts[:count])
+            if entropy is not None:
+                entropy.div_(self.counts[:count])
         before = self.pads[0][0]
         rows, columns = (slice(low, low + n) for (low, _), n in zip(self.pads[1:], self.size[1:], strict=True))
         low, high = max(first, before), min(first + count, before + self.size[0])
@@ -174,14 +183,18 @@ class _Pass:
                 done[:, kept, rows, columns],
                 None if entropy is None else entropy[kept, rows, columns],
             )
+        if self.counts is None:
+            return
         _move_up(self.sums, count)
         _move_up(self.counts[None], count)
         if self.entropies is not None:
             _move_up(self.entropies[None], count)
 
-    def _own(self, window: tuple[int, int, int]) -> tuple[int, ...]:
-        """The window in the network's own axes: one of a picture's network has no depth."""
-        return window[1:] if _dimensions(self.networks[0]) == 2 else window
+    def _weight(self) -> Any:
+        """How much each pixel of a window counts, in the network's own axes: one of a picture's network has no depth."""
+        window = self.asking.window
+        own = window[1:] if _dimensions(self.networks[0]) == 2 else window
+        return torch.from_numpy(windows.weights(own)).reshape(window)
 
 
 def entropy_of(probabilities: Any, *, is_sigmoid: bool) -> Any:
@@ -191,6 +204,19 @@ def entropy_of(probabilities: Any, *, is_sigmoid: bool) -> Any:
         bits = torch.special.entr(probabilities) + torch.special.entr(rest)
         return bits.amax(dim=1) / math.log(2)
     return torch.special.entr(probabilities).sum(dim=1) / math.log(2)
+
+
+def winners(means: Any) -> Any:
+    """Return which of ``means[k, ...]`` is largest, the first of equals, as uint8 (int16 beyond 255 maps).
+
+    ``argmax`` over the first axis strides through memory: of three maps it takes six times as long.
+    """
+    best = means[0].clone()
+    found = torch.zeros(best.shape, dtype=torch.uint8 if len(means) <= _BYTE else torch.int16, device=best.device)
+    for number in range(1, len(means)):
+        found.masked_fill_(means[number] > best, number)
+        torch.maximum(best, means[number], out=best)
+    return found
 
 
 def _move_up(buffer: Any, count: int) -> None:

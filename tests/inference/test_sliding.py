@@ -125,6 +125,12 @@ def test_a_lack_of_memory_is_answered_by_fewer_then_smaller_windows():
         slide([broken], given, Asking((8, 8, 8)), kept)
 
 
+def test_the_largest_map_wins_and_the_first_of_equals():
+    means = torch.from_numpy(image(3, 4, 5)[0]).round().repeat(1, 1, 1).reshape(3, 4, 5)
+    assert np.array_equal(sliding.winners(means).numpy(), means.numpy().argmax(axis=0))
+    assert sliding.winners(torch.zeros(300, 2)).dtype == torch.int16
+
+
 def test_work_is_stopped_between_windows():
     calls = []
 
