@@ -146,6 +146,9 @@ def a_network_is_to_learn_from_what_was_settled_before_a_label_that_is_wrong(pro
     assert wrong not in learned
     # Nobody but a model objects to it: both readers left the same half out.
     item = Item.objects.get(project=project, source_id=wrong)
-    (shape,) = readings_of_settlements([current_settlement(item)])[0].shapes
+    settlement = current_settlement(item)
+    assert settlement is not None
+    (shape,) = readings_of_settlements([settlement])[0].shapes
+    assert shape.mask is not None
     brain = learning.brain_mask(read_pixels(media_of(item)[0]))
     assert mask_iou([shape.mask], [MaskRegion(brain)])[0, 0] < 0.75
