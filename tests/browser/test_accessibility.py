@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_pages import places_of
+from tests.browser.test_pages import places_of, with_a_model
 from tests.cast import make_cast
 from tests.realdata import absent
 from tests.web.world import World, make_world
@@ -30,7 +30,7 @@ RUN = """async () => {
 
 @pytest.fixture
 def world(transactional_db) -> World:
-    return make_world(make_cast())
+    return with_a_model(make_world(make_cast()))
 
 
 def faults(page: Any) -> list[str]:

@@ -10,12 +10,29 @@ import pytest
 from labelhub.accounts.models import User
 from labelhub.accounts.services import make_sign_in_link
 from labelhub.assignments.services import open_assignment
+from labelhub.predictions.models import Draft, TrainingPoint, TrainingRun
+from labelhub.predictions.services import predict_item, register_model
 from labelhub.projects.selectors import current_ontology, labeler_of
 from labelhub.projects.services import publish_guideline
+from labelhub.scoring.models import HelpedReading
+from labelhub.workflow.lifecycle import record_reading
 from tests.cast import make_cast
 from tests.web.world import World, add_item, make_world, read
+from tests.workflow.walking import square_reading
 
-MANAGE = ("", "items/", "labelers/", "pairs/", "data/", "people/", "ontology/", "policy/", "releases/", "audit/")
+MANAGE = (
+    "",
+    "items/",
+    "labelers/",
+    "pairs/",
+    "data/",
+    "people/",
+    "ontology/",
+    "policy/",
+    "releases/",
+    "audit/",
+    "models/",
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -60,7 +77,30 @@ NAMELESS_CONTROLS = """() => [...document.querySelectorAll("button, a[href], inp
 
 @pytest.fixture
 def world(transactional_db) -> World:
-    return make_world(make_cast())
+    return with_a_model(make_world(make_cast()))
+
+
+def with_a_model(world: World) -> World:
+    """The world with a model that looked at an item, a training under way, and a labeler who lets planted errors stand."""
+    project = world.cast.project
+    model = register_model(
+        project=project, name="m", predictor="classical-threshold", parameters={"classes": {"debris": {}}}, by="test"
+    )
+    predict_item(model=model, item=world.item)
+    run = TrainingRun.objects.create(project=project, name="m", release_number=1)
+    for fold, dice in ((0, 0.4), (1, 0.5), (0, 0.8), (1, 0.7)):
+        epoch = 1 + TrainingPoint.objects.filter(run=run, fold=fold).count()
+        TrainingPoint.objects.create(run=run, fold=fold, epoch=epoch, loss=1.0, held_out_loss=1.0, held_out_dice=dice)
+    for _ in range(3):
+        reading = square_reading(world.add(), "ben", (5, 5, 9), read_kind="assisted")
+        labeler = labeler_of(world.cast.ben, project)
+        submission = record_reading(item=world.add(), labeler=labeler, reading=reading, is_routed=False)
+        draft = Draft.objects.create(assignment=submission.assignment, arm="planted", planted={"kind": "grown"})
+        HelpedReading.objects.create(
+            submission=submission, draft=draft, is_unchanged=True, kind="grown", undone_share=0.0, is_caught=False,
+            method="test", method_version="1",
+        )  # fmt: skip
+    return world
 
 
 @pytest.fixture
