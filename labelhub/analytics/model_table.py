@@ -18,6 +18,7 @@ from labelhub.numerics.results import Estimate
 from labelhub.predictions.models import ModelVersion, Prediction, TrainedItem
 from labelhub.predictions.selectors import models_of
 from labelhub.projects.models import Project
+from labelhub.scoring.model_on_gold import ON_GOLD
 from labelhub.scoring.models import Score
 from labelhub.scoring.rows import SIMILARITY
 
@@ -28,6 +29,7 @@ SEED: Final = 20_261_130
 class ModelRow:
     """One version: how many items it looked at, how near it is to the readers, and how near those are to each other there.
 
+    ``on_gold`` is the similarity with gold of items that it did not learn from: the same items for every version.
     ``held_out`` is what cross-validation reached, class by class: Dice with settled labels, and that of the readers with each
     other. ``apart`` are the codes of the items on which it is furthest from its readers, the furthest first.
     """
@@ -37,6 +39,7 @@ class ModelRow:
     n_learned: int
     with_people: Estimate
     people: Estimate
+    on_gold: Estimate
     held_out: tuple[tuple[str, Estimate, Estimate], ...]
     apart: tuple[str, ...]
 
@@ -60,11 +63,22 @@ def model_rows(project: Project, *, most_apart: int = 50) -> list[ModelRow]:
                 learned.get(model.pk, 0),
                 _mean(own, "similarity of model and readers"),
                 _mean(both, "similarity of readers with each other, on the same items"),
+                _mean(_on_gold(model), "similarity with gold, on items that it did not learn from"),
                 _held_out(model),
                 tuple(furthest[:most_apart]),
             )
         )
     return rows
+
+
+def _on_gold(model: ModelVersion) -> dict[str, tuple[float, str]]:
+    told = TrainedItem.objects.filter(model=model).values("item")
+    rows = Score.objects.filter(
+        about=Score.About.MODEL, metric=ON_GOLD, prediction__model=model, replaced_at=None, gold__retired_at=None,
+        value__isnull=False,
+    ).exclude(item__in=told)  # fmt: skip
+    found = rows.values_list("item__code", "item__group_key", "value")
+    return {code: (float(value or 0.0), group or code) for code, group, value in found}
 
 
 def _held_out(model: ModelVersion) -> tuple[tuple[str, Estimate, Estimate], ...]:

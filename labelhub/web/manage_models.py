@@ -134,5 +134,5 @@ def _lines(row: ModelRow) -> list[tuple[object, ...]]:
             row.model.name, row.model.number, found.method, found.value, found.low, found.high, found.n, found.unit,
             found.interval_method, found.reason or "",
         )
-        for found in (row.with_people, row.people)
+        for found in (row.with_people, row.people, row.on_gold)
     ]  # fmt: skip

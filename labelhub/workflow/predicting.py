@@ -26,6 +26,7 @@ from labelhub.predictions.services import predict_item, predictor_for
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project
 from labelhub.routing.services import model_objects, route_item
+from labelhub.scoring.model_on_gold import score_on_gold
 from labelhub.scoring.services import score_item
 from labelhub.workflow import lifecycle
 from labelhub.workflow.states import State, move
@@ -62,7 +63,7 @@ def run_predictions(running: Running) -> Mapping[str, Any]:
         if isinstance(predictor, Interruptible):
             predictor.watch(show)
         item = Item.objects.select_related("project").get(pk=key)
-        predict_item(model=model, item=item, predictor=predictor)
+        score_on_gold(predict_item(model=model, item=item, predictor=predictor))
         sent += hear_model(item=item)
     return {"items": len(keys), "sent_to_review": sent}
 

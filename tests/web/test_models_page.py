@@ -15,10 +15,13 @@ from django.test import Client
 from labelhub.analytics.draft_effects import draft_effect
 from labelhub.analytics.model_table import model_rows
 from labelhub.annotations.models import Submission
+from labelhub.jobs.worker import run_pending
 from labelhub.predictions import services
 from labelhub.predictions.classical import NAME
 from labelhub.predictions.models import Draft, ModelVersion, Prediction, TrainedItem
+from labelhub.scoring.model_on_gold import score_on_gold
 from labelhub.scoring.models import DraftsAgain, HelpedReading, Score
+from labelhub.workflow import predicting
 from tests.cast import Cast, make_cast
 from tests.workflow.walking import add_item, labeler, new_annotator, set_policy, store
 
@@ -100,6 +103,24 @@ def test_a_version_stands_beside_people_on_the_same_items(cast: Cast):
     assert far.code in body
 
 
+def test_what_a_version_reaches_on_gold_is_told_of_items_it_did_not_learn_from(cast: Cast):
+    model = registered(cast)
+    near, far, told, plain = (add_item(cast.project) for _ in range(4))
+    for item, square in ((near, SQUARE), (far, ELSEWHERE), (told, ELSEWHERE)):
+        store(cast, item, cast.rita, square, is_gold=True)
+    TrainedItem.objects.create(model=model, item=told)
+    predicting.start_predictions(model=model, project=cast.project, asked_by="test")
+    run_pending(queues=["cpu"])
+    score_on_gold(services.predict_item(model=model, item=told))
+    assert score_on_gold(services.predict_item(model=model, item=plain)) is None
+    (row,) = model_rows(cast.project)
+    assert row.on_gold.n == 2
+    assert row.on_gold.value == pytest.approx(0.5, abs=0.02)
+    before = Score.objects.count()
+    score_on_gold(services.predict_item(model=model, item=near))
+    assert Score.objects.count() == before
+
+
 def test_time_saved_is_the_ratio_of_the_arms_that_a_lot_made(cast: Cast):
     rng = np.random.default_rng(4)
     for _ in range(30):
@@ -171,4 +192,4 @@ def test_the_page_is_the_admins_and_its_numbers_a_file(cast: Cast):
     sent = client.get(f"/manage/{cast.project.slug}/models/?format=csv")
     lines = b"".join(sent.streaming_content).decode().splitlines()
     assert lines[0].lstrip("\ufeff").startswith("model,version,number,value")
-    assert len(lines) == 3
+    assert len(lines) == 4
