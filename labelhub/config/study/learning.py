@@ -296,7 +296,9 @@ def _findings(pool: Pool, curves: Sequence[Curve]) -> list[str]:
 def _section(pool: Pool, curves: Sequence[Curve], rounds: Rounds) -> SafeString:
     series = [_series(strategy, [one for one in curves if one.strategy == strategy]) for strategy in STRATEGIES]
     x = axis_over("seconds of annotation (mean over seeds)", [value for one in series for value in one.x])
-    y = axis_over("Dice on held-out images", [value for one in series for value in (*one.y, *one.low, *one.high)])
+    # An interval over two seeds may leave what a Dice can be; the picture does not.
+    heights = np.clip([value for one in series for value in (*one.y, *one.low, *one.high)], 0, 1)
+    y = axis_over("Dice on held-out images", heights.tolist())
     by_area, found = areas(curves), gains(curves)
     by_images = gains(curves, over="images")
     ends = (abs(value) for one in found.values() for value in (one.low, one.high) if np.isfinite(value))

@@ -21,8 +21,8 @@ from labelhub.numerics.results import FloatArray
 Place: TypeAlias = Callable[[float, float], tuple[float, float]]
 
 # Okabe and Ito's colours that show on white.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#6b7280")
-DASHES = ("none", "7 3", "2 3", "9 3 2 3", "5 2", "1 3", "12 4", "3 1")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#6b7280", "#7a3b1e")
+DASHES = ("none", "7 3", "2 3", "9 3 2 3", "5 2", "1 3", "12 4", "3 1", "1 2 6 2")
 WIDTH, HEIGHT = 800, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 244, 14, 46
 
@@ -92,8 +92,9 @@ def line_plot(
         '<g><line x1="{}" y1="{}" x2="{}" y2="{}" stroke="{}" stroke-width="2" stroke-dasharray="{}"/>'
         '<text x="{}" y="{}" font-size="12" fill="#1a1e23">{}</text></g>',
         (
-            (WIDTH - _RIGHT + 14, _TOP + 9 + 18 * place, WIDTH - _RIGHT + 42, _TOP + 9 + 18 * place, COLOURS[place % 8],
-             DASHES[place % 8], WIDTH - _RIGHT + 48, _TOP + 13 + 18 * place, one.name)
+            (WIDTH - _RIGHT + 14, _TOP + 9 + 18 * place, WIDTH - _RIGHT + 42, _TOP + 9 + 18 * place,
+             COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)],
+             WIDTH - _RIGHT + 48, _TOP + 13 + 18 * place, one.name)
             for place, one in enumerate(series)
         ),
     )  # fmt: skip
@@ -143,7 +144,7 @@ def contour_map(
 
 
 def _line(one: Series, number: int, x: Axis, y: Axis) -> SafeString:
-    colour = COLOURS[number % 8]
+    colour = COLOURS[number % len(COLOURS)]
     known = [(a, b) for a, b in zip(one.x, one.y, strict=True) if math.isfinite(a) and math.isfinite(b)]
     points = " ".join(f"{_x(x, a)},{_y(y, b)}" for a, b in known)
     whiskers = format_html_join(
@@ -160,7 +161,7 @@ def _line(one: Series, number: int, x: Axis, y: Axis) -> SafeString:
     )
     return format_html(
         '{}<polyline points="{}" fill="none" stroke="{}" stroke-width="2" stroke-dasharray="{}"/>{}',
-        whiskers, points, colour, DASHES[number % 8], dots,
+        whiskers, points, colour, DASHES[number % len(DASHES)], dots,
     )  # fmt: skip
 
 

@@ -37,7 +37,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--short", action="store_true", help="few and small items: a quick look, its numbers no result"
         )
-        parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+        parser.add_argument(
+            "--workers", type=int, default=0, help="processes; one a core by default, one in all with --short"
+        )
         parser.add_argument(
             "--volumes", type=Path, default=REAL_DATA, help="folder of real volumes, left out where absent"
         )
@@ -47,8 +49,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run, show, write."""
-        if options["seeds"] < 1 or options["workers"] < 1:
-            raise CommandError("--seeds and --workers are at least 1.")
+        if options["seeds"] < 1 or options["workers"] < 0:
+            raise CommandError("--seeds is at least 1 and --workers at least 0.")
         if options["network"] and importlib.util.find_spec("torch") is None:
             raise CommandError("--network needs torch, which is not installed: `manage.py install_models` brings it.")
         names = list(STUDIES) if options["study"] == "all" else [options["study"]]
@@ -57,8 +59,10 @@ class Command(BaseCommand):
 
     def _one(self, name: str, options: dict[str, Any]) -> None:
         start = time.monotonic()
+        # Starting a process takes longer than a short study.
+        workers = options["workers"] or (1 if options["short"] else os.cpu_count() or 1)
         plan = Plan(
-            tuple(range(options["seeds"])), options["short"], options["workers"], options["volumes"], self._tell(name),
+            tuple(range(options["seeds"])), options["short"], workers, options["volumes"], self._tell(name),
             NETWORK if options["network"] else "",
         )  # fmt: skip
         study = STUDIES[name](plan)
