@@ -17,6 +17,9 @@ from labelhub.config.study.material import MaskSet, TrueMask, mask_sets
 from labelhub.numerics.effort import EffortCosts
 from labelhub.numerics.results import Estimate
 
+# No database is asked.
+pytestmark = pytest.mark.once
+
 
 def disc(radius, side=64):
     y, x = np.mgrid[:side, :side] - side / 2 + 0.5

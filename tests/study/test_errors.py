@@ -13,6 +13,9 @@ from labelhub.config.study import errors
 from labelhub.config.study.errors import KINDS, Kind, Spoilt
 from labelhub.config.study.material import Items
 
+# No database is asked.
+pytestmark = pytest.mark.once
+
 
 def kind(name):
     return next(one for one in KINDS if one.name == name)

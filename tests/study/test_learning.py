@@ -15,6 +15,9 @@ from labelhub.config.study.pixel_model import PixelLearner, descriptions, filter
 from labelhub.config.study.running import Plan
 from labelhub.numerics.effort import EffortCosts
 
+# No database is asked.
+pytestmark = pytest.mark.once
+
 
 def curve(strategy, seed, seconds, dice):
     n = np.arange(1, len(seconds) + 1) * 2

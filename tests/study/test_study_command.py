@@ -20,6 +20,9 @@ from labelhub.config.study.report import Sheet, Study, in_words, numbers, study_
 from labelhub.config.study.running import Plan, in_parts
 from labelhub.numerics.results import Estimate
 
+# No database is asked.
+pytestmark = pytest.mark.once
+
 FILES = {
     "dial": {"dial.html", "dial.csv"},
     "learning": {"learning.html", "learning.csv", "learning-curves.csv"},
@@ -68,7 +71,6 @@ def test_the_same_seeds_give_the_same_tables(everything, tmp_path):
             assert (tmp_path / file).read_bytes() == (folder / file).read_bytes(), file
 
 
-@pytest.mark.once
 def test_two_processes_give_what_one_gives():
     plan = Plan((0, 1), is_short=True, workers=2)
     one, two = (quality.run(Plan((0, 1), is_short=True, workers=n)) for n in (1, plan.workers))
