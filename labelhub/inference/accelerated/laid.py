@@ -86,7 +86,9 @@ def lay(items: Sequence[Maps], device: torch.device) -> LaidMaps:
     n_raters, n = len(checked[0]), first.size
     sample = there(first.reshape(-1)[:0], device)
     in_word = _WORD // sample.element_size()
-    stack = torch.zeros((n_raters, len(checked), -(-n // in_word) * in_word), dtype=sample.dtype, device=device)
+    # At least one word, so that a grid without a voxel is laid out like any other.
+    length = max(-(-n // in_word), 1) * in_word
+    stack = torch.zeros((n_raters, len(checked), length), dtype=sample.dtype, device=device)
     for place, arrays in enumerate(checked):
         for rater, array in enumerate(arrays):
             stack[rater, place, :n] = there(array.reshape(-1), device)

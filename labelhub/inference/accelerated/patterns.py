@@ -110,8 +110,12 @@ def _read(laid: LaidMaps, labels: Sequence[int] | None) -> _Reading:
     said = torch.cat([part[2] for part in parts], dim=1)
     if laid.n_filled and 0 in given:
         given[0] = given[0] - laid.n_filled
+        given = {value: counts for value, counts in given.items() if counts.any()}
     wanted = frozenset(int(label) for label in labels or ()) | ({0, 1} if laid.is_mask else frozenset())
     values = np.array(sorted({*given, *_values_in(said), *wanted}), dtype=np.int64)
+    if not len(values):
+        message = f"maps have shape {laid.shape} and no label is given; there is nothing to compare"
+        raise ValueError(message)
     nothing = np.zeros(laid.n_items, dtype=np.int64)
     agreed = np.stack([given.get(value, nothing) for value in values.tolist()], axis=1)
     codes = _codes(said, values)
@@ -126,8 +130,6 @@ def _blocks(laid: LaidMaps) -> Iterator[tuple[int, int]]:
     step = max(room_of(laid.device) // each // laid.in_word, 1) * laid.in_word
     for start in range(0, length, step):
         yield start, min(start + step, length)
-    if length == 0:
-        yield 0, 0
 
 
 def _disputes(rows: list[torch.Tensor], in_word: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
