@@ -3,8 +3,8 @@
 Runs on the CPU of torch, and on an accelerator where there is one. Planted and seen to fail: the places that fill an item's
 last word counted as voxels; labels of another item of the batch kept; units with one rating counted; an item that has
 converged estimated on; a region of one step; what stood before an axis changed while it is asked; the limit not raised;
-slabs without their margin; spacing in reverse; readers without a voxel transformed too; the percentile of the pooled
-distances; the job scoring without the registered comparison.
+slabs without their margin; spacing in reverse; readers without a voxel transformed too; the mean of both
+percentiles; the job scoring without the registered comparison.
 """
 
 from __future__ import annotations
@@ -274,6 +274,17 @@ def test_placed_masks_are_compared_as_on_the_cpu(rng, second_is_truth):
         for least in (0, surfaces.WORTH_A_COPY):
             mine = surfaces.compare_placed(*pair, (50, 60, 60), device=DEVICE, worth_a_copy=least, **asked)
             assert_same(mine, theirs, fields(theirs))
+
+
+def test_without_room_on_the_device_masks_are_compared_all_the_same(rng, monkeypatch, caplog):
+    def full(*_given):
+        raise torch.OutOfMemoryError("no room")
+
+    mask = PlacedMask(rng.random((6, 7, 8)) < 0.3, (0, 0, 0))
+    monkeypatch.setattr(surfaces, "distances_between", full)
+    found = surfaces.compare_placed(mask, mask, (6, 7, 8), device=DEVICE, worth_a_copy=0)
+    assert_same(found, overlap.compare_placed(mask, mask, (6, 7, 8)), fields(found))
+    assert "no room" in caplog.text
 
 
 def test_what_cannot_be_compared_is_refused(rng):

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-# Bytes of working memory that one step may take: on the CPU what stays near its caches.
-_ROOM: Final = {"cpu": 256 << 20, "cuda": 4 << 30}
+# Bytes of working memory that one step may take where memory is the machine's own.
+_ROOM: Final = 256 << 20
+# Of an accelerator's memory one step may take this part; networks live there too.
+_PART: Final = 8
 
 
 def computing_device(name: str | None = None) -> torch.device:
@@ -19,7 +21,9 @@ def computing_device(name: str | None = None) -> torch.device:
 
 def room_of(device: torch.device) -> int:
     """Return how many bytes of working memory one step may take on the device."""
-    return _ROOM.get(device.type, _ROOM["cpu"])
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory) // _PART
+    return _ROOM
 
 
 def there(array: NDArray[np.generic], device: torch.device) -> torch.Tensor:

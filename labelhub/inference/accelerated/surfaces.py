@@ -11,6 +11,7 @@ Nikolov S et al. (2021) Clinically applicable segmentation of head and neck anat
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -25,6 +26,8 @@ from labelhub.numerics.geometry import Placed
 from labelhub.numerics.mask_pair import EdgeCase, MaskPair, checked_spacing, checked_tolerance, placed_pair
 from labelhub.numerics.overlap import DEFAULT_TOLERANCE, Lengths, MaskComparison, compared_pair
 from labelhub.numerics.overlap import compare_placed as compare_placed_on_cpu
+
+logger = logging.getLogger(__name__)
 
 # As in ``numerics.surfaces``: a voxel exactly the tolerance away is within, whatever the last bit says.
 _ROUNDING = 1e-9
@@ -79,22 +82,33 @@ def compare_placed(
     device: torch.device | None = None,
     worth_a_copy: int = WORTH_A_COPY,
 ) -> MaskComparison:
-    """As ``numerics.overlap.compare_placed``; masks whose box is small, or where one is empty, stay with it."""
+    """As ``numerics.overlap.compare_placed``; what is small, has an empty mask, or finds no room on the device stays with it."""
     checked_tolerance(tolerance)
     pair = placed_pair(first, second, grid_size, spacing_mm)
-    if pair.edge_case != "none" or pair.first.size < worth_a_copy:
-        return compare_placed_on_cpu(
-            first, second, grid_size, spacing_mm=spacing_mm, tolerance=tolerance, second_is_truth=second_is_truth,
-            both_empty_is_perfect=both_empty_is_perfect,
-        )  # fmt: skip
-    chosen = device or computing_device()
-    masks = torch.from_numpy(np.stack([pair.first, pair.second])).to(chosen)
-    both = int(torch.count_nonzero(masks[0] & masks[1]))
-    lengths = _lengths(masks, pair.spacing, tolerance, room_of(chosen))[0, 1]
-    return compared_pair(
-        pair, both, lengths, tolerance=tolerance, second_is_truth=second_is_truth,
+    if pair.edge_case == "none" and pair.first.size >= worth_a_copy:
+        try:
+            both, lengths = _measured(pair, tolerance, device or computing_device())
+        except torch.OutOfMemoryError:
+            # A network may hold the device's memory; the numbers are the same wherever they are made.
+            logger.warning(
+                "no room on the accelerator for two masks of %s; compared on the processor", pair.first.shape
+            )
+        else:
+            return compared_pair(
+                pair, both, lengths, tolerance=tolerance, second_is_truth=second_is_truth,
+                both_empty_is_perfect=both_empty_is_perfect,
+            )  # fmt: skip
+    return compare_placed_on_cpu(
+        first, second, grid_size, spacing_mm=spacing_mm, tolerance=tolerance, second_is_truth=second_is_truth,
         both_empty_is_perfect=both_empty_is_perfect,
     )  # fmt: skip
+
+
+def _measured(pair: MaskPair, tolerance: float, device: torch.device) -> tuple[int, Lengths]:
+    """How many voxels two masks share, and the distances between their surfaces."""
+    masks = torch.from_numpy(np.stack([pair.first, pair.second])).to(device)
+    both = int(torch.count_nonzero(masks[0] & masks[1]))
+    return both, _lengths(masks, pair.spacing, tolerance, room_of(device))[0, 1]
 
 
 class _Ground:
