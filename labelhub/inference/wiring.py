@@ -9,12 +9,15 @@ import os
 
 import torch
 
+from labelhub.inference.accelerated.surfaces import compare_placed
 from labelhub.inference.importing import run_import
 from labelhub.inference.predictor import network_predictor
 from labelhub.inference.training.running import run_training
 from labelhub.jobs.registry import register as register_job
+from labelhub.jobs.selectors import ON_ACCELERATOR
 from labelhub.predictions.predictor import register_predictor
 from labelhub.predictions.services import NETWORK
+from labelhub.scoring.accelerators import register_accelerator
 from labelhub.workflow.bringing_models import IMPORT_KIND
 from labelhub.workflow.training_models import TRAINING_KIND
 
@@ -27,5 +30,6 @@ def prepare() -> str:
     """Return the name of what networks run on here, after making it ready."""
     if torch.cuda.is_available():
         torch.backends.cudnn.benchmark = True
-        return str(torch.cuda.get_device_name(0))
+        register_accelerator(compare_placed)
+        return f"{ON_ACCELERATOR}{torch.cuda.get_device_name(0)}"
     return f"CPU, {os.cpu_count() or 1} cores"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.utils import timezone
 
@@ -11,6 +12,8 @@ from labelhub.jobs.models import Job, WorkerSign
 
 # A worker gives a sign at least every ten seconds, also while it computes.
 GONE_AFTER = timedelta(seconds=30)
+# So begins the note of a worker that computes on an accelerator; the accelerator's name follows.
+ON_ACCELERATOR: Final = "GPU "
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,11 @@ def workers_of(queue: str) -> list[WorkerSign]:
     """Return the workers that take jobs of a queue and gave a sign of life lately."""
     since = timezone.now() - GONE_AFTER
     return [sign for sign in WorkerSign.objects.filter(seen_at__gte=since).order_by("name") if queue in sign.queues]
+
+
+def accelerated_workers_of(queue: str) -> list[WorkerSign]:
+    """Return those of :func:`workers_of` that note to compute on an accelerator."""
+    return [sign for sign in workers_of(queue) if sign.note.startswith(ON_ACCELERATOR)]
 
 
 def job_of(project_id: int, job_id: int) -> Job | None:

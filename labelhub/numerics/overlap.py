@@ -62,6 +62,17 @@ class MaskComparison:
     version: str = VERSION
 
 
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """What the distances between two surfaces come to: HD, HD95, ASSD, MASD, and the surface Dice at a tolerance."""
+
+    hausdorff: float
+    hausdorff_95: float
+    average: float
+    mean_directed: float
+    surface_dice: float
+
+
 @checked
 def compare_masks(
     first: BoolArray,
@@ -147,10 +158,41 @@ def compare_placed(
     """
     checked_tolerance(tolerance)
     pair = placed_pair(first, second, grid_size, spacing_mm)
-    n_first, n_second = pair.n_first, pair.n_second
     both = int(np.count_nonzero(pair.first & pair.second))
+    lengths = None
+    if pair.edge_case == "none":
+        lengths = _lengths(surfaces.surface_distances(pair.first, pair.second, pair.spacing), tolerance)
+    return compared_pair(
+        pair, both, lengths, tolerance=tolerance, second_is_truth=second_is_truth,
+        both_empty_is_perfect=both_empty_is_perfect,
+    )  # fmt: skip
+
+
+def compared_pair(
+    pair: MaskPair,
+    both: int,
+    lengths: Lengths | None,
+    *,
+    tolerance: float = DEFAULT_TOLERANCE,
+    second_is_truth: bool = False,
+    both_empty_is_perfect: bool = False,
+) -> MaskComparison:
+    """As :func:`compare_placed`, of what was counted and measured already, with the rows of the table for empty masks.
+
+    ``both`` counts the voxels in both masks; ``lengths`` are needed only where neither mask is empty.
+
+    Examples
+    --------
+    >>> from labelhub.numerics.mask_pair import mask_pair
+    >>> dot, nothing = np.eye(4, dtype=bool), np.zeros((4, 4), dtype=bool)
+    >>> found = compared_pair(mask_pair(dot, nothing), 0, None)
+    >>> found.dice, found.surface_dice, found.edge_case
+    (0.0, 0.0, 'second-empty')
+    """
+    n_first, n_second = pair.n_first, pair.n_second
     overlap = _overlap(both, n_first, n_second, both_empty_is_perfect)
-    lengths = _lengths(pair, tolerance, both_empty_is_perfect)
+    if lengths is None:
+        lengths = _lengths_of_empty(pair, both_empty_is_perfect)
     return MaskComparison(
         dice=overlap[0],
         iou=overlap[1],
@@ -158,11 +200,11 @@ def compare_placed(
         volume_difference_absolute=(n_first - n_second) * pair.voxel_volume,
         volume_first=n_first * pair.voxel_volume,
         volume_second=n_second * pair.voxel_volume,
-        hausdorff=lengths[0],
-        hausdorff_95=lengths[1],
-        average_surface_distance=lengths[2],
-        mean_directed_distance=lengths[3],
-        surface_dice=lengths[4],
+        hausdorff=lengths.hausdorff,
+        hausdorff_95=lengths.hausdorff_95,
+        average_surface_distance=lengths.average,
+        mean_directed_distance=lengths.mean_directed,
+        surface_dice=lengths.surface_dice,
         tolerance=tolerance,
         unit=pair.unit,
         n_dimensions=pair.n_dimensions,
@@ -232,17 +274,17 @@ def _volume_difference(n_first: int, n_second: int, second_is_truth: bool) -> fl
     return (n_first - n_second) / n_second if n_second else NAN
 
 
-def _lengths(pair: MaskPair, tolerance: float, both_empty_is_perfect: bool) -> tuple[float, float, float, float, float]:
-    """HD, HD95, ASSD, MASD and surface Dice, with the rows of the table for empty masks."""
-    if pair.edge_case == "both-empty":
-        return (0.0, 0.0, 0.0, 0.0, 1.0) if both_empty_is_perfect else (NAN, NAN, NAN, NAN, NAN)
-    if pair.edge_case != "none":
-        return NAN, NAN, NAN, NAN, 0.0
-    distances = surfaces.surface_distances(pair.first, pair.second, pair.spacing)
-    return (
+def _lengths(distances: surfaces.SurfaceDistances, tolerance: float) -> Lengths:
+    return Lengths(
         surfaces.hausdorff_distance(distances),
         surfaces.hausdorff_distance_95(distances),
         surfaces.average_surface_distance(distances),
         surfaces.mean_directed_distance(distances),
         surfaces.surface_dice(distances, tolerance),
     )
+
+
+def _lengths_of_empty(pair: MaskPair, both_empty_is_perfect: bool) -> Lengths:
+    if pair.edge_case == "both-empty":
+        return Lengths(0.0, 0.0, 0.0, 0.0, 1.0) if both_empty_is_perfect else Lengths(NAN, NAN, NAN, NAN, NAN)
+    return Lengths(NAN, NAN, NAN, NAN, 0.0)

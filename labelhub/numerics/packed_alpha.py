@@ -78,7 +78,7 @@ def alpha_value(
     if matrix.ndim == 2 and resampling is None:
         found = coincidences(matrix)
         if found is not None and (measure != "ratio" or found.values[0] >= 0):
-            return _from_coincidences(found, measure, unit)
+            return alpha_of_coincidences(found, measure, unit)
     if matrix.ndim == 2 and resampling is not None and resampling.groups is None:
         rows = distinct_units(matrix)
         if rows is not None and (measure != "ratio" or rows[0] >= 0):
@@ -86,7 +86,15 @@ def alpha_value(
     return krippendorff_alpha(rating_matrix(ratings), measure, resampling=resampling, unit=unit).estimate
 
 
-def _from_coincidences(found: Coincidences, measure: Measure, unit: str) -> Estimate:
+def alpha_of_coincidences(found: Coincidences, measure: Measure, unit: str = "items") -> Estimate:
+    """As :func:`alpha_value` without an interval, of coincidences that are there already.
+
+    Examples
+    --------
+    >>> table = np.array([[3.0, 1.0], [1.0, 3.0]])
+    >>> alpha_of_coincidences(Coincidences(np.arange(2.0), table, table.sum(axis=1), 4), "nominal").value
+    0.5625
+    """
     method = f"{ALPHA} ({measure})"
     n = found.totals.sum()
     if n == 0:

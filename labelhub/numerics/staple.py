@@ -163,10 +163,7 @@ def staple(
             raise ValueError(message)
     patterns = decision_patterns(masks)
     interest = region_of_interest(patterns, region, background=0)
-    shares = _vote_shares(patterns)
-    prior = _prior(shares, interest.counts)
-    start = _Estimate(shares, None, prior, 0)
-    return _settled(patterns, interest, start, smoothing, tolerance, max_iterations)
+    return _settled(patterns, interest, start_of_masks(patterns, interest), smoothing, tolerance, max_iterations)
 
 
 @checked
@@ -211,18 +208,14 @@ def label_staple(
     [0, 1, 1, 1, 2, 2, 0]
     """
     patterns = decision_patterns(maps, labels=labels)
-    place = int(np.searchsorted(patterns.labels, background))
-    has_background = place < len(patterns.labels) and patterns.labels[place] == background
-    interest = region_of_interest(patterns, region, background=place if has_background else -1)
-    shares = _vote_shares(patterns)
-    prior = _prior(shares, interest.counts)
-    confusion = _confusion_by_vote(patterns, shares, interest.counts, start)
-    begun = _Estimate(_expect(patterns, confusion, prior, shares), confusion, prior, 0)
-    return _settled(patterns, interest, begun, smoothing, tolerance, max_iterations)
+    interest = region_of_interest(patterns, region, background=place_of(background, patterns.labels))
+    return _settled(patterns, interest, start_of_maps(patterns, interest, start), smoothing, tolerance, max_iterations)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Estimate:
+class Estimation:
+    """Where the estimation stands: ``posterior[pattern, label]``, ``confusion[rater, truth, given]``, ``prior[label]``."""
+
     posterior: FloatArray
     confusion: FloatArray | None
     prior: FloatArray
@@ -230,10 +223,30 @@ class _Estimate:
     is_converged: bool = False
 
 
+def place_of(background: int, labels: IntArray) -> int:
+    """The place of the background in the sorted labels, -1 where it is none of them."""
+    found = np.flatnonzero(labels == background)
+    return int(found[0]) if len(found) else -1
+
+
+def start_of_masks(patterns: DecisionPatterns, interest: RegionOfInterest) -> Estimation:
+    """Where :func:`staple` starts: from the shares of votes."""
+    shares = vote_shares(patterns)
+    return Estimation(shares, None, _prior(shares, interest.counts), 0)
+
+
+def start_of_maps(patterns: DecisionPatterns, interest: RegionOfInterest, start: Start = "vote") -> Estimation:
+    """Where :func:`label_staple` starts: from the confusion matrices by the majority vote."""
+    shares = vote_shares(patterns)
+    prior = _prior(shares, interest.counts)
+    confusion = _confusion_by_vote(patterns, shares, interest.counts, start)
+    return Estimation(_expect(patterns, confusion, prior, shares), confusion, prior, 0)
+
+
 def _settled(
     patterns: DecisionPatterns,
     interest: RegionOfInterest,
-    start: _Estimate,
+    start: Estimation,
     smoothing: float,
     tolerance: float,
     max_iterations: int,
@@ -241,7 +254,7 @@ def _settled(
     if not (math.isfinite(smoothing) and smoothing >= 0):
         message = f"smoothing is {smoothing!r}; a finite number of at least 0 is needed"
         raise ValueError(message)
-    shares = _vote_shares(patterns)
+    shares = vote_shares(patterns)
     found = _iterated(patterns, interest.counts, start, shares, tolerance, max_iterations)
     spatial = None
     if smoothing > 0 and interest.n_voxels:
@@ -249,14 +262,25 @@ def _settled(
             patterns, found.posterior, found.prior, interest, smoothing, tolerance, max_iterations
         )
         n_rounds = found.n_iterations + spatial.n_iterations
-        found = _Estimate(found.posterior, spatial.confusion, found.prior, n_rounds, spatial.is_converged)
+        found = Estimation(found.posterior, spatial.confusion, found.prior, n_rounds, spatial.is_converged)
+    return concluded(patterns, interest, found, spatial, max_iterations)
+
+
+def concluded(
+    patterns: DecisionPatterns,
+    interest: RegionOfInterest,
+    found: Estimation,
+    spatial: SpatialPosterior | None,
+    max_iterations: int,
+) -> Staple:
+    """The result of an estimation that ended, or the vote where it is degenerate."""
     assert found.confusion is not None
     warnings = [] if found.is_converged else [f"not converged after {max_iterations} rounds"]
     warnings += _overlooked(patterns, interest.counts, found)
     doubts = _degeneracy(patterns, interest.counts, found)
     posterior = found.posterior
     if doubts:
-        posterior, spatial = shares, None
+        posterior, spatial = vote_shares(patterns), None
         warnings += [f"{doubt}: the majority vote is given instead" for doubt in doubts]
     return Staple(
         labels=patterns.labels,
@@ -277,11 +301,11 @@ def _settled(
 def _iterated(
     patterns: DecisionPatterns,
     counts: FloatArray,
-    start: _Estimate,
+    start: Estimation,
     shares: FloatArray,
     tolerance: float,
     max_iterations: int,
-) -> _Estimate:
+) -> Estimation:
     answers = one_hot(patterns)
     posterior, previous = start.posterior, start.confusion
     confusion, n_iterations, is_converged = previous, 0, False
@@ -291,7 +315,7 @@ def _iterated(
         posterior = _expect(patterns, confusion, start.prior, shares)
         is_converged = previous is not None and float(np.abs(confusion - previous).max()) <= tolerance
         previous = confusion
-    return _Estimate(posterior, confusion, start.prior, n_iterations, is_converged)
+    return Estimation(posterior, confusion, start.prior, n_iterations, is_converged)
 
 
 def _maximise(answers: FloatArray, weights: FloatArray, n_raters: int) -> FloatArray:
@@ -311,7 +335,8 @@ def _expect(patterns: DecisionPatterns, confusion: FloatArray, prior: FloatArray
     return np.where(total > 0, joint / np.where(total > 0, total, 1.0), shares)
 
 
-def _vote_shares(patterns: DecisionPatterns) -> FloatArray:
+def vote_shares(patterns: DecisionPatterns) -> FloatArray:
+    """Of each pattern the share of raters who chose each label: shape (pattern, label)."""
     answers = one_hot(patterns).reshape(len(patterns.table), patterns.n_raters, len(patterns.labels))
     return np.asarray(answers.mean(axis=1))
 
@@ -336,7 +361,7 @@ def _confusion_by_vote(patterns: DecisionPatterns, shares: FloatArray, counts: F
     return np.asarray(np.divide(by_rater, total, out=np.zeros_like(by_rater), where=total > 0))
 
 
-def _overlooked(patterns: DecisionPatterns, counts: FloatArray, found: _Estimate) -> list[str]:
+def _overlooked(patterns: DecisionPatterns, counts: FloatArray, found: Estimation) -> list[str]:
     """Which rater of label maps misses which label (almost) altogether: in a mask that is a degenerate result."""
     assert found.confusion is not None
     if len(patterns.labels) == 2:
@@ -349,7 +374,7 @@ def _overlooked(patterns: DecisionPatterns, counts: FloatArray, found: _Estimate
     ]
 
 
-def _degeneracy(patterns: DecisionPatterns, counts: FloatArray, found: _Estimate) -> tuple[str, ...]:
+def _degeneracy(patterns: DecisionPatterns, counts: FloatArray, found: Estimation) -> tuple[str, ...]:
     assert found.confusion is not None
     n_labels = len(patterns.labels)
     occurs = np.array([bool((counts[patterns.chosen(place).any(axis=1)] > 0).any()) for place in range(n_labels)])

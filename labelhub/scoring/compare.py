@@ -32,6 +32,7 @@ from labelhub.numerics.geometry import PlacedMask
 from labelhub.numerics.matching import match_pair
 from labelhub.numerics.overlap import MaskComparison, compare_placed
 from labelhub.numerics.rasterise import union_of
+from labelhub.scoring.accelerators import ComparesMasks
 from labelhub.scoring.extent_overlap import compare_extents, distance_in_plane, spans_planes
 from labelhub.scoring.extents import Extent, Extents, Reach, draws_area, grid_at, grid_size_of, similarity_table
 
@@ -145,12 +146,13 @@ def compare(
     grids: Sequence[Grid] = (),
     second_is_truth: bool = False,
     extents: Extents | None = None,
+    comparing: ComparesMasks = compare_placed,
 ) -> Comparison:
     """Compare two readings of one item on its grids (one a medium; unknown grids are taken from the shapes).
 
-    Readings that are compared more than once share their ``extents``.
+    Readings that are compared more than once share their ``extents``. ``comparing`` measures the areas of a class.
     """
-    ground = _Ground(terms, grids, extents if extents is not None else Extents(), second_is_truth)
+    ground = _Ground(terms, grids, extents if extents is not None else Extents(), second_is_truth, comparing)
     labels = [
         label
         for label in terms.labels
@@ -177,6 +179,7 @@ class _Ground:
     grids: Sequence[Grid]
     extents: Extents
     second_is_truth: bool
+    comparing: ComparesMasks
 
     def extent(self, shape: Shape) -> Extent:
         grid = grid_at(shape.medium, self.grids)
@@ -250,7 +253,7 @@ def _compare_areas(a: Sequence[Shape], b: Sequence[Shape], ground: _Ground) -> _
             for side in (a, b)
         ]
         tolerance = terms.tolerance_px if spacing is None else terms.tolerance_mm
-        part = compare_placed(
+        part = ground.comparing(
             unions[0], unions[1], size, spacing_mm=spacing, tolerance=tolerance, second_is_truth=second_is_truth
         )
         if spacing is None and part.edge_case == "none" and spans_planes(unions[0], unions[1]):

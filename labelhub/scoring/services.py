@@ -19,6 +19,7 @@ from labelhub.annotations.models import Submission
 from labelhub.audit.prepared import insert_many
 from labelhub.catalog.models import Item
 from labelhub.formats.shapes import Reading
+from labelhub.numerics.overlap import compare_placed
 from labelhub.predictions.models import SEEN_ARMS, Draft, Prediction
 from labelhub.predictions.plain import pixel_maps
 from labelhub.predictions.plain import reading_of as reading_of_prediction
@@ -27,6 +28,7 @@ from labelhub.projects.models import Project
 from labelhub.projects.ontology import Ontology
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_ontology, current_policy
+from labelhub.scoring.accelerators import ComparesMasks
 from labelhub.scoring.compare import METHOD, VERSION, Comparison, Terms, compare
 from labelhub.scoring.loaded import Loaded
 from labelhub.scoring.model_quality import QUALITY, beliefs, qualities, worst
@@ -91,15 +93,16 @@ def terms_now(project: Project, policy: Policy) -> Terms:
     return under(terms_of(ontology, policy), project, version.number)
 
 
-def score_item(item: Item, *, set_aside: Collection[int] = ()) -> ItemScores:
+def score_item(item: Item, *, set_aside: Collection[int] = (), comparing: ComparesMasks = compare_placed) -> ItemScores:
     """Compute what is missing of the item's scores and return what routing needs. Runs in the caller's transaction.
 
-    ``set_aside`` are ids of submissions that no longer speak for their author: routing does not hear them.
+    ``set_aside`` are ids of submissions that no longer speak for their author: routing does not hear them. ``comparing``
+    measures masks; a job over a whole project may bring an accelerator's.
     """
     _, policy = current_policy(item.project)
     reads = reads_of(item, set_aside=set_aside)
     with transaction.atomic(savepoint=False):
-        bench = _Bench(item, terms_now(item.project, policy), reads)
+        bench = _Bench(item, terms_now(item.project, policy), reads, comparing)
         bench.score_pairs()
         if reads.was_gold:
             bench.score_gold(policy)
@@ -167,8 +170,8 @@ def _was_shown(current: Sequence[Submission]) -> bool:
 class _Bench:
     """The comparisons of one item: which are stored already, and the readings that new ones need, loaded once."""
 
-    def __init__(self, item: Item, terms: Terms, reads: Reads) -> None:
-        self.item, self.terms, self.reads = item, terms, reads
+    def __init__(self, item: Item, terms: Terms, reads: Reads, comparing: ComparesMasks) -> None:
+        self.item, self.terms, self.reads, self.comparing = item, terms, reads, comparing
         self.loaded = Loaded(item, terms)
         self.gold: GoldReference | None = None
         self.method = method_of(METHOD, terms)
@@ -251,7 +254,7 @@ class _Bench:
     def _compare(self, first: Reading, second: Reading, *, second_is_truth: bool = False) -> Comparison:
         return compare(
             first, second, terms=self.terms, grids=self.loaded.grids, second_is_truth=second_is_truth,
-            extents=self.loaded.extents,
+            extents=self.loaded.extents, comparing=self.comparing,
         )  # fmt: skip
 
     def _keep(self, found: Comparison, between: Between) -> None:

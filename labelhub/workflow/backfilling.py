@@ -1,7 +1,8 @@
 """Every score and posterior of a project brought up to date, as a job: after rules changed, or readings came from elsewhere.
 
 Only what is missing or was made under other rules is computed, so a second run computes nothing, and one that was stopped
-goes on where it was. No item moves. Not here: how a number is made (``scoring``), and the project's panel (``analytics``).
+goes on where it was. No item moves. Where a worker of networks computes on an accelerator, it gets the job, and compares
+masks there. Not here: how a number is made (``scoring``), and the project's panel (``analytics``).
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from labelhub.consensus.audits import keep_known_answers
 from labelhub.jobs import services as jobs
 from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
+from labelhub.jobs.selectors import accelerated_workers_of
+from labelhub.predictions.selectors import NETWORK_QUEUE, PLAIN_QUEUE
 from labelhub.projects.models import Project
 from labelhub.projects.permissions import Action, require
 from labelhub.reviews.selectors import rejected
+from labelhub.scoring.accelerators import quickest
 from labelhub.scoring.posteriors import fit_project
 from labelhub.scoring.services import score_item
 from labelhub.workflow.lifecycle import locked
@@ -35,7 +39,7 @@ def start_backfill(*, project: Project, by: User) -> Job:
     require(by, Action.MANAGE, project)
     with transaction.atomic():
         job = jobs.enqueue(
-            kind=JOB_KIND, arguments={"project": project.pk}, project_id=project.pk, asked_by=f"user:{by.pk}",
+            kind=JOB_KIND, arguments={"project": project.pk}, queue=_queue(), project_id=project.pk, asked_by=f"user:{by.pk}",
             dedupe_key=f"{JOB_KIND}:{project.pk}", total_units=_read_items(project).count() + 1,
         )  # fmt: skip
         audit.append(
@@ -58,7 +62,7 @@ def run_backfill(running: Running) -> Mapping[str, Any]:
         running.progress(done, len(keys) + 1, f"Scoring item {done + 1} of {len(keys)}")
         with transaction.atomic():
             item = locked(key)
-            score_item(item, set_aside=rejected(item))
+            score_item(item, set_aside=rejected(item), comparing=quickest())
     running.progress(len(keys), len(keys) + 1, "Estimating raters")
     with transaction.atomic():
         keep_known_answers(project)
@@ -66,6 +70,11 @@ def run_backfill(running: Running) -> Mapping[str, Any]:
     ask_for_measure(project)
     running.progress(len(keys) + 1, len(keys) + 1, "Done")
     return {"items": len(keys), "topics": fitted["topics"]}
+
+
+def _queue() -> str:
+    """The queue of networks where a worker of it on an accelerator gave a sign of life, else that of everybody."""
+    return NETWORK_QUEUE if accelerated_workers_of(NETWORK_QUEUE) else PLAIN_QUEUE
 
 
 def _read_items(project: Project) -> Any:

@@ -1,6 +1,7 @@
 """Bringing a project's scores up to date: whole, idempotent, stoppable, by an admin only.
 
-Planted once and seen to fail: a run that starts over after a stop; excluded items scored; a renewal that moves items.
+Planted once and seen to fail: a run that starts over after a stop; excluded items scored; a renewal that moves items; a
+worker that lacks the framework, or computes on its processor, taken for an accelerator's.
 """
 
 from __future__ import annotations
@@ -89,6 +90,20 @@ def test_excluded_items_are_left_alone(cast: Cast, unscored: list[Item]):
     start_backfill(project=cast.project, by=cast.ada)
     run_pending(queues=["cpu"])
     assert not Posterior.objects.filter(item=unscored[0]).exists()
+
+
+@pytest.mark.parametrize(
+    ("queues", "note", "queue"),
+    [
+        (["gpu"], "GPU NVIDIA H200", "gpu"),
+        (["gpu"], "CPU, 2 cores", "cpu"),
+        (["gpu"], "lacks torch", "cpu"),
+        (["cpu"], "", "cpu"),
+    ],
+)
+def test_a_worker_on_an_accelerator_gets_the_job(cast: Cast, queues: list[str], note: str, queue: str):
+    jobs.sign_of_life(worker="one", queues=queues, note=note)
+    assert start_backfill(project=cast.project, by=cast.ada).queue == queue
 
 
 def test_only_an_admin_of_the_project_asks_for_it(cast: Cast):
