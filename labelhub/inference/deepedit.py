@@ -24,7 +24,6 @@ from labelhub.predictions.architectures import Design, design_of
 from labelhub.predictions.geodesic import Check, Proposed, prepared
 from labelhub.predictions.marks import Hints, Seeds, seeds_of
 
-CLICKS: Final = "network-clicks"
 METHOD: Final = "deepedit-1"
 SIGMA_PX: Final = 2.5
 # The picture, places inside, places outside.

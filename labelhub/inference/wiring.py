@@ -9,19 +9,19 @@ import os
 
 import torch
 
-from labelhub.inference.deepedit import CLICKS, click_network
+from labelhub.inference.deepedit import click_network
 from labelhub.inference.importing import run_import
 from labelhub.inference.predictor import network_predictor
 from labelhub.inference.training.running import run_training
 from labelhub.jobs.registry import register as register_job
-from labelhub.predictions.interactive import register_interactive
+from labelhub.predictions.interactive import CLICK_NETWORK, register_interactive
 from labelhub.predictions.predictor import register_predictor
 from labelhub.predictions.services import NETWORK
 from labelhub.workflow.bringing_models import IMPORT_KIND
 from labelhub.workflow.training_models import TRAINING_KIND
 
 register_predictor(NETWORK, network_predictor)
-register_interactive(CLICKS, click_network)
+register_interactive(CLICK_NETWORK, click_network)
 register_job(IMPORT_KIND, run_import)
 register_job(TRAINING_KIND, run_training)
 

@@ -13,11 +13,11 @@ from labelhub.catalog.blobs import store_blob
 from labelhub.catalog.services import ItemIdentity, add_volume
 from labelhub.formats.shapes import Grid
 from labelhub.inference import deepedit, wiring
-from labelhub.inference.deepedit import CLICKS, ClickNetwork, Example, channels_of, click_network, train_clicks
+from labelhub.inference.deepedit import ClickNetwork, Example, channels_of, click_network, train_clicks
 from labelhub.inference.networks import build, weights_of
 from labelhub.predictions.architectures import read_design
 from labelhub.predictions.assist import Question, socket_path
-from labelhub.predictions.interactive import interactive_of
+from labelhub.predictions.interactive import CLICK_NETWORK, interactive_of
 from labelhub.predictions.marks import Hints, seeds_of
 from tests.inference.assistants import running
 from tests.inference.test_assist import asked
@@ -134,7 +134,7 @@ def test_the_same_seed_trains_the_same_network():
 def test_it_answers_through_the_warm_process_as_a_trained_model(trained, cast, tmp_path):
     blob = store_blob(content=weights_of(trained.network), kind="weights")
     parameters = {"design": DESIGN.to_document(), "weights": blob.pk}
-    assert isinstance(interactive_of(CLICKS, parameters), ClickNetwork)
+    assert isinstance(interactive_of(CLICK_NETWORK, parameters), ClickNetwork)
     grey, one, other = scene(np.random.default_rng(11))
     item = add_volume(
         project=cast.project, pixels=grey.astype(np.int16), grid=Grid((1, SIDE, SIDE), (1.0, 1.0, 1.0)), source_id="s",
@@ -142,7 +142,7 @@ def test_it_answers_through_the_warm_process_as_a_trained_model(trained, cast, t
     )  # fmt: skip
     question = Question(
         medium=item.media.get().pk, origin=(0, 0, 0), size=(1, SIDE, SIDE), hints=Hints((middle(one),), (middle(other),)),
-        method=CLICKS, parameters=parameters,
+        method=CLICK_NETWORK, parameters=parameters,
     )  # fmt: skip
     path = socket_path(tmp_path)
     with running(path):
