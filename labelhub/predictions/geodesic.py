@@ -75,7 +75,7 @@ def propose(
             sides = (seeds.inside, seeds.outside)
             near, far = pool.map(lambda side: distance(values, side, spacing_mm, check), sides)
         best = edge_level(near / (near + far + np.float32(1e-9)), values, 1.0, around=0.5)
-        share = near / np.maximum(far, np.float32(1e-9)) * np.float32((1 - best) / best)
+        share = np.asarray(near / np.maximum(far, 1e-9) * ((1 - best) / best), dtype=np.float32)
         # A place outside takes away and never adds: what is far from both stays as far as it was.
         share = np.maximum(share, _alone(near, values, seeds.inside))
     check()
