@@ -33,6 +33,7 @@ from labelhub.assignments.selectors import drawn_by, own_view
 from labelhub.catalog.selectors import media_of
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import current_hanging
+from labelhub.workflow.assisting import offered_labels
 
 MAX_MASK_BYTES = 64 * 1024 * 1024
 
@@ -171,6 +172,8 @@ def _workspace(own: Assignment, document: Document, request: Request) -> dict[st
         "hanging": _hanging(own),
         "drafts": document.policy.content.get("drafts", "no") if document.policy else "no",
         "state": state_to_document(history.state_of(document)),
+        # Classes for which a model answers presses; left out where there are none.
+        **({"click_models": offered} if (offered := offered_labels(document)) else {}),
     }
 
 

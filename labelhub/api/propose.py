@@ -40,7 +40,12 @@ class ProposeView(APIView):
         medium, label = _whole(body, "medium", 0, _FURTHEST), body.get("label")
         if not isinstance(label, str):
             raise ParseError("“label” names the class that is painted. Nothing was proposed.")
-        answer = propose(assignment=own, by=request.user, ordinal=medium, label=label, question=_question(body))
+        by_model = body.get("by_model", False)
+        if not isinstance(by_model, bool):
+            raise ParseError("“by_model” is true or false. Nothing was proposed.")
+        answer = propose(
+            assignment=own, by=request.user, ordinal=medium, label=label, question=_question(body), by_model=by_model
+        )
         size = (0, 0, 0) if answer.mask is None else answer.mask.shape
         content = b"" if answer.mask is None else np.packbits(answer.mask).tobytes()
         response = HttpResponse(content, content_type="application/octet-stream")

@@ -38,6 +38,7 @@ from labelhub.projects.errors import DomainError
 logger = logging.getLogger(__name__)
 AT_ONCE = 2
 KEEP_BYTES = 512 << 20
+KEPT_NETWORKS = 3
 # How many may wait for one of those at work to end; whoever comes then is told so at once.
 MOST_WAITING = 8
 LOOK_EVERY_S = 1.0
@@ -58,7 +59,7 @@ class AssistServer:
         self._asked = 0
         self._waiting = 0
         self._at_once = at_once
-        self._networks: dict[str, Interactive] = {}
+        self._made: dict[str, Interactive] = {}
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Listen until ``stop`` is set. The caller holds the folder's lock (:func:`hold`)."""
@@ -166,14 +167,19 @@ class AssistServer:
 
     def _interactive(self, method: str, parameters: Mapping[str, Any]) -> Interactive:
         """Who answers; a network is made once and kept, after its framework was loaded."""
+        key = repr((method, sorted(parameters.items())))
+        known = self._made.get(key)
+        if known is not None:
+            return known
         try:
-            return interactive_of(method, parameters)
+            made = interactive_of(method, parameters)
         except NoSuchPredictor:
             load_networks()
-        key = repr((method, sorted(parameters.items())))
-        if key not in self._networks:
-            self._networks[key] = interactive_of(method, parameters)
-        return self._networks[key]
+            made = interactive_of(method, parameters)
+        while len(self._made) >= KEPT_NETWORKS:
+            self._made.pop(next(iter(self._made)), None)
+        self._made[key] = made
+        return made
 
 
 def load_networks() -> None:

@@ -10,11 +10,13 @@ import os
 import torch
 
 from labelhub.inference.accelerated.surfaces import compare_placed
+from labelhub.inference.deepedit import click_network
 from labelhub.inference.importing import run_import
 from labelhub.inference.predictor import network_predictor
 from labelhub.inference.training.running import run_training
 from labelhub.jobs.registry import register as register_job
 from labelhub.jobs.selectors import ON_ACCELERATOR
+from labelhub.predictions.interactive import CLICK_NETWORK, register_interactive
 from labelhub.predictions.predictor import register_predictor
 from labelhub.predictions.services import NETWORK
 from labelhub.scoring.accelerators import register_accelerator
@@ -22,6 +24,7 @@ from labelhub.workflow.bringing_models import IMPORT_KIND
 from labelhub.workflow.training_models import TRAINING_KIND
 
 register_predictor(NETWORK, network_predictor)
+register_interactive(CLICK_NETWORK, click_network)
 register_job(IMPORT_KIND, run_import)
 register_job(TRAINING_KIND, run_training)
 

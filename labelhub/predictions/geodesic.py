@@ -69,17 +69,17 @@ def propose(
     check()
     if not seeds.outside.any():
         near = distance(values, seeds.inside, spacing_mm, check)
-        share = _alone(near, values, seeds.inside)
+        share: Field = _alone(near, values, seeds.inside)
     else:
         with ThreadPoolExecutor(max_workers=2 if values[..., 0].size > PARALLEL_VOXELS else 1) as pool:
             sides = (seeds.inside, seeds.outside)
             near, far = pool.map(lambda side: distance(values, side, spacing_mm, check), sides)
         best = edge_level(near / (near + far + np.float32(1e-9)), values, 1.0, around=0.5)
-        share = near / np.maximum(far, 1e-9) * np.float32((1 - best) / best)
+        share = np.asarray(near / np.maximum(far, 1e-9) * ((1 - best) / best), dtype=np.float32)
         # A place outside takes away and never adds: what is far from both stays as far as it was.
         share = np.maximum(share, _alone(near, values, seeds.inside))
     check()
-    share = (share / np.float32(STEP_OF_LEVEL**level)).astype(np.float32)
+    share = np.asarray(share / np.float32(STEP_OF_LEVEL**level), dtype=np.float32)
     share[seeds.inside] = np.minimum(share[seeds.inside], 1.0)
     # From what is outside it is no way at all: no level takes that in.
     mask = _held((share <= 1.0) | seeds.inside, seeds.inside)

@@ -17,6 +17,8 @@ from labelhub.predictions.marks import Hints
 from labelhub.predictions.predictor import NoSuchPredictor
 
 CLASSICAL = geodesic.METHOD
+# The predictor of model versions that take clicks (``inference.deepedit``).
+CLICK_NETWORK = "network-clicks"
 
 
 class Interactive(Protocol):

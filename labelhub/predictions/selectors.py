@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, QuerySet
 
 from labelhub.catalog.models import Item
+from labelhub.predictions.interactive import CLICK_NETWORK
 from labelhub.predictions.models import ModelVersion, Prediction, TrainedItem, TrainingPoint, TrainingRun
 from labelhub.projects.models import Project
 from labelhub.projects.permissions import NotFound
@@ -15,7 +16,14 @@ NETWORK_QUEUE, PLAIN_QUEUE = "gpu", "cpu"
 
 def models_of(project: Project) -> QuerySet[ModelVersion]:
     """Return the project's model versions, newest first; those of cross-validation stand behind theirs (``folds_of``)."""
-    return ModelVersion.objects.filter(project=project, fold_of=None).select_related("weights").order_by("-pk")
+    own = ModelVersion.objects.filter(project=project, fold_of=None).exclude(predictor=CLICK_NETWORK)
+    return own.select_related("weights").order_by("-pk")
+
+
+def click_networks(project: Project) -> dict[str, ModelVersion]:
+    """Return, for each class that has one, the newest network that takes clicks."""
+    rows = ModelVersion.objects.filter(project=project, predictor=CLICK_NETWORK).order_by("pk")
+    return {label: row for row in rows for label in row.classes}
 
 
 def model_of(project: Project, model_id: int) -> ModelVersion:

@@ -17,6 +17,7 @@ from labelhub.catalog.blobs import store_blob
 from labelhub.catalog.models import Item
 from labelhub.catalog.selectors import grid_of, media_of, read_pixels
 from labelhub.predictions.architectures import Design
+from labelhub.predictions.interactive import CLICK_NETWORK
 from labelhub.predictions.models import ModelVersion, Prediction, TrainedItem
 from labelhub.predictions.plain import SCOPE, map_documents, mean_confidence, shape_documents
 from labelhub.predictions.predictor import Predictor, predictor_of
@@ -81,6 +82,27 @@ def register_network(
         )  # fmt: skip
         TrainedItem.objects.bulk_create(TrainedItem(model=model, item_id=key) for key in given.learned_from)
     return model
+
+
+def register_click_network(
+    *, project: Project, name: str, design: Design, weights: bytes, label: str, by: str, origin: Origin | None = None
+) -> ModelVersion:
+    """Write the next version of a network that takes clicks and answers for the painted class ``label``.
+
+    Writes ``model.registered``. That the weights fit the design is checked by ``inference`` before. Raises
+    :class:`MappingProblem` for a class that is not painted here.
+    """
+    entry = current_ontology(project)[1].label_class(label)
+    if entry is None or entry.tool != "brush":
+        raise MappingProblem(f"{label[:40]!r} is no painted class of this project. Nothing was registered.")
+    given = origin or Origin()
+    blob = store_blob(content=weights, kind="weights")
+    return _registered(
+        project=project, name=name, by=by, predictor=CLICK_NETWORK, architecture=design.architecture,
+        arguments=dict(design.arguments), weights=blob, classes=[label], source=given.source[:300],
+        licence=given.licence[:200], checksum=given.checksum or blob.pk, release_number=given.release_number,
+        release_sha256=given.release_sha256, metrics=dict(given.metrics),
+    )  # fmt: skip
 
 
 def note_metrics(*, model: ModelVersion, metrics: Mapping[str, Any], by: str) -> None:

@@ -82,7 +82,7 @@ def test_what_an_annotator_gets_names_no_reason_row_or_other_person(cast, assign
         assert hidden not in text
     assert set(orjson.loads(text)) == {
         "code", "author", "status", "is_rework", "fence", "lease_until", "epoch", "active_s", "ontology", "instructions",
-        "media", "state", "is_shared", "hanging",
+        "media", "state", "is_shared", "hanging", "drafts",
     }  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Proposals over HTTP: who may ask, what is refused, what comes back, and what becomes of the reading.
 
 Planted and seen to fail: the lease not looked at; the region not moved back to the medium's voxels; a trained model's proposal
-that left the reading independent; a proposal that stored a mask; a class drawn as polygons that took one.
+that left the reading independent; a proposal that stored a mask; a class drawn as polygons that took one; a model that answered
+where the policy shows none.
 """
 
 from __future__ import annotations
@@ -26,8 +27,14 @@ from labelhub.catalog.services import ItemIdentity, add_volume
 from labelhub.formats.shapes import Grid
 from labelhub.inference.assist_server import _cropped
 from labelhub.predictions import geodesic
+from labelhub.predictions.architectures import read_design
 from labelhub.predictions.assist import Answer, NoAssistant
-from labelhub.projects.selectors import labeler_of
+from labelhub.predictions.interactive import CLASSICAL, CLICK_NETWORK
+from labelhub.predictions.selectors import models_of
+from labelhub.predictions.services import MappingProblem, register_click_network
+from labelhub.projects.policy import Policy
+from labelhub.projects.selectors import current_policy, labeler_of
+from labelhub.projects.services import publish_policy
 from labelhub.workflow import assisting
 
 pytestmark = pytest.mark.django_db
@@ -206,3 +213,28 @@ def test_what_is_kept_is_frozen_with_who_made_it(cast, assignment, asked, is_tra
     (shape,) = plain.reading_of(submission).shapes
     assert np.array_equal(shape.mask.voxels, mask)
     assert (shape.source, submission.read_kind) == (source, kind)
+
+
+def test_a_model_answers_only_where_the_policy_shows_models_and_one_is_for_the_class(cast, assignment, asked):
+    design = read_design(
+        "UNet", {"spatial_dims": 2, "in_channels": 3, "out_channels": 1, "channels": [4, 8], "strides": [2]}
+    )
+    request = CUBE | {"by_model": True}
+    given = {"project": cast.project, "name": "clicks", "design": design, "weights": b"w", "by": "test"}
+    with pytest.raises(MappingProblem, match="no painted class"):
+        register_click_network(**given, label="nucleus")
+    model = register_click_network(**given, label="lesion")
+    document = documents.document_of(assignment=assignment)
+    assert assisting.offered_labels(document) == []
+    assert post(cast.ann, assignment, request).json()["code"] == "no-assistant"
+    publish_policy(project=cast.project, policy=Policy(drafts="asked"), by=cast.ada)
+    document.policy = current_policy(cast.project)[0]
+    document.save()
+    assert assisting.offered_labels(document) == ["lesion"]
+    asked[1].is_trained = True
+    assert post(cast.ann, assignment, request)["X-Source"] == "model"
+    assert (asked[0][-1].method, asked[0][-1].parameters["weights"]) == (CLICK_NETWORK, model.weights_id)
+    assert post(cast.ann, assignment, CUBE).status_code == 200
+    assert asked[0][-1].method == CLASSICAL
+    assert post(cast.ann, assignment, request | {"by_model": 1}).status_code == 400
+    assert not models_of(cast.project).exists(), "it draws nothing by itself"

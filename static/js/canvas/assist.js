@@ -24,6 +24,8 @@ export class AssistTool {
   /** @type {"press"|"stroke"|"box"|"extreme"} */ mode = "press";
   side = "inside";
   spread = "slice";
+  /** Who answers: the picture's own ways, or a model where one is offered for the class. */
+  by = "picture";
   /** @type {Hint[]} */ hints = [];
   level = 0;
   /** Where the hints were given. @type {{medium: any, label: string, plane: any, index: number, isErasing: boolean} | null} */ place = null;
@@ -31,10 +33,11 @@ export class AssistTool {
   trouble = "";
   /** @type {[number, number][]} */ path = [];
 
-  /** @param {any} desk @param {(body: any, signal: AbortSignal) => Promise<any>} ask */
-  constructor(desk, ask) {
+  /** @param {any} desk @param {(body: any, signal: AbortSignal) => Promise<any>} ask @param {string[]} [models] classes that have one */
+  constructor(desk, ask, models = []) {
     this.desk = desk;
     this.ask = ask;
+    this.models = models;
     this.controller = new AbortController();
     desk.addEventListener("proposal", () => this.heard());
     desk.addEventListener("tool", () => desk.tool !== this && this.hints.length && this.drop());
@@ -47,8 +50,13 @@ export class AssistTool {
       { id: "mode", kind: "choice", label: "Point by", values: [["press", "presses"], ["stroke", "strokes"], ["box", "a box"], ["extreme", "its edges"]] },
       { id: "side", kind: "choice", label: "at its", values: [["inside", "inside"], ["outside", "outside"]] },
       ...(isDeep ? [{ id: "spread", kind: "choice", label: "On", values: [["slice", "this slice"], ["volume", "3-D"]] }] : []),
+      ...(this.models.includes(this.desk.label?.key) ? [{ id: "by", kind: "choice", label: "From", values: [["picture", "the picture"], ["model", "a model"]] }] : []),
       { id: "note", kind: "note", label: this.trouble || HOW[this.mode] },
     ];
+  }
+
+  get isByModel() {
+    return this.by === "model" && this.models.includes(this.desk.label?.key);
   }
 
   get isDrag() {
@@ -66,8 +74,8 @@ export class AssistTool {
 
   changed(id) {
     // Hints of one slice mean nothing in a volume of many, and a smaller answer is not what was kept.
-    if (id === "spread") {
-      this.last = null;
+    if (id === "spread" || id === "by") {
+      if (id === "spread") this.last = null;
       if (this.hints.length && isEnough(this.hints)) this.propose();
     }
   }
@@ -184,7 +192,7 @@ export class AssistTool {
     this.controller.abort();
     const controller = new AbortController();
     this.controller = controller;
-    const body = { medium: desk.medium.ordinal, label: place.label, level: this.level, ...region, ...bodyOf(hints) };
+    const body = { medium: desk.medium.ordinal, label: place.label, level: this.level, by_model: this.isByModel, ...region, ...bodyOf(hints) };
     return desk.proposals.compute("Looking at what you pointed at…", async () => {
       try {
         const answer = await this.ask(body, controller.signal);

@@ -2,7 +2,7 @@
 import { AssistTool } from "../canvas/assist.js";
 import { askProposal } from "../live/propose.js";
 
-/** @param {any} editor @param {string} address of the document */
-export function assistTool(editor, address) {
-  return new AssistTool(editor, (body, signal) => askProposal(`${address}propose/`, body, signal));
+/** @param {any} editor @param {string} address of the document @param {string[]} [models] */
+export function assistTool(editor, address, models) {
+  return new AssistTool(editor, (body, signal) => askProposal(`${address}propose/`, body, signal), models);
 }

@@ -49,7 +49,7 @@ async function start() {
   };
   const canvases = /** @type {HTMLCanvasElement[]} */ ([...document.querySelectorAll("#panes > .pane canvas")]);
   const editor = new PlaneEditor(canvases, draft, classes, store);
-  editor.lateTools = { assist: whenAsked(async () => (await import("./assist.js")).assistTool(editor, address)) };
+  editor.lateTools = { assist: whenAsked(async () => (await import("./assist.js")).assistTool(editor, address, workspace.click_models)) };
   editor.pixelsOf = (medium) => (medium.has_pixels ? pixelsOf(medium) : null);
   draft.addEventListener("change", () => editor.redraw());
   const isWatching = workspace.is_watching === true;
