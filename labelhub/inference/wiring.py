@@ -13,12 +13,14 @@ from labelhub.inference.importing import run_import
 from labelhub.inference.predictor import network_predictor
 from labelhub.inference.training.running import run_training
 from labelhub.jobs.registry import register as register_job
+from labelhub.predictions.plugins import register_plugins
 from labelhub.predictions.predictor import register_predictor
 from labelhub.predictions.services import NETWORK
 from labelhub.workflow.bringing_models import IMPORT_KIND
 from labelhub.workflow.training_models import TRAINING_KIND
 
 register_predictor(NETWORK, network_predictor)
+register_plugins()
 register_job(IMPORT_KIND, run_import)
 register_job(TRAINING_KIND, run_training)
 
