@@ -17,6 +17,7 @@ from labelhub.inference.training.running import run_training
 from labelhub.jobs.registry import register as register_job
 from labelhub.jobs.selectors import ON_ACCELERATOR
 from labelhub.predictions.interactive import CLICK_NETWORK, register_interactive
+from labelhub.predictions.plugins import register_plugins
 from labelhub.predictions.predictor import register_predictor
 from labelhub.predictions.services import NETWORK
 from labelhub.scoring.accelerators import register_accelerator
@@ -25,6 +26,7 @@ from labelhub.workflow.training_models import TRAINING_KIND
 
 register_predictor(NETWORK, network_predictor)
 register_interactive(CLICK_NETWORK, click_network)
+register_plugins()
 register_job(IMPORT_KIND, run_import)
 register_job(TRAINING_KIND, run_training)
 

@@ -29,4 +29,4 @@ class PredictionsApp(AppConfig):
         register(TrainedItem, Secrecy.HIDDEN, "model__project")
         register(TrainingRun, Secrecy.HIDDEN, "project")
         register(TrainingPoint, Secrecy.HIDDEN, "run__project")
-        register_predictor(classical.NAME, classical.ClassicalPredictor)
+        register_predictor(classical.NAME, classical.ClassicalPredictor, runs_everywhere=True)

@@ -80,9 +80,27 @@ PredictorFactory = Callable[[Mapping[str, Any]], Predictor]
 _factories: dict[str, PredictorFactory] = {}
 
 
-def register_predictor(name: str, factory: PredictorFactory) -> None:
-    """Make a predictor known under ``name``. The factory gets the model version's parameters."""
+_everywhere: set[str] = set()
+
+
+def register_predictor(name: str, factory: PredictorFactory, *, runs_everywhere: bool = False) -> None:
+    """Make a predictor known under ``name``. The factory gets the model version's parameters.
+
+    One that ``runs_everywhere`` is registered in every process, and workers of any machine can run it.
+    """
     _factories[name] = factory
+    if runs_everywhere:
+        _everywhere.add(name)
+
+
+def is_known(name: str) -> bool:
+    """Whether a predictor of that name is registered in this process."""
+    return name in _factories
+
+
+def runs_everywhere(name: str) -> bool:
+    """Whether any worker can run the predictor; the others run where networks do."""
+    return name in _everywhere
 
 
 def predictor_of(name: str, parameters: Mapping[str, Any]) -> Predictor:

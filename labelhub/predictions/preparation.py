@@ -69,7 +69,9 @@ def read_preparation(document: Mapping[str, Any]) -> Preparation:
         raise PreparationProblem(
             f"Unknown settings of the network: {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
         )
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+    }
     try:
         prepared = Preparation(**values)
         problem = _problem(prepared)

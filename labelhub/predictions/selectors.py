@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from labelhub.catalog.models import Item
 from labelhub.predictions.interactive import CLICK_NETWORK
 from labelhub.predictions.models import ModelVersion, Prediction, TrainedItem, TrainingPoint, TrainingRun
+from labelhub.predictions.predictor import runs_everywhere
 from labelhub.projects.models import Project
 from labelhub.projects.permissions import NotFound
 
@@ -41,7 +42,7 @@ def folds_of(model: ModelVersion) -> QuerySet[ModelVersion]:
 
 def queue_of(model: ModelVersion) -> str:
     """Return the queue whose workers can run the model."""
-    return NETWORK_QUEUE if model.is_network else PLAIN_QUEUE
+    return PLAIN_QUEUE if runs_everywhere(model.predictor) else NETWORK_QUEUE
 
 
 def heard_predictions(item: Item) -> QuerySet[Prediction]:

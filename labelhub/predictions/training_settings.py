@@ -29,8 +29,9 @@ class TrainingSettings:
 
     ``classes`` are learned (empty: all that are drawn as areas). ``folds`` parts of the groups are held out in turn. An epoch
     is ``steps`` batches of ``batch`` patches (0: what the dimensions suggest); after ``patience`` epochs without a better
-    held-out Dice a fold ends. ``flips`` makes the models look at mirrored windows too, which tells how unsure they are;
-    ``ensemble`` lets the models of the folds answer together with the one that saw all.
+    held-out Dice a fold ends. ``flips`` makes models of pictures look at mirrored windows too, which tells how unsure they are
+    (a volume has eight of them, which a CPU would take half a minute for); ``ensemble`` lets the models of the folds answer
+    together with the one that saw all, which tells it of volumes too.
     """
 
     classes: tuple[str, ...] = ()

@@ -101,10 +101,9 @@ class Narrow(torch.nn.Module):
 
     def __init__(self, most: int):
         super().__init__()
-        self.inner, self.most, self.asked = network(3), most, []
+        self.inner, self.most = network(3), most
 
     def forward(self, batch):
-        self.asked.append(tuple(batch.shape))
         if batch.numel() > self.most:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 999 bytes.")
         return self.inner(batch)
@@ -119,9 +118,8 @@ def test_a_lack_of_memory_is_answered_by_fewer_then_smaller_windows():
     assert np.array_equal(kept.planes, alike.planes)
     with pytest.raises(OutOfMemory, match="smallest"):
         slide([Narrow(0)], given, Asking((16, 16, 16), step=(8, 8, 8)), kept)
-    broken = Narrow(0)
-    broken.forward = lambda batch: (_ for _ in ()).throw(RuntimeError("something else"))
-    with pytest.raises(RuntimeError, match="something else"):
+    broken = torch.nn.Sequential(torch.nn.Conv3d(2, 2, 1))
+    with pytest.raises(RuntimeError, match="channels"):
         slide([broken], given, Asking((8, 8, 8)), kept)
 
 

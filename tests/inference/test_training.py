@@ -17,7 +17,7 @@ from labelhub.inference import wiring
 from labelhub.inference.training import running as training
 from labelhub.inference.training.cases import IGNORED, Case, label_map
 from labelhub.inference.training.cuts import Cuts
-from labelhub.inference.training.fitting import fit, loss_of
+from labelhub.inference.training.fitting import Epoch, fit, loss_of
 from labelhub.inference.training.folds import grouped_folds
 from labelhub.jobs import services as jobs
 from labelhub.jobs.models import Job
@@ -97,7 +97,8 @@ def release_items():
 
 def test_a_training_whose_worker_died_goes_on_where_it_was(cast: Cast, release: Release, monkeypatch):
     run = start_training(project=cast.project, release=release, by=cast.ada, settings=TINY)
-    fitted, ends_at = [], [2]
+    fitted: list[int] = []
+    ends_at = [2]
 
     def counted(*arguments, **keywords):
         if len(fitted) == ends_at[0]:
@@ -224,7 +225,7 @@ def volume_case(seed: int = 0) -> Case:
 def test_a_volume_is_learned_and_the_same_seed_gives_the_same_weights():
     sized = sized_to(DataShape((10, 24, 24), (2.0, 1.0, 1.0)))
     settings = TrainingSettings(steps=4, batch=1)
-    told = []
+    told: list[Epoch] = []
     given = {"seed": 3, "epochs": 3, "tell": told.append, "between": lambda: None}
     first = fit(sized.design, sized.patch, [volume_case()], [volume_case(1)], settings, **given)
     second = fit(sized.design, sized.patch, [volume_case()], [volume_case(1)], settings, **given)

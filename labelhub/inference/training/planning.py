@@ -73,7 +73,7 @@ def make_plan(labels: Sequence[Label], candidates: Sequence[str], settings: Trai
     shape = DataShape((int(median[0]), int(median[1]), int(median[2])), spacing, channels(labels), len(classes))
     sized = sized_to(shape, effort=settings.sizing)
     preparation = Preparation(
-        spacing_mm=spacing, patch=sized.patch, overlap=0.25, flips=settings.flips,
+        spacing_mm=spacing, patch=sized.patch, overlap=0.25, flips=settings.flips and sized.design.dimensions == 2,
         least_pixels=_LEAST_PIXELS[sized.design.dimensions],
     )  # fmt: skip
     groups = {label.item: label.group for label in labels}

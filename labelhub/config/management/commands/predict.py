@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from labelhub.formats.shapes import FormatError
 from labelhub.formats.strict_json import load_json
 from labelhub.jobs.worker import run_pending
+from labelhub.predictions.plugins import register_plugins
 from labelhub.predictions.services import register_model
 from labelhub.projects.errors import DomainError
 from labelhub.projects.permissions import NotFound
@@ -37,6 +38,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Register, enqueue, and unless told not to, run."""
         try:
+            register_plugins()
             project = project_named(options["project"])
             document = load_json(options["model"].read_bytes(), options["model"].name)
             model = register_model(
