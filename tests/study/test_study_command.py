@@ -77,6 +77,13 @@ def test_two_processes_give_what_one_gives():
     assert one == two
 
 
+def test_one_seed_has_values_and_no_intervals(tmp_path):
+    for name in ("learning", "quality"):
+        out, _ = study(name, tmp_path, seeds=1)
+        assert "written: " in out
+    assert {row["low"] for row in csv.DictReader((tmp_path / "learning.csv").open())} == {""}
+
+
 def test_numbers_that_cannot_be_are_refused(tmp_path):
     with pytest.raises(CommandError, match="at least 1"):
         study("quality", tmp_path, seeds=0)

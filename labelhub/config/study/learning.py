@@ -302,7 +302,7 @@ def _section(pool: Pool, curves: Sequence[Curve], rounds: Rounds) -> SafeString:
     by_area, found = areas(curves), gains(curves)
     by_images = gains(curves, over="images")
     ends = (abs(value) for one in found.values() for value in (one.low, one.high) if np.isfinite(value))
-    reach = max(0.01, *ends)
+    reach = max([0.01, *ends])
     rows: list[list[Cell]] = []
     for strategy in STRATEGIES:
         own = [one for one in curves if one.strategy == strategy]
