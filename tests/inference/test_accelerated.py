@@ -4,7 +4,7 @@ Runs on the CPU of torch, and on an accelerator where there is one. Planted and 
 last word counted as voxels; labels of another item of the batch kept; units with one rating counted; an item that has
 converged estimated on; a region of one step; what stood before an axis changed while it is asked; the limit not raised;
 slabs without their margin; spacing in reverse; readers without a voxel transformed too; the mean of both
-percentiles; the job scoring without the registered comparison.
+percentiles; the job scoring without the registered comparison; a lack of memory that ends the job.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ def test_placed_masks_are_compared_as_on_the_cpu(rng, second_is_truth):
 
 
 def test_without_room_on_the_device_masks_are_compared_all_the_same(rng, monkeypatch, caplog):
-    def full(*_given):
+    def full(*_given, **_named):
         raise torch.OutOfMemoryError("no room")
 
     mask = PlacedMask(rng.random((6, 7, 8)) < 0.3, (0, 0, 0))
