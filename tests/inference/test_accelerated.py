@@ -124,8 +124,8 @@ def test_a_project_is_compared_in_batches_item_by_item(rng, monkeypatch):
         found = list(overlaps.compare_project(asked, device=DEVICE))
         for mine, (maps, spacing) in zip(found, asked, strict=True):
             assert_same(mine, all_pairs.compare_all(maps, spacing_mm=spacing), OVERLAP)
-        for mine, maps in zip(fusion.staple_project(items, device=DEVICE), items, strict=True):
-            assert np.array_equal(mine.label_map(), staple.label_staple(maps).label_map())
+        for fused, maps in zip(fusion.staple_project(items, device=DEVICE), items, strict=True):
+            assert np.array_equal(fused.label_map(), staple.label_staple(maps).label_map())
         monkeypatch.setattr("labelhub.inference.accelerated.laid.room_of", lambda _: 1)
     assert [batch.n_items for batch in in_batches(items, DEVICE)] == [1] * 5, "memory is bounded"
     laid = lay(items[:3], DEVICE)
