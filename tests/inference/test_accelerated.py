@@ -225,18 +225,12 @@ def test_every_measure_of_every_pair_is_that_of_the_cpu(rng, shape, spacing, roo
     steps = None if spacing is None else spacing[: len(shape)]
     sparse = rng.random(shape) < 0.02
     maps = np.stack([*readers(rng, shape, 2), np.zeros(shape, np.uint8), sparse, sparse, np.ones(shape, np.uint8)])
-    for is_perfect in (False, True):
-        found = surfaces.compare_readers(
-            maps, labels=(1, 2, 77), spacing_mm=steps, tolerance=1.3, both_empty_is_perfect=is_perfect, device=DEVICE,
-            room=room,
-        )  # fmt: skip
-        assert len(found) == 15 * 3
-        for (first, second, label), mine in found.items():
-            theirs = overlap.compare_masks(
-                maps[first] == label, maps[second] == label, spacing_mm=steps, tolerance=1.3,
-                both_empty_is_perfect=is_perfect,
-            )  # fmt: skip
-            assert_same(mine, theirs, fields(theirs))
+    asked = {"spacing_mm": steps, "tolerance": 1.3, "both_empty_is_perfect": room == 1}
+    found = surfaces.compare_readers(maps, labels=(1, 2, 77), device=DEVICE, room=room, **asked)
+    assert len(found) == 15 * 3
+    for (first, second, label), mine in found.items():
+        theirs = overlap.compare_masks(maps[first] == label, maps[second] == label, **asked)
+        assert_same(mine, theirs, fields(theirs))
 
 
 def test_masks_are_compared_as_label_maps_are(rng):
