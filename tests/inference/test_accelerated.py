@@ -4,7 +4,7 @@ Runs on the CPU of torch, and on an accelerator where there is one. Planted and 
 last word counted as voxels; labels of another item of the batch kept; units with one rating counted; an item that has
 converged estimated on; a region of one step; what stood before an axis changed while it is asked; the limit not raised;
 slabs without their margin; spacing in reverse; readers without a voxel transformed too; the mean of both
-percentiles; the job scoring without the registered comparison.
+percentiles; the job scoring without the registered comparison; a lack of memory that ends the job.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def test_a_project_is_compared_in_batches_item_by_item(rng, monkeypatch):
         found = list(overlaps.compare_project(asked, device=DEVICE))
         for mine, (maps, spacing) in zip(found, asked, strict=True):
             assert_same(mine, all_pairs.compare_all(maps, spacing_mm=spacing), OVERLAP)
-        for mine, maps in zip(fusion.staple_project(items, device=DEVICE), items, strict=True):
-            assert np.array_equal(mine.label_map(), staple.label_staple(maps).label_map())
+        for fused, maps in zip(fusion.staple_project(items, device=DEVICE), items, strict=True):
+            assert np.array_equal(fused.label_map(), staple.label_staple(maps).label_map())
         monkeypatch.setattr("labelhub.inference.accelerated.laid.room_of", lambda _: 1)
     assert [batch.n_items for batch in in_batches(items, DEVICE)] == [1] * 5, "memory is bounded"
     laid = lay(items[:3], DEVICE)
@@ -225,18 +225,12 @@ def test_every_measure_of_every_pair_is_that_of_the_cpu(rng, shape, spacing, roo
     steps = None if spacing is None else spacing[: len(shape)]
     sparse = rng.random(shape) < 0.02
     maps = np.stack([*readers(rng, shape, 2), np.zeros(shape, np.uint8), sparse, sparse, np.ones(shape, np.uint8)])
-    for is_perfect in (False, True):
-        found = surfaces.compare_readers(
-            maps, labels=(1, 2, 77), spacing_mm=steps, tolerance=1.3, both_empty_is_perfect=is_perfect, device=DEVICE,
-            room=room,
-        )  # fmt: skip
-        assert len(found) == 15 * 3
-        for (first, second, label), mine in found.items():
-            theirs = overlap.compare_masks(
-                maps[first] == label, maps[second] == label, spacing_mm=steps, tolerance=1.3,
-                both_empty_is_perfect=is_perfect,
-            )  # fmt: skip
-            assert_same(mine, theirs, fields(theirs))
+    asked = {"spacing_mm": steps, "tolerance": 1.3, "both_empty_is_perfect": room == 1}
+    found = surfaces.compare_readers(maps, labels=(1, 2, 77), device=DEVICE, room=room, **asked)
+    assert len(found) == 15 * 3
+    for (first, second, label), mine in found.items():
+        theirs = overlap.compare_masks(maps[first] == label, maps[second] == label, **asked)
+        assert_same(mine, theirs, fields(theirs))
 
 
 def test_masks_are_compared_as_label_maps_are(rng):
@@ -277,7 +271,7 @@ def test_placed_masks_are_compared_as_on_the_cpu(rng, second_is_truth):
 
 
 def test_without_room_on_the_device_masks_are_compared_all_the_same(rng, monkeypatch, caplog):
-    def full(*_given):
+    def full(*_given, **_named):
         raise torch.OutOfMemoryError("no room")
 
     mask = PlacedMask(rng.random((6, 7, 8)) < 0.3, (0, 0, 0))

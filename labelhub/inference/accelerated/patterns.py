@@ -3,6 +3,7 @@
 As in ``numerics.decision_patterns``: voxels are compared eight to a word, and only words in which raters differ are looked
 at voxel by voxel. All overlaps, the agreement and STAPLE of an item follow from what is found here, so that its voxels
 are read once. Every step takes all items of a batch, because on an accelerator a small step costs as much as a large one.
+Voxels pass in blocks; only those where raters differ are kept from one block to the next.
 Not here: what is computed from patterns (``overlaps``, ``agreement``, ``fusion``).
 """
 

@@ -82,7 +82,7 @@ def compare_placed(
     device: torch.device | None = None,
     worth_a_copy: int = WORTH_A_COPY,
 ) -> MaskComparison:
-    """As ``numerics.overlap.compare_placed``; what is small, has an empty mask or finds no room on the device stays with it."""
+    """As ``numerics.overlap.compare_placed``, which keeps what is small, has an empty mask, or finds no room on the device."""
     checked_tolerance(tolerance)
     pair = placed_pair(first, second, grid_size, spacing_mm)
     if pair.edge_case == "none" and pair.first.size >= worth_a_copy:
