@@ -35,6 +35,8 @@ class Environment:
     behind_https: bool
     decoder_memory_bytes: int
     trusted_origins: tuple[str, ...]
+    # Servers of models that may be called, and so may be sent pictures: none unless the owner lists them.
+    model_servers: tuple[str, ...]
 
     @classmethod
     def read(cls, variables: Mapping[str, str], root: Path) -> Environment:
@@ -65,6 +67,7 @@ class Environment:
             behind_https=variables.get("LABELHUB_HTTPS", "") == "1",
             decoder_memory_bytes=int(variables.get("LABELHUB_DECODER_MEMORY_MIB", "2048")) * 1024 * 1024,
             trusted_origins=tuple(filter(None, variables.get("LABELHUB_ORIGINS", "").split(","))),
+            model_servers=tuple(filter(None, variables.get("LABELHUB_MODEL_SERVERS", "").split(","))),
         )
 
 

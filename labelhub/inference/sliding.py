@@ -232,7 +232,10 @@ def _answers_a_window(asking: Asking, networks: int, dimensions: int) -> int:
 
 
 def _dimensions(network: Any) -> int:
-    """2 where the network takes pictures: its first convolution says so."""
+    """2 where the network takes pictures: it says so itself, or its first convolution does."""
+    told = getattr(network, "dimensions", None)
+    if told in (2, 3):
+        return int(told)
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
             return 2

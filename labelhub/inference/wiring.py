@@ -9,6 +9,7 @@ import os
 
 import torch
 
+from labelhub.inference import remote
 from labelhub.inference.accelerated.surfaces import compare_placed
 from labelhub.inference.deepedit import click_network
 from labelhub.inference.importing import run_import
@@ -26,6 +27,7 @@ from labelhub.workflow.training_models import TRAINING_KIND
 
 register_predictor(NETWORK, network_predictor)
 register_interactive(CLICK_NETWORK, click_network)
+register_predictor(remote.NAME, remote.remote_predictor)
 register_plugins()
 register_job(IMPORT_KIND, run_import)
 register_job(TRAINING_KIND, run_training)

@@ -6,6 +6,7 @@ The file names the model, its predictor and the predictor's parameters, for exam
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labelhub.formats.shapes import FormatError
 from labelhub.formats.strict_json import load_json
-from labelhub.jobs.worker import run_pending
+from labelhub.jobs.worker import prepare, run_pending
 from labelhub.predictions.plugins import register_plugins
+from labelhub.predictions.predictor import is_known
 from labelhub.predictions.services import register_model
 from labelhub.projects.errors import DomainError
 from labelhub.projects.permissions import NotFound
@@ -38,9 +40,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Register, enqueue, and unless told not to, run."""
         try:
-            register_plugins()
             project = project_named(options["project"])
             document = load_json(options["model"].read_bytes(), options["model"].name)
+            if not is_known(str(document["predictor"])):
+                _load_others()
             model = register_model(
                 project=project,
                 name=str(document["name"]),
@@ -57,3 +60,10 @@ class Command(BaseCommand):
             run_pending(queues=[job.queue])
             job.refresh_from_db()
         self.stdout.write(f"{model.name} version {model.number}: {job.state}. {job.result or job.error or ''}")
+
+
+def _load_others() -> None:
+    """Make known what only workers of networks know, and plug-ins."""
+    with suppress(ImportError):
+        prepare("gpu")
+    register_plugins()
