@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from labelhub.catalog.blobs import read_named
 from labelhub.formats.shapes import Grid, Shape
-from labelhub.inference.networks import build, deepest_step, load_weights
+from labelhub.inference.networks import build, deepest_step, load_weights, ready
 from labelhub.inference.preparing import Prepared, prepare, resampled
 from labelhub.inference.sliding import Asking, entropy_of, slide, winners
 from labelhub.predictions.architectures import Design, design_of
@@ -58,7 +58,7 @@ class NetworkPredictor:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._between: Callable[[], None] = lambda: None
         for network in self.networks:
-            network.to(self.device).eval()
+            ready(network, self.device)
             if preparation.dropout_passes:
                 _keep_dropping(network)
 

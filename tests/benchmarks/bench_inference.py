@@ -1,6 +1,6 @@
 """Sliding windows against MONAI's inferer: the same network, the same windows, in turn, each run in a process of its own.
 
-    python -m tests.benchmarks.bench_inference [--rounds 3] [--shrink 1] [--window 96] [--json FILE]
+    python -m tests.benchmarks.bench_inference [--rounds 3] [--shrink 1] [--window 96] [--compile] [--json FILE]
 
 Prints seconds (median over rounds), the peak of resident memory (and of the card's, where there is one), and how far the
 labels are apart. Goals on two cores: a volume of 256 x 256 x 160 in 25 s and 1.5 GiB, never slower and never larger than
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shrink", type=int, default=1, help="divide every length, for a trial")
     parser.add_argument("--window", type=int, default=96)
+    parser.add_argument("--compile", action="store_true", help="compile the network, on a card, for both")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--child", choices=WHO, help=argparse.SUPPRESS)
     parser.add_argument("--what", choices=tuple(GOALS), default="volume", help=argparse.SUPPRESS)
@@ -61,8 +63,11 @@ def compare(what: str, options: argparse.Namespace) -> dict[str, Any]:
                 command = [
                     sys.executable, "-m", "tests.benchmarks.bench_inference", "--child", who, "--what", what, "--out",
                     str(labels[who]), "--shrink", str(options.shrink), "--window", str(options.window),
+                    *(["--compile"] if options.compile else []),
                 ]  # fmt: skip
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                # How threads wait is read when torch is loaded, and is the same for both: as in a worker.
+                environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+                done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
                 runs[who].append(json.loads(done.stdout.splitlines()[-1]))
         apart = float((np.load(labels["ours"]) != np.load(labels["MONAI"])).mean())
     found: dict[str, Any] = {"apart": apart}
@@ -86,8 +91,7 @@ def run_child(options: argparse.Namespace) -> dict[str, Any]:
     """One run in this process: the second of two where a card must be warmed up, else the first."""
     import torch
 
-    import labelhub.inference  # noqa: F401 - how threads wait is set for both before torch is loaded
-    from labelhub.inference.networks import build, parameter_count
+    from labelhub.inference.networks import build, parameter_count, ready
     from labelhub.predictions.architectures import read_design
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -95,7 +99,7 @@ def run_child(options: argparse.Namespace) -> dict[str, Any]:
     size = [160, 256, 256] if is_volume else [1, 512, 512]
     size = [max(1, side // options.shrink) for side in size]
     design = read_design("UNet", VOLUME if is_volume else VOLUME | {"spatial_dims": 2, "channels": [24, 48, 96, 192]})
-    network = build(design, seed=1).eval().to(device)
+    network = ready(build(design, seed=1), device, is_compiled=options.compile)
     image = np.random.default_rng(0).standard_normal((1, *size), dtype=np.float32)
     side = min(options.window, size[1])
     window = (min(side, size[0]), side, side) if is_volume else (1, *size[1:])

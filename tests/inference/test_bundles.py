@@ -34,6 +34,9 @@ from labelhub.projects.errors import DomainError
 from labelhub.workflow.bringing_models import import_bundle, pack_folder
 from tests.cast import Cast
 
+# What a bundle holds is judged before any database is asked.
+pytestmark = pytest.mark.once
+
 NETWORK = {
     "_target_": "UNet", "spatial_dims": 3, "in_channels": 1, "out_channels": 2, "channels": [2, 4], "strides": [2],
 }  # fmt: skip

@@ -141,7 +141,12 @@ def test_no_connection_is_made_to_any_of_five_hundred_hostile_addresses(settings
     settings.ENVIRONMENT = dataclasses.replace(settings.ENVIRONMENT, model_servers=(f"http://{ALLOWED}",))
     made: list[object] = []
     monkeypatch.setattr(socket.socket, "connect", lambda self, address: made.append(address))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **more: made.append(given) or [])
+
+    def resolved(*given, **more):
+        made.append(given)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
     urls = hostile()
     assert len(urls) >= 500
     for url in urls:

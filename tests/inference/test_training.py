@@ -33,6 +33,9 @@ from labelhub.workflow.training_models import start_training, unfinished_trainin
 from tests.cast import Cast
 from tests.workflow.walking import add_item, labeler, set_policy, square_reading
 
+# The queue and its claims are tried on both databases elsewhere; what is learned is the same on either.
+pytestmark = pytest.mark.once
+
 TINY = {"folds": 2, "epochs": 4, "steps": 6, "batch": 4, "patience": 4, "classes": ["nucleus"], "flips": False}
 SQUARE = (10, 10, 20)
 
