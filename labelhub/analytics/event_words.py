@@ -36,6 +36,7 @@ WHAT: Mapping[str, str] = {
     "item.predicted": "looked at the item",
     "model.registered": "registered version {number} of a model",
     "model.look_asked": "let a model look at the project",
+    "bundle.received": "brought a model's bundle",
     "training.started": "started a training from release {release}",
     "edge_cases.asked": "had {items} edge cases chosen to come first",
     "draft.asked": "asked for a draft of a model",

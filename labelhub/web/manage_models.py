@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -13,9 +16,11 @@ from labelhub.analytics.model_table import ModelRow, model_rows
 from labelhub.exports.selectors import release_numbered, releases_of
 from labelhub.jobs.models import Job
 from labelhub.jobs.selectors import job_of, jobs_of_kind, workers_of
+from labelhub.predictions.bundles import BundleRefused
 from labelhub.predictions.runtime import read_state
 from labelhub.predictions.selectors import NETWORK_QUEUE, model_of, training_curve, trainings_of
 from labelhub.predictions.training_settings import TrainingRefused
+from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import current_ontology, current_policy, labelers
@@ -26,14 +31,14 @@ from labelhub.web.learning_curve import curve_of
 from labelhub.web.manage_jobs import job_row
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.web.words import WITHOUT_NETWORKS
-from labelhub.workflow import edge_cases, predicting, training_models
+from labelhub.workflow import bringing_models, edge_cases, predicting, training_models
 
 CSV_HEADER = (
     "model", "version", "number", "value", "low", "high", "n", "unit", "method", "undefined_because",
 )  # fmt: skip
 
 # Jobs that stand on the page until they are done.
-SHOWN_JOBS = (predicting.JOB_KIND, edge_cases.JOB_KIND)
+SHOWN_JOBS = (predicting.JOB_KIND, edge_cases.JOB_KIND, bringing_models.IMPORT_KIND)
 
 
 @project_page(Role.ADMIN)
@@ -95,6 +100,30 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
     else:
         messages.success(request, "The training waits for a worker that runs networks. Its course stands below.")
     return redirect(f"{reverse('manage-models', args=[project.slug])}#training")
+
+
+@project_page(Role.ADMIN, methods=("POST",))
+def bring(request: HttpRequest, project: Project) -> HttpResponse:
+    """Take a MONAI bundle's ZIP as it came; a worker of networks reads it, and says in its job what it was."""
+    sent = request.FILES.get("bundle")
+    if sent is None:
+        raise DomainError("Choose the bundle's ZIP first. Nothing was kept.", code="file-missing", status=400)
+    with tempfile.NamedTemporaryFile(suffix=".zip") as kept:
+        for piece in sent.chunks():
+            kept.write(piece)
+        kept.flush()
+        try:
+            bringing_models.import_bundle(
+                project=project, archive=Path(kept.name), name=request.POST.get("name", "").strip()[:120] or "Brought in",
+                by=actor(request),
+            )  # fmt: skip
+        except BundleRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(
+                request, "The bundle is kept. A worker that runs networks reads it; what it says stands above."
+            )
+    return redirect("manage-models", project.slug)
 
 
 @project_page(Role.ADMIN, methods=("POST",))

@@ -155,6 +155,7 @@ manage_urls = [
     path("manage/<slug:slug>/gate/", manage_gate.gate, name="manage-gate"),
     path("manage/<slug:slug>/pairs/", manage_labelers.pairs, name="manage-pairs"),
     path("manage/<slug:slug>/models/", manage_models.models, name="manage-models"),
+    path("manage/<slug:slug>/models/bring/", manage_models.bring, name="manage-models-bring"),
     path("manage/<slug:slug>/models/train/", manage_models.train, name="manage-models-train"),
     path("manage/<slug:slug>/models/<int:pk>/look/", manage_models.look, name="manage-model-look"),
     path("manage/<slug:slug>/models/<int:pk>/edge/", manage_models.edge_cases_first, name="manage-model-edge"),

@@ -155,6 +155,7 @@ JOBS = {
     "predictions.predict_project": "A model looks at the project",
     "scoring.backfill": "Bringing scores up to date",
     "scoring.fit_truth": "Estimating readers",
+    "inference.import_bundle": "Reading a model that was brought",
     "inference.train": "Training a network",
     "workflow.choose_edge_cases": "Choosing edge cases",
     "workflow.decide_satisfied": "Deciding items that have their reads",

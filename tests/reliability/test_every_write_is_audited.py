@@ -8,7 +8,9 @@ without its event (second test), a skip that writes its event after its transact
 from __future__ import annotations
 
 import copy
+import io
 import uuid
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -87,6 +90,13 @@ def body(event: str, by: str, route: str, *args: Any, **data: Any) -> Sent:
 
 def work(world: World) -> Assignment:
     return world.work_of_ann()
+
+
+def a_zip() -> SimpleUploadedFile:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("configs/metadata.json", "{}")
+    return SimpleUploadedFile("bundle.zip", held.getvalue())
 
 
 def model_of(world: World) -> int:
@@ -440,6 +450,9 @@ CASES: dict[str, Callable[[World], Sent]] = {
         "gate.paused", "ada", "manage-labeler-gate", SLUG, ann(w).pk, step="pause", reason="talk first"
     ),
     "manage-model-look": lambda w: form("model.look_asked", "ada", "manage-model-look", SLUG, model_of(w)),
+    "manage-models-bring": lambda w: form(
+        "bundle.received", "ada", "manage-models-bring", SLUG, bundle=a_zip(), name="Ours"
+    ),
     "manage-models-train": lambda w: form(
         "training.started", "ada", "manage-models-train", SLUG, release=str(released(w))
     ),

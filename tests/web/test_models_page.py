@@ -6,15 +6,19 @@ draft; drafts that are given back without a reason.
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import Any
 
 import numpy as np
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from labelhub.analytics.draft_effects import draft_effect
 from labelhub.analytics.model_table import model_rows
 from labelhub.annotations.models import Submission
+from labelhub.jobs.models import Job
 from labelhub.jobs.worker import run_pending
 from labelhub.predictions import services
 from labelhub.predictions.classical import NAME
@@ -180,6 +184,22 @@ def test_a_version_is_let_loose_and_the_job_stands_on_the_page(cast: Cast):
     add_item(cast.project)
     assert page(cast, cast.ada, f"{model.pk}/look/", go="1").status_code == 302
     assert "A model looks at the project" in page(cast, cast.ada).content.decode()
+
+
+def test_a_bundle_is_kept_for_a_worker_and_what_is_none_is_refused(cast: Cast):
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("configs/metadata.json", "{}")
+    assert (
+        page(cast, cast.ada, "bring/", bundle=SimpleUploadedFile("a.zip", held.getvalue()), name="Ours").status_code
+        == 302
+    )
+    job = Job.objects.get(kind="inference.import_bundle")
+    assert (job.queue, job.arguments["name"]) == ("gpu", "Ours")
+    assert "Reading a model that was brought" in page(cast, cast.ada).content.decode()
+    assert page(cast, cast.ada, "bring/", bundle=SimpleUploadedFile("b.zip", b"no zip"), name="").status_code == 302
+    assert Job.objects.filter(kind="inference.import_bundle").count() == 1
+    assert page(cast, cast.ada, "bring/", name="nothing chosen").status_code == 400
 
 
 def test_the_page_is_the_admins_and_its_numbers_a_file(cast: Cast):
