@@ -34,8 +34,8 @@ def import_bundle(*, project: Project, archive: Path, name: str, by: str, classe
         raise BundleRefused("The file is no ZIP. Nothing was kept. Pack the bundle's folder as a ZIP.")
     if archive.stat().st_size > MAX_BUNDLE_BYTES:
         raise BundleRefused(f"The bundle is larger than {MAX_BUNDLE_BYTES >> 30} GiB. Nothing was kept.")
-    blob = store_blob_file(path=archive, kind="bundle")
     with transaction.atomic():
+        blob = store_blob_file(path=archive, kind="bundle")
         job = jobs.enqueue(
             kind=IMPORT_KIND, queue=NETWORK_QUEUE, project_id=project.pk, asked_by=by, dedupe_key=f"bundle:{blob.pk}",
             arguments={"project": project.pk, "blob": blob.pk, "name": name[:120], "classes": list(classes)}, total_units=3,
