@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from labelhub.inference import windows
+from labelhub.inference.memory import kept_memory
 
 _BYTE = 256
 # One finished run of planes: the first plane, sums divided by weights ``[k, z, y, x]``, mean entropies ``[z, y, x]`` or None.
@@ -62,7 +63,8 @@ def slide(
     trial = _fitted(asking)
     while True:
         try:
-            _Pass(networks, image, trial, receive, torch.device(device), between).run()
+            with kept_memory():
+                _Pass(networks, image, trial, receive, torch.device(device), between).run()
         except (RuntimeError, MemoryError) as error:
             if not _is_lack_of_memory(error):
                 raise

@@ -10,7 +10,7 @@ import pytest
 import torch
 from monai.inferers import sliding_window_inference
 
-from labelhub.inference import sliding, windows
+from labelhub.inference import memory, sliding, windows
 from labelhub.inference.networks import build
 from labelhub.inference.sliding import Asking, OutOfMemory, slide
 from labelhub.numerics.uncertainty import split_entropy
@@ -140,6 +140,25 @@ def test_work_is_stopped_between_windows():
     with pytest.raises(KeyError):
         slide([network(3)], image(32, 8, 8), Asking((8, 8, 8)), Kept((32, 8, 8)), between=between)
     assert len(calls) == 3
+
+
+def test_memory_is_kept_while_windows_are_asked_and_given_back_after(monkeypatch):
+    told = []
+
+    class Library:
+        def mallopt(self, which, value):
+            told.append((which, value))
+
+        def malloc_trim(self, pad):
+            told.append("trimmed")
+
+    monkeypatch.setattr(memory, "_glibc", Library)
+    with pytest.raises(KeyError), memory.kept_memory(), memory.kept_memory():
+        raise KeyError
+    assert told == [(-4, 0), (-1, 2**31 - 1), (-4, 65536), (-1, 131072), "trimmed"]
+    monkeypatch.setattr(memory, "_glibc", lambda: None)
+    with memory.kept_memory():
+        assert len(told) == 5, "elsewhere nothing is changed"
 
 
 def test_where_windows_lie_and_shrink():

@@ -16,6 +16,7 @@ from typing import Any, Final
 import torch
 from torch.nn import functional
 
+from labelhub.inference.memory import kept_memory
 from labelhub.inference.networks import build, weights_of
 from labelhub.inference.training.cases import IGNORED, Case
 from labelhub.inference.training.cuts import Cuts
@@ -54,7 +55,7 @@ def fit(
     ``between`` is called between batches; what it raises stops the training. Deterministic for a seed on one machine.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), kept_memory():
         torch.manual_seed(seed)
         network = build(design, seed=seed).to(device)
         cuts = Cuts(learn, patch, batch=settings.batch or _BATCH[design.dimensions], seed=seed)
