@@ -18,6 +18,8 @@ from labelhub.web.ontology_text import lines_of_questions, questions_of_lines
 from labelhub.web.policy_words import WORDS, groups_of
 from labelhub.web.templatetags import labelhub as tags
 from labelhub.web.words import JOBS
+from labelhub.workflow.bringing_models import IMPORT_KIND
+from labelhub.workflow.training_models import TRAINING_KIND
 
 
 def made(value: float, n: int = 46, **fields) -> Estimate:
