@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
-# Parameters of mallopt(3) and their defaults.
+# Parameters of mallopt(3). Setting one ends glibc's own adjusting, so what stands afterwards is what it would have come to.
 _TRIM_THRESHOLD: Final = -1
+_MMAP_THRESHOLD: Final = -3
 _MMAP_MAX: Final = -4
 _NEVER: Final = 2**31 - 1
-_DEFAULT_TRIM, _DEFAULT_MMAPS = 128 * 1024, 65_536
+_DEFAULT_TRIM, _DEFAULT_THRESHOLD, _DEFAULT_MMAPS = 64 << 20, 32 << 20, 65_536
 
 
 @contextmanager
@@ -36,6 +37,7 @@ def kept_memory() -> Iterator[None]:
     finally:
         _Depth.now -= 1
         libc.mallopt(_MMAP_MAX, _DEFAULT_MMAPS)
+        libc.mallopt(_MMAP_THRESHOLD, _DEFAULT_THRESHOLD)
         libc.mallopt(_TRIM_THRESHOLD, _DEFAULT_TRIM)
         libc.malloc_trim(0)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,8 +64,10 @@ def slide(
     trial = _fitted(asking)
     while True:
         try:
-            with kept_memory():
-                _Pass(networks, image, trial, receive, torch.device(device), between).run()
+            way = _Pass(networks, image, trial, receive, torch.device(device), between)
+            # A single window has nothing to keep memory for.
+            with nullcontext() if way.is_single else kept_memory():
+                way.run()
         except (RuntimeError, MemoryError) as error:
             if not _is_lack_of_memory(error):
                 raise

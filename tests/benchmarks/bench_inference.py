@@ -26,6 +26,8 @@ import numpy as np
 
 GOALS = {"volume": 25.0, "picture": 0.5}
 WHO = ("ours", "MONAI")
+# A picture takes a tenth of a second: the median of so many.
+PICTURES = 15
 VOLUME = {
     "spatial_dims": 3, "in_channels": 1, "out_channels": 3, "channels": [16, 32, 64, 128], "strides": [2, 2, 2],
     "num_res_units": 2, "norm": "instance",
@@ -110,12 +112,15 @@ def run_child(options: argparse.Namespace) -> dict[str, Any]:
         run(network, image, window, device)
         torch.cuda.reset_peak_memory_stats()
         torch.cuda.synchronize()
-    begun, begun_cpu = time.perf_counter(), time.process_time()
-    labels = run(network, image, window, device)
-    took = time.perf_counter() - begun
+    seconds, begun_cpu = [], time.process_time()
+    for _ in range(repeats := 1 if is_volume else PICTURES):
+        begun = time.perf_counter()
+        labels = run(network, image, window, device)
+        seconds.append(time.perf_counter() - begun)
+    took = statistics.median(seconds)
     np.save(options.out, labels)
     return {
-        "s": took, "cpu_s": time.process_time() - begun_cpu,
+        "s": took, "cpu_s": (time.process_time() - begun_cpu) / repeats,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "card_mib": torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else 0.0,
         "share": _share_of_ceiling(network, image, window, took) if device == "cuda" and is_volume else None,
