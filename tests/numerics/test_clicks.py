@@ -74,3 +74,12 @@ def test_masks_of_unlike_shapes_are_refused():
         click(np.ones((1, 4, 4), bool), np.ones((1, 4, 5), bool))
     with pytest.raises(ValueError, match=r"masks \[z, y, x\]"):
         click(np.ones((4, 4), bool), np.ones((4, 4), bool))
+
+
+@pytest.mark.parametrize(
+    "given", [{"jitter_px": -1.0}, {"wrong_share": 1.5}, {"jitter_px": np.inf}, {"spacing_mm": (0.0, 1.0, 1.0)}]
+)
+def test_numbers_out_of_range_are_refused(given):
+    mask = np.zeros((1, 5, 5), dtype=bool)
+    with pytest.raises(ValueError, match=next(iter(given))):
+        next_click(mask, mask, rng=np.random.default_rng(0), **given)
