@@ -24,6 +24,7 @@ from labelhub.numerics.proportions import proportion
 from labelhub.numerics.results import Estimate, FloatArray, undefined
 from labelhub.predictions.models import SEEN_ARMS, Draft
 from labelhub.projects.models import Project
+from labelhub.scoring.helped import first_answers
 from labelhub.scoring.models import HelpedReading
 
 METHOD, VERSION = "active time, drafts drawn by lot", "1"
@@ -73,7 +74,7 @@ class _Timed:
 
 def draft_effect(project: Project) -> DraftEffect:
     """Return what drafts did in the project so far: four queries."""
-    helped = list(
+    helped = first_answers(
         HelpedReading.objects.filter(submission__assignment__item__project=project)
         .select_related("submission__assignment__item")
         .order_by("pk")

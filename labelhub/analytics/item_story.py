@@ -185,7 +185,7 @@ def _readers(
     rows = rows.select_related("assignment__labeler__user", "assignment__recall_of", "ontology", "guideline", "policy")
     details = {row.pk: row for row in rows.prefetch_related("annotations", "answers")}
 
-    stood = let_stand(submission.pk for submission in reads.every if submission.read_kind == "assisted")
+    stood = let_stand(reads.every)
 
     def found(submission: Submission, about: str, metric: str) -> Score | None:
         return next(

@@ -87,6 +87,18 @@ def draft_of(assignment: Assignment) -> Draft | None:
     return Draft.objects.filter(assignment=assignment).first()
 
 
+def draft_behind(assignment: Assignment) -> Draft | None:
+    """Return the draft from which the work began: its own, or that of the work which it mends, takes back or continues."""
+    seen: set[object] = set()
+    work: Assignment | None = assignment
+    while work is not None and work.pk not in seen:
+        seen.add(work.pk)
+        if (draft := draft_of(work)) is not None:
+            return draft
+        work = work.follows or work.continues
+    return None
+
+
 def mask_names(draft: Draft) -> list[str]:
     """Return the names of the mask blobs that the draft shows."""
     return [entry["mask"] for entry in draft.shapes if "mask" in entry]

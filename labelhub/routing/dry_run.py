@@ -82,7 +82,7 @@ def history_of(item: Item, *, review_draw: float = 1.0) -> History:
     """Return what is on record of the item. Some queries; nothing is computed."""
     gold_reads = set(GoldReference.objects.filter(item=item).values_list("submission_id", flat=True))
     every = reads_of(item).every
-    stood = let_stand(entry.pk for entry in every if entry.read_kind == "assisted")
+    stood = let_stand(every)
     readings = tuple(entry for entry in every if entry.read_kind in VOTING and entry.pk not in gold_reads | stood)
     scores = Score.objects.filter(item=item, label="", replaced_at=None)
     pairs = scores.filter(about=Score.About.PAIR, metric=SIMILARITY)

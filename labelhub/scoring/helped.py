@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ from labelhub.formats.shapes import Reading
 from labelhub.numerics.proportions import proportion
 from labelhub.numerics.results import Estimate
 from labelhub.numerics.sequential import SprtPlan, sprt
-from labelhub.predictions.drafts import draft_of, planted_shapes, shown_reading
+from labelhub.predictions.drafts import draft_behind, planted_shapes, shown_reading
 from labelhub.predictions.models import SEEN_ARMS, Draft
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler, Project
@@ -80,7 +80,7 @@ def judge_helped(submission: Submission, policy: Policy) -> HelpedReading | None
 
     Once a submission. Where the draft carried a planted error, it is held against the reading.
     """
-    draft = draft_of(submission.assignment)
+    draft = draft_behind(submission.assignment)
     if draft is None or draft.arm not in SEEN_ARMS:
         return None
     earlier = HelpedReading.objects.filter(submission=submission).first()
@@ -121,12 +121,21 @@ def leanings(project: Project, policy: Policy, *, labeler_ids: Collection[int] |
         again = again.filter(labeler__in=labeler_ids)
     since = {row.labeler_id: row.at for row in again.order_by("pk")}
     answers: dict[int, list[HelpedReading]] = {}
-    for row in rows.select_related("submission__assignment__item").order_by("pk"):
+    # What was handed in first says who looked; mending the same work later is no further draft.
+    for row in first_answers(rows.select_related("submission__assignment__item").order_by("pk")):
         answers.setdefault(row.submission.assignment.labeler_id, []).append(row)
     return {
         key: _leaning(key, tuple(own), [row for row in own if key not in since or row.at > since[key]], policy)
         for key, own in answers.items()
     }
+
+
+def first_answers(rows: Iterable[HelpedReading]) -> list[HelpedReading]:
+    """Return of each draft the reading that was handed in first; ``rows`` are oldest first."""
+    found: dict[int, HelpedReading] = {}
+    for row in rows:
+        found.setdefault(row.draft_id, row)
+    return list(found.values())
 
 
 def give_drafts_again(*, labeler: Labeler, by: User, reason: str) -> DraftsAgain:

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from labelhub.annotations.models import Submission
 from labelhub.formats.shapes import Shape
 from labelhub.numerics.geometry import PlacedMask
 from labelhub.predictions.planting import CLASS, MISSING
@@ -20,6 +21,8 @@ from labelhub.scoring.extents import Extent, extent_of
 from labelhub.scoring.models import HelpedReading
 
 CAUGHT_FROM: Final = 0.5
+# Kinds of reading that may have begun from a model's draft, by themselves or through work that they mend or continue.
+HELPED: Final = frozenset({"assisted", "unblinded", "co-edited", "rework"})
 # A mark without area within so many pixels of where one was left out counts as that one, put back.
 NEAR_PX: Final = 10.0
 
@@ -46,9 +49,12 @@ def undone_share(kind: str, right: Shape, wrong: Shape | None, drawn: Sequence[S
     return float((own == was)[changed].mean()) if changed.any() else 1.0
 
 
-def let_stand(keys: Iterable[int]) -> frozenset[int]:
-    """Return which of the submissions let a planted error stand: they speak for nobody."""
-    rows = HelpedReading.objects.filter(submission__in=list(keys), is_caught=False)
+def let_stand(submissions: Iterable[Submission]) -> frozenset[int]:
+    """Return the ids of those that let a planted error stand: they speak for nobody. Asks nothing about independent reads."""
+    keys = [submission.pk for submission in submissions if submission.read_kind in HELPED]
+    if not keys:
+        return frozenset()
+    rows = HelpedReading.objects.filter(submission__in=keys, is_caught=False)
     return frozenset(rows.values_list("submission_id", flat=True))
 
 

@@ -17,9 +17,6 @@ from labelhub.scoring.planted import let_stand
 # Kinds of reading that have a voice in what the item's label is.
 VOTING = frozenset({"independent", "assisted", "unblinded", "co-edited", "rework", "unknown"})
 
-# Kinds that may have begun from a model's draft: nothing is asked of the others.
-HELPED = frozenset({"assisted"})
-
 
 @dataclass(frozen=True, slots=True)
 class Reads:
@@ -50,8 +47,7 @@ def reads_of(item: Item, *, set_aside: Collection[int] = ()) -> Reads:
     gold = set(GoldReference.objects.filter(item=item).values_list("submission_id", flat=True))
     others = [submission for submission in every if submission.pk not in gold]
     counted = tuple(submission for submission in others if is_counted(submission))
-    helped = [submission.pk for submission in others if submission.read_kind in HELPED]
-    silenced = {*set_aside, *(let_stand(helped) if helped else ())}
+    silenced = {*set_aside, *let_stand(others)}
     latest = _latest(others)
     current = tuple(entry for entry in latest if entry.pk not in silenced)
     return Reads(every, counted, current, was_gold=bool(gold), n_set_aside=len(latest) - len(current))

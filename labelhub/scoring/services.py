@@ -33,6 +33,7 @@ from labelhub.scoring.compare import METHOD, VERSION, Comparison, Terms, compare
 from labelhub.scoring.loaded import Loaded
 from labelhub.scoring.model_quality import QUALITY, beliefs, qualities, worst
 from labelhub.scoring.models import GoldReference, Score
+from labelhub.scoring.planted import HELPED
 from labelhub.scoring.posteriors import ItemPosterior, Judged, renew
 from labelhub.scoring.reads import Reads, reads_of
 from labelhub.scoring.rows import (
@@ -159,12 +160,10 @@ def heard_prediction(item: Item, current: Sequence[Submission], policy: Policy) 
 
 
 def _was_shown(current: Sequence[Submission]) -> bool:
-    """Whether work that came back, or was done together, began from a model's draft."""
-    labelers = [entry.assignment.labeler_id for entry in current if entry.read_kind in ("rework", "co-edited")]
-    if not labelers:
+    """Whether a reading may rest on a draft of the item that a model drew: somebody was shown one, and not all read alone."""
+    if not any(entry.read_kind in HELPED for entry in current):
         return False
-    mine = Draft.objects.filter(assignment__item=current[0].assignment.item_id, assignment__labeler__in=labelers)
-    return mine.filter(arm__in=SEEN_ARMS).exists()
+    return Draft.objects.filter(assignment__item=current[0].assignment.item_id, arm__in=SEEN_ARMS).exists()
 
 
 class _Bench:

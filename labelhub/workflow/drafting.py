@@ -33,6 +33,7 @@ from labelhub.projects.selectors import current_policy
 from labelhub.routing.services import send_past_reading
 from labelhub.scoring import exams
 from labelhub.scoring.helped import judge_helped, leaning_of
+from labelhub.scoring.planted import HELPED
 from labelhub.workflow import deciding, steps
 from labelhub.workflow.draws import draw
 from labelhub.workflow.errors import StepRefused
@@ -91,13 +92,15 @@ def hear_helped(item: Item, submission: Submission) -> None:
 
     By one more reader, or by a reviewer where nobody is left who never had the item. Writes ``item.routed`` then.
     """
-    if submission.read_kind not in KINDS or submission.read_kind == "independent":
+    if submission.read_kind not in HELPED:
         return
     _, policy = current_policy(item.project)
     answer = judge_helped(submission, policy)
-    if answer is None or answer.is_caught is not False or item.state != State.READING:
+    if answer is None or answer.is_caught is not False or item.state not in (State.READING, State.REWORK):
         return
-    wanted = max(item.wanted_reads, planned_reads(item, policy)) + 1 if new_readers(item) else None
+    # What came back and was handed in with the error still there is a reviewer's; else somebody new reads it.
+    is_read_again = item.state == State.READING and bool(new_readers(item))
+    wanted = max(item.wanted_reads, planned_reads(item, policy)) + 1 if is_read_again else None
     send_past_reading(item, submission.assignment.labeler, share=answer.undone_share or 0.0, wanted=wanted)
     if wanted is None:
         move(item=item, to=State.REVIEW)

@@ -42,7 +42,7 @@ def require_no_panel(held: Item, by: User | None) -> None:
 
 def require_looked(submission: Submission) -> None:
     """Raise ``StepRefused`` for a reading that let an error stand which was planted in the draft it began from."""
-    if let_stand([submission.pk]):
+    if let_stand([submission]):
         raise StepRefused(
             "This reading let an error stand that was planted in the model's draft, so it cannot be the item's label. Nothing "
             "was changed. Settle by region or with another reading, or ask one more reader.",

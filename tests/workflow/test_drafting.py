@@ -1,8 +1,9 @@
 """Drafts of a model: who is shown one, what it makes of their reading, and what becomes of planted errors.
 
-Planted once and seen to fail: a read that stays independent; a draft that is drawn anew at each asking; an error that stands
-and votes; a reviewer who accepts it; a release that carries it; a labeler who leans and gets drafts; a draft in the exam; the
-model heard about what it pre-labelled; whoever saw a draft reading alone once their time ended.
+Planted once and seen to fail: a read that stays independent; a draft that is drawn anew at each asking; an error that
+stands and votes; a reviewer who accepts it; a release that carries it; a labeler who leans and gets drafts; a draft in
+the exam; the model heard about what it pre-labelled; whoever saw a draft reading alone once their time ended; an error
+that gets by in other hands, when work is taken back, or in an admin's reading.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from labelhub.scoring.helped import AgainProblem, give_drafts_again, leaning_of
 from labelhub.scoring.models import HelpedReading
 from labelhub.scoring.reads import reads_of
 from labelhub.scoring.services import score_item
-from labelhub.workflow import lifecycle
+from labelhub.workflow import distribution, lifecycle
 from labelhub.workflow.drafting import DraftsOff, ask_draft
 from labelhub.workflow.errors import StepRefused
 from tests.cast import Cast, make_cast
@@ -175,6 +176,65 @@ def test_an_error_that_stands_has_no_vote_and_the_item_gets_another_reader(cast:
     assert state(item) == "settled"
     settlement = Settlement.objects.get(item=item)
     assert submission not in settlement.inputs.all()
+
+
+def planted_work(cast: Cast, user: Any) -> Assignment:
+    """Work of a new item whose draft carries an error and was taken as it came; it is not submitted."""
+    for _ in range(40):
+        item = seen_item(cast)
+        work = given(cast, item, user)
+        Item.objects.filter(pk=item.pk).update(state="reading")
+        draft = ask_draft(assignment=work, by=user)
+        if draft.arm == "planted" and draft.shapes:
+            accept(work, user, draft)
+            return work
+        accept(work, user, TRUTH)
+        submit(work, user)
+    raise AssertionError("nothing was planted in 40 drafts")
+
+
+def stood(submission: Submission) -> bool:
+    """Whether the reading is on record as one that let the error stand, and has no vote."""
+    row = HelpedReading.objects.get(submission=submission)
+    return row.is_caught is False and submission not in reads_of(submission.assignment.item).current
+
+
+def test_an_error_does_not_get_by_in_other_hands_when_taken_back_or_sent_back(cast: Cast):
+    policy(cast, draft_seed_share=0.5)
+    handed = planted_work(cast, cast.ann)
+    distribution.hand_over(chosen=[handed], to=labeler(cast, cast.ben), by=cast.ada, reason="Away.")
+    again = Assignment.objects.get(continues=handed)
+    later = submit(again, cast.ben)
+    assert later.read_kind == "co-edited"
+    assert stood(later)
+
+    taken_back = planted_work(cast, cast.ann)
+    first = submit(taken_back, cast.ann)
+    second = submit(lifecycle.recall(assignment=taken_back, by=cast.ann), cast.ann)
+    assert stood(first)
+    assert stood(second)
+    assert state(taken_back.item) == "review", "handed in twice with the error: a reviewer looks"
+    rules = current_policy(cast.project)[1]
+    answers = [row.submission for row in leaning_of(labeler(cast, cast.ann), rules).answers]
+    assert first in answers
+    assert second not in answers, "one draft is one answer, the first"
+
+
+def test_who_sees_everybodys_labels_has_no_vote_for_an_error_either(cast: Cast):
+    policy(cast, draft_seed_share=0.5)
+    for _ in range(40):
+        item = seen_item(cast)
+        work = given(cast, item, cast.ada)
+        Assignment.objects.filter(pk=work.pk).update(read_kind="unblinded", planned_blind=False)
+        work.refresh_from_db()
+        draft = ask_draft(assignment=work, by=cast.ada)
+        accept(work, cast.ada, draft)
+        submission = submit(work, cast.ada, no_finding=not draft.shapes)
+        if draft.arm == "planted":
+            assert submission.read_kind == "unblinded"
+            assert stood(submission)
+            return
+    raise AssertionError("nothing was planted in 40 drafts")
 
 
 def test_where_nobody_else_can_read_it_a_reviewer_decides(cast: Cast):
