@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from django.db.models import Q
+from django.db.models import Avg, Q
 
 from labelhub.numerics.bootstrap import Resampling, mean_estimate
 from labelhub.numerics.results import Estimate
@@ -50,7 +50,7 @@ def model_rows(project: Project, *, most_apart: int = 50) -> list[ModelRow]:
     seen = _counts(Prediction.objects.filter(model__in=models).values_list("model_id", flat=True))
     learned = _counts(TrainedItem.objects.filter(model__in=models).values_list("model_id", flat=True))
     near = _by_item(models)
-    people = _people(project, {item for own in near.values() for item in own})
+    people = _people(models)
     rows = []
     for model in models:
         own = near.get(model.pk, {})
@@ -126,15 +126,14 @@ def _by_item(models: list[ModelVersion]) -> dict[int, dict[str, tuple[float, str
     }
 
 
-def _people(project: Project, codes: set[str]) -> dict[str, tuple[float, str]]:
+def _people(models: list[ModelVersion]) -> dict[str, tuple[float, str]]:
+    """The mean similarity of the readers of each item that a model looked at, with the item's group: one row an item."""
+    seen = Prediction.objects.filter(Q(model__in=models) | Q(model__fold_of__in=models)).values("item")
     rows = Score.objects.filter(
-        item__project=project, about=Score.About.PAIR, metric=SIMILARITY, label="", replaced_at=None, value__isnull=False,
-    ).values_list("item__code", "item__group_key", "value")  # fmt: skip
-    values: dict[tuple[str, str], list[float]] = {}
-    for code, group, value in rows:
-        if code in codes:
-            values.setdefault((code, group or code), []).append(float(value or 0.0))
-    return {code: (float(np.mean(own)), group) for (code, group), own in values.items()}
+        item__in=seen, about=Score.About.PAIR, metric=SIMILARITY, label="", replaced_at=None, value__isnull=False
+    )
+    found = rows.values("item__code", "item__group_key").annotate(mean=Avg("value")).order_by("item__code")
+    return {row["item__code"]: (float(row["mean"]), row["item__group_key"] or row["item__code"]) for row in found}
 
 
 def _mean(items: dict[str, tuple[float, str]], method: str) -> Estimate:
