@@ -70,13 +70,16 @@ def vote_shares(votes: FloatArray) -> FloatArray:
 
 def softmax_rows(joint: FloatArray) -> FloatArray:
     """Turns each row of log weights into shares that add up to 1, in place; the logarithms of the sums come back."""
-    # Columns first: numpy reduces many short rows far slower than a few long columns.
+    # Columns first: numpy reduces many short rows far slower than a few long columns, and a product with ones wakes the
+    # threads of the library behind it.
     most = joint[:, 0].copy()
     for column in range(1, joint.shape[1]):
         np.maximum(most, joint[:, column], out=most)
     joint -= most[:, None]
     np.exp(joint, out=joint)
-    total = joint @ np.ones(joint.shape[1])
+    total = joint[:, 0].copy()
+    for column in range(1, joint.shape[1]):
+        total += joint[:, column]
     joint /= total[:, None]
     return np.asarray(most + np.log(total), dtype=np.float64)
 

@@ -4,7 +4,8 @@ Here with fixed priors or none. For raters with few answers see ``hierarchical``
 raters; ``consensus.class_consensus`` chooses. Not here: merging shapes (``object_merge``).
 
 Both steps are one product with the sparse matrix of who gave which answer to which unit, so that the cost of a round
-is answers × categories and needs no copy of the answers.
+is answers × categories and needs no copy of the answers. Many answers are cut into ranges of units that take their
+steps in threads of their own; how many ranges depends on the answers alone, so that every machine adds up in one order.
 
 References
 ----------
@@ -15,8 +16,11 @@ Dawid AP, Skene AM (1979) Maximum likelihood estimation of observer error-rates 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,6 +42,9 @@ VERSION = "2"
 
 _LOWEST_LOG = -1e4
 _BLOCK = 4096
+# Answers times categories of a round from which a second range of units is worth its thread.
+_WORTH_A_THREAD = 1_000_000
+_RANGES = 4
 _TAKEN_OVER = 0.95
 _MIN_DISPUTES = 5
 
@@ -130,18 +137,22 @@ def dawid_skene(
     by_unit = answers.by_unit()
     if not has_votes.all():
         by_unit = by_unit[has_votes]
-    blocks = [by_unit[row : row + _BLOCK] for row in range(0, by_unit.shape[0], _BLOCK)]
     votes = answers.votes()
     posterior = vote_shares(votes)[has_votes]
+    ranges = _ranges(by_unit, posterior)
     previous, n_iterations, is_converged, likelihood = -math.inf, 0, False, -math.inf
-    prevalence, confusion = _maximise(by_unit.T @ posterior, posterior, answers.n_raters, used)
-    while n_iterations < max_iterations and not is_converged:
-        n_iterations += 1
-        likelihood = _expect(blocks, _log_cells(confusion), _safe_log(prevalence), posterior)
-        target = likelihood + _log_prior(prevalence, confusion, used)
-        is_converged = n_iterations > 1 and abs(target - previous) <= tolerance * abs(previous)
-        previous = target
-        prevalence, confusion = _maximise(by_unit.T @ posterior, posterior, answers.n_raters, used)
+    cells, shares = sum(one.cells() for one in ranges), posterior.sum(axis=0)
+    prevalence, confusion = _maximise(cells, shares, answers.n_raters, used)
+    with ThreadPoolExecutor(min(len(ranges), os.cpu_count() or 1)) as pool:
+        while n_iterations < max_iterations and not is_converged:
+            n_iterations += 1
+            logs = _log_cells(confusion), _safe_log(prevalence)
+            steps = pool.map(lambda one, logs=logs: one.step(*logs), ranges)
+            likelihood, cells, shares = (sum(parts) for parts in zip(*steps, strict=True))
+            target = likelihood + _log_prior(prevalence, confusion, used)
+            is_converged = n_iterations > 1 and abs(target - previous) <= tolerance * abs(previous)
+            previous = target
+            prevalence, confusion = _maximise(cells, shares, answers.n_raters, used)
     full = np.zeros((answers.n_units, answers.n_categories))
     full[has_votes] = posterior
     return DawidSkene(
@@ -203,30 +214,47 @@ def _followed_rater(answers: Answers, votes: FloatArray, posterior: FloatArray) 
     return int(np.where(is_followed, n_wins, -1).argmax())
 
 
-def _expect(
-    blocks: list[sparse.csr_array], log_cells: FloatArray, log_prevalence: FloatArray, posterior: FloatArray
-) -> float:
-    """Fills ``posterior`` block by block, each small enough to stay in the processor's cache; the log likelihood."""
-    likelihood, row = 0.0, 0
-    for block in blocks:
-        joint = block @ log_cells
-        joint += log_prevalence
-        likelihood += float(softmax_rows(joint).sum())
-        posterior[row : row + len(joint)] = joint
-        row += len(joint)
-    return likelihood
+class _Range:
+    """A range of units: who answered what there, and their rows of the posterior, which a step replaces."""
+
+    def __init__(self, by_unit: sparse.csr_array, posterior: FloatArray) -> None:
+        self.by_cell = by_unit.T
+        self.blocks = [by_unit[row : row + _BLOCK] for row in range(0, by_unit.shape[0], _BLOCK)]
+        self.posterior = posterior
+
+    def step(self, log_cells: FloatArray, log_prevalence: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        """Fills the posterior, block by block in a core's cache: its log likelihood, ``cells``, and units a truth."""
+        likelihood, row, shares = 0.0, 0, np.zeros(len(log_prevalence))
+        for block in self.blocks:
+            joint = block @ log_cells
+            joint += log_prevalence
+            likelihood += float(softmax_rows(joint).sum())
+            self.posterior[row : row + len(joint)] = joint
+            row += len(joint)
+            shares += joint.sum(axis=0)
+        return likelihood, self.cells(), shares
+
+    def cells(self) -> FloatArray:
+        """How much of each truth lies behind each answer of each rater: shape (rater x given, truth)."""
+        return np.asarray(self.by_cell @ self.posterior, dtype=np.float64)
+
+
+def _ranges(by_unit: sparse.csr_array, posterior: FloatArray) -> list[_Range]:
+    n_ranges = min(_RANGES, max(1, by_unit.nnz * posterior.shape[1] // _WORTH_A_THREAD))
+    bounds = np.linspace(0, len(posterior), n_ranges + 1).astype(np.int64).tolist()
+    return [_Range(by_unit[start:stop], posterior[start:stop]) for start, stop in pairwise(bounds)]
 
 
 def _maximise(
-    cells: FloatArray, posterior: FloatArray, n_raters: int, priors: DawidSkenePriors
+    cells: FloatArray, shares: FloatArray, n_raters: int, priors: DawidSkenePriors
 ) -> tuple[FloatArray, FloatArray]:
-    q = posterior.shape[1]
+    q = len(shares)
     counts = cells.reshape(n_raters, q, q).transpose(0, 2, 1)
     smoothed = counts + priors.off_diagonal + (priors.diagonal - priors.off_diagonal) * np.eye(q)
     total = smoothed.sum(axis=2, keepdims=True)
     # A category that no unit has says nothing of the rater: every answer is then equally likely.
     confusion = np.where(total > 0, smoothed / np.where(total > 0, total, 1.0), 1 / q)
-    prevalence = np.ones(len(posterior)) @ posterior + priors.prevalence
+    prevalence = shares + priors.prevalence
     mass = prevalence.sum()
     return prevalence / mass if mass > 0 else np.full(q, 1 / q), confusion
 

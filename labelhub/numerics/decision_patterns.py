@@ -123,7 +123,7 @@ def decision_patterns(maps: Sequence[NDArray[np.generic]], *, labels: Sequence[i
     Raises
     ------
     ValueError
-        Where there is no rater, grids differ, or answers are not whole numbers.
+        Where there is no rater, grids differ, answers are not whole numbers, or there is neither a voxel nor a label.
 
     Examples
     --------
@@ -199,6 +199,9 @@ def _read(maps: Sequence[NDArray[np.generic]], labels: Sequence[int] | None) -> 
     known |= _values(decisions, known)
     if flats[0].dtype == np.bool_:
         known |= {0, 1}
+    if not known:
+        message = f"maps have shape {maps[0].shape}, no voxel, and no labels are named; one of both is needed"
+        raise ValueError(message)
     values = np.array(sorted(int(one) for one in known), dtype=np.int64)
     counts = np.array([agreed.get(value, 0) for value in values.tolist()], dtype=np.int64)
     return _Reading(values, counts, places, _label_places(decisions, values), flats[0])

@@ -49,6 +49,9 @@ def _voxels(name: str, arrays: dict[str, np.ndarray], rounds: int) -> None:
         "nsd": found.surface_dice,
     }  # fmt: skip
     print(ran.row(_apart(mine, ran.values)), flush=True)
+    alone = {**arrays, "is_alone": np.array(True)}
+    ran = race(work, ours, "MONAI (HD95 alone)", TORCH, "monai_surfaces.py", alone, rounds=5, peer_rounds=rounds)
+    print(ran.row(_apart(mine, ran.values)), flush=True)
     ran = race(
         work,
         ours,
