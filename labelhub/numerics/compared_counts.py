@@ -2,9 +2,9 @@
 
 A comparison gives a byte of 0 or 1 for a rating. Two categories share a byte (a half each), four bytes a 32-bit word, and
 the words of a unit are added: no byte overflows up to 60 raters. One multiplication then adds the four bytes of a word.
-All of it runs on blocks that stay in a core's cache, without converting a rating, and a rating that equals no category
-is noticed because the counts do not add up. Not here: what the sums are for, and more raters or categories
-(``packed_alpha``).
+All of it runs on blocks that stay in a core's cache, one call a step for all categories, without converting a rating, and
+a rating that equals no category is noticed because the counts do not add up. Not here: what the sums are for, and more
+raters or categories (``packed_alpha``).
 
 References
 ----------
@@ -54,11 +54,12 @@ class ComparedCounts:
         self.n_units = 0
         self._row = min(_ROW, _EXACT // n_raters**2)
         self._step = _ROWS * self._row
+        n_pairs = -(-q // 2)
         # A word of the last unit may reach beyond it, and categories are moved eight bytes at a time.
         n_bytes = -(-(self._step * n_raters + 8) // 8) * 8
-        self._first, self._second = np.zeros(n_bytes, dtype=np.uint8), np.zeros(n_bytes, dtype=np.uint8)
-        self._sums, self._part = np.empty(self._step, dtype=_WORD), np.empty(self._step, dtype=_WORD)
-        self._counts: NDArray[np.float32] = np.empty((q, self._step), dtype=np.float32)
+        self._flags = np.zeros((2 * n_pairs, n_bytes), dtype=np.uint8)
+        self._sums, self._part = np.empty((2, n_pairs, self._step), dtype=_WORD)
+        self._counts: NDArray[np.float32] = np.empty((2 * n_pairs, self._step), dtype=np.float32)
         # Weighted counts in full precision, touched only where there are gaps.
         self._room = np.empty((q, self._row))
 
@@ -71,18 +72,19 @@ class ComparedCounts:
         n, n_raters = block.shape
         self._count(block)
         # Below 2**24, so that float32 is exact.
-        totals = self._counts.sum(axis=1)
+        all_counts = self._counts[: len(self.values)]
+        totals = all_counts.sum(axis=1)
         n_found = int(totals.sum(dtype=np.float64))
         if n_found == block.size:
             # The rest of the room is 0, and a product of counts is a whole number: nothing is rounded in float32.
-            rows = self._counts.reshape(len(totals), _ROWS, self._row)
+            rows = all_counts.reshape(len(totals), _ROWS, self._row)
             self._add_products(rows, rows, 1 / (n_raters - 1))
             self.totals += totals
             self.n_units += n
             return True
         if block.dtype.kind != "f" or n_found + self._count_gaps(block) != block.size:
             return False
-        counts = self._counts[:, :n]
+        counts = all_counts[:, :n]
         raters = counts.sum(axis=0)
         if raters.min() < 2:
             counts = counts[:, raters >= 2]
@@ -108,33 +110,27 @@ class ComparedCounts:
 
     def _count(self, block: FloatArray | IntArray) -> None:
         """Writes how often each unit of a block got each category; 0 beyond the block."""
-        n = len(block)
-        sums = self._sums[:n]
-        for k in range(0, len(self.values), 2):
-            self._compare(block, self.values[k], self._first)
-            if k + 1 < len(self.values):
-                self._compare(block, self.values[k + 1], self._second)
-                moved, both = self._second.view("<u8"), self._first.view("<u8")
-                np.left_shift(moved, 4, out=moved)
-                np.bitwise_or(both, moved, out=both)
-            self._add_words(*block.shape)
-            self._write(sums, k)
-            if k + 1 < len(self.values):
-                np.right_shift(sums, 4, out=sums)
-                self._write(sums, k + 1)
+        n, q = len(block), len(self.values)
+        flags = self._flags[:q, : block.size].view(bool).reshape(q, *block.shape)
+        values = self.values if block.dtype.kind == "f" else self.values.astype(block.dtype)
+        np.equal(block, values[:, None, None], out=flags)
+        both, moved = self._flags[::2].view("<u8"), self._flags[1::2].view("<u8")
+        np.left_shift(moved, 4, out=moved)
+        np.bitwise_or(both, moved, out=both)
+        self._add_words(*block.shape)
+        sums = self._sums[:, :n]
+        self._write(sums, 0)
+        np.right_shift(sums, 4, out=sums)
+        self._write(sums, 1)
         self._counts[:, n:] = 0
 
-    def _compare(self, block: FloatArray | IntArray, value: float, room: NDArray[np.uint8]) -> None:
-        flags = room[: block.size].view(bool).reshape(block.shape)
-        np.equal(block, value if block.dtype.kind == "f" else int(value), out=flags)
-
     def _count_gaps(self, block: FloatArray | IntArray) -> int:
-        flags = self._first[: block.size].view(bool).reshape(block.shape)
+        flags = self._flags[0, : block.size].view(bool).reshape(block.shape)
         return int(np.count_nonzero(np.isnan(block, out=flags)))
 
     def _add_words(self, n: int, n_raters: int) -> None:
         """The sum of the words of a unit. The last word of a number of raters not divisible by 4 covers some raters again."""
-        sums, part = self._sums[:n], self._part[:n]
+        sums, part = self._sums[:, :n], self._part[:, :n]
         words = [self._word(n, n_raters, 4 * j) for j in range(n_raters // 4)]
         left = n_raters % 4
         if left:
@@ -151,11 +147,12 @@ class ComparedCounts:
             np.add(sums, word, out=sums)
 
     def _word(self, n: int, n_raters: int, offset: int) -> Words:
-        return np.ndarray((n,), _WORD, self._first, offset, (n_raters,))
+        strides = (2 * self._flags.strides[0], n_raters)
+        return np.ndarray((len(self._sums), n), _WORD, self._flags, offset, strides)
 
-    def _write(self, sums: Words, k: int) -> None:
-        part = self._part[: len(sums)]
+    def _write(self, sums: Words, odd: int) -> None:
+        part = self._part[:, : sums.shape[1]]
         np.bitwise_and(sums, _HALF, out=part)
         np.multiply(part, _ONES, out=part)
         np.right_shift(part, 24, out=part)
-        self._counts[k, : len(sums)] = part
+        self._counts[odd::2, : sums.shape[1]] = part

@@ -141,7 +141,7 @@ def dawid_skene(
     posterior = vote_shares(votes)[has_votes]
     ranges = _ranges(by_unit, posterior)
     previous, n_iterations, is_converged, likelihood = -math.inf, 0, False, -math.inf
-    cells, shares = sum(one.cells() for one in ranges), posterior.sum(axis=0)
+    cells, shares = np.sum([one.cells() for one in ranges], axis=0), posterior.sum(axis=0)
     prevalence, confusion = _maximise(cells, shares, answers.n_raters, used)
     with ThreadPoolExecutor(min(len(ranges), os.cpu_count() or 1)) as pool:
         while n_iterations < max_iterations and not is_converged:
