@@ -13,7 +13,9 @@ from scipy import stats
 from labelhub.numerics.fusion import shape_average, simple_fusion
 from labelhub.numerics.fusion_calibration import (
     GoldCase,
+    RaterOffset,
     calibrated_fusion,
+    calibrated_mask,
     decide_calibration,
     rater_offsets,
 )
@@ -261,6 +263,37 @@ def test_shape_average_equals_its_slow_twin(pair, step, average):
     np.testing.assert_allclose(found.distance, expected[found.box], atol=1e-12)
     surely = np.abs(expected) > 1e-9
     np.testing.assert_array_equal(found.mask()[surely], (expected < 0)[surely])
+
+
+def offset_of(rater, offset, noise):
+    return RaterOffset(rater, 1, offset, math.nan, math.nan, noise, math.nan, math.nan, 9, 9, 0, 0.95)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    mask_pairs(max_side=5),
+    st.sampled_from([0.5, 1.0, 2.0]),
+    st.lists(st.floats(-2, 2), min_size=3, max_size=3),
+    st.lists(st.floats(0, 3), min_size=3, max_size=3),
+)
+def test_calibrated_fusion_equals_its_slow_twin(pair, step, shifts, noises):
+    first, second = pair
+    masks = [first, second, first | second]
+    if not (first.any() and second.any()):
+        return
+    spacing = np.array([step] + [1.0] * (first.ndim - 1))
+    weights = np.array([1 / (noise**2 + (spacing.min() / 2) ** 2) for noise in noises])
+    moved = [slow_signed_distance(mask, spacing) + shift for mask, shift in zip(masks, shifts, strict=True)]
+    expected = sum(weight * one for weight, one in zip(weights, moved, strict=True)) / weights.sum()
+    offsets = [offset_of(rater, *one) for rater, one in enumerate(zip(shifts, noises, strict=True))]
+    found = calibrated_fusion(masks, offsets, spacing_mm=spacing)
+    np.testing.assert_allclose(found.weights, weights / weights.sum(), atol=1e-12)
+    np.testing.assert_allclose(found.distance, expected[found.box], atol=1e-9)
+    np.testing.assert_allclose(found.spread, 1 / np.sqrt(weights.sum()))
+    surely = np.abs(expected) > 1e-9
+    np.testing.assert_array_equal(found.mask()[surely], (expected < 0)[surely])
+    alone = calibrated_mask(masks, offsets, spacing_mm=spacing)
+    np.testing.assert_array_equal(alone[surely], (expected < 0)[surely])
 
 
 @settings(max_examples=60, deadline=None)

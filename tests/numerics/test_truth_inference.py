@@ -350,3 +350,18 @@ def test_known_truth_of_another_length_or_category_is_refused():
         hierarchical_dawid_skene([[0, 1], [1, 1]], known=[0.0])
     with pytest.raises(ValueError, match="known holds a category outside"):
         hierarchical_dawid_skene([[0, 1], [1, 1]], known=[0.0, 5.0])
+
+
+def test_ranges_of_units_in_threads_find_what_one_range_finds(monkeypatch):
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 3, 400)
+    table = np.where(rng.random((400, 6)) < 0.7, truth[:, None], rng.integers(0, 3, (400, 6))).astype(float)
+    table[rng.random(table.shape) < 0.2] = np.nan
+    table[17] = np.nan
+    whole = dawid_skene(table)
+    monkeypatch.setattr("labelhub.numerics.dawid_skene._WORTH_A_THREAD", 1)
+    ranges = dawid_skene(table)
+    np.testing.assert_allclose(ranges.posterior, whole.posterior, atol=1e-10)
+    np.testing.assert_allclose(ranges.confusion, whole.confusion, atol=1e-10)
+    assert ranges.log_likelihood == pytest.approx(whole.log_likelihood)
+    assert np.isnan(ranges.posterior[17]).all()
