@@ -17,7 +17,13 @@ from django.db.models import Count
 from labelhub.analytics.models import Rollup
 from labelhub.analytics.panel_store import from_bytes
 from labelhub.analytics.sentences import Sentence, sentences_of
-from labelhub.analytics.services import ask_for_measure, fingerprint_of, kept_and_current, measure_project
+from labelhub.analytics.services import (
+    ask_for_measure,
+    fingerprint_of,
+    kept_and_current,
+    measure_project,
+    n_submissions_in,
+)
 from labelhub.annotations.models import Submission
 from labelhub.annotations.plain import rater_key
 from labelhub.assignments.models import HELD, Assignment
@@ -60,13 +66,16 @@ class Overview:
 
 def standing_of(project: Project) -> Standing | None:
     """The newest panel that can be shown now; ``None`` where none was made yet and a worker was asked for it."""
-    fingerprint = fingerprint_of(project)
+    return _standing(project, fingerprint_of(project))
+
+
+def _standing(project: Project, fingerprint: str) -> Standing | None:
     rollup = Rollup.objects.filter(project=project).first()
     if rollup is not None and rollup.fingerprint == fingerprint:
         panel = _panel_in(rollup)
         if panel is not None:
             return Standing(panel, rollup.made_at, is_current=True, n_since=0)
-    n_now = Submission.objects.filter(assignment__item__project=project).count()
+    n_now = n_submissions_in(fingerprint)
     if n_now <= MEASURED_AT_ONCE:
         panel = measure_project(project)
         made_at = Rollup.objects.values_list("made_at", flat=True).get(project=project)
@@ -75,19 +84,19 @@ def standing_of(project: Project) -> Standing | None:
     earlier = _panel_in(rollup) if rollup is not None else None
     if rollup is None or earlier is None:
         return None
-    n_seen = int(rollup.fingerprint.split("-")[1])
-    return Standing(earlier, rollup.made_at, is_current=False, n_since=max(n_now - n_seen, 0))
+    n_since = max(n_now - n_submissions_in(rollup.fingerprint), 0)
+    return Standing(earlier, rollup.made_at, is_current=False, n_since=n_since)
 
 
 def kept_standing(project: Project) -> Standing | None:
     """As :func:`standing_of`, with the panel kept in memory while it is the current one: one query then."""
     kept, fingerprint = kept_and_current(project)
     if kept is None or kept[1] != fingerprint:
-        return standing_of(project)
+        return _standing(project, fingerprint)
     try:
         return Standing(_remembered(*kept), kept[2], is_current=True, n_since=0)
     except ValueError:
-        return standing_of(project)
+        return _standing(project, fingerprint)
 
 
 @lru_cache(maxsize=4)

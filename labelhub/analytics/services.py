@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Aggregate, Count, IntegerField, Max, OuterRef, QuerySet, Subquery
+from django.db.models import Aggregate, Count, F, IntegerField, Max, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -45,28 +45,38 @@ _lock = threading.Lock()
 
 
 def fingerprint_of(project: Project) -> str:
-    """What the numbers of a project rest on now: newest submission, gold, retirement, exclusion, rules and method.
+    """What the numbers of a project rest on now: newest submission, gold and item, retirement, exclusion, rules, method.
 
     One query: pages ask for it before anything else.
     """
     return kept_and_current(project)[1]
 
 
+def n_submissions_in(fingerprint: str) -> int:
+    """How many submissions a project had when this was its fingerprint."""
+    return int(fingerprint.split("-")[1])
+
+
 def kept_and_current(project: Project) -> tuple[tuple[int, str, datetime] | None, str]:
     """Return the kept rollup's id, fingerprint and date, if there is one, and the fingerprint of this moment; one query."""
-    submissions = Submission.objects.filter(assignment__item__project=OuterRef("pk"))
+    # By the versions of its ontology a project's submissions are found, and counted, in one index alone.
+    newest = Submission.objects.filter(ontology=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+    versions = OntologyVersion.objects.filter(project=OuterRef("pk"))
+    submissions = Submission.objects.filter(ontology__project=OuterRef("pk"))
     gold = GoldReference.objects.filter(item__project=OuterRef("pk"))
-    items = Item.objects.filter(project=OuterRef("pk")).exclude(state=Item.State.EXCLUDED)
+    items = Item.objects.filter(project=OuterRef("pk"))
+    excluded = items.filter(state=Item.State.EXCLUDED)
     unknown = Labeler.objects.filter(project=OuterRef("pk"), is_identifiable=False)
     parts = {
-        "newest": _aggregate(submissions, "assignment__item__project", Max("pk")),
-        "n": _aggregate(submissions, "assignment__item__project", Count("pk")),
+        "newest": _first(versions.annotate(newest=Subquery(newest)), "newest"),
+        "n": _aggregate(submissions, "ontology__project", Count("pk")),
         "newest_gold": _aggregate(gold, "item__project", Max("pk")),
         "n_gold": _aggregate(gold, "item__project", Count("pk")),
         "n_retired": _aggregate(gold, "item__project", Count("retired_at")),
-        "n_items": _aggregate(items, "project", Count("pk")),
+        "newest_item": _first(items, "pk"),
+        "n_excluded": _aggregate(excluded, "project", Count("pk")),
         "n_unknown": _aggregate(unknown, "project", Count("pk")),
-        "ontology": _aggregate(OntologyVersion.objects.filter(project=OuterRef("pk")), "project", Max("number")),
+        "ontology": _aggregate(versions, "project", Max("number")),
         "policy": _aggregate(PolicyVersion.objects.filter(project=OuterRef("pk")), "project", Max("number")),
     }
     kept = Rollup.objects.filter(project=OuterRef("pk"))
@@ -74,6 +84,14 @@ def kept_and_current(project: Project) -> tuple[tuple[int, str, datetime] | None
     *found, rollup_id, then, made_at = Project.objects.filter(pk=project.pk).values_list(*parts.values(), *rollup).get()
     now = "-".join(str(part) for part in (*found, VERSION))
     return (None if rollup_id is None else (rollup_id, then, made_at)), now
+
+
+def _first(rows: QuerySet[Any], name: str) -> Coalesce:
+    """The greatest value of a column, 0 where there is none; without a look at every row where an index has the order."""
+    # A key is never null, and an index that has its order has not this one.
+    greatest = "-pk" if name == "pk" else F(name).desc(nulls_last=True)
+    ordered = rows.order_by(greatest).values(name)[:1]
+    return Coalesce(Subquery(ordered), 0, output_field=IntegerField())
 
 
 def _aggregate(rows: QuerySet[Any], project: str, number: Aggregate) -> Coalesce:

@@ -128,6 +128,8 @@ class Submission(models.Model):
             models.UniqueConstraint(fields=["assignment", "version"], name="a_submission_version_is_used_once"),
             models.UniqueConstraint(fields=["assignment", "request_id"], name="a_submit_request_is_answered_once"),
         ]
+        # Submissions of a project, which has a few versions of its ontology, are counted and the newest found in it alone.
+        indexes: ClassVar = [models.Index(fields=["ontology", "id"], name="submissions_of_an_ontology")]
 
 
 class SubmitReply(models.Model):
