@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from labelhub.config import processes
 from labelhub.config.demo import running
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -19,11 +20,11 @@ STUBBORN = [
 
 
 def test_all_children_end_even_those_that_ignore_being_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "STOP_PATIENCE_S", 0.5)
-    processes = running.Processes(tmp_path)
-    children = [processes.start("one", SLEEPER), processes.start("two", STUBBORN, log=tmp_path / "log")]
-    assert processes.first_ended(["one", "two"]) is None
-    processes.stop()
+    monkeypatch.setattr(processes, "STOP_PATIENCE_S", 0.5)
+    started = processes.Processes(tmp_path)
+    children = [started.start("one", SLEEPER), started.start("two", STUBBORN, log=tmp_path / "log")]
+    assert started.first_ended(["one", "two"]) is None
+    started.stop()
     assert all(child.returncode is not None for child in children)
 
 
@@ -42,7 +43,7 @@ def test_both_signals_end_the_demo_in_order(number):
 
 def test_a_port_that_is_taken_is_told_before_anything_starts():
     with socket.socket() as taken:
-        taken.bind((running.HOST, 0))
+        taken.bind((processes.HOST, 0))
         taken.listen()
         with pytest.raises(running.PortTaken, match="Nothing was started"):
             running.require_free_port(taken.getsockname()[1])

@@ -1,15 +1,14 @@
 """``python -I``, this module, FOLDER LIMITS: turns a stranger's ``model.pt`` into safetensors, in a process behind walls.
 
-It speaks as the decoder does: one request a line of JSON on stdin, ``{"op": "convert", "source": path, "out": path}``, one
-answer on stdout. This is the one place where a pickle of somebody else is opened, with ``weights_only=True``: tensors in
-dictionaries, nothing else. The process has no network, starts no program, writes into its folder alone, and its memory and
-time are bounded (``formats.decoder_child.walls``); the weights of a program (TorchScript) are refused unopened.
+It speaks as the decoder does (``formats.decoder_child.answering``): ``{"op": "convert", "source": path, "out": path}`` is
+answered with the number of tensors. This is the one place where a pickle of somebody else is opened, with
+``weights_only=True``: tensors in dictionaries, nothing else. The process has no network, starts no program, writes into its
+folder alone, and its memory and time are bounded (``formats.decoder_child.walls``); the weights of a program (TorchScript) are
+refused unopened.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from labelhub.formats.decoder_child.walls import ChildLimits, grant_cpu, raise_walls
+from labelhub.formats.decoder_child.answering import Options, answer_requests
 
 # Where files that hold more than weights keep them.
 _INSIDE = ("state_dict", "model_state_dict", "model", "network", "net")
@@ -46,19 +45,7 @@ def convert(source: Path, out: Path) -> int:
     return len(state)
 
 
-def main(arguments: list[str]) -> None:
-    """Answer requests until the input ends."""
-    folder, options = Path(arguments[0]), json.loads(arguments[1])
-    answers = _private_stdout()
-    torch.set_num_threads(1)
-    limits = ChildLimits(options["memory_bytes"], options["cpu_s"], options["file_bytes"], options["open_files"])
-    _answer(answers, {"missing_walls": raise_walls(limits, folder)})
-    for line in sys.stdin:
-        grant_cpu(limits.cpu_s)
-        _answer(answers, _serve(json.loads(line)))
-
-
-def _serve(request: Mapping[str, Any]) -> dict[str, Any]:
+def _serve(request: Mapping[str, Any], _options: Options) -> dict[str, Any]:
     try:
         return {"tensors": convert(Path(request["source"]), Path(request["out"]))}
     except Refused as refusal:
@@ -90,19 +77,6 @@ def _tensors(loaded: Any) -> dict[str, Any]:
     raise Refused(f"The file holds no dictionary of tensors. {_KEEP}")
 
 
-def _private_stdout() -> Any:
-    """A stream of our own for answers; what libraries print to stdout goes nowhere."""
-    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
-    return answers
-
-
-def _answer(stream: Any, answer: Mapping[str, Any]) -> None:
-    stream.write(json.dumps(answer, allow_nan=False) + "\n")
-    stream.flush()
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    torch.set_num_threads(1)
+    answer_requests(sys.argv[1:], _serve)

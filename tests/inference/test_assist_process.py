@@ -16,7 +16,7 @@ from collections.abc import Callable
 import pytest
 from django.conf import settings
 
-from labelhub.config.demo import running
+from labelhub.config import processes
 from labelhub.inference.assist_server import hold
 from labelhub.predictions.assist import is_running, socket_path
 
@@ -47,7 +47,7 @@ def test_it_ends_with_a_parent_that_was_killed_and_only_one_runs_a_folder(tmp_pa
     environment = os.environ | {"LABELHUB_VAR": str(tmp_path)}
     path = socket_path(tmp_path)
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, *running.assist_command()], cwd=settings.BASE_DIR, env=environment,
+        [sys.executable, "-c", PARENT, *processes.assist_command()], cwd=settings.BASE_DIR, env=environment,
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     child = 0
@@ -67,6 +67,6 @@ def test_it_ends_with_a_parent_that_was_killed_and_only_one_runs_a_folder(tmp_pa
 
 
 def test_the_demo_starts_one_assistant_and_its_workers_none():
-    assert "--without-assist" in running.worker_command()
-    assert "--without-assist" in running.worker_command("gpu")
-    assert running.assist_command()[-2:] == ["assist", "--child"]
+    assert "--without-assist" in processes.worker_command()
+    assert "--without-assist" in processes.worker_command("gpu")
+    assert processes.assist_command()[-2:] == ["assist", "--child"]

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from labelhub.config.demo.running import server_command, wait_until_served
+from labelhub.config.processes import server_command, wait_until_served
 
 PATIENCE_S = 40.0
 

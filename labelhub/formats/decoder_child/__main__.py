@@ -2,20 +2,19 @@
 
 Requests: ``{"op": "survey" | "decode" | "unpack" | "take-out", "files": [[path, name], …], "out": folder}``. Pixels and
 unpacked files are written to ``out``, which lies in FOLDER; everything else is in the answer. The walls go up after the
-libraries are loaded and before the first request is read. The program ends at the end of its input, so it cannot
-outlive its parent for long.
+libraries are loaded and before the first request is read (`answering`). One that exhausted the memory is the last: the
+parent then starts a fresh process.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from labelhub.formats.decoder_child.walls import ChildLimits, grant_cpu, raise_walls
+from labelhub.formats.decoder_child.answering import Options, answer_requests
 from labelhub.formats.pixels.archives import ArchiveLimits, unpack
 from labelhub.formats.pixels.decode import decode, survey
 from labelhub.formats.pixels.errors import PixelError, Refusal
@@ -27,25 +26,10 @@ _FAILED = "The file could not be read: the decoder failed on it."
 _REMEDY = "Export it again, or crop or downsample it; if it is sound, tell the administrator."
 
 
-def main(arguments: list[str]) -> None:
-    """Answer requests until the input ends, or until one exhausted the memory (the parent then starts a fresh process)."""
-    folder = Path(arguments[0])
-    options = json.loads(arguments[1])
-    answers = _private_stdout()
-    limits = ChildLimits(options["memory_bytes"], options["cpu_s"], options["file_bytes"], options["open_files"])
-    _answer(answers, {"missing_walls": raise_walls(limits, folder)})
-    for line in sys.stdin:
-        grant_cpu(limits.cpu_s)
-        answer = _serve(json.loads(line), options["max_pixel_bytes"])
-        _answer(answers, answer)
-        if answer.get("is_worn"):
-            return
-
-
-def _serve(request: dict[str, Any], max_bytes: int) -> dict[str, Any]:
+def _serve(request: Mapping[str, Any], options: Options) -> dict[str, Any]:
     files = [SourceFile(Path(path), name) for path, name in request["files"]]
     try:
-        return _OPERATIONS[request["op"]](files, Path(request["out"]), max_bytes)
+        return _OPERATIONS[request["op"]](files, Path(request["out"]), options["max_pixel_bytes"])
     except PixelError as error:
         return _refused_all(files, error.refusal)
     except MemoryError:
@@ -101,19 +85,5 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
 
 
-def _private_stdout() -> TextIO:
-    """A stream of our own for answers; what libraries print to stdout goes nowhere."""
-    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
-    return answers
-
-
-def _answer(stream: TextIO, answer: dict[str, Any]) -> None:
-    stream.write(json.dumps(answer, allow_nan=False) + "\n")
-    stream.flush()
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    answer_requests(sys.argv[1:], _serve)

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from labelhub.accounts.models import User
 from labelhub.accounts.services import make_sign_in_link
+from labelhub.config import processes
 from labelhub.config.demo import plan, running
 
 START_PATIENCE_S = 40.0
@@ -99,40 +100,40 @@ class Command(BaseCommand):
             build_volumes(progress)
 
     def _serve(self, var: Path, *, with_models: bool, with_assist: bool) -> None:
-        processes = running.Processes(settings.BASE_DIR)
+        started = processes.Processes(settings.BASE_DIR)
         note = running.note_running(var, self.port)
         connections.close_all()
         try:
             with self._timed("Server"):
-                server = processes.start("server", running.server_command(self.port))
-                if not running.wait_until_served(self.port, patience_s=START_PATIENCE_S, is_alive=[server]):
+                server = started.start("server", processes.server_command(self.port))
+                if not processes.wait_until_served(self.port, patience_s=START_PATIENCE_S, is_alive=[server]):
                     raise CommandError("The server did not start; the lines above say why. Your data is safe.")
             # A page is served while the project is being built. The worker begins after it: the build holds the one writer's
             # lock, and on a busy machine for longer than a worker waits.
             self._build()
-            processes.start("worker", running.worker_command())
+            started.start("worker", processes.worker_command())
             if with_assist:
-                processes.start("assist", running.assist_command(), log=var / "assist.log")
+                started.start("assist", processes.assist_command(), log=var / "assist.log")
             self._print_links()
             if with_models:
-                processes.start("models", running.models_command(), log=var / "install_models.log")
-                processes.start("networks", running.worker_command("gpu"), log=var / "networks.log")
+                started.start("models", processes.models_command(), log=var / "install_models.log")
+                started.start("networks", processes.worker_command("gpu"), log=var / "networks.log")
                 self.console.print(
                     "torch and monai are being installed in the background (once, large; log: install_models.log in the "
                     "data folder). Everything shown today works without them.",
                     style="dim",
                 )
-            self._watch(processes)
+            self._watch(started)
         except KeyboardInterrupt:
             self.console.print("\nStopping …")
         finally:
-            processes.stop()
+            started.stop()
             note.unlink(missing_ok=True)
             self.console.print("Stopped. Your data is kept; the same command starts it again.")
 
-    def _watch(self, processes: running.Processes) -> None:
+    def _watch(self, started: processes.Processes) -> None:
         while True:
-            ended = processes.first_ended(["server", "worker"])
+            ended = started.first_ended(["server", "worker"])
             if ended is not None:
                 raise CommandError(
                     f"The {ended} ended by itself; the lines above say why. Your data is safe. Start again."
@@ -142,7 +143,7 @@ class Command(BaseCommand):
     def _print_links(self) -> None:
         from labelhub.config.demo.volumes import shared_page
 
-        served = f"http://{running.HOST}:{self.port}/"
+        served = f"http://{processes.HOST}:{self.port}/"
         self.console.print(f"\nLabelHub is served at [bold]{served}[/bold]   (Ctrl-C ends it)\n")
         self.console.print("Sign-in links; each works once, for a day:\n")
         for username, name, role, does, page in plan.VISITORS:

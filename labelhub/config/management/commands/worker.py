@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from labelhub.accounts import digests
-from labelhub.config.demo import running
+from labelhub.config import processes
 from labelhub.jobs import worker
 from labelhub.predictions.runtime import ModelsState, read_state
 from labelhub.workflow import overdue
@@ -57,10 +57,10 @@ class Command(BaseCommand):
             self.stdout.write(f"Waiting for jobs in {', '.join(queues)}. Ctrl-C ends it.")
             digests.schedule()
             overdue.schedule()
-            children = running.Processes(settings.BASE_DIR)
+            children = processes.Processes(settings.BASE_DIR)
             try:
                 if not options["without_assist"]:
-                    children.start("assist", running.assist_command(), log=settings.ENVIRONMENT.var / "assist.log")
+                    children.start("assist", processes.assist_command(), log=settings.ENVIRONMENT.var / "assist.log")
                 worker.run_until(stop, queues=queues, is_ready=_Readiness())
             finally:
                 children.stop()
