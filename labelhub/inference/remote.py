@@ -25,6 +25,8 @@ from labelhub.predictions.preparation import read_preparation
 
 NAME: Final = "kserve-v2"
 _LENGTH: Final = "Inference-Header-Content-Length"
+# Kinds of floating point that a server may answer with; what it works in is its own business.
+_FLOATS: Final = {"FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
 _KNOWN: Final = frozenset(
     {"url", "model", "input", "output", "classes", "dimensions", "channels", "step", "binary", "preparation"}
 )
@@ -97,17 +99,18 @@ def _tensor(content: bytes, headers: Mapping[str, str], name: str, wanted: tuple
     try:
         document = load_json(content[:end], "the server's answer")
         output = next(entry for entry in document["outputs"] if entry["name"] == name)
-        if output["datatype"] != "FP32" or tuple(output["shape"]) != wanted:
-            raise ValueError("another type or shape")
+        kind = _FLOATS[output["datatype"]]
+        if tuple(output["shape"]) != wanted:
+            raise ValueError("another shape")
         if "data" in output:
             values = np.array(output["data"], dtype=np.float32).reshape(wanted)
         else:
             size = int(output["parameters"]["binary_data_size"])
-            values = np.frombuffer(content[end : end + size], dtype="<f4").reshape(wanted).copy()
+            values = np.frombuffer(content[end : end + size], dtype=kind).reshape(wanted).astype(np.float32)
         if not np.isfinite(values).all():
             raise ValueError("numbers that are not finite")
     except (FormatError, KeyError, TypeError, ValueError, StopIteration) as error:
         raise OutboundRefused(
-            f"The model's server did not answer with {name} of the shape {wanted} in FP32. Nothing was predicted."
+            f"The model's server did not answer with {name} of the shape {wanted} in floating point. Nothing was predicted."
         ) from error
     return values
