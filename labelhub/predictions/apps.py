@@ -11,7 +11,7 @@ class PredictionsApp(AppConfig):
 
     def ready(self) -> None:
         """Declare who may see the rows, and make the classical predictor known."""
-        from labelhub.predictions import classical
+        from labelhub.predictions import classical, monai_label
         from labelhub.predictions.models import (
             Draft,
             ModelVersion,
@@ -30,3 +30,4 @@ class PredictionsApp(AppConfig):
         register(TrainingRun, Secrecy.HIDDEN, "project")
         register(TrainingPoint, Secrecy.HIDDEN, "run__project")
         register_predictor(classical.NAME, classical.ClassicalPredictor, runs_everywhere=True)
+        register_predictor(monai_label.NAME, monai_label.monai_label_predictor, runs_everywhere=True)

@@ -66,6 +66,8 @@ _START = {
 }
 _RANGE = {"uint8": (0, 255), "int16": (-32768, 32767), "uint16": (0, 65535)}
 _EXACT_FLOAT32 = 1 << 24
+# Every warning about values that were no numbers holds these words.
+NOT_FINITE = "had no finite value"
 
 
 class SliceStack:
@@ -99,7 +101,7 @@ class SliceStack:
             lowest = min([*finite, float(self._pixels.min())]) if finite else 0.0
             for z, gaps in self._unknown:
                 self._pixels[z][gaps] = lowest
-            warnings.append(f"{count} pixels had no finite value; they are shown as the lowest value, {lowest:g}.")
+            warnings.append(f"{count} pixels {NOT_FINITE}; they are shown as the lowest value, {lowest:g}.")
         if self._is_rounded:
             warnings.append("Values above 16777216 were rounded to 32-bit floating point.")
         return self._pixels, tuple(warnings)
