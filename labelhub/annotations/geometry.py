@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Set
+from itertools import chain
 from typing import Any, TypeAlias
 
-from shapely.geometry import LinearRing, Polygon
+import numpy as np
+import shapely
+from numpy.typing import NDArray
 
+from labelhub.annotations.crossings import form_of
 from labelhub.annotations.errors import OperationRefused, told
 
 Size: TypeAlias = tuple[int, int, int]
@@ -51,15 +55,16 @@ def _region(region: Mapping[str, Any], size: Size, allowed: Set[str]) -> dict[st
         raise _refused("tool-mismatch", f"This class is not drawn as {kind}")
     if type(z) is not int or not 0 <= z < size[0]:
         raise _refused("slice-unknown", f"The shape is on slice {told(z)}; there are {size[0]}")
-    points = _points(region.get("points"), kind)
-    _require_inside(kind, points, size)
-    _require_body(kind, points)
+    points = region.get("points")
+    places = _places(points, kind)
+    _require_inside(kind, places, size)
+    _require_body(kind, places)
     checked: dict[str, Any] = {"kind": kind, "points": points}
     if z:
         checked["z"] = z
     if region.get("is_hole") is True and kind == "polygon":
         checked["is_hole"] = True
-    checked |= _extras(region, kind, len(points))
+    checked |= _extras(region, kind, len(places))
     return checked
 
 
@@ -81,53 +86,74 @@ def _extras(region: Mapping[str, Any], kind: str, count: int) -> dict[str, Any]:
     return extras
 
 
-def _points(points: Any, kind: str) -> list[list[float]]:
+def _places(points: Any, kind: str) -> NDArray[np.float64]:
+    """Return the points as ``[point, (x, y)]``; lists of thousands are looked at without a step of Python for each number."""
     least = _LEAST_POINTS[kind]
     if not isinstance(points, list) or len(points) < least or (kind in {"box", "ellipse"} and len(points) != 2):
         raise _refused(
             "too-few-points",
             f"A {kind} needs {'exactly 2' if kind in {'box', 'ellipse'} else f'at least {least}'} points",
         )
-    for point in points:
-        if not isinstance(point, list) or len(point) != 2 or not all(_is_number(value) for value in point):
-            raise _refused("not-a-number", "A point is two finite numbers")
-    return points
+    if set(map(type, points)) != {list} or set(map(len, points)) != {2}:
+        raise _not_a_number()
+    if not set(map(type, chain.from_iterable(points))) <= {int, float}:
+        raise _not_a_number()
+    try:
+        places = np.fromiter(chain.from_iterable(points), dtype=np.float64, count=2 * len(points)).reshape(-1, 2)
+    except OverflowError as error:
+        raise _not_a_number() from error
+    # A whole number from here on is not what a float says of it.
+    if not np.isfinite(places).all() or (np.abs(places).max() >= 2**53 and not all(map(_is_number, chain(*points)))):
+        raise _not_a_number()
+    return places
 
 
-def _require_inside(kind: str, points: list[list[float]], size: Size) -> None:
-    corners = points
+def _require_inside(kind: str, places: NDArray[np.float64], size: Size) -> None:
+    corners = places
     if kind == "ellipse":
-        (cx, cy), (rx, ry) = points
-        corners = [[cx - rx, cy - ry], [cx + rx, cy + ry]]
-    if not all(0 <= x <= size[2] and 0 <= y <= size[1] for x, y in corners):
+        corners = np.stack([places[0] - places[1], places[0] + places[1]])
+    if not ((corners >= 0) & (corners <= (size[2], size[1]))).all():
         raise _refused("outside-image", f"The shape leaves the image ({size[2]} × {size[1]} pixels)")
 
 
-def _require_body(kind: str, points: list[list[float]]) -> None:
+def _require_body(kind: str, places: NDArray[np.float64]) -> None:
     if kind == "box":
-        (x0, y0), (x1, y1) = points
-        if x1 <= x0 or y1 <= y0 or (x1 - x0) * (y1 - y0) < SMALLEST_AREA:
+        width, height = places[1] - places[0]
+        if width <= 0 or height <= 0 or width * height < SMALLEST_AREA:
             raise _refused("zero-area", "The box has no area, or its corners are not upper left and lower right")
-    elif kind == "ellipse" and (points[1][0] <= 0 or points[1][1] <= 0 or points[1][0] * points[1][1] < SMALLEST_AREA):
+    elif kind == "ellipse" and (places[1].min() <= 0 or places[1].prod() < SMALLEST_AREA):
         raise _refused("zero-area", "The ellipse has no area")
     elif kind == "polygon":
-        _require_simple(points)
-    elif kind == "polyline" and all(point == points[0] for point in points):
+        _require_simple(places)
+    elif kind == "polyline" and (places == places[0]).all():
         raise _refused("zero-area", "The line has no length")
 
 
-def _require_simple(points: list[list[float]]) -> None:
-    if len({(x, y) for x, y in points}) < 3 or Polygon(points).area < SMALLEST_AREA:
-        # A figure of eight has area 0 too, but the reason to name is that it crosses itself.
-        if len({(x, y) for x, y in points}) >= 4 and not LinearRing(points).is_simple:
-            raise _crossing()
+def _require_simple(outline: NDArray[np.float64]) -> None:
+    n_distinct = _distinct(outline, 4)
+    is_flat = n_distinct < 3 or shapely.area(shapely.polygons(outline)) < SMALLEST_AREA
+    # A figure of eight has area 0 too, but the reason to name is that it crosses itself.
+    form = form_of(outline) if n_distinct >= 4 or not is_flat else "simple"
+    if form == "crossing":
+        raise _refused("self-crossing", "The outline crosses itself")
+    if is_flat:
         raise _refused("zero-area", "The polygon has no area")
-    if not LinearRing(points).is_simple:
-        raise _crossing()
+    if form == "tangled":
+        raise _refused("tangled", "The outline goes to and fro too often to be the edge of a thing")
 
 
-def _crossing() -> OperationRefused:
-    return _refused("self-crossing", "The outline crosses itself")
+def _distinct(outline: NDArray[np.float64], most: int) -> int:
+    """Return at how many places the corners are, counted to ``most``."""
+    found: set[tuple[float, float]] = set()
+    for x, y in outline:
+        found.add((x, y))
+        if len(found) == most:
+            break
+    return len(found)
+
+
+def _not_a_number() -> OperationRefused:
+    return _refused("not-a-number", "A point is two finite numbers")
 
 
 def _is_number(value: object) -> bool:
