@@ -37,6 +37,8 @@ JOB_KIND = "analytics.measure"
 SEED = 1
 # Before other work of its queue: numbers are to be seconds old, and a measure of what changed takes about one.
 PRIORITY = 10
+# After a measure a project rests for this share of the time that it took, and at most so long.
+REST = 0.5
 LONGEST_PAUSE = timedelta(minutes=1)
 # Of so many projects a process keeps what it has read and compared.
 MOST_PROJECTS = 4
@@ -170,7 +172,7 @@ def keep_fresh(project: Project) -> None:
 
 
 def ask_for_measure(project: Project) -> None:
-    """Have a worker measure the project as it is now, unless one is about to. At most half of a worker's time goes there.
+    """Have a worker measure the project as it is now, unless one is about to. At most two thirds of a worker's time go there.
 
     A measure under way may have missed what happened since it began, so that one more follows it.
     """
@@ -188,7 +190,7 @@ def ask_for_measure(project: Project) -> None:
         project_id=project.pk,
         asked_by="system",
         priority=PRIORITY,
-        not_before=None if earlier is None else earlier[0] + min(timedelta(seconds=earlier[1]), LONGEST_PAUSE),
+        not_before=None if earlier is None else earlier[0] + min(REST * timedelta(seconds=earlier[1]), LONGEST_PAUSE),
     )
 
 
