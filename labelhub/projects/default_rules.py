@@ -6,6 +6,8 @@ probability where known answers calibrate it, and the readers' mean similarity w
 
 from __future__ import annotations
 
+from typing import Final
+
 from labelhub.projects.routing_rules import Condition, Rule
 
 _YES, _NO = 1.0, 0.0
@@ -100,6 +102,24 @@ MODEL_OBJECTS = Rule(
     because="The label was settled by agreement ({agreement}), but the model sees something else: similarity "
     "{model_similarity}, below {model_agreement}.",
 )  # fmt: skip
+# From here down a model hardly believes a label: far below "rather believed than not", so that few right ones come back.
+_HARDLY: Final = 0.30
+HARDLY_BELIEVED_ALONE = Rule(
+    "hardly-believed-alone", "submission",
+    (Condition("reads", "exactly", 1), Condition("label_quality", "below", _HARDLY), Condition("author_can_return", "is", _YES),
+     Condition("author_rounds", "below", 1)),
+    "back-to-author",
+    because="The model hardly believes the only reading ({label_quality}): its author looks at it once more.",
+)  # fmt: skip
+HARDLY_BELIEVED = Rule(
+    "hardly-believed", "submission", (_AGREE, Condition("label_quality", "below", _HARDLY)), "reviewer",
+    because="The model hardly believes the least believable reading ({label_quality}), and nobody else questions it: a "
+    "reviewer decides.",
+)  # fmt: skip
+HARDLY_BELIEVED_LATER = Rule(
+    "hardly-believed-later", "prediction", (_AGREE, Condition("label_quality", "below", _HARDLY)), "reviewer",
+    because="The label was settled by agreement, but the model hardly believes it ({label_quality}).",
+)  # fmt: skip
 REJECTED_RETURNS = Rule(
     "rejected-goes-back", "review",
     (Condition("author_can_return", "is", _YES), Condition("author_rounds", "below", field="max_rework_rounds")),
@@ -125,4 +145,8 @@ DYNAMIC_OVERLAP: tuple[Rule, ...] = (
     AMBIGUOUS, TIE, DISAGREEMENT, STILL_DISAGREEMENT, EXHAUSTED, *AFTERWARDS,
 )  # fmt: skip
 SINGLE_READ: tuple[Rule, ...] = (TOO_FEW, FIXED_WORK, MODEL_DISAGREES, SINGLE, EXHAUSTED, *AFTERWARDS)
+MODEL_LOOKS_TWICE: tuple[Rule, ...] = (
+    TOO_FEW, FIXED_WORK, HARDLY_BELIEVED_ALONE, HARDLY_BELIEVED, MODEL_DISAGREES, SINGLE, EXHAUSTED, HARDLY_BELIEVED_LATER,
+    *AFTERWARDS,
+)  # fmt: skip
 TO_A_REVIEWER: tuple[Rule, ...] = (TOO_FEW, FIXED_WORK, MODEL_DISAGREES, SINGLE, AGREEMENT, EXHAUSTED, *AFTERWARDS)

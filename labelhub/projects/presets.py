@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from labelhub.projects.default_rules import DYNAMIC_OVERLAP, SINGLE_READ, TO_A_REVIEWER
+from labelhub.projects.default_rules import DYNAMIC_OVERLAP, MODEL_LOOKS_TWICE, SINGLE_READ, TO_A_REVIEWER
 from labelhub.projects.policy import Policy
 from labelhub.projects.routing_rules import Rule
 
@@ -35,6 +35,21 @@ PRESETS: Mapping[str, Preset] = {
         "many labels are wrong.",
         {"readers": 1, "max_readers": 1, "panel_reviewers": 1, "overlap_share": 1.0, "audit_share": 0.10},
         SINGLE_READ,
+    ),
+    "model-looks-twice": Preset(
+        "One reader, and a model that looks twice",
+        "One person reads each item. What a model hardly believes goes back to its author once, and then to a reviewer; what "
+        "is settled before the model saw it goes to a reviewer too. Needs a model that keeps its probabilities; it decides "
+        "nothing. Accepted items are drawn at random and read again by somebody else.",
+        {
+            "readers": 1,
+            "max_readers": 1,
+            "panel_reviewers": 1,
+            "overlap_share": 1.0,
+            "use_model": True,
+            "audit_share": 0.10,
+        },
+        MODEL_LOOKS_TWICE,
     ),
     "two-and-adjudicator": Preset(
         "Two blind readers and an adjudicator (2+1)",

@@ -22,7 +22,7 @@ from labelhub.projects.routing_rules import ACTIONS, ACTIONS_ON, FACTS, Rule
 from labelhub.projects.rule_checks import PLACEHOLDER
 from labelhub.routing.rule_words import condition_words, shown
 
-METHOD_VERSION = "3"
+METHOD_VERSION = "4"
 # The rule that stands before all others where gold is in use.
 GOLD_STANDS = "gold-stands"
 # No rule of a policy: no label is accepted of which the posterior says that another is likelier.
@@ -264,8 +264,12 @@ def _outcome(rule: Rule | None) -> Outcome:
 
 
 def _author(situation: Situation, policy: Policy) -> ReaderView | None:
-    """Return whom the work would go back to: whose reading was rejected, else who stands alone."""
-    return situation.rejected if situation.trigger == "review" else odd_reader_out(situation, policy)
+    """Return whom the work would go back to: whose reading was rejected, else who stands alone against the others, else the
+    only reader.
+    """
+    if situation.trigger == "review":
+        return situation.rejected
+    return situation.readers[0] if situation.n_reads == 1 else odd_reader_out(situation, policy)
 
 
 def _holds(rule: Rule, facts: Mapping[str, float | None], fields: Mapping[str, Any]) -> bool:

@@ -6,10 +6,12 @@ for; pixels in place of square millimetres; a quality that is computed anew at e
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from django.test import Client
 
 from labelhub.analytics.model_doubts import doubted_readings, given_for
 from labelhub.formats.shapes import Grid, MaskRegion, Reading, Region, Shape
@@ -19,13 +21,27 @@ from labelhub.predictions.predictor import PixelMap, Seen
 from labelhub.predictions.services import register_model
 from labelhub.projects.default_rules import DYNAMIC_OVERLAP
 from labelhub.projects.policy import Policy
+from labelhub.projects.presets import with_preset
 from labelhub.projects.routing_rules import Condition, Rule
+from labelhub.projects.services import publish_policy
 from labelhub.routing.policy_rules import Situation, facts_of
 from labelhub.scoring.model_quality import beliefs, qualities, worst
 from labelhub.scoring.models import Score
 from labelhub.scoring.services import score_item
+from labelhub.workflow.predicting import hear_model
 from tests.cast import Cast, make_cast
-from tests.workflow.walking import add_item, read, rule, set_policy, state, store
+from tests.workflow.walking import (
+    UNPLACED,
+    add_item,
+    read,
+    redraw,
+    rule,
+    set_policy,
+    state,
+    store,
+    submit,
+    take,
+)
 
 GRID = Grid((1, 40, 40), (1.0, 0.5, 0.5))
 
@@ -100,6 +116,12 @@ def cast() -> Cast:
 
 def seen(cast: Cast, probability: float) -> Any:
     item = add_item(cast.project)
+    look_at(cast, item, probability)
+    return item
+
+
+def look_at(cast: Cast, item: Any, probability: float) -> None:
+    """A model says how likely the bright square is one; it draws nothing."""
     model = register_model(
         project=cast.project, name="m", predictor="classical-threshold", parameters={"classes": {}}, by="test"
     )
@@ -107,7 +129,6 @@ def seen(cast: Cast, probability: float) -> Any:
     values[0, 10:30, 10:30] = round(255 * probability)
     maps = map_documents(Seen(maps=(PixelMap("probability", values, "nucleus"),)), 0)
     Prediction.objects.create(model=model, item=item, maps=maps, answers={"asked_labels": ["nucleus"]})
-    return item
 
 
 @pytest.mark.django_db
@@ -131,6 +152,44 @@ def test_it_is_kept_with_each_reading_and_a_rule_may_ask_for_it(cast: Cast):
     before = Score.objects.count()
     assert next(iter(score_item(wrong).quality.values())) == rows.get(label="").value
     assert Score.objects.count() == before
+
+
+@pytest.mark.django_db
+def test_the_preset_sends_what_is_hardly_believed_back_once_and_then_to_a_reviewer(cast: Cast):
+    preset = with_preset(Policy(**UNPLACED | {"model_agreement": 0.0}), "model-looks-twice")
+    publish_policy(project=cast.project, policy=replace(preset, audit_share=0.0), by=cast.ada)
+    wrong = seen(cast, 1.0)
+    read(cast, cast.ann, (40, 40, 20))
+    assert (state(wrong), rule(wrong)) == ("rework", "hardly-believed-alone")
+    returned = take(cast, cast.ann)
+    assert (returned.item, returned.read_kind) == (wrong, "rework")
+    client = Client()
+    client.force_login(cast.ann)
+    page = client.get(f"/label/{returned.pk}/").content.decode()
+    assert "believe" not in page, "an annotator learns nothing of the model"
+    submit(returned, cast.ann)
+    assert (state(wrong), rule(wrong)) == ("review", "hardly-believed"), "once is enough"
+    mended = seen(cast, 1.0)
+    read(cast, cast.ann, (40, 40, 20))
+    again = take(cast, cast.ann)
+    redraw(again, cast.ann, (10, 10, 20))
+    submit(again, cast.ann)
+    assert state(mended) == "settled"
+    fine = seen(cast, 1.0)
+    read(cast, cast.ann, (10, 10, 20))
+    assert state(fine) == "settled"
+
+
+@pytest.mark.django_db
+def test_under_the_preset_a_label_that_was_settled_before_the_model_saw_it_goes_to_a_reviewer(cast: Cast):
+    preset = with_preset(Policy(**UNPLACED | {"model_agreement": 0.0}), "model-looks-twice")
+    publish_policy(project=cast.project, policy=replace(preset, audit_share=0.0), by=cast.ada)
+    item = add_item(cast.project)
+    read(cast, cast.ann, (40, 40, 20))
+    assert state(item) == "settled"
+    look_at(cast, item, 1.0)
+    assert hear_model(item=item)
+    assert (state(item), rule(item)) == ("review", "hardly-believed-later")
 
 
 def test_a_policy_without_a_model_does_not_hear_it():
