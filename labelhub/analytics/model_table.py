@@ -13,12 +13,12 @@ from typing import Any, Final
 import numpy as np
 from django.db.models import Avg, Q
 
+from labelhub.analytics.gold_scores import on_gold_of
 from labelhub.numerics.bootstrap import Resampling, mean_estimate
 from labelhub.numerics.results import Estimate
 from labelhub.predictions.models import ModelVersion, Prediction, TrainedItem
 from labelhub.predictions.selectors import models_of
 from labelhub.projects.models import Project
-from labelhub.scoring.model_on_gold import ON_GOLD
 from labelhub.scoring.models import Score
 from labelhub.scoring.rows import SIMILARITY
 
@@ -51,6 +51,7 @@ def model_rows(project: Project, *, most_apart: int = 50) -> list[ModelRow]:
     learned = _counts(TrainedItem.objects.filter(model__in=models).values_list("model_id", flat=True))
     near = _by_item(models)
     people = _people(models)
+    on_gold = on_gold_of(models)
     rows = []
     for model in models:
         own = near.get(model.pk, {})
@@ -63,7 +64,7 @@ def model_rows(project: Project, *, most_apart: int = 50) -> list[ModelRow]:
                 learned.get(model.pk, 0),
                 _mean(own, "similarity of model and readers"),
                 _mean(both, "similarity of readers with each other, on the same items"),
-                _mean(_on_gold(model), "similarity with gold, on items that it did not learn from"),
+                _mean(on_gold.get(model.pk, {}), "similarity with gold, on items that it did not learn from"),
                 _held_out(model),
                 tuple(furthest[:most_apart]),
             )
@@ -71,26 +72,18 @@ def model_rows(project: Project, *, most_apart: int = 50) -> list[ModelRow]:
     return rows
 
 
-def _on_gold(model: ModelVersion) -> dict[str, tuple[float, str]]:
-    told = TrainedItem.objects.filter(model=model).values("item")
-    rows = Score.objects.filter(
-        about=Score.About.MODEL, metric=ON_GOLD, prediction__model=model, replaced_at=None, gold__retired_at=None,
-        value__isnull=False,
-    ).exclude(item__in=told)  # fmt: skip
-    found = rows.values_list("item__code", "item__group_key", "value")
-    return {code: (float(value or 0.0), group or code) for code, group, value in found}
-
-
 def _held_out(model: ModelVersion) -> tuple[tuple[str, Estimate, Estimate], ...]:
     """The numbers that a training left with its version."""
     classes = model.metrics.get("classes", {})
     method = str(model.metrics.get("method", ""))
     return tuple(
-        (key, _estimate(own["dice"], method), _estimate(own["readers"], method)) for key, own in classes.items()
+        (key, kept_estimate(own["dice"], method), kept_estimate(own["readers"], method)) for key, own in classes.items()
     )
 
 
-def _estimate(document: Mapping[str, Any], method: str) -> Estimate:
+def kept_estimate(document: Mapping[str, Any], method: str) -> Estimate:
+    """Return a number that a training left with its version."""
+
     def number(name: str) -> float:
         value = document.get(name)
         return float("nan") if value is None else float(value)

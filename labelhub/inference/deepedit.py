@@ -36,11 +36,15 @@ STEP_OF_LEVEL: Final = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One window of training: ``pixels[z, y, x]`` and what is wanted there, on a grid of ``spacing_mm``."""
+    """One window of training: ``pixels[z, y, x]`` and what is wanted there, on a grid of ``spacing_mm``.
+
+    Where ``counts`` is given and False nothing is learned and nobody clicks: what is there was not settled.
+    """
 
     pixels: NDArray[Any]
     truth: NDArray[np.bool_]
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    counts: NDArray[np.bool_] | None = None
 
 
 class ClickNetwork:
@@ -113,27 +117,53 @@ def train_clicks(
     design: Design, examples: Sequence[Example], *, rng: np.random.Generator, steps: int, rate: float = 1e-3,
     between: Callable[[int, float], None] = lambda _step, _loss: None,
 ) -> Any:  # fmt: skip
-    """Return a network that was trained on windows of one size, with simulated clicks on half of them.
+    """Return a network that was trained on windows, with simulated clicks on half of them.
 
     ``between`` hears of each step and its loss, and may raise to end it. The same examples and seed give one network.
     """
-    network = build(design, seed=int(rng.integers(2**31)))
-    answering = ClickNetwork(design, network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate)
-    for step in range(steps):
-        example = examples[int(rng.integers(len(examples)))]
-        hints = _simulated(answering, example, rng)
-        network.train()
-        channels = channels_of(example.pixels, _seeds(hints, example), example.spacing_mm)
-        flat = 1 + list(example.truth.shape).index(1) if design.dimensions == 2 else None
+    learner = Learner(design, rng=rng, rate=rate)
+    learner.learn(examples, steps, between)
+    return learner.network.eval()
+
+
+class Learner:
+    """A network that takes clicks while it learns, window by window."""
+
+    def __init__(self, design: Design, *, rng: np.random.Generator, rate: float) -> None:
+        self.rng = rng
+        self.network = build(design, seed=int(rng.integers(2**31)))
+        self.answering = ClickNetwork(design, self.network)
+        self._optimizer = torch.optim.AdamW(self.network.parameters(), lr=rate)
+
+    def learn(
+        self, examples: Sequence[Example], steps: int, between: Callable[[int, float], None] = lambda _step, _loss: None
+    ) -> float:
+        """Learn from so many windows, drawn from ``examples``, and return their mean loss."""
+        losses = []
+        for step in range(steps):
+            loss = self._step(examples[int(self.rng.integers(len(examples)))])
+            between(step, loss)
+            losses.append(loss)
+        self.network.eval()
+        return float(np.mean(losses))
+
+    def _step(self, example: Example) -> float:
+        answering = self.answering
+        hints = _simulated(answering, example, self.rng)
+        self.network.train()
+        channels = channels_of(example.pixels, seeds_in(hints, example), example.spacing_mm)
+        flat = 1 + list(example.truth.shape).index(1) if answering.design.dimensions == 2 else None
         logit = answering.logit(channels if flat is None else np.squeeze(channels, axis=flat))
-        wanted = example.truth if flat is None else np.squeeze(example.truth, axis=flat - 1)
-        loss = _loss(logit, torch.from_numpy(wanted.astype(np.float32)).to(answering.device))
-        optimizer.zero_grad()
+        known = np.ones_like(example.truth) if example.counts is None else example.counts
+        wanted, counts = (
+            torch.from_numpy((part if flat is None else np.squeeze(part, axis=flat - 1)).astype(np.float32))
+            for part in (example.truth, known)
+        )
+        loss = _loss(logit, wanted.to(answering.device), counts.to(answering.device))
+        self._optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
-        between(step, float(loss.detach()))
-    return network.eval()
+        self._optimizer.step()
+        return float(loss.detach())
 
 
 def _simulated(answering: ClickNetwork, example: Example, rng: np.random.Generator) -> Hints:
@@ -143,7 +173,9 @@ def _simulated(answering: ClickNetwork, example: Example, rng: np.random.Generat
         return hints
     answering.network.eval()
     for _ in range(int(rng.integers(1, MOST_CLICKS + 1))):
-        given = answering.look(channels_of(example.pixels, _seeds(hints, example), example.spacing_mm)) > 0
+        given = answering.look(channels_of(example.pixels, seeds_in(hints, example), example.spacing_mm)) > 0
+        if example.counts is not None:
+            given = np.where(example.counts, given, example.truth)
         click = next_click(example.truth, given, rng=rng, spacing_mm=example.spacing_mm, jitter_px=1.0, wrong_share=0.0)
         if click is None or click.place in (*hints.positive, *hints.negative):
             break
@@ -155,8 +187,8 @@ def _simulated(answering: ClickNetwork, example: Example, rng: np.random.Generat
     return hints
 
 
-def _seeds(hints: Hints, example: Example) -> Seeds:
-    """The hints as masks, also where nothing is inside yet: a network knows what is usual."""
+def seeds_in(hints: Hints, example: Example) -> Seeds:
+    """Return the hints as masks, also where nothing is inside yet: a network knows what is usual."""
     shape = (example.truth.shape[0], example.truth.shape[1], example.truth.shape[2])
     if hints.positive:
         return seeds_of(hints, shape, example.spacing_mm)
@@ -167,11 +199,12 @@ def _seeds(hints: Hints, example: Example) -> Seeds:
     return Seeds(empty, outside, ~empty)
 
 
-def _loss(logit: Any, wanted: Any) -> Any:
-    """Soft Dice and cross entropy in equal parts."""
-    found = torch.sigmoid(logit)
+def _loss(logit: Any, wanted: Any, counts: Any) -> Any:
+    """Soft Dice and cross entropy in equal parts, over what counts (1, else 0)."""
+    found, wanted = torch.sigmoid(logit) * counts, wanted * counts
     dice = 1.0 - (2.0 * (found * wanted).sum() + 1.0) / (found.sum() + wanted.sum() + 1.0)
-    return dice + torch.nn.functional.binary_cross_entropy_with_logits(logit, wanted)
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logit, wanted, weight=counts, reduction="sum")
+    return dice + entropy / counts.sum().clamp(min=1.0)
 
 
 def _fading(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float], sigma_px: float) -> NDArray[np.float32]:

@@ -21,10 +21,14 @@ def models_of(project: Project) -> QuerySet[ModelVersion]:
     return own.select_related("weights").order_by("-pk")
 
 
+def click_models_of(project: Project) -> QuerySet[ModelVersion]:
+    """Return the project's networks that take clicks, newest first."""
+    return ModelVersion.objects.filter(project=project, predictor=CLICK_NETWORK).order_by("-pk")
+
+
 def click_networks(project: Project) -> dict[str, ModelVersion]:
     """Return, for each class that has one, the newest network that takes clicks."""
-    rows = ModelVersion.objects.filter(project=project, predictor=CLICK_NETWORK).order_by("pk")
-    return {label: row for row in rows for label in row.classes}
+    return {label: row for row in click_models_of(project).order_by("pk") for label in row.classes}
 
 
 def model_of(project: Project, model_id: int) -> ModelVersion:

@@ -87,7 +87,8 @@ def register_network(
 def register_click_network(
     *, project: Project, name: str, design: Design, weights: bytes, label: str, by: str, origin: Origin | None = None
 ) -> ModelVersion:
-    """Write the next version of a network that takes clicks and answers for the painted class ``label``.
+    """Write the next version of a network that takes clicks and answers for the painted class ``label``, with the items that it
+    learned from.
 
     Writes ``model.registered``. That the weights fit the design is checked by ``inference`` before. Raises
     :class:`MappingProblem` for a class that is not painted here.
@@ -97,12 +98,15 @@ def register_click_network(
         raise MappingProblem(f"{label[:40]!r} is no painted class of this project. Nothing was registered.")
     given = origin or Origin()
     blob = store_blob(content=weights, kind="weights")
-    return _registered(
-        project=project, name=name, by=by, predictor=CLICK_NETWORK, architecture=design.architecture,
-        arguments=dict(design.arguments), weights=blob, classes=[label], source=given.source[:300],
-        licence=given.licence[:200], checksum=given.checksum or blob.pk, release_number=given.release_number,
-        release_sha256=given.release_sha256, metrics=dict(given.metrics),
-    )  # fmt: skip
+    with transaction.atomic():
+        model = _registered(
+            project=project, name=name, by=by, predictor=CLICK_NETWORK, architecture=design.architecture,
+            arguments=dict(design.arguments), weights=blob, classes=[label], source=given.source[:300],
+            licence=given.licence[:200], checksum=given.checksum or blob.pk, release_number=given.release_number,
+            release_sha256=given.release_sha256, metrics=dict(given.metrics),
+        )  # fmt: skip
+        TrainedItem.objects.bulk_create(TrainedItem(model=model, item_id=key) for key in given.learned_from)
+    return model
 
 
 def note_metrics(*, model: ModelVersion, metrics: Mapping[str, Any], by: str) -> None:

@@ -10,6 +10,9 @@ from labelhub.predictions.sizing import Effort
 from labelhub.projects.errors import DomainError
 
 EFFORTS: Final = ("small", "medium", "large")
+# A network that drafts whole items, or one that takes clicks and answers for one painted class.
+AUTOMATIC: Final = "automatic"
+CLICKS: Final = "clicks"
 _BOUNDS: Final = {
     "folds": (2, 10), "epochs": (1, 2000), "steps": (1, 1000), "batch": (0, 256), "patience": (1, 1000),
     "seed": (0, 2**31 - 1),
@@ -31,9 +34,11 @@ class TrainingSettings:
     is ``steps`` batches of ``batch`` patches (0: what the dimensions suggest); after ``patience`` epochs without a better
     held-out Dice a fold ends. ``flips`` makes models of pictures look at mirrored windows too, which tells how unsure they are
     (a volume has eight of them, which a CPU would take half a minute for); ``ensemble`` lets the models of the folds answer
-    together with the one that saw all, which tells it of volumes too.
+    together with the one that saw all, which tells it of volumes too. ``kind`` is ``automatic`` or ``clicks``: a network that
+    answers clicks for one class, of which all folds take the same number of steps, since none ends early.
     """
 
+    kind: str = AUTOMATIC
     classes: tuple[str, ...] = ()
     folds: int = 3
     epochs: int = 30
@@ -68,6 +73,8 @@ def read_training_settings(document: Mapping[str, Any]) -> TrainingSettings:
         value = document.get(name, least)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise TrainingRefused(f"{name} is a whole number from {least} to {most}. Nothing was started.")
+    if document.get("kind", AUTOMATIC) not in (AUTOMATIC, CLICKS):
+        raise TrainingRefused(f"kind is {AUTOMATIC} or {CLICKS}. Nothing was started.")
     if document.get("effort", "small") not in EFFORTS:
         raise TrainingRefused(f"effort is one of {', '.join(EFFORTS)}. Nothing was started.")
     rate = document.get("learning_rate", 1e-3)
@@ -76,4 +83,6 @@ def read_training_settings(document: Mapping[str, Any]) -> TrainingSettings:
     classes = document.get("classes", ())
     if not isinstance(classes, list | tuple) or not all(isinstance(key, str) for key in classes):
         raise TrainingRefused("classes is a list of keys. Nothing was started.")
+    if document.get("kind", AUTOMATIC) == CLICKS and len(classes) != 1:
+        raise TrainingRefused("A network that takes clicks learns one class: name it. Nothing was started.")
     return TrainingSettings(**{**document, "classes": tuple(classes)})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from labelhub.analytics.click_table import click_rows
 from labelhub.analytics.draft_effects import draft_effect
 from labelhub.analytics.model_doubts import doubted_readings, given_for
 from labelhub.analytics.model_table import ModelRow, model_rows
@@ -19,7 +21,7 @@ from labelhub.jobs.selectors import job_of, jobs_of_kind, workers_of
 from labelhub.predictions.bundles import BundleRefused
 from labelhub.predictions.runtime import read_state
 from labelhub.predictions.selectors import NETWORK_QUEUE, model_of, training_curve, trainings_of
-from labelhub.predictions.training_settings import TrainingRefused
+from labelhub.predictions.training_settings import CLICKS, TrainingRefused
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
@@ -56,6 +58,8 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
     newest = [row for kind in SHOWN_JOBS for row in jobs_of_kind(project.pk, kind)]
     context = {
         "rows": [(row, items_link(project, codes=",".join(row.apart[:MOST_CODES]))) for row in rows],
+        "click_rows": click_rows(project),
+        "clickable": training_models.clickable_classes(project),
         "effect": effect,
         "stood": items_link(project, codes=",".join(effect.stood[:MOST_CODES])) if effect.stood else "",
         "doubted": doubted_readings(project),
@@ -90,11 +94,16 @@ def look(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 
 @project_page(Role.ADMIN, methods=("POST",))
 def train(request: HttpRequest, project: Project) -> HttpResponse:
-    """Start a training from a release; while one runs it is the one that is shown."""
+    """Start a training from a release: of a network that drafts, or of one that takes clicks for a class (``clicks:KEY``).
+
+    While one runs it is the one that is shown.
+    """
     number = request.POST.get("release", "")
     release = release_numbered(project, int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0)
     try:
-        training_models.start_training(project=project, release=release, by=person(request))
+        training_models.start_training(
+            project=project, release=release, by=person(request), **_kind_of(request.POST.get("kind", ""))
+        )
     except TrainingRefused as refusal:
         messages.error(request, str(refusal))
     else:
@@ -155,6 +164,12 @@ def drafts_again(request: HttpRequest, project: Project, pk: int) -> HttpRespons
     else:
         messages.success(request, f"{chosen.name} gets drafts again, and a new test of planted errors begins.")
     return redirect(f"{reverse('manage-models', args=[project.slug])}#leaning")
+
+
+def _kind_of(chosen: str) -> dict[str, Any]:
+    """What the form's kind of network means for a training: its settings and its name."""
+    kind, _, key = chosen.partition(":")
+    return {"settings": {"kind": CLICKS, "classes": [key]}, "name": f"Clicks: {key}"[:120]} if kind == CLICKS else {}
 
 
 def _lines(row: ModelRow) -> list[tuple[object, ...]]:

@@ -18,13 +18,16 @@ from labelhub.jobs.selectors import jobs_of_kind
 from labelhub.predictions.models import TrainingRun
 from labelhub.predictions.selectors import NETWORK_QUEUE, training_of_job
 from labelhub.predictions.training_log import open_run, run_by
-from labelhub.predictions.training_settings import TrainingRefused, read_training_settings
+from labelhub.predictions.training_settings import CLICKS, TrainingRefused, read_training_settings
 from labelhub.projects.models import Project
+from labelhub.projects.ontology import LabelClass
 from labelhub.projects.permissions import Action, require
 from labelhub.projects.selectors import current_ontology
 
 TRAINING_KIND: Final = "inference.train"
 AREA_TOOLS: Final = frozenset({"polygon", "brush", "ellipse"})
+# Only what is painted can be proposed by pointing at it.
+PAINTED_TOOLS: Final = frozenset({"brush"})
 NAME: Final = "Trained here"
 
 
@@ -40,12 +43,13 @@ def start_training(
     given = read_training_settings(settings or {})
     if release.project_id != project.pk or len(release.manifest.get("settlements", ())) < 1:
         raise TrainingRefused("The release holds no settled label of this project. No training was started.")
+    tools, how = (PAINTED_TOOLS, "painted") if given.kind == CLICKS else (AREA_TOOLS, "drawn as an area")
     _, ontology = current_ontology(project)
-    areas = {entry.key for entry in ontology.classes if entry.tool in AREA_TOOLS}
+    areas = {entry.key for entry in ontology.classes if entry.tool in tools}
     odd = [key for key in given.classes if key not in areas]
     if odd or not areas:
         raise TrainingRefused(
-            f"{odd[0] if odd else 'No class'} is not drawn as an area, and networks here learn areas. No training was started."
+            f"{odd[0] if odd else 'No class'} is not {how}, and such a network learns nothing else. No training was started."
         )
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)
@@ -59,6 +63,11 @@ def start_training(
         )  # fmt: skip
         run_by(run=run, job_id=job.pk)
     return run
+
+
+def clickable_classes(project: Project) -> list[LabelClass]:
+    """Return the classes for which a network that takes clicks can be trained."""
+    return [entry for entry in current_ontology(project)[1].classes if entry.tool in PAINTED_TOOLS]
 
 
 def unfinished_training(project: Project) -> TrainingRun | None:

@@ -117,7 +117,7 @@ def test_what_goes_in_is_the_picture_and_two_maps_that_fade():
     assert 0 < channels[1, 0, 5, 9] < channels[1, 0, 5, 7] < 1
     assert channels[0].min() >= 0
     assert channels[0].max() <= 1
-    nothing = channels_of(grey, deepedit._seeds(Hints(), Example(grey, grey > 9)), (1.0, 1.0, 1.0))
+    nothing = channels_of(grey, deepedit.seeds_in(Hints(), Example(grey, grey > 9)), (1.0, 1.0, 1.0))
     assert not nothing[1:].any()
 
 

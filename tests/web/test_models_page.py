@@ -15,17 +15,20 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from labelhub.analytics.click_table import click_rows
 from labelhub.analytics.draft_effects import draft_effect
 from labelhub.analytics.model_table import model_rows
 from labelhub.annotations.models import Submission
+from labelhub.catalog.models import Item
 from labelhub.jobs.models import Job
 from labelhub.jobs.worker import run_pending
 from labelhub.predictions import services
+from labelhub.predictions.architectures import read_design
 from labelhub.predictions.classical import NAME
-from labelhub.predictions.models import Draft, ModelVersion, Prediction, TrainedItem
+from labelhub.predictions.models import Draft, ModelVersion, Prediction, TrainedItem, TrainingRun
 from labelhub.scoring.model_on_gold import score_on_gold
 from labelhub.scoring.models import DraftsAgain, HelpedReading, Score
-from labelhub.workflow import predicting
+from labelhub.workflow import lifecycle, predicting
 from tests.cast import Cast, make_cast
 from tests.workflow.walking import add_item, labeler, new_annotator, set_policy, store
 
@@ -200,6 +203,62 @@ def test_a_bundle_is_kept_for_a_worker_and_what_is_none_is_refused(cast: Cast):
     assert page(cast, cast.ada, "bring/", bundle=SimpleUploadedFile("b.zip", b"no zip"), name="").status_code == 302
     assert Job.objects.filter(kind="inference.import_bundle").count() == 1
     assert page(cast, cast.ada, "bring/", name="nothing chosen").status_code == 400
+
+
+def test_networks_that_take_clicks_stand_with_what_pointing_reaches(cast: Cast):
+    def figure(value: float) -> dict[str, Any]:
+        return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 24, "n_groups": 8}
+
+    design = read_design(
+        "UNet", {"spatial_dims": 2, "in_channels": 3, "out_channels": 1, "channels": [2, 4], "strides": [2]}
+    )
+    items = [add_item(cast.project) for _ in range(3)]
+    older, newer = (
+        services.register_click_network(
+            project=cast.project, name="Clicks", design=design, weights=bytes([number]), label="lesion", by="test",
+            origin=services.Origin(learned_from=[item.pk for item in items], release_number=4),
+        )
+        for number in range(2)
+    )  # fmt: skip
+    assert TrainedItem.objects.filter(model=newer).count() == 3
+    services.note_metrics(
+        model=newer, by="test",
+        metrics={
+            "method": "clicks", "n_groups": 8, "clicks": {"0": figure(0.31), "1": figure(0.62), "5": figure(0.87)},
+            "picture": {"1": figure(0.44), "5": figure(0.71)},
+        },
+    )  # fmt: skip
+    first, second = click_rows(cast.project)
+    assert (first.model, first.is_asked, second.model, second.is_asked) == (newer, True, older, False)
+    assert [(one.n_clicks, one.network.value) for one in first.after] == [(0, 0.31), (1, 0.62), (5, 0.87)]
+    assert (first.after[2].network.n, first.after[2].network.n_groups) == (24, 8)
+    assert (first.after[0].picture, first.after[2].picture.value) == (None, 0.71)
+    assert second.reason == "it was not trained here"
+    body = page(cast, cast.ada).content.decode()
+    assert "the one that the editor asks" in body
+    assert "8 patients, held out in turn" in body
+    assert "3 items of release 4" in body
+    assert "0.87" in body
+    assert "0.71" in body
+    assert "not known: it was not trained here" in body
+
+
+def test_what_kind_of_network_is_trained_is_chosen_in_the_form(cast: Cast):
+    for user in (cast.ann, cast.ben):
+        store(cast, add_item(cast.project) if user == cast.ann else Item.objects.latest("pk"), user, SQUARE)
+    release = lifecycle.release(project=cast.project, formats=["coco"], note="", by=cast.ada)
+    run_pending(queues=["cpu"])
+    body = page(cast, cast.ada).content.decode()
+    assert 'value="clicks:lesion"' in body
+    assert 'value="clicks:nucleus"' not in body, "it is drawn as an outline"
+    assert page(cast, cast.ada, "train/", release=str(release.number), kind="clicks:nucleus").status_code == 302
+    assert not TrainingRun.objects.exists()
+    assert page(cast, cast.ada, "train/", release=str(release.number), kind="clicks:lesion").status_code == 302
+    run = TrainingRun.objects.get()
+    assert (run.name, run.settings["kind"], run.settings["classes"]) == ("Clicks: lesion", "clicks", ["lesion"])
+    Job.objects.update(state="cancelled")
+    assert page(cast, cast.ada, "train/", release=str(release.number), kind="automatic").status_code == 302
+    assert TrainingRun.objects.latest("pk").settings["kind"] == "automatic"
 
 
 def test_the_page_is_the_admins_and_its_numbers_a_file(cast: Cast):

@@ -52,9 +52,9 @@ def metrics_of(
         items = sorted(by_item)
         people = reader_overlap(items, key)
         classes[key] = {
-            "dice": _document(_mean([by_item[item] for item in items], [groups[item] for item in items], seed)),
-            "readers": _document(
-                _mean([people[item] for item in sorted(people)], [groups[i] for i in sorted(people)], seed)
+            "dice": figure([by_item[item] for item in items], [groups[item] for item in items], seed, METHOD),
+            "readers": figure(
+                [people[item] for item in sorted(people)], [groups[i] for i in sorted(people)], seed, METHOD
             ),
         }
     return {"method": METHOD, "n_items": n_items, "n_groups": len(set(groups.values())), "classes": classes}
@@ -66,9 +66,10 @@ def without_folds(n_items: int) -> dict[str, Any]:
     return {"method": METHOD, "n_items": n_items, "n_groups": 1, "classes": {}, "reason": reason}
 
 
-def _mean(values: Sequence[float], groups: Sequence[str], seed: int) -> Estimate:
+def figure(values: Sequence[float], groups: Sequence[str], seed: int, method: str) -> dict[str, Any]:
+    """Return the mean over items with its interval over groups as a document for pages."""
     resampling = Resampling(np.random.default_rng(seed), groups=np.asarray(groups), group_unit="groups")
-    return mean_estimate(values, resampling if values else None, unit="items", method=METHOD)
+    return _document(mean_estimate(values, resampling if values else None, unit="items", method=method))
 
 
 def _document(estimate: Estimate) -> dict[str, Any]:

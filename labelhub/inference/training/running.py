@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 
-from labelhub.catalog.blobs import read_named, store_blob
 from labelhub.catalog.models import Item
 from labelhub.exports.models import Release
 from labelhub.exports.selectors import labels_in, release_numbered
 from labelhub.inference.training import measuring
 from labelhub.inference.training.cases import Case, Label, labels_of, make_cases
+from labelhub.inference.training.clicking import train_click_network
 from labelhub.inference.training.fitting import Epoch, Fitted, fit
+from labelhub.inference.training.kept import ALL, finished, keep
 from labelhub.inference.training.planning import Plan, channels, make_plan, read_plan, renumbered
 from labelhub.jobs.registry import Running
 from labelhub.jobs.services import JobRefused
@@ -30,7 +31,7 @@ from labelhub.predictions.models import ModelVersion, TrainingRun
 from labelhub.predictions.predictor import Interruptible
 from labelhub.predictions.selectors import folds_of, training_numbered
 from labelhub.predictions.services import Origin, note_metrics, predict_item, predictor_for, register_network
-from labelhub.predictions.training_settings import TrainingSettings, read_training_settings
+from labelhub.predictions.training_settings import CLICKS, TrainingSettings, read_training_settings
 from labelhub.projects.errors import DomainError
 from labelhub.projects.selectors import current_ontology
 from labelhub.workflow.predicting import hear_model, start_predictions
@@ -42,6 +43,8 @@ def run_training(running: Running) -> Mapping[str, Any]:
     run = training_numbered(int(running.arguments["run"]))
     try:
         with tempfile.TemporaryDirectory(prefix="labelhub-training-") as folder:
+            if run.settings.get("kind") == CLICKS:
+                return train_click_network(run, running, Path(folder))
             return _Training(run, running, Path(folder)).go()
     except DomainError as error:
         raise JobRefused(str(error)) from error
@@ -100,16 +103,14 @@ class _Training:
             fitted[str(fold)] = self._fit(plan, fold, learn, held_out, self.settings.epochs)
         best = [entry.best_epoch for entry in fitted.values()]
         epochs = max(1, round(float(np.median(best)))) if best else self.settings.epochs
-        fitted["all"] = self._fit(plan, None, cases, [], epochs)
+        fitted[ALL] = self._fit(plan, None, cases, [], epochs)
         return fitted
 
     def _fit(self, plan: Plan, fold: int | None, learn: list[Case], held_out: list[Case], epochs: int) -> Fitted:
-        name = "all" if fold is None else str(fold)
         number = plan.n_folds if fold is None else fold
-        finished = self.run.plan.get("fitted", {}).get(name)
         self.done = number * self.settings.epochs
-        if finished is not None:
-            return Fitted(read_named(finished["weights"]), finished["best_epoch"])
+        if (earlier := finished(self.run, fold)) is not None:
+            return earlier
         training_log.begin_fold(run=self.run, fold=fold)
         words = "All items" if fold is None else f"Fold {fold + 1} of {plan.n_folds}"
 
@@ -126,17 +127,14 @@ class _Training:
             plan.design, plan.patch, learn, held_out, self.settings, seed=self.settings.seed * 1000 + number, epochs=epochs,
             tell=tell, between=partial(self._show, words),
         )  # fmt: skip
-        blob = store_blob(content=found.weights, kind="weights")
-        done = self.run.plan["fitted"] | {name: {"weights": blob.pk, "best_epoch": found.best_epoch}}
-        training_log.note_plan(run=self.run, plan=self.run.plan | {"fitted": done})
-        return found
+        return keep(self.run, fold, found)
 
     def _versions(self, plan: Plan, fitted: Mapping[str, Fitted], items: list[int]) -> ModelVersion:
         """Register the model of all items and those of the folds, together or not at all."""
         members = tuple(
             entry["weights"]
             for name, entry in self.run.plan["fitted"].items()
-            if name != "all" and self.settings.ensemble
+            if name != ALL and self.settings.ensemble
         )
         release: dict[str, Any] = {"release_number": self.release.number, "release_sha256": self.release.sha256}
         common: dict[str, Any] = {
@@ -146,7 +144,7 @@ class _Training:
         with transaction.atomic():
             preparation = plan.preparation.with_members(members)
             model = register_network(
-                **common, name=self.run.name, weights=fitted["all"].weights, preparation=preparation,
+                **common, name=self.run.name, weights=fitted[ALL].weights, preparation=preparation,
                 origin=Origin(source=source, licence="own", learned_from=items, **release),
             )  # fmt: skip
             for fold in range(plan.n_folds):
