@@ -18,6 +18,7 @@ WHAT: Mapping[str, str] = {
     "project.created": "made the project",
     "ontology.published": "published ontology version {number}",
     "policy.published": "published policy version {number}",
+    "prices.published": "published version {number} of what an hour of work costs",
     "hanging.published": "published version {number} of how series stand side by side",
     "guideline.published": "published instructions version {number}",
     "guideline.acknowledged": "read instructions version {guideline}",

@@ -21,6 +21,7 @@ class ProjectsApp(AppConfig):
             Membership,
             OntologyVersion,
             PolicyVersion,
+            PriceVersion,
             Project,
             Qualification,
             StaleEdit,
@@ -36,6 +37,7 @@ class ProjectsApp(AppConfig):
         register(GuidelineVersion, Secrecy.SHARED, "project")
         register(PolicyVersion, Secrecy.HIDDEN, "project")
         register(HangingVersion, Secrecy.SHARED, "project")
+        register(PriceVersion, Secrecy.ADMIN, "project")
         register(Membership, Secrecy.ADMIN, "project", "user")
         register(Labeler, Secrecy.HIDDEN, "project", "user")
         register(Acknowledgement, Secrecy.OWN, "labeler__project", "labeler__user")

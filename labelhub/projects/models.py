@@ -102,6 +102,23 @@ class HangingVersion(models.Model):
         ]
 
 
+class PriceVersion(models.Model):
+    """What an hour of labeling and of reviewing costs from ``created_at`` on (``projects.prices.Prices`` as a document)."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="prices")
+    number = models.PositiveIntegerField()
+    content = models.JSONField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Numbers count within a project."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "number"], name="a_price_number_is_used_once_a_project"),
+        ]
+
+
 class Membership(models.Model):
     """Somebody has a role in a project, from a time until a time. Removal is a date, so that history stays readable."""
 

@@ -22,6 +22,7 @@ from labelhub.projects.models import (
     Membership,
     OntologyVersion,
     PolicyVersion,
+    PriceVersion,
     Project,
     Role,
     StaleEdit,
@@ -29,6 +30,7 @@ from labelhub.projects.models import (
 from labelhub.projects.ontology import Ontology, read_ontology
 from labelhub.projects.permissions import NotFound, Person, projects_of
 from labelhub.projects.policy import Policy, read_policy
+from labelhub.projects.prices import Prices, read_prices
 
 Read = TypeVar("Read")
 # The rules that the step under way was read under.
@@ -146,6 +148,12 @@ def current_hanging(project: Project) -> tuple[int, Protocol]:
     """Return the number and content of the newest hanging protocol; 0 and one without rules where none was published."""
     version = HangingVersion.objects.filter(project=project).order_by("-number").first()
     return (0, Protocol()) if version is None else (version.number, read_protocol(version.content))
+
+
+def price_versions(project: Project) -> list[tuple[PriceVersion, Prices]]:
+    """Return what an hour cost from when on, the oldest first; nothing where nobody said."""
+    rows = PriceVersion.objects.filter(project=project).select_related("created_by").order_by("number")
+    return [(row, read_prices(row.content)) for row in rows]
 
 
 def current_guideline(project: Project) -> GuidelineVersion:

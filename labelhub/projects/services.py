@@ -26,12 +26,14 @@ from labelhub.projects.models import (
     Membership,
     OntologyVersion,
     PolicyVersion,
+    PriceVersion,
     Project,
     Role,
     StaleEdit,
 )
 from labelhub.projects.ontology import Ontology, read_ontology
 from labelhub.projects.policy import Policy
+from labelhub.projects.prices import Prices
 
 # Words that addresses use in the place of a project's name.
 RESERVED_SLUGS = {"new"}
@@ -54,12 +56,14 @@ class StaleVersion(DomainError):
         self.seen, self.newest = seen, newest
 
 
-V = TypeVar("V", OntologyVersion, GuidelineVersion, PolicyVersion, HangingVersion)
+V = TypeVar("V", OntologyVersion, GuidelineVersion, PolicyVersion, HangingVersion, PriceVersion)
 NAMES: dict[type[Model], str] = {
     OntologyVersion: "ontology", GuidelineVersion: "guideline", PolicyVersion: "policy", HangingVersion: "hanging",
+    PriceVersion: "prices",
 }  # fmt: skip
 WHAT_IN_WORDS = {
     "policy": "Policy", "ontology": "Ontology", "guideline": "Instructions", "hanging": "Arrangement of series",
+    "prices": "Prices",
 }  # fmt: skip
 
 
@@ -112,6 +116,14 @@ def publish_hanging(
 ) -> HangingVersion:
     """Write the next hanging protocol; images opened from now on follow it. Writes ``hanging.published``. ``seen`` as above."""
     return _publish(HangingVersion, project, {"content": protocol.to_document()}, by, seen)
+
+
+def publish_prices(*, project: Project, prices: Prices, by: User | None, seen: int | None = None) -> PriceVersion:
+    """Write what an hour costs from now on; what was spent before keeps its price. ``seen`` as above.
+
+    Writes ``prices.published``.
+    """
+    return _publish(PriceVersion, project, {"content": prices.to_document()}, by, seen)
 
 
 def add_member(*, project: Project, user: User, role: str, actor: str) -> Membership:

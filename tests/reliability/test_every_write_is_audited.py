@@ -456,6 +456,7 @@ CASES: dict[str, Callable[[World], Sent]] = {
     "manage-models-train": lambda w: form(
         "training.started", "ada", "manage-models-train", SLUG, release=str(released(w))
     ),
+    "manage-prices": lambda w: form("prices.published", "ada", "manage-prices", SLUG, labeling="30", currency="EUR"),
     "manage-model-edge": lambda w: form(
         "edge_cases.asked", "ada", "manage-model-edge", SLUG, model_that_saw(w), strategy="random", size="1"
     ),
