@@ -7,7 +7,6 @@ Not here: one item's whole story (``item_story``), what a page looks like (``web
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,6 @@ from labelhub.catalog.models import Item
 from labelhub.projects.models import Labeler, Project, TeamMember
 from labelhub.routing.models import Route
 from labelhub.scoring.models import GoldReference, Score
-from labelhub.scoring.reads import VOTING
 from labelhub.scoring.rows import AGREEMENT
 from labelhub.scoring.versions import mixed, under_of
 
@@ -114,14 +112,6 @@ def state_counts(project: Project) -> dict[str, int]:
     """Return how many items are in each state, in the order of their life."""
     found = dict(Item.objects.filter(project=project).values_list("state").annotate(n=Count("pk")))
     return {state: found.get(state, 0) for state in Item.State.values}
-
-
-def reader_counts(items: Iterable[Item]) -> dict[int, int]:
-    """Return how many labelers have a voice in each item now; one query."""
-    voices = Assignment.objects.filter(
-        item__in=[item.pk for item in items], state=Assignment.State.SUBMITTED, read_kind__in=VOTING
-    )
-    return dict(voices.order_by().values_list("item").annotate(n=Count("labeler", distinct=True)))
 
 
 def _with_numbers(items: QuerySet[Item]) -> QuerySet[Item]:

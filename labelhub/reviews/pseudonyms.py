@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from labelhub.accounts.models import User
@@ -51,7 +51,7 @@ class Veil:
     item: Item | None = None
     n_planned: int = 0
     # Who sees letters in this project, and so writes them.
-    blind: frozenset[int] = frozenset()
+    blind: Container[int] = frozenset()
     is_drawn: bool = False
 
     def labeler(self, labeler: Labeler) -> str:
@@ -98,17 +98,30 @@ def veil_of(user: User, item: Item) -> Veil:
     return veils(user, item.project, [item])[item.pk]
 
 
-def veils(user: User, project: Project, items: Iterable[Item]) -> Mapping[int, Veil]:
-    """Return how ``user`` is told of the readers of each of these items of a project. Three queries where review is blind."""
+def veils(
+    user: User,
+    project: Project,
+    items: Iterable[Item],
+    *,
+    role: str | None = None,
+    tested: Collection[int] | None = None,
+) -> Mapping[int, Veil]:
+    """Return how ``user`` is told of the readers of each of these items of a project.
+
+    Up to three queries where review is blind; one where the caller knows the highest ``role`` of ``user`` in the project and
+    the items on which they are ``tested`` now.
+    """
     found = {item.pk: item for item in items}
     _, policy = current_policy(project)
     if not policy.review_blind or not found:
         return dict.fromkeys(found, NO_VEIL)
-    readers, blind, tested = _readers(found), _blind(project), hides_from(user, [project])
+    readers, blind = _readers(found), _Blind(project)
+    hidden = hides_from(user, [project]) if tested is None else tested
+    sees_letters = user.pk in blind if role is None else role == Role.REVIEWER
     told = {}
     for key, item in found.items():
-        is_open, own = item.state not in DECIDED or key in tested, readers.get(key, ())
-        is_drawn = user.pk in blind and is_open
+        is_open, own = item.state not in DECIDED or key in hidden, readers.get(key, ())
+        is_drawn = sees_letters and is_open
         letters = letters_for(user.pk, item, own, policy.readers) if is_drawn else {}
         told[key] = Veil(letters, own, item, policy.readers, blind, is_drawn)
     return told
@@ -124,10 +137,19 @@ def letters_for(user: int, item: Item, readers: Iterable[Reader], n_planned: int
     }
 
 
-def _blind(project: Project) -> frozenset[int]:
-    """Who reviews in the project and is no admin of it."""
-    admins = seated(project, (Role.ADMIN,)).values("pk")
-    return frozenset(seated(project, (Role.REVIEWER,)).exclude(pk__in=admins).values_list("pk", flat=True))
+class _Blind(Container[int]):
+    """Who reviews in a project and is no admin of it: asked for once, where somebody is asked about."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._known: frozenset[int] | None = None
+
+    def __contains__(self, user: object) -> bool:
+        if self._known is None:
+            admins = seated(self._project, (Role.ADMIN,)).values("pk")
+            rows = seated(self._project, (Role.REVIEWER,)).exclude(pk__in=admins)
+            self._known = frozenset(rows.values_list("pk", flat=True))
+        return user in self._known
 
 
 def _readers(items: Mapping[int, Item]) -> Mapping[int, tuple[Reader, ...]]:

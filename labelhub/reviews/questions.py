@@ -51,7 +51,7 @@ def open_questions(user: User, project: Project) -> QuerySet[Question]:
     # Few of any project's wait: these first, then whose they are.
     waiting = Question.objects.filter(reply=None).values("pk")
     rows = Question.objects.filter(pk__in=waiting, item__project=project).exclude(assignment__labeler__user=user)
-    return visible_to(user, rows).select_related("item", "assignment__labeler").order_by("pk")
+    return visible_to(user, rows).select_related("item__project", "assignment__labeler").order_by("pk")
 
 
 def open_claims(user: User, project: Project) -> QuerySet[UnreadableClaim]:
@@ -60,7 +60,7 @@ def open_claims(user: User, project: Project) -> QuerySet[UnreadableClaim]:
     waiting = UnreadableClaim.objects.filter(verdict=None).values("pk")
     rows = UnreadableClaim.objects.filter(pk__in=waiting, item__project=project).exclude(Exists(mine))
     rows = rows.exclude(item__state=Item.State.EXCLUDED)
-    return visible_to(user, rows).select_related("item", "assignment__labeler").order_by("pk")
+    return visible_to(user, rows).select_related("item__project", "assignment__labeler").order_by("pk")
 
 
 def question_for(user: User, project: Project, pk: int) -> Question:

@@ -6,12 +6,26 @@ For authors there is :func:`own_comments` alone: what was said of their own work
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, F, FloatField, Max, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    F,
+    FloatField,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
 from django.utils import timezone
 
 from labelhub.accounts.models import User
@@ -23,10 +37,11 @@ from labelhub.formats.shapes import Reading
 from labelhub.predictions.models import Prediction
 from labelhub.predictions.plain import reading_of as reading_of_prediction
 from labelhub.predictions.selectors import newest_prediction
-from labelhub.projects.models import Labeler, Project, Role
-from labelhub.projects.permissions import Action, require, role_in, visible_to
+from labelhub.projects.models import Labeler, Membership, Project, Role
+from labelhub.projects.permissions import Action, require, visible_to
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
+from labelhub.reviews.calibration_models import ReviewTest
 from labelhub.reviews.error_models import Appraisal
 from labelhub.reviews.models import Comment, Decision, PanelVote
 from labelhub.reviews.reviewer_tests import as_it_waits, decided_otherwise_by, open_test, open_tests
@@ -36,7 +51,7 @@ from labelhub.routing.models import Route
 from labelhub.routing.selectors import current_route
 from labelhub.routing.services import PANEL_TIE
 from labelhub.scoring.models import Score
-from labelhub.scoring.reads import Reads, reads_of
+from labelhub.scoring.reads import VOTING, Reads, reads_of
 from labelhub.scoring.rows import CURRENT_AGREEMENT, SIMILARITY
 
 # States of an assignment whose labeler reads the item, or has judged it.
@@ -51,7 +66,7 @@ UNKNOWN_DISAGREEMENT = 0.5
 class InboxRow:
     """One item that waits for a reviewer, why, and what a look is worth (disagreement plus age plus priority).
 
-    ``n_media`` it has, the deepest of ``depth`` planes.
+    ``n_media`` it has, the deepest of ``depth`` planes; ``n_readers`` have a voice in it.
     """
 
     item: Item
@@ -62,14 +77,19 @@ class InboxRow:
     value: float
     n_media: int = 1
     depth: int = 1
+    n_readers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """The items shown, and how many wait in all: no more than the reviewer is offered today."""
+    """The items shown, and how many wait in all: no more than the reviewer is offered today.
+
+    ``tests`` are those that are open for them, shown or not: what else a page tells of the items goes by the same ones.
+    """
 
     rows: tuple[InboxRow, ...]
     n_waiting: int
+    tests: tuple[ReviewTest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +129,19 @@ def inbox(user: User, project: Project, *, now: datetime | None = None, limit: i
     # of those alone that come so far: of all that wait it would be most of the work.
     order = ("-priority", F("similarity").asc(nulls_last=True), "state_changed_at")
     waiting = _waiting(user, project).annotate(similarity=_similarity()).order_by(*order)
-    begun = set(waiting.filter(pk__in=day.begun).values_list("pk", flat=True)[:limit]) if day.begun else set()
-    fresh = waiting.exclude(pk__in=day.begun).values_list("pk", Window(Count("pk")))[: min(limit, day.left) * 4]
-    counted_fresh = list(fresh)
-    rows = [_inbox_row(item, at) for item in _with_facts(project, [*begun, *(pk for pk, _ in counted_fresh)])]
-    new, tests = [row for row in rows if row.item.pk not in begun], _tested(user, project, policy, at)
-    offered = sorted([*new, *tests], key=_by_value)[: day.left]
+    if day.begun:
+        # Theirs to finish, and so before all others, however these are ordered.
+        is_begun = Case(When(pk__in=day.begun, then=Value(1)), default=Value(0))
+        waiting = waiting.annotate(is_begun=is_begun).order_by("-is_begun", *order)
+    most = len(day.begun) + min(limit, day.left) * 4
+    counted_first = list(waiting.values_list("pk", Window(Count("pk")))[:most])
+    begun = day.begun.intersection(pk for pk, _ in counted_first)
+    tests = tuple(open_tests(user, project, policy=policy, now=at))
+    rows = [_inbox_row(item, at) for item in _with_facts(project, [pk for pk, _ in counted_first], tests)]
+    offered = sorted((row for row in rows if row.item.pk not in begun), key=_by_value)[: day.left]
     shown = sorted([*offered, *(row for row in rows if row.item.pk in begun)], key=_by_value)[:limit]
-    n_fresh = (counted_fresh[0][1] if counted_fresh else 0) + len(tests)
-    return Inbox(tuple(shown), len(begun) + min(n_fresh, day.left))
+    n_fresh = (counted_first[0][1] if counted_first else 0) - len(begun) + len(tests)
+    return Inbox(tuple(shown), len(begun) + min(n_fresh, day.left), tests)
 
 
 def side_by_side(user: User, item: Item) -> SideBySide:
@@ -264,18 +288,30 @@ def is_panel_tied(item: Item) -> bool:
     return route is not None and route.rule == PANEL_TIE
 
 
-def _with_facts(project: Project, keys: Collection[int]) -> list[Any]:
-    """Return items of the project with what a card says: ``rule`` and ``why`` of the newest route, and ``similarity``."""
+def _with_facts(project: Project, waiting: Collection[int], tests: Iterable[ReviewTest]) -> list[Any]:
+    """Return the items that wait and those of ``tests``, as they look, with what a card says of each.
+
+    That is ``rule`` and ``why`` of the newest route, ``similarity``, ``n_media``, ``depth`` and ``n_readers``.
+    """
     newest = Route.objects.filter(item=OuterRef("pk")).order_by("-pk")
     media = Medium.objects.filter(item=OuterRef("pk")).order_by().values("item")
+    voices = Assignment.objects.filter(
+        item=OuterRef("pk"), state=Assignment.State.SUBMITTED, read_kind__in=VOTING
+    ).order_by().values("item")  # fmt: skip
+    tested = {test.item_id: test for test in tests}
+    keys = [*waiting, *tested]
     rows = Item.objects.filter(pk__in=keys).annotate(
         rule=Subquery(newest.values("rule")[:1]), why=Subquery(newest.values("reason")[:1]), similarity=_similarity(),
         n_media=Subquery(media.annotate(n=Count("pk")).values("n")),
         depth=Subquery(media.annotate(n=Max("size_z")).values("n")),
+        n_readers=Subquery(voices.annotate(n=Count("labeler", distinct=True)).values("n")),
     )  # fmt: skip
     found = list(rows) if keys else []
     for item in found:
         item.project = project
+        if (test := tested.get(item.pk)) is not None:
+            as_it_waits(item, test)
+            item.rule, item.why = "", test.reason
     return found
 
 
@@ -287,17 +323,6 @@ def _similarity() -> Subquery:
     return Subquery(agreement.values("value")[:1], output_field=FloatField())
 
 
-def _tested(user: User, project: Project, policy: Policy, now: datetime) -> list[InboxRow]:
-    """The items on which ``user`` is tested, as they look to them."""
-    tests = {test.item_id: test for test in open_tests(user, project, policy=policy, now=now)}
-    rows = []
-    for item in _with_facts(project, tests):
-        test = tests[item.pk]
-        item.rule, item.why = "", test.reason
-        rows.append(_inbox_row(as_it_waits(item, test), now))
-    return rows
-
-
 def _waiting(user: User, project: Project) -> QuerySet[Item]:
     # Lists that are made once, in place of questions to each of many thousand items.
     mine = Assignment.objects.filter(item__project=project, labeler__user_id=user.pk, state__in=READING)
@@ -307,11 +332,12 @@ def _waiting(user: User, project: Project) -> QuerySet[Item]:
     items = items.exclude(pk__in=mine.values("item")).exclude(pk__in=voted.values("item"))
     items = items.exclude(pk__in=disputed_against(user, project, Item.objects.filter(project=project)).values("pk"))
     items = items.exclude(pk__in=decided_otherwise_by(user, project))
-    if role_in(user, project) != Role.ADMIN:
-        # Nobody found a tie without a vote.
+    if user.site_role != Role.ADMIN:
+        # Nobody found a tie without a vote. An admin of the project decides those.
+        manages = Membership.objects.filter(project=project, user=user.pk, role=Role.ADMIN, removed_at=None)
         newest = Route.objects.filter(item=OuterRef("pk")).order_by("-pk").values("rule")[:1]
         tied = Item.objects.filter(pk__in=votes.values("item")).annotate(newest_rule=Subquery(newest))
-        items = items.exclude(pk__in=tied.filter(newest_rule=PANEL_TIE).values("pk"))
+        items = items.exclude(~Exists(manages), pk__in=tied.filter(newest_rule=PANEL_TIE).values("pk"))
     return visible_to(user, items)
 
 
@@ -327,5 +353,5 @@ def _inbox_row(item: Item, now: datetime) -> InboxRow:
     value += WEIGHT_OF_A_DAY * age + WEIGHT_OF_PRIORITY * item.priority
     return InboxRow(
         item, getattr(item, "rule", "") or "", getattr(item, "why", "") or "", disagreement, age, value,
-        getattr(item, "n_media", 1) or 1, getattr(item, "depth", 1) or 1,
+        getattr(item, "n_media", 1) or 1, getattr(item, "depth", 1) or 1, getattr(item, "n_readers", 0) or 0,
     )  # fmt: skip

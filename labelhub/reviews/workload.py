@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from django.db.models import BigIntegerField, QuerySet
+from django.db.models.functions import Cast, Substr
 from django.utils import timezone
 
 from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
+from labelhub.audit.models import Event
 from labelhub.audit.selectors import acts_of
 from labelhub.projects.models import Project
 from labelhub.projects.policy import Policy
@@ -42,11 +46,15 @@ def day_of(user: User, project: Project, *, policy: Policy | None = None, now: d
 
 
 def reviewed_items(user: User, project: Project, *, since: datetime) -> frozenset[int]:
-    """Return the ids of the items that ``user`` reviewed in the project since then. Two queries."""
-    rows = acts_of(project.pk, f"user:{user.pk}", kinds=REVIEWS).filter(at__gte=since)
-    keys: dict[str, set[int]] = {"item": set(), "submission": set()}
-    for subject in rows.order_by().values_list("subject", flat=True).distinct():
-        kind, _, key = subject.partition(":")
-        keys[kind].add(int(key))
-    judged = Submission.objects.filter(pk__in=keys["submission"]).values_list("assignment__item_id", flat=True)
-    return frozenset(keys["item"] | set(judged))
+    """Return the ids of the items that ``user`` reviewed in the project since then. One query."""
+    acts = acts_of(project.pk, f"user:{user.pk}", kinds=REVIEWS).filter(at__gte=since).order_by()
+    judged = Submission.objects.filter(pk__in=_about(acts, "submission").values("about")).order_by()
+    items = _about(acts, "item").values_list("about", flat=True)
+    return frozenset(items.union(judged.values_list("assignment__item_id", flat=True)))
+
+
+def _about(acts: QuerySet[Event], kind: str) -> QuerySet[Any]:
+    """The acts whose subject is of a kind, with its number as ``about``."""
+    prefix = f"{kind}:"
+    number = Cast(Substr("subject", len(prefix) + 1), BigIntegerField())
+    return acts.filter(subject__startswith=prefix).annotate(about=number)

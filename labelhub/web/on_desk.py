@@ -15,6 +15,7 @@ from labelhub.analytics.item_story import ItemStory
 from labelhub.catalog import selectors as catalog
 from labelhub.catalog.models import Item
 from labelhub.projects.models import Project
+from labelhub.reviews.calibration_models import ReviewTest
 from labelhub.reviews.reviewer_tests import as_it_waits, open_test, open_tests
 from labelhub.routing.models import Route
 from labelhub.web.access import person
@@ -36,15 +37,20 @@ def without_outcome(request: HttpRequest, item: Item, story: ItemStory) -> ItemS
     return replace(story, routes=routes, settlements=(), events=())
 
 
-def versions_seen(request: HttpRequest, items: Iterable[Item]) -> Mapping[int, str]:
+def versions_seen(
+    request: HttpRequest, items: Iterable[Item], *, tests: Iterable[ReviewTest] | None = None
+) -> Mapping[int, str]:
     """Return the marks of how far each item has come; one on which the reviewer is tested is never that of the item itself.
 
-    So a form that is sent twice, and heard as a test the first time, acts on nothing the second time.
+    So a form that is sent twice, and heard as a test the first time, acts on nothing the second time. ``tests`` are those open
+    for them where the page knows these already.
     """
     rows = list(items)
     marks = dict(versions_of(rows))
-    for project in {item.project_id: item.project for item in rows}.values():
-        for test in open_tests(person(request), project):
-            if test.item_id in marks:
-                marks[test.item_id] = hashlib.sha256(f"{marks[test.item_id]}:{test.pk}".encode()).hexdigest()[:32]
+    if tests is None:
+        projects = {item.project_id: item.project for item in rows}
+        tests = [test for project in projects.values() for test in open_tests(person(request), project)]
+    for test in tests:
+        if test.item_id in marks:
+            marks[test.item_id] = hashlib.sha256(f"{marks[test.item_id]}:{test.pk}".encode()).hexdigest()[:32]
     return marks

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from labelhub.accounts.models import User
-from labelhub.analytics.item_table import reader_counts
 from labelhub.analytics.own_acts import own_acts
 from labelhub.catalog.models import Item
 from labelhub.catalog.selectors import item_for
@@ -34,7 +31,7 @@ from labelhub.reviews.reviewer_tests import hides_from, kinds_placed, open_test
 from labelhub.scoring.reads import reads_of
 from labelhub.web.access import page, person, project_page
 from labelhub.web.blind_review import veil_asked
-from labelhub.web.context import homes_of
+from labelhub.web.context import Home, homes_of
 from labelhub.web.on_desk import item_on_desk, versions_seen
 from labelhub.workflow import lifecycle, watching
 
@@ -52,27 +49,21 @@ def inbox(request: HttpRequest) -> HttpResponse:
     chosen = [home for home in homes if home.project.slug == asked] if asked else homes
     if asked and not chosen:
         raise NotFound("There is no such project, or you do not review in it.")
-    inboxes = [(selectors.inbox(person(request), home.project, limit=LENGTH), home) for home in chosen]
-    rows = [(row, home) for found, home in inboxes for row in _told(person(request), home.project, found.rows)]
-    rows.sort(key=lambda entry: -entry[0].value)
+    waits = [_waits(person(request), home) for home in chosen]
+    found = [(row, one.home) for one in waits for row in one.found.rows]
+    rows = sorted(found, key=lambda entry: -entry[0].value)[:LENGTH]
     if len(chosen) == 1:
         request.project = chosen[0].project  # type: ignore[attr-defined]
-    asked_of = [
-        (row, home) for home in chosen for row in _asked(person(request), home.project, questions.open_questions)
-    ]
-    claims = [(row, home) for home in chosen for row in _asked(person(request), home.project, questions.open_claims)]
-    versions = versions_seen(request, [row.item for row, _ in rows[:LENGTH]])
-    readers = reader_counts(row.item for row, _ in rows[:LENGTH])
+    tests = [test for one in waits for test in one.found.tests]
+    versions = versions_seen(request, [row.item for row, _ in rows], tests=tests)
     context = {
-        "rows": [
-            (row, home, readers.get(row.item.pk, 0), versions[row.item.pk], shown_words(row.n_media, row.depth))
-            for row, home in rows[:LENGTH]
-        ],
-        "questions": asked_of, "claims": claims,
+        "rows": [(row, home, versions[row.item.pk], shown_words(row.n_media, row.depth)) for row, home in rows],
+        "questions": [(row, one.home) for one in waits for row in one.questions],
+        "claims": [(row, one.home) for one in waits for row in one.claims],
         "live": [
             (work, home.project.slug) for home in chosen for work in watching.live_work(person(request), home.project)
         ],
-        "homes": homes, "asked": asked, "n_waiting": sum(found.n_waiting for found, _ in inboxes), "length": LENGTH,
+        "homes": homes, "asked": asked, "n_waiting": sum(one.found.n_waiting for one in waits), "length": LENGTH,
         "project": chosen[0].project if len(chosen) == 1 else None,
     }  # fmt: skip
     return render(request, "review/inbox.html", context)
@@ -179,10 +170,28 @@ def me(request: HttpRequest) -> HttpResponse:
     return render(request, "review/me.html", context)
 
 
-def _told(user: User, project: Project, rows: Sequence[selectors.InboxRow]) -> list[selectors.InboxRow]:
-    """Why each item waits, told as their readers may be named."""
-    veil = veils(user, project, [row.item for row in rows])
-    return [replace(row, reason=veil[row.item.pk].text(row.reason)) for row in rows]
+@dataclass(frozen=True, slots=True)
+class _Waits:
+    """What of one project waits for a reviewer."""
+
+    home: Home
+    found: selectors.Inbox
+    questions: list[Any]
+    claims: list[Any]
+
+
+def _waits(user: User, home: Home) -> _Waits:
+    """What waits for ``user`` in a project, told as readers may be named to them. What all parts rest on is asked for once."""
+    found = selectors.inbox(user, home.project, limit=LENGTH)
+    asked: list[Any] = list(questions.open_questions(user, home.project)[:LENGTH])
+    claims: list[Any] = list(questions.open_claims(user, home.project)[:LENGTH])
+    items = {row.item_id: row.item for row in (*asked, *claims)} | {row.item.pk: row.item for row in found.rows}
+    tested = {test.item_id for test in found.tests}
+    veil = veils(user, home.project, items.values(), role=home.role, tested=tested)
+    for row in (*asked, *claims):
+        veil_asked([row], veil[row.item_id])
+    rows = tuple(replace(row, reason=veil[row.item.pk].text(row.reason)) for row in found.rows)
+    return _Waits(home, replace(found, rows=rows), asked, claims)
 
 
 def shown_words(n_media: int, depth: int) -> str:
@@ -191,14 +200,6 @@ def shown_words(n_media: int, depth: int) -> str:
         slices = " and its slice" if depth > 1 else ""
         return f"shown: of {n_media} pictures the one{slices} with most dispute"
     return f"shown: of {depth} slices the one with most dispute" if depth > 1 else ""
-
-
-def _asked(user: User, project: Project, open_rows: Callable[[User, Project], QuerySet[Any]]) -> list[Any]:
-    """Open questions or claims, told as who asks may be named."""
-    rows = list(open_rows(user, project)[:LENGTH])
-    for key, veil in veils(user, project, {row.item_id: row.item for row in rows}.values()).items():
-        veil_asked([row for row in rows if row.item_id == key], veil)
-    return rows
 
 
 def _next(request: HttpRequest, project: Project, item: Item, word: str) -> HttpResponse:

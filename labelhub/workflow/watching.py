@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from labelhub.accounts.models import User
@@ -44,13 +45,14 @@ def live_work(user: User, project: Project, *, item: Item | None = None, most: i
     if not lets_watch(project):
         return ()
     require(user, Action.REVIEW, project)
-    rows = open_together().filter(item__project=project).prefetch_related("companions__labeler").order_by("created_at")
-    rows = rows.exclude(labeler__user=user)
+    here = Companion.objects.filter(left_at=None).select_related("labeler").order_by("pk")
+    rows = open_together().filter(item__project=project).exclude(labeler__user=user).order_by("created_at")
+    rows = rows.prefetch_related(Prefetch("companions", here, to_attr="seats"))
     if item is not None:
         rows = rows.filter(item=item)
     found = []
     for row in rows[:most]:
-        seats = [seat.labeler for seat in row.companions.all() if seat.left_at is None]
+        seats = [seat.labeler for seat in row.seats]
         if all(labeler.user_id != user.pk for labeler in seats):
             found.append(LiveWork(row.pk, row.item.code, tuple(one.name for one in (row.labeler, *seats))))
     return tuple(found)
