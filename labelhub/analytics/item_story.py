@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from labelhub.accounts.models import User
 from labelhub.analytics.event_words import VOTING_EVENTS, EventLine, lines_of
@@ -183,7 +183,9 @@ def _readers(
     current = {submission.pk for submission in reads.current}
     rows = Submission.objects.filter(pk__in=[submission.pk for submission in reads.every])
     rows = rows.select_related("assignment__labeler__user", "assignment__recall_of", "ontology", "guideline", "policy")
-    details = {row.pk: row for row in rows.prefetch_related("annotations", "answers")}
+    # What is told of a mark is its class: outlines are layers, and may be long.
+    marks = Prefetch("annotations", Annotation.objects.defer("regions", "attributes", "mask_origin"))
+    details = {row.pk: row for row in rows.prefetch_related(marks, "answers")}
 
     stood = let_stand(reads.every)
 

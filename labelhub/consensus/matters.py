@@ -194,10 +194,10 @@ def _objects(
         size, spacing = grid_size_of(medium, shapes, grids)
         known = [extents.of(shape, size) for shape in shapes]
         corners = np.array([_corners(extent.place, extent.box, extent.mask) for extent in known])
+        alike = similarity_table(known, known, grids, terms.match_iou, terms.reach, extents.shared)
         disputes = object_disputes(
-            similarity_table(known, known, grids, terms.match_iou, terms.reach), [reader for _, reader, _ in here],
-            [terms.labels.index(shape.label) for shape in shapes], corners, n_readers=len(readings),
-            threshold=terms.match_iou, asked=[_asked(entry, terms) for entry in readings],
+            alike, [reader for _, reader, _ in here], [terms.labels.index(shape.label) for shape in shapes], corners,
+            n_readers=len(readings), threshold=terms.match_iou, asked=[_asked(entry, terms) for entry in readings],
         )  # fmt: skip
         for dispute in disputes.disputes:
             marked = {here[m][1]: here[m] for m in dispute.members.tolist() if m >= 0}

@@ -324,7 +324,7 @@ def _same_objects(
 ) -> list[list[tuple[int, Shape]]]:
     terms = ballot.terms
     extents = [ballot.extents.of(shape, size) for _, shape in here]
-    table = similarity_table(extents, extents, ballot.grids, terms.match_iou, terms.reach)
+    table = similarity_table(extents, extents, ballot.grids, terms.match_iou, terms.reach, ballot.extents.shared)
     owner = [asked.index(i) for i, _ in here]
     clusters = cluster_objects(table, owner, terms.match_iou, n_raters=len(asked))
     return [[here[member] for member in row if member >= 0] for row in clusters.members]

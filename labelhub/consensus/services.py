@@ -84,7 +84,7 @@ def merged_label(
     if loaded is None:
         loaded = Loaded(item, terms_now(item.project, policy))
     if judged is None:
-        judged = judge(loaded, submissions)
+        judged = judge(loaded, submissions, measures_spread=False)
     weights = weigh(
         judged, [submission.assignment.labeler_id for submission in submissions], least_confidence=policy.posterior,
         calibration_items=policy.calibration_items,

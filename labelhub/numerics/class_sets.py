@@ -62,7 +62,9 @@ def class_set_map(
             low, high = max(start, 0), max(min(start + n, length), start, 0)
             target.append(slice(low, high))
             source.append(slice(low - start, high - start))
-        result[tuple(target)] |= mask.voxels[tuple(source)].astype(result.dtype) << result.dtype.type(place)
+        part = result[tuple(target)]
+        # Whether a class is there, times its bit: one array of the map's type an object.
+        np.bitwise_or(part, np.multiply(mask.voxels[tuple(source)], result.dtype.type(1 << place)), out=part)
     return result
 
 

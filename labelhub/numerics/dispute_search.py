@@ -218,12 +218,12 @@ def missed_pieces(ground: Ground, codes: IntArray, pattern: IntArray, speaks: Bo
     flat, own = ground.flat[inside], ground.own[inside]
     piece = connected_pieces(flat, ground.strides[:-1], own)
     # A piece that goes on where all readers agree is nobody's to miss.
-    taken = ground.codes.reshape(-1)
-    is_disputed = np.zeros(taken.shape, dtype=bool)
-    is_disputed[flat] = True
+    agreed = ground.codes.reshape(-1).copy()
+    agreed[flat] = ground.background
+    label = own.astype(agreed.dtype)
     goes_on = np.zeros(len(inside), dtype=bool)
     for jump in ground.jumps():
-        goes_on |= (taken[flat + jump] == own) & ~is_disputed[flat + jump]
+        goes_on |= agreed[flat + jump] == label
     n_pieces = int(piece.max()) + 1
     is_whole = np.bincount(piece[goes_on], minlength=n_pieces) == 0
     left = is_whole[piece]

@@ -38,9 +38,10 @@ def has_seen(user: User, item: Item) -> bool:
 
 def knows_others(user: User, item: Item) -> bool:
     """Whether ``user`` judged or decided of the item, wrote of it, or looked at the others' readings: they are not blind."""
+    # Whoever opens it a second time has seen it: that is asked first.
     return (
-        has_judged(user, item)
-        or has_seen(user, item)
+        has_seen(user, item)
+        or has_judged(user, item)
         or MatterAnswer.objects.filter(item=item, reviewer_id=user.pk).exists()
         or written_on_others(user.pk).filter(thread__item=item).exists()
     )

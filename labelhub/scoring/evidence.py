@@ -100,12 +100,16 @@ def units_of(
     extents: Extents | None = None,
     gold: Reading | None = None,
     surface_dice: Mapping[str, float] | None = None,
+    measures_spread: bool = True,
 ) -> tuple[Unit, ...]:
     """Return the units of one item.
 
-    ``surface_dice`` is the mean over pairs of readings for each pooled class, as comparisons of pairs have measured it.
+    ``surface_dice`` is the mean over pairs of readings for each pooled class, as comparisons of pairs have measured it. How
+    far outlines spread decides nothing about what stands: who only merges need not have it measured.
     """
-    ground = _Ground(readings, terms, grids, Extents() if extents is None else extents, gold, surface_dice or {})
+    ground = _Ground(
+        readings, terms, grids, Extents() if extents is None else extents, gold, surface_dice or {}, measures_spread
+    )
     units = [_question_unit(question, ground) for question in terms.questions if is_closed(question)]
     if terms.labels:
         units.append(_finding_unit(ground))
@@ -124,6 +128,7 @@ class _Ground:
     extents: Extents
     gold: Reading | None
     surface_dice: Mapping[str, float]
+    measures_spread: bool
 
     def asked(self, position: int, labels: set[str]) -> bool:
         scope = self.readings[position].asked_labels
@@ -168,13 +173,15 @@ def _object_units(medium: int, ground: _Ground) -> list[Unit]:
     if not single:
         return units
     lying = [ground.extents.of(shape, size) for _, shape in single]
-    table = similarity_table(lying, lying, ground.grids, terms.match_iou, terms.reach)
+    table = similarity_table(lying, lying, ground.grids, terms.match_iou, terms.reach, ground.extents.shared)
     clusters = cluster_objects(table, [place for place, _ in single], terms.match_iou, n_raters=len(ground.readings))
     truths = _gold_labels(medium, lying, clusters.members, ground)
     for number, row in enumerate(clusters.members):
         members = [int(member) for member in row if member >= 0]
         here = [single[member] for member in members]
-        spread = _spread_of([lying[m] for m in members], table[np.ix_(members, members)], ground, medium)
+        spread = None
+        if ground.measures_spread:
+            spread = _spread_of([lying[m] for m in members], table[np.ix_(members, members)], ground, medium)
         truth, seen = truths[number]
         units.append(_object_unit(f"{here[0][1].label} {number + 1}", medium, here, spread, truth, seen, ground))
     return units

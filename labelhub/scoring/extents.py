@@ -95,14 +95,20 @@ def extent_of(shape: Shape, size: Size | None) -> Extent:
 
 
 Known: TypeAlias = dict[tuple[int, Size | None], Extent]
+# How many voxels two masks share, by their ids.
+Shared: TypeAlias = dict[tuple[int, int], int]
 
 
 class Extents:
-    """The extents of shapes, each found once however often it is compared. Lives as long as one item is looked at."""
+    """The extents of shapes, each found once however often it is compared. Lives as long as one item is looked at.
+
+    ``shared`` is for :func:`similarity_table`, which then counts no two of them a second time.
+    """
 
     def __init__(self) -> None:
         self._own: Known = {}
         self._kept: dict[int, Known] = {}
+        self.shared: Shared = {}
 
     def keep_in(self, known: Known, shapes: Sequence[Shape]) -> None:
         """Keep the extents of these shapes in ``known``, and take from it those that are there, for as long as it lives."""
@@ -156,15 +162,25 @@ def grid_size_of(
 
 
 def similarity_table(
-    first: Sequence[Extent], second: Sequence[Extent], grids: Sequence[Grid], threshold: float, reach: Reach
+    first: Sequence[Extent],
+    second: Sequence[Extent],
+    grids: Sequence[Grid],
+    threshold: float,
+    reach: Reach,
+    shared: Shared | None = None,
 ) -> FloatArray:
-    """``similarity[first, second]`` from 0 to 1 of every two extents whatever their classes; 0 across media."""
+    """``similarity[first, second]`` from 0 to 1 of every two extents whatever their classes; 0 across media.
+
+    ``shared`` remembers what was counted; it must not outlive the extents.
+    """
+    known: Shared = {} if shared is None else shared
     table = np.zeros((len(first), len(second)))
     for medium in {extent.medium for extent in first} & {extent.medium for extent in second}:
         rows = [i for i, extent in enumerate(first) if extent.medium == medium]
         columns = [j for j, extent in enumerate(second) if extent.medium == medium]
         ruler = _Ruler(grid_at(medium, grids), threshold, reach)
-        table[np.ix_(rows, columns)] = _on_one_medium([first[i] for i in rows], [second[j] for j in columns], ruler)
+        own, others = [first[i] for i in rows], [second[j] for j in columns]
+        table[np.ix_(rows, columns)] = _on_one_medium(own, own if first is second else others, ruler, known)
     return table
 
 
@@ -204,12 +220,12 @@ class _Ruler:
         return np.sqrt(across**2 + (gaps[:, 1] * step_y) ** 2 + (gaps[:, 2] * step_x) ** 2)
 
 
-def _on_one_medium(first: Sequence[Extent], second: Sequence[Extent], ruler: _Ruler) -> FloatArray:
+def _on_one_medium(first: Sequence[Extent], second: Sequence[Extent], ruler: _Ruler, known: Shared) -> FloatArray:
     table = np.zeros((len(first), len(second)))
     filled = [[i for i, extent in enumerate(side) if extent.mask is not None] for side in (first, second)]
     is_boxes_only = all(extent.box is not None for extent in (*first, *second))
     if filled[0] and filled[1] and not is_boxes_only:
-        _fill_areas(table, first, second, filled)
+        _fill_areas(table, first, second, filled, known)
     without = [[i for i, extent in enumerate(side) if extent.mask is None] for side in (first, second)]
     for i in range(len(first)) if without[1] else without[0]:
         for j in range(len(second)) if first[i].mask is None else without[1]:
@@ -223,8 +239,10 @@ def _on_one_medium(first: Sequence[Extent], second: Sequence[Extent], ruler: _Ru
     return table
 
 
-def _fill_areas(table: FloatArray, first: Sequence[Extent], second: Sequence[Extent], filled: list[list[int]]) -> None:
-    """Voxels are counted only where bounding boxes meet; the table is the caller's own."""
+def _fill_areas(
+    table: FloatArray, first: Sequence[Extent], second: Sequence[Extent], filled: list[list[int]], known: Shared
+) -> None:
+    """Voxels are counted only where bounding boxes meet; the table and what is ``known`` are the caller's own."""
     masks = [
         [extent.mask for i in own if (extent := side[i]).mask is not None]
         for side, own in zip((first, second), filled, strict=True)
@@ -240,7 +258,7 @@ def _fill_areas(table: FloatArray, first: Sequence[Extent], second: Sequence[Ext
     if not len(rows):
         return
     shared = np.array(
-        [_n_shared(masks[0][i], masks[1][j]) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)]
+        [_n_shared(masks[0][i], masks[1][j], known) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)]
     )
     values = shared / (sizes[0][rows] + sizes[1][columns] - shared)
     at = np.array(filled[0])[rows], np.array(filled[1])[columns]
@@ -249,15 +267,20 @@ def _fill_areas(table: FloatArray, first: Sequence[Extent], second: Sequence[Ext
         table[at[::-1]] = values
 
 
-def _n_shared(first: PlacedMask, second: PlacedMask) -> int:
+def _n_shared(first: PlacedMask, second: PlacedMask, known: Shared) -> int:
     """How many voxels two masks share whose bounding boxes meet."""
+    key = (id(first), id(second))
+    if key in known:
+        return known[key]
     # Written out axis by axis: an item of many objects asks for thousands of pairs.
     (az, ay, ax), (bz, by, bx) = first.origin, second.origin
     (an, am, ak), (bn, bm, bk) = first.voxels.shape, second.voxels.shape
     z0, y0, x0 = max(az, bz), max(ay, by), max(ax, bx)
     z1, y1, x1 = min(az + an, bz + bn), min(ay + am, by + bm), min(ax + ak, bx + bk)
     own = first.voxels[z0 - az : z1 - az, y0 - ay : y1 - ay, x0 - ax : x1 - ax]
-    return int(np.count_nonzero(own & second.voxels[z0 - bz : z1 - bz, y0 - by : y1 - by, x0 - bx : x1 - bx]))
+    other = second.voxels[z0 - bz : z1 - bz, y0 - by : y1 - by, x0 - bx : x1 - bx]
+    known[key] = int(np.count_nonzero(own & other))
+    return known[key]
 
 
 def _closeness(first: Extent, second: Extent, ruler: _Ruler) -> float:

@@ -111,14 +111,18 @@ def standing_fits(project_id: int) -> Fits:
 
 
 def judge(
-    loaded: Loaded, submissions: Sequence[Submission], *, gold: Submission | None = None, fits: Fits | None = None
-) -> Judged:
-    """Judge the given readings of one item; nothing is stored. ``gold`` is noted beside each unit and decides nothing."""
+    loaded: Loaded, submissions: Sequence[Submission], *, gold: Submission | None = None, fits: Fits | None = None,
+    measures_spread: bool = True,
+) -> Judged:  # fmt: skip
+    """Judge the given readings of one item; nothing is stored. ``gold`` is noted beside each unit and decides nothing.
+
+    Without ``measures_spread`` the units do not tell how far outlines spread, which no belief rests on.
+    """
     readings = loaded.readings([*submissions, gold] if gold is not None else submissions)
     truth: Reading | None = readings.pop() if gold is not None else None
     units = units_of(
         readings, terms=loaded.terms, grids=loaded.grids, extents=loaded.extents, gold=truth,
-        surface_dice=_surface_dice(loaded, submissions),
+        surface_dice=_surface_dice(loaded, submissions) if measures_spread else None, measures_spread=measures_spread,
     )  # fmt: skip
     known = fits if fits is not None else standing_fits(loaded.item.project_id)
     raters = [submission.assignment.labeler_id for submission in submissions]
