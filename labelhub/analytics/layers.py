@@ -5,6 +5,7 @@ Every layer is a plain ``Reading``. Hidden from annotators as a whole. Not here:
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -107,18 +108,30 @@ class Dispute:
         most, z = max(((n, -z) for z, n in self.by_plane().items()), default=(0.0, 0))
         return most, -z
 
-    def heat(self, z: int) -> tuple[FloatArray, tuple[int, int]] | None:
-        """The disagreement on plane ``z`` from 0 to 1, and its first row and column; None where nobody marked it."""
+    def heat(self, z: int, step: int = 1) -> tuple[FloatArray, tuple[int, int]] | None:
+        """The disagreement on plane ``z`` from 0 to 1, and its first row and column; None where nobody marked it.
+
+        With a ``step`` one number stands for so many rows and columns, the greatest in them.
+        """
         here = [(v[z - low[0]], low[1:]) for v, low in self.votes if 0 <= z - low[0] < len(v)]
         if not here:
             return None
         top, left = np.min([low for _, low in here], axis=0).tolist()
         bottom, right = np.max([np.add(low, votes.shape) for votes, low in here], axis=0).tolist()
         # p (1 - p) in whole numbers until the end: those for plus those against, multiplied.
-        most = np.zeros((bottom - top, right - left), dtype=np.uint32)
+        most = np.zeros((-(-(bottom - top) // step), -(-(right - left) // step)), dtype=np.uint32)
         for votes, (y, x) in here:
-            part = most[y - top : y - top + votes.shape[0], x - left : x - left + votes.shape[1]]
-            np.maximum(part, np.multiply(votes, self.n_readers - votes, dtype=np.uint32), out=part)
+            columns = _blocks(x - left, votes.shape[1], step)
+            across = slice(columns[0][0], columns[-1][0] + 1)
+            # A step larger than one is that of a large picture, which is not held a second time in a wider type.
+            bands = [(y - top, slice(None))] if step == 1 else _blocks(y - top, votes.shape[0], step)
+            for block, rows in bands:
+                divided = np.multiply(votes[rows], self.n_readers - votes[rows], dtype=np.uint32)
+                if step > 1:
+                    starts = [own.start for _, own in columns]
+                    divided = np.maximum.reduceat(divided.max(axis=0, keepdims=True), starts, axis=1)
+                part = most[block : block + divided.shape[0], across]
+                np.maximum(part, divided, out=part)
         return most * (4 / self.n_readers**2), (top, left)
 
 
@@ -131,6 +144,12 @@ def dispute_of(*, medium: int, grid: Grid, layers: tuple[Layer, ...]) -> Dispute
     found = [vote_map([_area(reading, label, medium, grid) for reading in readings]) for label in labels]
     found = [(votes, origin) for votes, origin in found if votes.size]
     return Dispute(tuple(found), len(readings)) if found else None
+
+
+def _blocks(start: int, n: int, step: int) -> list[tuple[int, slice]]:
+    """The blocks of ``step`` in which ``n`` places from ``start`` on lie: the number of each, and which of the places."""
+    edges = [0, *range(step - start % step, n, step), n]
+    return [((start + low) // step, slice(low, high)) for low, high in itertools.pairwise(edges)]
 
 
 def _area(reading: Reading, label: str, medium: int, grid: Grid) -> PlacedMask:

@@ -71,6 +71,17 @@ def read_tile(medium: Medium, level: int, column: int, row: int) -> SliceTile:
     )
 
 
+def read_piece(medium: Medium, level: int, box: tuple[int, int, int, int]) -> NDArray[Any]:
+    """Return the pixels of a level in ``box`` (left, top, right, bottom in its pixels), cut off at its borders.
+
+    Raises :class:`NoPixels`, ``NotFound``.
+    """
+    width, height = level_size(medium, level)
+    left, top, right, bottom = box
+    pixels = np.load(_pyramid(medium) / f"{level}.npy", mmap_mode="r")
+    return np.array(pixels[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)])
+
+
 def halved(pixels: NDArray[Any]) -> NDArray[Any]:
     """Return ``[y, x(, c)]`` with half of its sides, rounded up: the mean of up to 2 x 2 pixels, in the same type.
 

@@ -69,17 +69,24 @@ class Ground:
             named[r][who].append((self.labels[place], part))
         return [[tuple(own) for own in of_region] for of_region in named]
 
-    def heat(self, z: int) -> tuple[FloatArray, tuple[int, int]] | None:
-        """How divided the readers are on plane ``z`` (0 to 1; the most divided class counts), and its first row and column."""
+    def heat(self, z: int, step: int = 1) -> tuple[FloatArray, tuple[int, int]] | None:
+        """How divided the readers are on plane ``z`` (0 to 1; the most divided class counts), and its first row and column.
+
+        With a ``step`` one number stands for so many rows and columns, the greatest in them.
+        """
         depth = z - self.low[0]
         if not 0 <= depth < self.shape[0]:
             return None
-        plane = self.shape[1] * self.shape[2]
-        places = self.patterns.places
+        plane, places = self.shape[1] * self.shape[2], self.patterns.places
         inside = (places >= depth * plane) & (places < (depth + 1) * plane)
-        heat = np.zeros(plane)
-        heat[places[inside] - depth * plane] = self._divided()[self.patterns.pattern_of_place[inside]]
-        return heat.reshape(self.shape[1:]), (self.low[1], self.low[2])
+        row, column = np.divmod(places[inside] - depth * plane, self.shape[2])
+        divided = self._divided()[self.patterns.pattern_of_place[inside]]
+        heat = np.zeros((-(-self.shape[1] // step), -(-self.shape[2] // step)))
+        if step == 1:
+            heat[row, column] = divided
+        else:
+            np.maximum.at(heat, (row // step, column // step), divided)
+        return heat, (self.low[1], self.low[2])
 
     def most_divided_plane(self) -> int:
         """The plane of the medium on which the readers differ most."""

@@ -22,12 +22,14 @@ from labelhub.reviews.pseudonyms import veil_of
 from labelhub.web.access import person, project_page
 from labelhub.web.matters import desk_document, matter_thumbnail, region_png
 from labelhub.web.on_desk import item_on_desk
-from labelhub.web.overlays import mask_png
-from labelhub.web.review_item import keep_look
+from labelhub.web.overlays import mask_png, wanted_in
+from labelhub.web.review_item import fresh_json, keep_look
 from labelhub.workflow import adjudicating
 
 MOST_BYTES, MOST_READINGS = 1 << 20, 100
 SCORES = tuple(map(str, range(11)))
+# Stands for the key of a matter in an address: no code is of this form.
+ANY_KEY = "0" * 32
 FRESH = "private, no-cache"
 IMMUTABLE = "private, max-age=31536000, immutable"
 
@@ -108,10 +110,11 @@ def result_mask(request: HttpRequest, project: Project, code: str, number: int, 
     """Return one plane of one shape of the label as it comes out now."""
     item = item_on_desk(request, project, code)
     parts = adjudicating.desk_of(item, person(request)).label.parts
-    png = mask_png(parts[number].shape, z) if number < len(parts) else None
-    if png is None:
+    wanted = wanted_in(request.GET.get("part", ""))
+    png = mask_png(parts[number].shape, z, wanted) if number < len(parts) else None
+    if png is None and (wanted is None or number >= len(parts)):
         raise NotFound("The label has nothing there.")
-    return _picture(png, FRESH)
+    return HttpResponse(status=204) if png is None else _picture(png, FRESH)
 
 
 def _said(post: QueryDict) -> dict[int, adjudicating.Said]:
@@ -137,17 +140,17 @@ def _matter(request: HttpRequest, project: Project, code: str, key: str) -> adju
     return matter
 
 
-def _answer(request: HttpRequest, project: Project, code: str, desk: adjudicating.Desk) -> JsonResponse:
+def _answer(request: HttpRequest, project: Project, code: str, desk: adjudicating.Desk) -> HttpResponse:
     item = item_on_desk(request, project, code)
     _, ontology = current_ontology(project)
     letters = veil_of(person(request), item).letters
     document = desk_document(desk, ontology, others_at_work(item, person(request)), letters)
+    # One address is looked up for all of them: there may be hundreds.
+    place = reverse("review-matter-thumbnail", args=[project.slug, code, ANY_KEY])
     for matter in document["matters"]:
         if matter["kind"] in ("area", "object"):
-            matter["thumbnail"] = reverse("review-matter-thumbnail", args=[project.slug, code, matter["key"]])
-    response = JsonResponse(document)
-    response["Cache-Control"] = FRESH
-    return response
+            matter["thumbnail"] = place.replace(ANY_KEY, matter["key"])
+    return fresh_json(document)
 
 
 def body_of(request: HttpRequest) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from labelhub.catalog.models import Medium
 from labelhub.formats.outlines import outline_of
 from labelhub.formats.shapes import Region, Shape
 from labelhub.scoring.extents import AREA_KINDS
-from labelhub.web.overlays import most_disputed, plane_picture
+from labelhub.web.overlays import most_disputed, picture_in
 
 # Part of a picture's ETag: raise it when the drawing changes.
 VERSION = 1
@@ -154,10 +154,9 @@ def _start(middle: float, side: float, limit: float) -> float:
 def _ground(medium: Medium, z: int, frame: _Frame) -> Image.Image:
     if medium.pixels_id is None:
         return Image.new("RGB", frame.size, "black")
-    picture = plane_picture(medium, z).convert("RGB")
     box = (int(np.floor(frame.left)), int(np.floor(frame.top)), int(np.ceil(frame.right)), int(np.ceil(frame.bottom)))
-    cut = picture.crop(box)
-    cut = cut.resize((round(cut.width * frame.across), round(cut.height * frame.down)), Image.Resampling.BICUBIC)
+    across, down = round((box[2] - box[0]) * frame.across), round((box[3] - box[1]) * frame.down)
+    cut = picture_in(medium, z, box, max(frame.size)).resize((across, down), Image.Resampling.BICUBIC)
     left, top = round((frame.left - box[0]) * frame.across), round((frame.top - box[1]) * frame.down)
     return cut.crop((left, top, left + frame.size[0], top + frame.size[1]))
 

@@ -18,11 +18,13 @@ from labelhub.consensus.matters import Matter, Says
 from labelhub.formats.shapes import Reading
 from labelhub.projects.ontology import Ontology
 from labelhub.reviews.models import MatterAnswer
-from labelhub.web.overlays import layer_document, plane_picture, png_of
+from labelhub.web.overlays import alpha_png, layer_document, picture_in, png_of, step_for
 from labelhub.workflow.adjudicating import Desk
 
 THUMBNAIL_PX = 96
 LIT = (255, 92, 46, 110)
+# A region is drawn no finer than this before its miniature is made.
+MOST_LIT_PX = 4 * THUMBNAIL_PX
 WORDS = {"consensus": "the readers together", "drawn": "drawn anew", "ambiguous": "ambiguous", "reader": "chosen"}
 
 
@@ -141,14 +143,16 @@ def _notes(desk: Desk, others: Sequence[str]) -> list[str]:
 
 
 def region_png(matter: Matter, z: int) -> bytes | None:
-    """Return a region's voxels on plane ``z`` as a PNG that is white where it is, in its own box; None without any."""
+    """Return a region's voxels on plane ``z`` as a PNG that is white where it is, for its own box; None without any.
+
+    Of a region that is larger than one picture a pixel stands for several voxels: the page fits it to the box.
+    """
     if matter.region is None or not 0 <= z - matter.region.origin[0] < matter.region.voxels.shape[0]:
         return None
     plane = matter.region.voxels[z - matter.region.origin[0]]
     if not plane.any():
         return None
-    alpha = Image.fromarray(np.where(plane, 255, 0).astype(np.uint8))
-    return png_of(Image.merge("LA", (Image.new("L", alpha.size, 255), alpha)))
+    return alpha_png(plane, step_for(*plane.shape))
 
 
 def matter_thumbnail(medium: Medium, matter: Matter) -> bytes:
@@ -157,18 +161,24 @@ def matter_thumbnail(medium: Medium, matter: Matter) -> bytes:
     assert matter.place is not None
     low, high = matter.box
     z = min(max(round(matter.place[0]), 0), medium.size_z - 1)
-    has_pixels = medium.pixels_id is not None
-    picture = plane_picture(medium, z) if has_pixels else Image.new("RGBA", (medium.size_x, medium.size_y), "#101010")
-    if matter.region is not None and 0 <= z - matter.region.origin[0] < matter.region.voxels.shape[0]:
-        lit = np.zeros((medium.size_y, medium.size_x, 4), dtype=np.uint8)
-        plane = matter.region.voxels[z - matter.region.origin[0]]
-        _, top, left = matter.region.origin
-        lit[top : top + plane.shape[0], left : left + plane.shape[1]][plane] = LIT
-        picture.alpha_composite(Image.fromarray(lit, "RGBA"))
     half = max(high[1] - low[1], high[2] - low[2], 16) * 3 // 4 + 2
     y, x = (low[1] + high[1]) // 2, (low[2] + high[2]) // 2
-    cut = picture.crop((x - half, y - half, x + half, y + half)).convert("RGB")
-    return png_of(cut.resize((THUMBNAIL_PX, THUMBNAIL_PX)))
+    box = (x - half, y - half, x + half, y + half)
+    size = (THUMBNAIL_PX, THUMBNAIL_PX)
+    if medium.pixels_id is None:
+        picture = Image.new("RGB", size, "#101010")
+    else:
+        picture = picture_in(medium, z, box, THUMBNAIL_PX).resize(size)
+    if matter.region is not None and 0 <= z - matter.region.origin[0] < matter.region.voxels.shape[0]:
+        _, top, left = matter.region.origin
+        plane = matter.region.voxels[z - matter.region.origin[0]]
+        lit = Image.new("L", (min(2 * half, MOST_LIT_PX), min(2 * half, MOST_LIT_PX)))
+        by = lit.width / (2 * half)
+        part = Image.fromarray(np.where(plane, LIT[3], 0).astype(np.uint8))
+        part = part.resize((max(1, round(part.width * by)), max(1, round(part.height * by))), Image.Resampling.BOX)
+        lit.paste(part, (round((left - box[0]) * by), round((top - box[1]) * by)))
+        picture.paste(LIT[:3], (0, 0), lit.resize(size, Image.Resampling.BOX))
+    return png_of(picture)
 
 
 def _class_name(label: str, ontology: Ontology) -> str:

@@ -6,7 +6,8 @@ import hashlib
 import uuid
 from dataclasses import replace
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+import orjson
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from labelhub.accounts.models import User
@@ -28,7 +29,16 @@ from labelhub.scoring.reads import reads_of
 from labelhub.web.access import person, project_page
 from labelhub.web.blind_review import veil_asked, veil_disputes, veil_threads, veiled_layers, veiled_story
 from labelhub.web.on_desk import item_on_desk, versions_seen, without_outcome
-from labelhub.web.overlays import dispute_png, dispute_thumbnail, heat_png, layer_document, mask_png
+from labelhub.web.overlays import (
+    Piece,
+    dispute_piece,
+    dispute_thumbnail,
+    heat_piece,
+    heat_step,
+    layer_document,
+    mask_png,
+    wanted_in,
+)
 from labelhub.web.viewer import viewer_of
 from labelhub.web.words import ERROR_KINDS
 from labelhub.workflow import watching
@@ -47,7 +57,8 @@ KINDS_SHOWN = [(number, kind, *words) for number, (kind, words) in enumerate(ERR
 def item(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     """Show the readers of one item and take a decision."""
     row = item_on_desk(request, project, code)
-    keep_look(person(request), row)
+    is_own = has_read(person(request), row)
+    keep_look(person(request), row, is_own=is_own)
     veil = veil_of(person(request), row)
     story = without_outcome(request, row, _without_gold(request, row, story_of(row, person(request))))
     story = veiled_story(story, veil)
@@ -61,12 +72,12 @@ def item(request: HttpRequest, project: Project, code: str) -> HttpResponse:
         "version": versions_seen(request, [row])[row.pk], "questions": asked,
         "threads": talk, "disputes": disputed,
         "live": [(work, project.slug) for work in watching.live_work(person(request), project, item=row)],
-        "decides": decides_by_region(person(request), row),
+        "decides": not is_own and decides_by_region(person(request), row),
         "may_take": not tickets.is_party(person(request), row), "new_id": uuid.uuid4(),
         "authors_read": current_policy(project)[1].authors_read_comments, "claims": claimed,
         "panel": panel_seen(person(request), row), "kinds": KINDS_SHOWN, "scores": range(11),
-        "names_errors": bool(story.current) and not has_read(person(request), row),
-        "is_own": has_read(person(request), row), "names": {r.submission.pk: r.labeler.name for r in story.readers},
+        "names_errors": bool(story.current) and not is_own,
+        "is_own": is_own, "names": {r.submission.pk: r.labeler.name for r in story.readers},
     }  # fmt: skip
     return render(request, "review/item.html", context)
 
@@ -77,36 +88,39 @@ def layers(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     row = item_on_desk(request, project, code)
     keep_look(person(request), row)
     _, ontology = current_ontology(project)
-    response = JsonResponse({"layers": [layer_document(layer, ontology) for layer in _layers(request, row)]})
-    response["Cache-Control"] = FRESH
-    return response
+    return fresh_json({"layers": [layer_document(layer, ontology) for layer in _layers(request, row)]})
 
 
 @project_page(Role.REVIEWER)
 def mask(request: HttpRequest, project: Project, code: str, layer: str, number: int, z: int) -> HttpResponse:
-    """Return one plane of one shape's mask as a PNG."""
-    row = item_on_desk(request, project, code)
-    found = layer_named(row, layer)
-    if found.kind in _hidden_kinds(request, row):
-        raise NotFound("This item has no such layer any more. Load the page again.")
+    """Return one plane of one shape's mask as a PNG, or the ``part`` of it that is asked for; nothing where that is empty."""
+    found = _layer(request, item_on_desk(request, project, code), layer)
     if number >= len(found.reading.shapes):
         raise NotFound("This layer has no such shape.")
-    png = mask_png(found.reading.shapes[number], z)
-    if png is None:
+    wanted = wanted_in(request.GET.get("part", ""))
+    png = mask_png(found.reading.shapes[number], z, wanted)
+    if png is None and wanted is None:
         raise NotFound("The shape has nothing on this plane.")
-    return _picture(png, IMMUTABLE)
+    return HttpResponse(status=204) if png is None else _picture(png, IMMUTABLE)
 
 
 @project_page(Role.REVIEWER)
 def dispute(request: HttpRequest, project: Project, code: str, ordinal: int, z: int) -> HttpResponse:
-    """Return where the readers differ on a plane, as a transparent picture; nothing where they do not."""
+    """Return where the readers differ on a plane, as a transparent picture of that part; nothing where they do not.
+
+    ``X-Left`` and ``X-Top`` say where it begins, ``X-Step`` how many pixels of the plane one of its is.
+    """
     row = item_on_desk(request, project, code)
     medium, found = catalog.medium_of(row, ordinal), _layers(request, row)
     etag = _etag(found, f"{ordinal}:{z}")
     if request.headers.get("If-None-Match") == etag:
         return _with_etag(HttpResponse(status=304), etag)
-    png = _heat_of(row, medium, found, z)
-    return _with_etag(HttpResponse(status=204) if png is None else _picture(png, FRESH), etag)
+    piece = _heat_of(row, medium, found, z)
+    if piece is None:
+        return _with_etag(HttpResponse(status=204), etag)
+    response = _with_etag(_picture(piece.png, FRESH), etag)
+    response["X-Left"], response["X-Top"], response["X-Step"] = str(piece.left), str(piece.top), str(piece.step)
+    return response
 
 
 @project_page(Role.REVIEWER)
@@ -120,10 +134,20 @@ def thumbnail(request: HttpRequest, project: Project, code: str) -> HttpResponse
     return _with_etag(_picture(dispute_thumbnail(media, found, THUMBNAIL_PX), FRESH), etag)
 
 
-def keep_look(user: User, row: Item) -> None:
-    """Who opens the readings of others to review them is given the item for no blind read any more."""
-    if not has_read(user, row) and not knows_others(user, row):
+def keep_look(user: User, row: Item, *, is_own: bool | None = None) -> None:
+    """Who opens the readings of others to review them is given the item for no blind read any more.
+
+    ``is_own`` where the caller knows whether they read it themselves.
+    """
+    if not (has_read(user, row) if is_own is None else is_own) and not knows_others(user, row):
         keep_sighting(item=row, by=user)
+
+
+def fresh_json(document: object) -> HttpResponse:
+    """Return a document that may hold thousands of points, to be asked for anew each time."""
+    response = HttpResponse(orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY), content_type="application/json")
+    response["Cache-Control"] = FRESH
+    return response
 
 
 def _hides_gold(request: HttpRequest, row: Item) -> bool:
@@ -137,6 +161,14 @@ def _hidden_kinds(request: HttpRequest, row: Item) -> frozenset[str]:
     if open_test(person(request), row) is not None:
         hidden.add("settled")
     return frozenset(hidden)
+
+
+def _layer(request: HttpRequest, row: Item, key: str) -> Layer:
+    """One layer that this reviewer may see now. Raises ``NotFound``."""
+    found = layer_named(row, key)
+    if found.kind in _hidden_kinds(request, row):
+        raise NotFound("This item has no such layer any more. Load the page again.")
+    return found
 
 
 def _layers(request: HttpRequest, row: Item) -> tuple[Layer, ...]:
@@ -156,16 +188,16 @@ def _without_gold(request: HttpRequest, row: Item, story: ItemStory) -> ItemStor
     return replace(story, readers=tuple(readers), gold=None)
 
 
-def _heat_of(item: Item, medium: Medium, found: tuple[Layer, ...], z: int) -> bytes | None:
+def _heat_of(item: Item, medium: Medium, found: tuple[Layer, ...], z: int) -> Piece | None:
     """The heat of painted classes is known from their disputes already; that of boxes is counted here."""
     reads = current_reads(item)
     if len(reads) < 2:
         return None
     ground = sitting_of(item, reads).found.grounds.get(medium.ordinal)
     if ground is None:
-        return dispute_png(medium, found, z)
-    heat = ground.heat(z)
-    return None if heat is None else heat_png(medium, *heat)
+        return dispute_piece(medium, found, z)
+    heat = ground.heat(z, heat_step(medium))
+    return None if heat is None else heat_piece(medium, *heat)
 
 
 def _picture(png: bytes, cache: str) -> HttpResponse:
@@ -182,4 +214,4 @@ def _with_etag(response: HttpResponse, etag: str) -> HttpResponse:
 
 def _etag(found: tuple[Layer, ...], place: str) -> str:
     keys = ",".join(layer.key for layer in found)
-    return f'"{hashlib.sha256(f"2:{place}:{keys}".encode()).hexdigest()}"'
+    return f'"{hashlib.sha256(f"3:{place}:{keys}".encode()).hexdigest()}"'

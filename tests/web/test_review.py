@@ -53,10 +53,12 @@ def test_layers_hold_each_reader_with_outlines(world, as_, place):
 def test_the_heat_picture_covers_what_one_reader_alone_marked(world, as_, place):
     answer = as_("rita").get(place + "layers/dispute/0/0/")
     heat = np.asarray(Image.open(io.BytesIO(answer.content)))
-    assert heat.shape == (64, 80, 4)
-    assert heat[10, 10, 3] > 100
-    assert heat[50, 50, 3] > 100
-    assert heat[30, 30, 3] == 0
+    # The part in which anything is: from the first pixel of Ann's box to the last of Ben's.
+    assert (answer["X-Left"], answer["X-Top"], answer["X-Step"]) == ("4", "4", "1")
+    assert heat.shape == (56, 56, 4)
+    assert heat[10 - 4, 10 - 4, 3] > 100
+    assert heat[50 - 4, 50 - 4, 3] > 100
+    assert heat[30 - 4, 30 - 4, 3] == 0
     assert as_("rita").get(place + "layers/dispute/0/0/", headers={"If-None-Match": answer["ETag"]}).status_code == 304
 
 
@@ -98,6 +100,33 @@ def test_a_mask_is_sent_plane_by_plane_and_only_where_it_is(cast, as_):
     assert np.array_equal(alpha > 0, np.eye(5, dtype=bool))
     for wrong in (f"s{submission.pk}/0/1", f"s{submission.pk}/4/0", "s999999/0/0"):
         assert as_("rita").get(f"/review/cells/{item.code}/layers/{wrong}/").status_code == 404
+    # Of a part a pixel stands for a block, and is lit where any of it is.
+    part = as_("rita").get(f"/review/cells/{item.code}/layers/s{submission.pk}/0/0/?part=2,1,0,4,5")
+    lit = np.asarray(Image.open(io.BytesIO(part.content)))[..., 1] > 0
+    assert lit.tolist() == [[True, False], [True, True], [False, True]]
+    empty = as_("rita").get(f"/review/cells/{item.code}/layers/s{submission.pk}/0/0/?part=1,4,0,1,2")
+    assert empty.status_code == 204
+
+
+@pytest.mark.parametrize("step", [1, 3, 7])
+def test_a_heat_in_steps_has_the_greatest_of_each_block(cast, world, step):
+    from labelhub.analytics.layers import dispute_of, layers_of
+    from labelhub.catalog.selectors import grid_of
+    from labelhub.consensus.regions import sitting_of
+    from labelhub.workflow.steps import current_reads
+
+    painted = sitting_of(world.item, current_reads(world.item)).found.grounds[0]
+    drawn = dispute_of(medium=0, grid=grid_of(world.item.media.get()), layers=layers_of(world.item))
+    assert drawn is not None
+    for found in (painted, drawn):
+        (fine, at), (coarse, begins) = found.heat(0), found.heat(0, step)
+        assert begins == at
+        wanted = np.array([
+            [fine[y : y + step, x : x + step].max() for x in range(0, fine.shape[1], step)]
+            for y in range(0, fine.shape[0], step)
+        ])  # fmt: skip
+        assert np.array_equal(coarse, wanted)
+        assert {0.0, 1.0} <= set(coarse.flat)
 
 
 def decide(client, place, reading, verdict, **fields):

@@ -75,7 +75,7 @@ function windowOf(values) {
 /** Load a mask's PNG and return its fill and its one-pixel edge, both as canvases in `colour`; null where it is empty. */
 export async function maskPicture(address, colour) {
   const response = await fetch(address);
-  if (!response.ok) return null;
+  if (response.status !== 200) return null;
   const bitmap = await createImageBitmap(await response.blob());
   const { width, height } = bitmap;
   const fill = new OffscreenCanvas(width, height);

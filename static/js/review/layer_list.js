@@ -3,6 +3,20 @@ import { COLOURS, strokeOf } from "../pages/outlines.js";
 
 export const colourOf = (index) => COLOURS[index % COLOURS.length];
 
+/** The slice of a medium that most of these layers marked; none where nothing is marked on it. */
+export function mostMarkedSlice(layers, medium) {
+  const counts = new Map();
+  const count = (z) => counts.set(z, (counts.get(z) ?? 0) + 1);
+  for (const shape of layers.flatMap((layer) => layer.shapes)) {
+    if (shape.medium !== medium) continue;
+    new Set(shape.regions.map((region) => region.z)).forEach(count);
+    if (shape.mask) for (let z = shape.mask.z[0]; z < shape.mask.z[1]; z += 1) count(z);
+  }
+  const best = Math.max(...counts.values());
+  const marked = [...counts].filter(([, n]) => n === best).map(([z]) => z).sort((a, b) => a - b);
+  return marked[Math.floor(marked.length / 2)];
+}
+
 /** Fill `list` with a button for each layer; `toggle` gets the key of the one that was pressed. */
 export function listLayers(list, layers, toggle) {
   list.replaceChildren(...layers.map((layer, index) => {

@@ -2,7 +2,8 @@
 import { isTyping, notify } from "../pages/frame.js";
 import { Lasso } from "./lasso.js";
 import { ask } from "./matters_server.js";
-import { goTo, keep, kept, painters, setResult, showOnly, state, draw } from "./viewer.js";
+import { keep, kept } from "./kept.js";
+import { goTo, painters, setResult, showOnly, state, draw } from "./viewer.js";
 import { listOf, panelOf } from "./matters_view.js";
 
 const root = document.querySelector("[data-matters]");
@@ -79,7 +80,7 @@ function paintRegion(context, scale) {
     context.save();
     context.globalAlpha = 0.2;
     context.imageSmoothingEnabled = false;
-    context.drawImage(picture, low[2], low[1]);
+    context.drawImage(picture, low[2], low[1], high[2] - low[2], high[1] - low[1]);
     context.restore();
   }
   const room = 6 / scale;

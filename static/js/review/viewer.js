@@ -1,16 +1,17 @@
 // Readers over one picture: slices, layers that toggle and flip, where they differ, and the label as it comes out. Decides nothing.
 import { DASHES, nameOf, outline, pinOf } from "../pages/outlines.js";
 import { inItsPane, panesOf } from "../pages/panes.js";
-import { maskPicture, Slices } from "../pages/slices.js";
-import { colourOf, listLayers } from "./layer_list.js";
+import { Slices } from "../pages/slices.js";
+import { forget, keep, kept, replace, tellFailures } from "./kept.js";
+import { colourOf, listLayers, mostMarkedSlice } from "./layer_list.js";
+import { bringMask, maskHere } from "./masks.js";
 
 const root = document.querySelector("[data-viewer]");
-const given = JSON.parse(document.getElementById("viewer-data").textContent);
+export const given = JSON.parse(document.getElementById("viewer-data").textContent);
 export const canvas = root.querySelector("canvas");
 const context = canvas.getContext("2d");
 export const part = (name) => root.querySelector(`[data-${name}]`);
-export const state = { medium: 0, facts: null, slices: null, layers: [], visible: new Set(), flip: [], z: 0, heat: true, beside: false, view: null, drag: null, pin: null, isChoosing: false };
-const pictures = new Map();
+export const state = { medium: 0, facts: null, slices: null, large: null, layers: [], visible: new Set(), flip: [], z: 0, heat: true, beside: false, view: null, drag: null, pin: null, isChoosing: false };
 /** Called with (context, screen pixels a picture's pixel) after each pane's layers; what a page adds to the picture. */
 export const painters = [];
 let markReady;
@@ -22,6 +23,7 @@ export const tool = { inHand: null };
 export function say(text) {
   part("message").textContent = text;
 }
+tellFailures(say);
 
 export async function json(address) {
   const response = await fetch(address, { headers: { Accept: "application/json" } });
@@ -52,31 +54,18 @@ export async function start() {
 
 export async function show(medium) {
   const facts = await json(given.media[medium]);
-  pictures.clear();
-  Object.assign(state, { medium, facts, slices: new Slices(given.media[medium], facts) });
+  const large = facts.tiles ? new (await import("./large.js")).LargePicture(given.media[medium], facts) : null;
+  forget();
+  Object.assign(state, { medium, facts, slices: new Slices(given.media[medium], facts), large });
   part("medium").value = String(medium);
-  state.z = firstMarkedSlice() ?? Math.floor(facts.size[0] / 2);
+  // Where there is something to see.
+  state.z = mostMarkedSlice(shownLayers().length ? shownLayers() : state.layers, medium) ?? Math.floor(facts.size[0] / 2);
   const slider = part("slice");
   slider.max = String(facts.size[0] - 1);
   slider.hidden = facts.size[0] < 2;
   resize();
   say(facts.has_pixels ? "" : "Only the size of this picture is known; readers are shown without it.");
   return turn(state.z);
-}
-
-/** The slice that most of the shown layers marked, so that the page opens where there is something to see. */
-function firstMarkedSlice() {
-  const counts = new Map();
-  const count = (z) => counts.set(z, (counts.get(z) ?? 0) + 1);
-  const shown = shownLayers();
-  for (const shape of (shown.length ? shown : state.layers).flatMap((layer) => layer.shapes)) {
-    if (shape.medium !== state.medium) continue;
-    new Set(shape.regions.map((region) => region.z)).forEach(count);
-    if (shape.mask) for (let z = shape.mask.z[0]; z < shape.mask.z[1]; z += 1) count(z);
-  }
-  const best = Math.max(...counts.values());
-  const marked = [...counts].filter(([, n]) => n === best).map(([z]) => z).sort((a, b) => a - b);
-  return marked[Math.floor(marked.length / 2)];
 }
 
 /** Put the label as it comes out among the layers, in the place of the one before; `address` is where its masks are. */
@@ -86,7 +75,7 @@ export function setResult(layer, address) {
   if (isNew) state.layers.push({ ...layer, address });
   else state.layers[old] = { ...layer, address };
   if (isNew) state.visible.add(layer.key);
-  for (const key of [...pictures.keys()]) if (key.startsWith(`mask ${layer.key} `)) pictures.delete(key);
+  forget(`mask ${layer.key} `);
   listLayers(part("layers"), state.layers, toggle);
   return state.facts ? turn(state.z) : null;
 }
@@ -129,32 +118,26 @@ export async function turn(z) {
   part("slice").value = String(state.z);
   part("place").textContent = state.facts.size[0] > 1 ? `slice ${state.z + 1} of ${state.facts.size[0]}` : "";
   await Promise.all([loadSlice(state.z), loadHeat(state.z), ...loadMasks(state.z)]);
-  draw();
+  changed();
 }
 
-/** Keep what `make` gives under `key`; a failure is said once and shown as nothing. */
-export function keep(key, make) {
-  if (!pictures.has(key)) {
-    const entry = { picture: null, ready: null };
-    pictures.set(key, entry);
-    entry.ready = make().then((picture) => { entry.picture = picture; }).catch((error) => say(error.message));
-  }
-  return pictures.get(key).ready;
-}
-
-export const kept = (key) => pictures.get(key)?.picture;
-
-const loadSlice = (z) => (state.facts.has_pixels ? keep(`slice ${z}`, () => state.slices.picture(z)) : null);
+const loadSlice = (z) => (state.facts.has_pixels ? keep(`slice ${z}`, () => (state.large ? state.large.load() : state.slices.picture(z))) : null);
 
 const loadHeat = (z) => keep(`heat ${z}`, async () => {
   const response = await fetch(`${given.layers}dispute/${state.medium}/${z}/`);
-  return response.status === 200 ? createImageBitmap(await response.blob()) : null;
+  if (response.status !== 200) return null;
+  const [left, top, by] = ["X-Left", "X-Top", "X-Step"].map((name) => Number(response.headers.get(name)));
+  return { picture: await createImageBitmap(await response.blob()), left, top, by };
 });
+
+const isOn = (shape, z) => shape.medium === state.medium && shape.mask && shape.mask.z[0] <= z && z < shape.mask.z[1];
+/** Where the masks of a layer are. */
+export const addressOf = (layer) => layer.address ?? `${given.layers}${layer.key}/`;
 
 function loadMasks(z) {
   return state.layers.flatMap((layer, index) => layer.shapes
-    .filter((shape) => shape.medium === state.medium && shape.mask && shape.mask.z[0] <= z && z < shape.mask.z[1])
-    .map((shape) => keep(`mask ${layer.key} ${shape.number} ${z}`, () => maskPicture(`${layer.address ?? `${given.layers}${layer.key}/`}${shape.number}/${z}/`, colourIn(layer, shape, index)))));
+    .filter((shape) => isOn(shape, z))
+    .map((shape) => bringMask(layer, shape, z, addressOf(layer), colourIn(layer, shape, index))));
 }
 
 /** The label as it comes out has the colours of its classes; a reader's layer has the reader's. */
@@ -168,7 +151,7 @@ export function resize() {
 }
 
 /** Millimetre-true: a voxel is as high as it is, relative to its width. */
-const aspect = () => (state.facts.spacing_mm ? state.facts.spacing_mm[1] / state.facts.spacing_mm[2] : 1);
+export const aspect = () => (state.facts.spacing_mm ? state.facts.spacing_mm[1] / state.facts.spacing_mm[2] : 1);
 
 const shownLayers = () => state.layers.filter((layer) => state.visible.has(layer.key));
 
@@ -198,7 +181,7 @@ export function fit() {
 
 export function zoom(factor, x, y) {
   const { view } = state;
-  const bounded = Math.min(Math.max(view.scale * factor, 0.05), 80) / view.scale;
+  const bounded = Math.min(Math.max(view.scale * factor, Math.min(0.05, fittingScale())), 80) / view.scale;
   state.view = { scale: view.scale * bounded, x: x - (x - view.x) * bounded, y: y - (y - view.y) * bounded };
   draw();
 }
@@ -221,17 +204,41 @@ function drawPane([left, top, across, down], layers, isNamed) {
   context.beginPath();
   context.rect(left, top, across, down);
   context.clip();
+  const picture = kept(`slice ${state.z}`);
+  if (picture && state.large) state.large.draw(context, { scale: scale / devicePixelRatio, step: [scale, scale * aspect()], matrix: [scale, 0, 0, scale * aspect(), left + x, top + y], seen }, soon);
   context.setTransform(scale, 0, 0, scale * aspect(), left + x, top + y);
   context.imageSmoothingEnabled = scale < 2;
-  for (const key of [`slice ${state.z}`, ...(state.heat ? [`heat ${state.z}`] : [])]) {
-    const picture = kept(key);
-    if (picture) context.drawImage(picture, 0, 0);
-  }
+  if (picture && !state.large) context.drawImage(picture, 0, 0);
+  const heat = state.heat && kept(`heat ${state.z}`);
+  if (heat) context.drawImage(heat.picture, heat.left, heat.top, heat.picture.width * heat.by, heat.picture.height * heat.by);
   for (const layer of layers) drawLayer(layer, state.layers.indexOf(layer));
   for (const paint of painters) paint(context, scale);
   if (state.pin && state.pin.z === state.z && state.pin.medium === state.medium) pinOf(context, state.pin, scale);
   if (isNamed) nameOf(context, layers[0].name, colourOf(state.layers.indexOf(layers[0])), left, top);
   context.restore();
+}
+
+/** The part of the picture that a pane shows, as left, top, right, bottom in its pixels: the same in all panes. */
+function seen() {
+  const { scale, x, y } = state.view;
+  const [[, height, width], [, , across, down]] = [state.facts.size, panes()[0]];
+  const inside = (at, length) => Math.min(Math.max(at, 0), length);
+  return [inside(-x / scale, width), inside(-y / (scale * aspect()), height), inside((across - x) / scale, width), inside((down - y) / (scale * aspect()), height)];
+}
+
+/** Another slice, window or label is here: draw it, and let what stands beside the picture follow. */
+function changed() {
+  draw();
+  document.dispatchEvent(new CustomEvent("viewer:changed"));
+}
+
+let frame = 0;
+/** Draw with the next frame: much may come at once. */
+function soon() {
+  frame ||= requestAnimationFrame(() => {
+    frame = 0;
+    draw();
+  });
 }
 
 function drawLayer(layer, index) {
@@ -242,29 +249,34 @@ function drawLayer(layer, index) {
   for (const shape of layer.shapes.filter((one) => one.medium === state.medium)) {
     context.strokeStyle = colourIn(layer, shape, index);
     for (const region of shape.regions.filter((one) => one.z === state.z)) context.stroke(outline(region, scale));
-    const mask = kept(`mask ${layer.key} ${shape.number} ${state.z}`);
+    const mask = isOn(shape, state.z) && maskHere(layer, shape, state.z, addressOf(layer), colourIn(layer, shape, index), { seen: seen(), scale: state.view.scale, redraw: soon });
     if (!mask) continue;
     context.save();
-    context.translate(shape.mask.x, shape.mask.y);
+    context.translate(shape.mask.x + mask.left, shape.mask.y + mask.top);
+    context.scale(mask.by, mask.by);
+    context.lineWidth /= mask.by;
+    context.setLineDash(context.getLineDash().map((length) => length / mask.by));
     context.globalAlpha = isResult ? 0.3 : state.heat ? 0.08 : 0.22;
-    context.drawImage(mask.fill, 0, 0);
+    context.drawImage(mask.picture.fill, 0, 0);
     context.globalAlpha = 1;
-    context.stroke(mask.edges);
+    context.stroke(mask.picture.edges);
     context.restore();
   }
 }
 
 /** Right-drag: sideways the window's width, up and down its centre, in steps that suit the width. */
 export async function changeWindow(across, down, at) {
-  const shown = state.slices.window;
+  const source = state.large ?? state.slices;
+  const shown = source.window;
   state.drag = at;
   if (!shown) return;
   const step = shown.width / 300;
-  state.slices.window = { width: Math.max(shown.width + across * step, 1e-6), center: shown.center + down * step };
+  source.window = { width: Math.max(shown.width + across * step, 1e-6), center: shown.center + down * step };
+  if (state.large) return changed();
   const picture = await state.slices.picture(state.z);
-  for (const key of [...pictures.keys()]) if (key.startsWith("slice ")) pictures.delete(key);
-  pictures.set(`slice ${state.z}`, { picture, ready: Promise.resolve() });
-  draw();
+  forget("slice ");
+  replace(`slice ${state.z}`, picture);
+  return changed();
 }
 
 export const place = (event) => [event.offsetX * devicePixelRatio, event.offsetY * devicePixelRatio];
