@@ -24,6 +24,7 @@ from labelhub.web.matters import desk_document, matter_thumbnail, region_png
 from labelhub.web.on_desk import item_on_desk
 from labelhub.web.overlays import mask_png, wanted_in
 from labelhub.web.review_item import fresh_json, keep_look
+from labelhub.web.solid_label import solid_answer
 from labelhub.workflow import adjudicating
 
 MOST_BYTES, MOST_READINGS = 1 << 20, 100
@@ -115,6 +116,15 @@ def result_mask(request: HttpRequest, project: Project, code: str, number: int, 
     if png is None and (wanted is None or number >= len(parts)):
         raise NotFound("The label has nothing there.")
     return HttpResponse(status=204) if png is None else _picture(png, FRESH)
+
+
+@project_page(Role.REVIEWER)
+def result_solid(request: HttpRequest, project: Project, code: str, ordinal: int) -> HttpResponse:
+    """Return the label as it comes out now on a volume, for the 3-D view."""
+    item = item_on_desk(request, project, code)
+    parts = adjudicating.desk_of(item, person(request)).label.parts
+    _, ontology = current_ontology(project)
+    return solid_answer(catalog.medium_of(item, ordinal), [part.shape for part in parts], ontology)
 
 
 def _said(post: QueryDict) -> dict[int, adjudicating.Said]:

@@ -39,6 +39,7 @@ from labelhub.web.overlays import (
     mask_png,
     wanted_in,
 )
+from labelhub.web.solid_label import solid_answer
 from labelhub.web.viewer import viewer_of
 from labelhub.web.words import ERROR_KINDS
 from labelhub.workflow import watching
@@ -102,6 +103,15 @@ def mask(request: HttpRequest, project: Project, code: str, layer: str, number: 
     if png is None and wanted is None:
         raise NotFound("The shape has nothing on this plane.")
     return HttpResponse(status=204) if png is None else _picture(png, IMMUTABLE)
+
+
+@project_page(Role.REVIEWER)
+def solid(request: HttpRequest, project: Project, code: str, layer: str, ordinal: int) -> HttpResponse:
+    """Return what a layer marks on a volume, for the 3-D view."""
+    row = item_on_desk(request, project, code)
+    found = _layer(request, row, layer)
+    _, ontology = current_ontology(project)
+    return solid_answer(catalog.medium_of(row, ordinal), found.reading.shapes, ontology)
 
 
 @project_page(Role.REVIEWER)

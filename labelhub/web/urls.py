@@ -98,6 +98,11 @@ review_urls = [
         name="review-result-mask",
     ),
     path(
+        "review/<slug:slug>/<str:code>/matters/result/solid/<int:ordinal>/",
+        adjudicate.result_solid,
+        name="review-result-solid",
+    ),
+    path(
         "review/<slug:slug>/<str:code>/matters/<str:key>/thumbnail/",
         adjudicate.thumbnail,
         name="review-matter-thumbnail",
@@ -112,6 +117,9 @@ review_urls = [
     ),
     path(
         "review/<slug:slug>/<str:code>/layers/<str:layer>/<int:number>/<int:z>/", review_item.mask, name="review-mask"
+    ),
+    path(
+        "review/<slug:slug>/<str:code>/layers/<str:layer>/solid/<int:ordinal>/", review_item.solid, name="review-solid"
     ),
 ]
 manage_urls = [

@@ -65,7 +65,7 @@ def test_nothing_that_a_tested_reviewer_receives_tells_the_decision(tested: Clie
     assert "In review" in told[place]
     assert "Its story is shown to you once you have judged it" in told[place + "story/"]
     assert world.item.code in told["/review/"]
-    for way in ("layers/c1/0/0/", "story/c1/"):
+    for way in ("layers/c1/0/0/", "layers/c1/solid/0/", "story/c1/"):
         assert tested.get(place + way).status_code == 404
     search = tested.get(f"/search/?q={world.item.code[:3]}", follow=True).content.decode()
     assert "Settled" not in search

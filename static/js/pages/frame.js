@@ -79,7 +79,9 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     search.select();
   } else {
-    const target = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+    // A capital letter is one with Shift; where nothing has that, the letter itself.
+    const keys = [...(event.shiftKey ? [event.key] : []), event.key.toLowerCase()];
+    const target = keys.map((key) => document.querySelector(`[data-key="${CSS.escape(key)}"]`)).find(Boolean);
     if (!target || target.disabled) return;
     event.preventDefault();
     if (target.matches("input, textarea, select")) target.focus();

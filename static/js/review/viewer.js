@@ -63,6 +63,7 @@ export async function show(medium) {
   const slider = part("slice");
   slider.max = String(facts.size[0] - 1);
   slider.hidden = facts.size[0] < 2;
+  part("solid-button").hidden = facts.size[0] < 2;
   resize();
   say(facts.has_pixels ? "" : "Only the size of this picture is known; readers are shown without it.");
   return turn(state.z);

@@ -1,5 +1,5 @@
 // Pointer, wheel and keys of the viewer. A tool that is in hand gets the pointer first.
-import { isTyping } from "../pages/frame.js";
+import { isTyping, notify } from "../pages/frame.js";
 import { inItsPane } from "../pages/panes.js";
 import { arrange, canvas, changeWindow, draw, fit, flip, panes, part, pictureAt, place, ready, resize, say, show, showOnly, state, toggle, tool, turn, zoom } from "./viewer.js";
 
@@ -53,6 +53,19 @@ part("slice").addEventListener("input", (event) => turn(Number(event.target.valu
 part("heat").addEventListener("click", () => { state.heat = !state.heat; draw(); });
 part("beside").addEventListener("click", () => { state.beside = !state.beside; fit(); });
 part("fit").addEventListener("click", fit);
+// The 3-D panel's code and its library are brought when it is opened first.
+let solid = null;
+part("solid-button").addEventListener("click", async () => {
+  if (!state.facts) return undefined;
+  if (state.facts.size[0] < 2) return notify("A photograph has no third dimension.");
+  try {
+    solid ??= import("./solid.js").then(({ SolidPanel }) => new SolidPanel());
+    return (await solid).toggle();
+  } catch {
+    solid = null;
+    return notify("The 3-D view could not be loaded. Your answers are safe. Try it again.", "error");
+  }
+});
 part("all").addEventListener("click", () => { state.visible = new Set(state.layers.map((layer) => layer.key)); arrange(); });
 
 document.addEventListener("keydown", (event) => {
