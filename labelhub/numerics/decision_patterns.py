@@ -31,6 +31,7 @@ _DENSE = 1 << 20
 _WORD = 8
 # Up to this many values it is quicker to compare with each than to mark those that occur.
 _FEW = 16
+_NOTHING = "maps have no voxel, and no labels are named; one of both is needed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,11 +198,9 @@ def _read(maps: Sequence[NDArray[np.generic]], labels: Sequence[int] | None) -> 
     agreed, places, decisions = _scan(flats)
     known = set(agreed) | set(labels or ())
     known |= _values(decisions, known)
-    if flats[0].dtype == np.bool_:
-        known |= {0, 1}
+    known |= {0, 1} if flats[0].dtype == np.bool_ else set()
     if not known:
-        message = f"maps have shape {maps[0].shape}, no voxel, and no labels are named; one of both is needed"
-        raise ValueError(message)
+        raise ValueError(_NOTHING)
     values = np.array(sorted(int(one) for one in known), dtype=np.int64)
     counts = np.array([agreed.get(value, 0) for value in values.tolist()], dtype=np.int64)
     return _Reading(values, counts, places, _label_places(decisions, values), flats[0])
@@ -338,9 +337,7 @@ def _added(parts: list[tuple[NDArray[np.generic], IntArray]]) -> dict[int, int]:
 def _label_places(voxels: NDArray[np.generic], labels: IntArray) -> NDArray[np.integer]:
     """The place of each value in the sorted labels."""
     if labels[0] == 0 and labels[-1] == len(labels) - 1:
-        return np.asarray(voxels.view(np.uint8) if voxels.dtype == np.bool_ else voxels).view(
-            np.dtype(f"u{voxels.itemsize}")
-        )
+        return np.asarray(voxels.view(np.dtype(f"u{voxels.itemsize}")))
     if voxels.dtype.itemsize == 1 and voxels.dtype != np.int8:
         lookup = np.zeros(256, dtype=np.min_scalar_type(len(labels)))
         lookup[labels[labels < 256]] = np.flatnonzero(labels < 256)

@@ -141,7 +141,7 @@ def test_possible_labels_that_no_one_used_are_undefined_and_not_0():
         ([], "maps is empty"),
         ([np.array([[1.0]])], "rater 0 has dtype float64"),
         ([np.array([[1]]), np.array([[1, 2]])], "rater 1 has a mask of shape"),
-        ([np.zeros((0, 2), dtype=np.int16)], "no voxel, and no labels are named"),
+        ([np.zeros((0, 2), dtype=np.int16)], "maps have no voxel, and no labels are named"),
     ],
 )
 def test_impossible_input_is_refused_by_name(maps, words):
