@@ -14,14 +14,10 @@ from django.core.management import call_command
 from django.test import Client, override_settings
 
 from labelhub.accounts.models import User
-from labelhub.config.soak.serving import Served, served
+from labelhub.config.soak.browsers import CHROMIUM, FLAGS
+from labelhub.config.soak.serving import Served, collect_pages, served
 from tests.realdata import absent
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
-]  # fmt: skip
 PATIENCE_MS = 12_000
 
 
@@ -34,16 +30,22 @@ def _static_files() -> None:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright; one process for the whole run."""
+def driver() -> Iterator[Any]:
+    """Playwright; one for the whole run, as two in one process hinder each other."""
     if not CHROMIUM.exists():
         absent("Chromium is not installed (apt-get install chromium)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(driver) -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright; one process for the whole run."""
+    browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -56,9 +58,8 @@ def visit_as(chromium, live_server) -> Iterator[Callable[..., Any]]:
 @pytest.fixture(scope="session")
 def hashed_files(tmp_path_factory) -> Path:
     """The static files as a site serves them, under names with hashes."""
-    folder = tmp_path_factory.mktemp("hashed") / "static"
-    with override_settings(STORAGES=settings.STORAGES, STATIC_ROOT=folder):
-        call_command("collectstatic", verbosity=0, interactive=False)
+    folder: Path = tmp_path_factory.mktemp("hashed") / "static"
+    collect_pages(folder)
     return folder
 
 

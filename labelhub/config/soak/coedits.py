@@ -19,18 +19,16 @@ from labelhub.accounts.models import User
 from labelhub.annotations import documents, history, log
 from labelhub.annotations.fold import Folding
 from labelhub.annotations.layers import layer_digest, paint_layers
-from labelhub.annotations.models import Annotation, Document, Operation
+from labelhub.annotations.models import Document
 from labelhub.assignments.batches import make_batch
 from labelhub.assignments.models import Assignment
-from labelhub.catalog.blobs import read_blob
+from labelhub.config.soak.judging import SIDE, Ledger, judge_log, judge_state, judge_submission
 from labelhub.config.soak.report import Progress, Trial, silent
 from labelhub.config.soak.world import ACTOR, SoakWorld, add_item, make_world
-from labelhub.formats.mask_blob import decode_mask
 from labelhub.workflow import lifecycle, together
 
 # People at one image, and operations of a schedule: drawn anew for each.
 FEWEST_EDITORS, EDITORS, FEWEST, MOST = 2, 5, 60, 200
-SIDE = 32
 # How likely each trouble is, at a message or at a turn.
 LOST, DOUBLED, LATE, CRASHED, OFFLINE, ROLLED_BACK, BAKED = 0.15, 0.1, 0.1, 0.02, 0.1, 0.08, 0.06
 
@@ -87,22 +85,6 @@ class Window:
                 self.replica.apply(act)
 
 
-@dataclass
-class Ledger:
-    """What was acknowledged to whom: the model's only source beside the operations as they were made."""
-
-    made: dict[str, tuple[User, dict[str, Any]]] = field(default_factory=dict)
-    placed: dict[str, int] = field(default_factory=dict)
-    moved: list[str] = field(default_factory=list)
-
-    def note(self, answer: Any) -> None:
-        """Write down an acknowledgement; one that contradicts an earlier one is a failure."""
-        if isinstance(answer, log.Acknowledged):
-            for op_id, seq in answer.seq.items():
-                if self.placed.setdefault(op_id, seq) != seq:
-                    self.moved.append(op_id)
-
-
 def try_coedits(*, n: int, seed: int, progress: Progress = silent, most: int = MOST, send: Send | None = None) -> Trial:
     """Play ``n`` schedules. ``send`` stores sendings and may be broken on purpose by a test."""
     trial = Trial("nothing acknowledged is lost or doubled, and all copies are what a model says", seed)
@@ -151,10 +133,12 @@ def _play(trial: Trial, world: SoakWorld, rng: np.random.Generator, told: str, m
     return made
 
 
-def shared_work(world: SoakWorld, rng: np.random.Generator, people: Sequence[User] = ()) -> Assignment:
+def shared_work(
+    world: SoakWorld, rng: np.random.Generator, people: Sequence[User] = (), size: tuple[int, int] = (SIDE, SIDE)
+) -> Assignment:
     """Return a new image that ``people`` label together: all of the world's annotators where none are named."""
     people = people or world.annotators
-    item = add_item(world, rng)
+    item = add_item(world, rng, size)
     make_batch(project=world.project, name=uuid.uuid4().hex, items=[item], by=ACTOR, is_shared=True)
     work = lifecycle.hand_out(labeler=world.labeler(people[0]))
     assert work is not None
@@ -265,97 +249,14 @@ def judge(
     trial: Trial, told: str, work: Assignment, document: Document, windows: Sequence[Window], ledger: Ledger
 ) -> None:
     """Hold the log, the windows and the submission against what was acknowledged and against the model."""
-    rows = list(Operation.objects.filter(document=document).order_by("seq").select_related("author"))
-    stored = {str(row.op_id): row for row in rows}
-    trial.check([row.seq for row in rows] == list(range(1, len(rows) + 1)), f"{told}the log has a gap or a double")
-    trial.check(len(stored) == len(rows), f"{told}an operation is in the log twice")
-    trial.check(not ledger.moved, f"{told}{len(ledger.moved)} operations were acknowledged at two places")
-    lost = [op_id for op_id, seq in ledger.placed.items() if op_id not in stored or stored[op_id].seq != seq]
-    trial.check(not lost, f"{told}{len(lost)} acknowledged operations are missing or elsewhere")
-    unmade = [op_id for op_id in stored if op_id not in ledger.made]
-    trial.check(not unmade, f"{told}{len(unmade)} operations stand there that nobody made")
-    if unmade:
+    rows = judge_log(trial, told, document, ledger)
+    if rows is None:
         return
-    forged = [row for row in rows if ledger.made[str(row.op_id)][0].pk != row.author_id]
-    trial.check(not forged, f"{told}{len(forged)} operations stand under another's name")
-    turned = _turned([str(row.op_id) for row in rows], ledger)
-    trial.check(not turned, f"{told}{turned} operations stand in another order than they were made in")
-    current = Document.objects.select_related("assignment").get(pk=document.pk)
-    state = history.state_of(current)
-    layers = paint_layers(state, {0: (1, SIDE, SIDE)}, history.masks_of(current, state))
-    layer = layers.get((0, "area"))
-    mask = np.zeros((SIDE, SIDE), dtype=np.bool_)
-    if layer is not None:
-        mask[tuple(slice(at, at + size) for at, size in zip(layer.origin[1:], layer.voxels.shape[1:], strict=True))] = (
-            layer.voxels[0]
-        )
-    wanted, standing = model([(ledger.made[str(row.op_id)], str(row.op_id)) for row in rows])
-    trial.check(np.array_equal(mask, wanted), f"{told}the mask is not what the model says")
-    shapes = {shape.shape_id: list(shape.regions) for shape in state.standing_shapes()}
-    trial.check(shapes == standing, f"{told}the shapes are not what the model says")
+    standing = judge_state(trial, told, document, rows, ledger)
     for window in windows:
         own = paint_layers(window.replica.state(), {0: (1, SIDE, SIDE)}, {})
         digests = {key: layer_digest(one) for key, one in own.items()}
-        same = digests == {key: layer_digest(one) for key, one in layers.items()}
+        same = digests == {key: layer_digest(one) for key, one in standing.layers.items()}
         trial.check(same, f"{told}a window shows another mask than the server")
         trial.check(window.replica.head_seq == len(rows), f"{told}a window stopped before the end of the log")
-    _judge_submission(trial, told, work, mask, bool(rows))
-
-
-def _turned(stored: Sequence[str], ledger: Ledger) -> int:
-    """Return how many of a person's operations stand before an earlier one of theirs."""
-    made = {op_id: place for place, op_id in enumerate(ledger.made)}
-    count, last = 0, dict.fromkeys((user.pk for user, _ in ledger.made.values()), -1)
-    for op_id in stored:
-        user = ledger.made[op_id][0].pk
-        count += made[op_id] < last[user]
-        last[user] = max(last[user], made[op_id])
-    return count
-
-
-def _judge_submission(trial: Trial, told: str, work: Assignment, mask: Any, is_drawn: bool) -> None:
-    if not is_drawn:
-        return
-    is_empty = not mask.any() and not history.state_of(Document.objects.get(assignment=work)).standing_shapes()
-    user = work.labeler.user
-    assert user is not None
-    submission = lifecycle.submit(assignment=work, by=user, request_id=uuid.uuid4(), no_finding=is_empty)
-    frozen = np.zeros_like(mask)
-    for row in Annotation.objects.filter(submission=submission, mask__isnull=False).select_related("mask"):
-        assert row.mask is not None
-        voxels = decode_mask(read_blob(row.mask))[0].astype(np.bool_)
-        _, y, x = row.mask_origin or (0, 0, 0)
-        frozen[y : y + voxels.shape[0], x : x + voxels.shape[1]] = voxels
-    trial.check(np.array_equal(frozen, mask), f"{told}the submission is not what was drawn")
-
-
-def model(entries: Sequence[tuple[tuple[User, dict[str, Any]], str]]) -> tuple[Any, dict[str, Any]]:
-    """Return the mask and the standing shapes after the operations in this order, by other means than the fold's.
-
-    Every dab is a square of pixels whose centres lie within the radius (quarter pixels); strokes are painted anew from the
-    list of those that are not taken back; of shapes the last geometry counts.
-    """
-    dabs: list[tuple[str, str, dict[str, Any]]] = []
-    undone: dict[str, bool] = {}
-    regions: dict[str, Any] = {}
-    deleted: dict[str, bool] = {}
-    for (user, operation), _ in entries:
-        kind, payload = operation["kind"], operation["payload"]
-        if kind == "stroke.add":
-            dabs.append((payload["stroke_id"], str(user.pk), payload))
-        elif kind.startswith("stroke."):
-            undone[payload["stroke_id"]] = kind == "stroke.undo"
-        elif kind in ("shape.add", "shape.geometry"):
-            regions[payload["shape_id"]] = payload["regions"]
-        else:
-            deleted[payload["shape_id"]] = kind == "shape.delete"
-    mask = np.zeros((SIDE, SIDE), dtype=np.bool_)
-    for stroke_id, _, payload in dabs:
-        if undone.get(stroke_id):
-            continue
-        x, y = payload["points"]
-        for row in range(SIDE):
-            for column in range(SIDE):
-                if abs(4 * column + 2 - x) <= payload["radius"] and abs(4 * row + 2 - y) <= payload["radius"]:
-                    mask[row, column] = payload["mode"] == "add"
-    return mask, {key: value for key, value in regions.items() if not deleted.get(key)}
+    judge_submission(trial, told, work, standing.mask, bool(rows))

@@ -14,7 +14,8 @@ import numpy as np
 from labelhub.accounts.models import User
 from labelhub.annotations import documents, history, log
 from labelhub.annotations.models import Document, Operation
-from labelhub.config.soak.coedits import SIDE, shared_work
+from labelhub.config.soak.coedits import shared_work
+from labelhub.config.soak.judging import SIDE
 from labelhub.config.soak.report import Progress, Trial, silent
 from labelhub.config.soak.world import SoakWorld, make_world
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
+from django.test.utils import override_settings
 
 from labelhub.config.processes import server_command, wait_until_served
 
@@ -52,6 +58,33 @@ class Served:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+@contextmanager
+def serving(*, has_pages: bool = False) -> Iterator[Served]:
+    """Run a server on this process' database and blobs, with the pages' scripts where ``has_pages``; end it afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="labelhub-served-"))
+    storages: Any = settings.STORAGES
+    blobs = Path(str(storages["default"]["OPTIONS"]["location"]))
+    blobs.mkdir(parents=True, exist_ok=True)
+    (folder / "blobs").symlink_to(blobs)
+    if has_pages:
+        collect_pages(folder / "static")
+    server = served(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        if server.process is not None:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def collect_pages(folder: Path) -> None:
+    """Collect the static files as a site serves them, under names with hashes."""
+    hashed = {"staticfiles": {"BACKEND": "labelhub.config.static_files.HashedStaticFiles"}}
+    with override_settings(STORAGES={**settings.STORAGES, **hashed}, STATIC_ROOT=folder):
+        call_command("collectstatic", verbosity=0, interactive=False)
 
 
 def served(var: Path) -> Served:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,9 +21,10 @@ from labelhub.annotations import documents
 from labelhub.annotations.fold import Act
 from labelhub.annotations.log import Acknowledged, Refused
 from labelhub.assignments.models import Assignment
-from labelhub.config.soak.coedits import EDITORS, FEWEST, Ledger, Window, act, judge, shared_work
+from labelhub.config.soak.coedits import EDITORS, FEWEST, Window, act, judge, shared_work
+from labelhub.config.soak.judging import Ledger
 from labelhub.config.soak.report import Progress, Trial, silent
-from labelhub.config.soak.serving import Served, served
+from labelhub.config.soak.serving import Served, serving
 from labelhub.config.soak.world import make_world
 
 MOST = 100
@@ -41,31 +39,20 @@ def try_sockets(*, n: int, seed: int, progress: Progress = silent) -> Trial:
     trial = Trial("nothing acknowledged is lost or doubled over sockets and kills", seed)
     world = make_world(n_annotators=EDITORS, readers=1, max_readers=1, use_model=False, with_brush=True)
     cookies = [_cookie(user) for user in world.annotators]
-    folder = Path(tempfile.mkdtemp(prefix="labelhub-sockets-"))
-    storages: Any = settings.STORAGES
-    blobs = Path(str(storages["default"]["OPTIONS"]["location"]))
-    blobs.mkdir(parents=True, exist_ok=True)
-    (folder / "blobs").symlink_to(blobs)
-    server = served(folder)
-    server.start()
     kills = 0
-    try:
-        with trial.while_there_is_time():
-            for number in range(n):
-                rng = np.random.default_rng([seed, number])
-                work = shared_work(world, rng)
-                document = documents.document_of(assignment=work)
-                windows = [
-                    Window(user, document, document.epoch, work.fence, dict(document.base)) for user in world.annotators
-                ]
-                ledger = Ledger()
-                kills += asyncio.run(_play(server, work, windows, cookies, ledger, rng))
-                judge(trial, f"schedule {number}: ", work, document, windows, ledger)
-                trial.n += 1
-                progress(trial.n, n)
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with serving() as server, trial.while_there_is_time():
+        for number in range(n):
+            rng = np.random.default_rng([seed, number])
+            work = shared_work(world, rng)
+            document = documents.document_of(assignment=work)
+            windows = [
+                Window(user, document, document.epoch, work.fence, dict(document.base)) for user in world.annotators
+            ]
+            ledger = Ledger()
+            kills += asyncio.run(_play(server, work, windows, cookies, ledger, rng))
+            judge(trial, f"schedule {number}: ", work, document, windows, ledger)
+            trial.n += 1
+            progress(trial.n, n)
     trial.facts["kills"] = kills
     return trial
 

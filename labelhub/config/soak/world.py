@@ -84,9 +84,9 @@ def make_world(
     return SoakWorld(project, annotators, reviewers, admins, person("otto"))
 
 
-def add_item(world: SoakWorld, rng: np.random.Generator) -> Item:
-    """Add a small noisy picture."""
-    pixels = rng.integers(0, 255, (32, 32), dtype=np.uint8)
+def add_item(world: SoakWorld, rng: np.random.Generator, size: tuple[int, int] = (32, 32)) -> Item:
+    """Add a small noisy picture of so many rows and columns."""
+    pixels = rng.integers(0, 255, size, dtype=np.uint8)
     return add_photograph(project=world.project, pixels=pixels, identity=ItemIdentity(subject=None))
 
 

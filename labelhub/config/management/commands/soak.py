@@ -15,6 +15,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from labelhub.config.soak import (
+    browser_kills,
+    browser_schedules,
     coedits,
     forgeries,
     gold_classifier,
@@ -26,6 +28,7 @@ from labelhub.config.soak import (
     tampering,
     two_worlds,
 )
+from labelhub.config.soak.browsers import NoBrowser
 from labelhub.config.soak.report import TimeIsUp, Trial
 from labelhub.config.soak.scratch import scratch_database
 
@@ -36,6 +39,8 @@ TRIALS: Mapping[str, tuple[int, Run]] = {
     "pairs": (5_000, pairs.try_pairs),
     "coedits": (10_000, coedits.try_coedits),
     "sockets": (200, sockets.try_sockets),
+    "browser-kills": (300, browser_kills.try_browser_kills),
+    "browsers": (100, browser_schedules.try_browser_schedules),
     "hostile": (100_000, hostile.try_hostile),
     "forgeries": (10_000, forgeries.try_forgeries),
     "table": (1_000_000, lives.walk_the_table),
@@ -71,7 +76,13 @@ class Command(BaseCommand):
                 full, run = TRIALS[name]
                 self.stdout.write(f"{name} on {vendor}, seed {seed}")
                 start = time.monotonic()
-                trial = run(n=options["n"] or full, seed=seed, progress=self._progress(options["minutes"]))
+                try:
+                    trial = run(n=options["n"] or full, seed=seed, progress=self._progress(options["minutes"]))
+                except NoBrowser as error:
+                    if len(names) == 1:
+                        raise CommandError(str(error)) from error
+                    self.stdout.write(f"{name} was left out. {error}")
+                    continue
                 self.stdout.write(f"{trial.sentence} ({time.monotonic() - start:.0f} s on {connection.vendor})")
                 failed += len(trial.failures)
         if failed:
