@@ -1,13 +1,16 @@
-"""Pictures that a project's instructions show: added from a file or from an item, taken out again.
+"""The draft of the pictures that a project's instructions show: added from a file or an item, given other captions, taken out.
 
 A file from outside is decoded by the limited child like any other upload; what is kept and served is a picture made anew from
-its pixels. Not here: which items may be shown (``workflow.examples``: never gold), and the instructions' text (``projects``).
+its pixels. What labelers see is what the version before them was published with (``published_examples``). Not here: which
+items may be shown (``workflow.examples``: never gold), and the instructions' text (``projects``).
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from labelhub.accounts.models import User
 from labelhub.audit import services as audit
 from labelhub.catalog.blobs import read_blob, store_blob
 from labelhub.catalog.errors import CatalogProblem
@@ -27,8 +31,10 @@ from labelhub.catalog.sandbox import Decoder
 from labelhub.catalog.selectors import read_slice, windowed
 from labelhub.formats import pixel_blob
 from labelhub.formats.pixels.files import SourceFile
+from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project
-from labelhub.projects.permissions import NotFound, Person, visible_to
+from labelhub.projects.permissions import NotFound
+from labelhub.projects.services import keep_stale_edit
 
 MOST_EXAMPLES, MOST_CAPTION = 24, 300
 MOST_FILE_BYTES = 32 << 20
@@ -36,14 +42,33 @@ MOST_FILE_BYTES = 32 << 20
 LONGEST_SIDE = 1400
 
 
+class StaleCaption(DomainError):
+    """Somebody else gave the example another caption meanwhile; what was sent is kept beside it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Somebody changed this example meanwhile. Your caption was not taken and is kept below. Look at theirs, then "
+            "change it again.",
+            code="stale-caption", status=409,
+        )  # fmt: skip
+
+
 def examples_of(project: Project) -> QuerySet[Example]:
-    """Return what the instructions show now, in their order."""
+    """Return what the next version of the instructions will show, in its order."""
     return Example.objects.filter(project=project, removed_at=None).select_related("from_item").order_by("pk")
 
 
-def example_for(user: Person, project: Project, pk: int) -> Example:
-    """Return an example that is shown now, for a member of its project. Raises ``NotFound``."""
-    row = visible_to(user, examples_of(project)).filter(pk=pk).select_related("picture").first()
+def drafted(project: Project, pk: int) -> Example:
+    """Return an example of the draft. Raises ``NotFound``."""
+    row = examples_of(project).filter(pk=pk).first()
+    if row is None:
+        raise NotFound("There is no such example in these instructions.")
+    return row
+
+
+def kept_example(project: Project, pk: int) -> Example:
+    """Return an example of the draft or of a published version that was not withdrawn. Raises ``NotFound``."""
+    row = Example.objects.filter(project=project, pk=pk, withdrawn_at=None).first()
     if row is None:
         raise NotFound("There is no such example in these instructions.")
     return row
@@ -97,11 +122,47 @@ def add_from_item(*, item: Item, z: int | None, caption: str, marker: str, by: s
     return _add(item.project, _png(windowed(rows, window)), caption, marker, item, by)
 
 
+def recaption(*, example: Example, caption: str, marker: str, seen: tuple[str, str], by: User) -> Example:
+    """Give an example of the draft another caption or marker; published versions keep theirs. Writes ``example.captioned``.
+
+    ``seen`` is the caption and marker that ``by`` had before them. Raises ``CatalogProblem`` for what cannot be one, and
+    ``StaleCaption`` where somebody was quicker: what was sent is kept then.
+    """
+    _check_words(caption, marker)
+    words = caption.strip()
+    with transaction.atomic():
+        row = Example.objects.select_for_update().get(pk=example.pk)
+        if (row.caption, row.marker) == (words, marker):
+            return row
+        is_current = row.removed_at is None and (row.caption, row.marker) == seen
+        if is_current:
+            Example.objects.filter(pk=row.pk).update(caption=words, marker=marker)
+            row.caption, row.marker = words, marker
+            _record(row, "example.captioned", f"user:{by.pk}", {"caption": _digest(words)})
+        else:
+            keep_stale_edit(
+                project=row.project, what="example", subject=f"example:{row.pk}", seen=_told(*seen),
+                newest=_told(row.caption, row.marker), content={"text": _told(words, marker)}, by=by,
+            )  # fmt: skip
+    if not is_current:
+        raise StaleCaption
+    return row
+
+
 def remove(*, example: Example, by: str) -> None:
-    """Show an example no more; taking it out twice is once. Writes ``example.removed``."""
+    """Take an example out of the draft: the next version goes without it. Twice is once. Writes ``example.removed``."""
     with transaction.atomic():
         if Example.objects.filter(pk=example.pk, removed_at=None).update(removed_at=timezone.now()):
             _record(example, "example.removed", by)
+
+
+def withdraw(*, example: Example, by: str) -> None:
+    """Show an example's picture to nobody any more, in no version. Twice is once. Writes ``example.withdrawn``."""
+    now = timezone.now()
+    with transaction.atomic():
+        if Example.objects.filter(pk=example.pk, withdrawn_at=None).update(withdrawn_at=now):
+            Example.objects.filter(pk=example.pk, removed_at=None).update(removed_at=now)
+            _record(example, "example.withdrawn", by)
 
 
 def _add(project: Project, png: bytes, caption: str, marker: str, item: Item | None, by: str) -> Example:
@@ -119,18 +180,30 @@ def _add(project: Project, png: bytes, caption: str, marker: str, item: Item | N
 
 
 def _check(project: Project, caption: str, marker: str) -> None:
-    if marker not in Example.Marker.values:
-        raise CatalogProblem("An example is good, bad, or neither.", remedy="Choose one of them.")
-    if len(caption.strip()) > MOST_CAPTION:
-        raise CatalogProblem(f"A caption has at most {MOST_CAPTION} characters.", remedy="Shorten it.")
+    _check_words(caption, marker)
     if examples_of(project).count() >= MOST_EXAMPLES:
         raise CatalogProblem(
             f"The instructions show {MOST_EXAMPLES} examples, and nobody looks at more.", remedy="Take one out first."
         )
 
 
-def _record(example: Example, kind: str, by: str) -> None:
-    facts = {"example": example.pk, "picture": example.picture_id, "marker": example.marker}
+def _check_words(caption: str, marker: str) -> None:
+    if marker not in Example.Marker.values:
+        raise CatalogProblem("An example is good, bad, or neither.", remedy="Choose one of them.")
+    if len(caption.strip()) > MOST_CAPTION:
+        raise CatalogProblem(f"A caption has at most {MOST_CAPTION} characters.", remedy="Shorten it.")
+
+
+def _told(caption: str, marker: str) -> str:
+    return f"{marker or 'neither'}: {caption}"
+
+
+def _digest(caption: str) -> str:
+    return hashlib.sha256(caption.encode()).hexdigest()
+
+
+def _record(example: Example, kind: str, by: str, more: Mapping[str, str] | None = None) -> None:
+    facts = {"example": example.pk, "picture": example.picture_id, "marker": example.marker, **(more or {})}
     audit.append(
         project_id=example.project_id, kind=kind, actor=by, subject=f"project:{example.project_id}", facts=facts
     )

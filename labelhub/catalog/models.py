@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from labelhub.projects.models import Project
+from labelhub.projects.models import GuidelineVersion, Project
 
 
 def secret_draw() -> float:
@@ -162,6 +162,8 @@ class Medium(models.Model):
     window_center = models.FloatField(null=True)
     window_width = models.FloatField(null=True)
     metadata = models.JSONField(default=dict)
+    # Stands for the frame of reference that the affine leads into; empty where the source names none. Never sent to a page.
+    frame_key = models.CharField(max_length=16, blank=True)
     pixels = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
@@ -174,9 +176,10 @@ class Medium(models.Model):
 
 
 class Example(models.Model):
-    """A picture that the instructions show, good or bad, with a caption. Never changed: another caption is another example.
+    """A picture for the instructions, good or bad, with the caption that the next version gives it.
 
-    ``from_item`` says which item's picture it is, where it is one. It is shown from ``added_at`` until ``removed_at``.
+    ``from_item`` says which item's picture it is, where it is one. It goes with every version that is published before
+    ``removed_at``; once it is withdrawn its picture is shown to nobody, in no version.
     """
 
     class Marker(models.TextChoices):
@@ -194,11 +197,32 @@ class Example(models.Model):
     added_by = models.CharField(max_length=80)
     added_at = models.DateTimeField(auto_now_add=True)
     removed_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:
         """They are read in the order in which they were added."""
 
         indexes: ClassVar = [models.Index(fields=["project", "id"], name="examples_of_a_project")]
+
+
+class PublishedExample(models.Model):
+    """A version of the instructions shows an example at this place, under the caption it had then. Never changed."""
+
+    guideline = models.ForeignKey(GuidelineVersion, on_delete=models.PROTECT, related_name="+")
+    example = models.ForeignKey(Example, on_delete=models.PROTECT, related_name="published")
+    place = models.PositiveSmallIntegerField()
+    caption = models.CharField(max_length=300, blank=True)
+    marker = models.CharField(max_length=4, choices=Example.Marker.choices, blank=True)
+
+    class Meta:
+        """One place, one example; and each once a version."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["guideline", "place"], name="a_place_in_the_instructions_holds_one_example"
+            ),
+            models.UniqueConstraint(fields=["guideline", "example"], name="instructions_show_an_example_once"),
+        ]
 
 
 class IngestRun(models.Model):

@@ -52,11 +52,15 @@ class OntologyVersion(models.Model):
 
 
 class GuidelineVersion(models.Model):
-    """The instructions a labeler reads and acknowledges before the first item under them."""
+    """The instructions a labeler reads and acknowledges before the first item under them.
+
+    ``n_examples`` pictures go with the text; which they are stands in ``catalog``.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="guidelines")
     number = models.PositiveIntegerField()
     text = models.TextField(blank=True)
+    n_examples = models.PositiveSmallIntegerField(default=0)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -101,9 +102,21 @@ def publish_ontology(
     return _publish(OntologyVersion, project, fields, by, seen)
 
 
-def publish_guideline(*, project: Project, text: str, by: User | None, seen: int | None = None) -> GuidelineVersion:
-    """Write the next guideline version; each labeler acknowledges it before the next item. ``seen`` as above."""
-    return _publish(GuidelineVersion, project, {"text": text}, by, seen)
+def publish_guideline(
+    *,
+    project: Project,
+    text: str,
+    by: User | None,
+    seen: int | None = None,
+    n_examples: int = 0,
+    examples_seal: str = "",
+) -> GuidelineVersion:
+    """Write the next guideline version; each labeler acknowledges it before the next item. ``seen`` as above.
+
+    ``n_examples`` pictures go with it, which the caller keeps; the event holds ``examples_seal``, the hash over them.
+    """
+    facts = {"examples": examples_seal} if examples_seal else {}
+    return _publish(GuidelineVersion, project, {"text": text, "n_examples": n_examples}, by, seen, facts)
 
 
 def publish_policy(*, project: Project, policy: Policy, by: User | None, seen: int | None = None) -> PolicyVersion:
@@ -207,13 +220,16 @@ def keep_stale_edit(
     return kept
 
 
-def _publish(model: type[V], project: Project, fields: dict[str, Any], by: User | None, seen: int | None) -> V:
+def _publish(
+    model: type[V], project: Project, fields: dict[str, Any], by: User | None, seen: int | None,
+    facts: Mapping[str, str] | None = None,
+) -> V:  # fmt: skip
     what = NAMES[model]
     with transaction.atomic():
         number = _next_number(model, project)
         if seen is None or seen == number - 1:
             version: V = model._default_manager.create(project=project, number=number, created_by=by, **fields)
-            _publish_event(project, what, number, by)
+            _publish_event(project, what, number, by, facts or {})
             return version
     if by is not None:
         keep_stale_edit(
@@ -223,14 +239,14 @@ def _publish(model: type[V], project: Project, fields: dict[str, Any], by: User 
     raise StaleVersion(what=what, seen=seen, newest=number - 1)
 
 
-def _publish_event(project: Project, what: str, number: int, by: User | None) -> None:
+def _publish_event(project: Project, what: str, number: int, by: User | None, facts: Mapping[str, str]) -> None:
     actor = f"user:{by.pk}" if by is not None else "system"
     audit.append(
         project_id=project.pk,
         kind=f"{what}.published",
         actor=actor,
         subject=f"project:{project.pk}",
-        facts={"number": number},
+        facts={"number": number, **facts},
     )
 
 

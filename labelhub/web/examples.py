@@ -1,4 +1,5 @@
-"""Pictures in the instructions: an admin adds them and takes them out; every member of the project sees them.
+"""Pictures in the instructions: an admin adds them, gives them captions and takes them out of the draft; members see those of
+versions that were published.
 
 Not here: which may be shown (``workflow.examples``), how a file becomes a picture (``catalog.examples``).
 """
@@ -11,6 +12,7 @@ from django.shortcuts import redirect
 
 from labelhub.catalog import examples
 from labelhub.catalog.errors import CatalogProblem
+from labelhub.catalog.published_examples import example_for
 from labelhub.catalog.selectors import item_for
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
@@ -46,24 +48,49 @@ def add(request: HttpRequest, project: Project) -> HttpResponse:
     except (CatalogProblem, StepRefused) as problem:
         messages.error(request, str(problem))
     else:
-        messages.success(request, "The example is in the instructions now.")
+        messages.success(request, "The example is in the draft. Labelers see it once the instructions are published.")
     return redirect("manage-ontology", project.slug)
 
 
 @project_page(Role.ADMIN, methods=("POST",))
 def remove(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    """Take an example out."""
-    examples.remove(example=examples.example_for(person(request), project, pk), by=actor(request))
-    messages.success(request, "The example was taken out of the instructions.")
+    """Take an example out of the draft."""
+    examples.remove(example=examples.drafted(project, pk), by=actor(request))
+    messages.success(request, "The example was taken out of the draft. Versions that were published with it keep it.")
+    return redirect("manage-ontology", project.slug)
+
+
+@project_page(Role.ADMIN, methods=("POST",))
+def caption(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Give an example of the draft another caption or marker."""
+    post = request.POST
+    seen = post.get("seen_caption", ""), post.get("seen_marker", "")
+    try:
+        examples.recaption(
+            example=examples.drafted(project, pk), caption=post.get("caption", ""), marker=post.get("marker", ""), seen=seen,
+            by=person(request),
+        )  # fmt: skip
+    except (CatalogProblem, examples.StaleCaption) as problem:
+        messages.error(request, str(problem))
+    else:
+        messages.success(request, "Kept in the draft. Labelers see it once the instructions are published.")
+    return redirect("manage-ontology", project.slug)
+
+
+@project_page(Role.ADMIN, methods=("POST",))
+def withdraw(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Show a picture to nobody any more, in no version."""
+    examples.withdraw(example=examples.kept_example(project, pk), by=actor(request))
+    messages.success(request, "The picture is shown to nobody any more, in no version of the instructions.")
     return redirect("manage-ontology", project.slug)
 
 
 @project_page(Role.ANNOTATOR)
 def picture(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Return an example's picture."""
-    content = examples.png_of(examples.example_for(person(request), project, pk))
+    content = examples.png_of(example_for(person(request), project, pk))
     response = HttpResponse(content, content_type="image/png")
-    # Not for long: what was taken out is to be seen no more.
+    # Not for long: what was withdrawn is to be seen no more.
     response["Cache-Control"] = "private, max-age=300"
     return response
 

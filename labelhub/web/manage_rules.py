@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from labelhub.catalog.examples import examples_of
+from labelhub.catalog.published_examples import earlier_examples, examples_in, is_ahead
 from labelhub.projects import selectors, services
 from labelhub.projects.errors import DomainError
-from labelhub.projects.models import Project, Role
+from labelhub.projects.models import GuidelineVersion, Project, Role
 from labelhub.projects.ontology import Ontology, OntologyProblem
 from labelhub.reviews.questions import general_answers
 from labelhub.web import ontology_form, version_impact
@@ -61,8 +62,9 @@ def guideline(request: HttpRequest, project: Project) -> HttpResponse:
             code="guideline-too-long",
             status=400,
         )
-    if text == selectors.current_guideline(project).text.strip() and not general_answers(project):
-        messages.info(request, "The instructions are the same, so no new version was made.")
+    current = selectors.current_guideline(project)
+    if text == current.text.strip() and not general_answers(project) and not is_ahead(project, current):
+        messages.info(request, "The instructions and their examples are the same, so no new version was made.")
     else:
         impact = revising.impact_of_guideline(project)
         if impact.touches_readings and not version_impact.is_confirmed(request):
@@ -99,13 +101,18 @@ def _revise_ontology(request: HttpRequest, project: Project, current: Ontology, 
 
 def _ontology_page(request: HttpRequest, project: Project, context: dict[str, Any], status: int) -> HttpResponse:
     versions = selectors.versions_of(project)
+    guideline = versions["guideline"][0]
+    assert isinstance(guideline, GuidelineVersion)
     context |= {
         "version": versions["ontology"][0],
         "history": versions["ontology"],
-        "guideline": versions["guideline"][0],
+        "guideline": guideline,
         "general_answers": general_answers(project),
         "examples": list(examples_of(project)),
-        "kept": kept_edits(project, "ontology", "guideline"),
+        "published_examples": examples_in(guideline),
+        "earlier_examples": list(earlier_examples(project, guideline)),
+        "is_ahead": is_ahead(project, guideline),
+        "kept": kept_edits(project, "ontology", "guideline", "example"),
         "sending": version_impact.sending_rows(project),
     }
     return render(request, "manage/ontology.html", context, status=status)

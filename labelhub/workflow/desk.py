@@ -82,7 +82,7 @@ def desk_of(labeler: Labeler, *, is_locked: bool = False) -> Desk:
     gate = STATES[facts.newest_gate] if facts.newest_gate else UNDECIDED
     if gate == "paused":
         raise PausedNow
-    if facts.guideline_text.strip() and not facts.is_guideline_read:
+    if (facts.guideline_text.strip() or facts.n_examples) and not facts.is_guideline_read:
         raise GuidelineUnread(guideline_id=facts.guideline_id, number=facts.guideline_number)
     labeler.n_handed = facts.n_handed
     return Desk(
@@ -104,6 +104,7 @@ class Facts(NamedTuple):
     guideline_id: int
     guideline_number: int
     guideline_text: str
+    n_examples: int
     is_guideline_read: bool
     is_kept_apart: bool
     has_batches: bool
@@ -139,6 +140,7 @@ def _query(project: int, *, is_locked: bool) -> QuerySet[Any, Any]:
         Subquery(current.values("role")[:1]),
         Subquery(PolicyVersion.objects.filter(project=project).order_by("-number").values("content")[:1]),
         Subquery(guideline.values("pk")[:1]), Subquery(guideline.values("number")[:1]), Subquery(guideline.values("text")[:1]),
+        Subquery(guideline.values("n_examples")[:1]),
         Exists(read), Exists(apart), Exists(Batch.objects.filter(project=project)), Exists(training),
         Subquery(Gate.objects.filter(labeler=OuterRef("pk")).order_by("-pk").values("kind")[:1]),
         Exists(Membership.objects.filter(project=project, user=OuterRef("user")).exclude(role=Role.ANNOTATOR)),

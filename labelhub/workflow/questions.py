@@ -13,6 +13,8 @@ from labelhub.accounts.notifications import notify
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments import services as assignments
 from labelhub.assignments.models import Assignment
+from labelhub.catalog.examples import examples_of
+from labelhub.catalog.published_examples import keep_published, seal_of
 from labelhub.projects import services as projects
 from labelhub.projects.models import GuidelineVersion, Project
 from labelhub.projects.permissions import Action, require
@@ -95,23 +97,26 @@ def answer(*, question: Question, by: User, text: str, is_general: bool) -> Ques
 
 
 def publish_guideline(*, project: Project, text: str, by: User, seen: int | None = None) -> GuidelineVersion:
-    """Publish the next instructions, with the general answers that wait to be taken in under their own heading.
+    """Publish the next instructions, with the general answers that wait to be taken in under their own heading, and the
+    examples of the draft.
 
     Writes ``guideline.published``. Raises ``NotAllowed`` for all but admins, and ``StaleVersion``.
     """
     require(by, Action.MANAGE, project)
     refusal: projects.StaleVersion | None = None
     with transaction.atomic():
-        waiting = questions.general_answers(project)
+        waiting, examples = questions.general_answers(project), list(examples_of(project))
         try:
             version = projects.publish_guideline(
-                project=project, text=questions.with_answers(text, waiting), by=by, seen=seen
-            )
+                project=project, text=questions.with_answers(text, waiting), by=by, seen=seen, n_examples=len(examples),
+                examples_seal=seal_of(examples),
+            )  # fmt: skip
         except projects.StaleVersion as stale:
             # What was kept of the refused edit is committed first.
             refusal = stale
         else:
             questions.mark_taken(waiting, version)
+            keep_published(version, examples)
     if refusal is not None:
         raise refusal
     return version
