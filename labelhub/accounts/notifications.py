@@ -7,20 +7,17 @@ The text holds plain facts that its receiver may know, and ``about`` names the t
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from labelhub.accounts.hinting import send_on_commit
 from labelhub.accounts.models import MailDigest, Notification, NotificationChoice, User
 
-logger = logging.getLogger(__name__)
 # Kind -> what it is, in words. All are shown in the app unless somebody says otherwise, and none is mailed unless they ask.
 KINDS: Mapping[str, str] = {
     "mention": "Somebody names you in a comment",
@@ -146,15 +143,5 @@ def tidy(now: datetime | None = None) -> int:
 
 
 def _hint_on_commit(user_id: int) -> None:
-    transaction.on_commit(lambda: _hint(user_id), robust=True)
-
-
-def _hint(user_id: int) -> None:
     """Say that there is something new, and nothing of what. A hint may be lost: pages ask by themselves now and then."""
-    layer = get_channel_layer()
-    if layer is None:
-        return
-    try:
-        async_to_sync(layer.group_send)(group_of(user_id), {"type": "notifications.changed"})
-    except Exception as error:  # noqa: BLE001 - each message server has failures of its own kind
-        logger.warning("a hint could not be sent (%s); the page asks by itself", type(error).__name__)
+    send_on_commit(group_of(user_id), {"type": "notifications.changed"})

@@ -1,9 +1,9 @@
 """Whether an outline crosses or touches itself, in a time that its number of corners bounds.
 
-GEOS looks at each pair of segments whose boxes overlap: few where an outline goes around a thing, and half of the square of all
-segments where it goes to and fro aslant, which would hold up whoever waits behind it. So the pairs are counted first, from
-above, by sorting; an outline with more of them than ``MOST_PAIRS`` is tangled, whether or not it crosses itself, and is taken by
-nobody's hand for the edge of a thing. Not here: the words of a refusal (``geometry``).
+GEOS looks at each pair of segments whose boxes overlap: few where an outline goes around a thing, and half of the square of
+all segments where it goes to and fro aslant, which would hold up whoever waits behind it. So the pairs are counted first, from
+above, by sorting; an outline with more of them than ``MOST_PAIRS`` is tangled, whether or not it crosses itself, and is the
+edge of no thing that a hand went around. Not here: the words of a refusal (``geometry``).
 """
 
 from __future__ import annotations

@@ -1,21 +1,14 @@
 """Hints between processes that something happened to a working copy; nothing of what. Whoever hears one reads the database.
 
-A hint may be lost: windows ask by themselves now and then.
+A hint may be lost: windows ask by themselves now and then. Not here: how hints travel (``accounts.hinting``).
 """
 
 from __future__ import annotations
 
-import logging
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
-from django.db import transaction
-
-logger = logging.getLogger(__name__)
+from labelhub.accounts.hinting import send_on_commit
 
 
 def group_of(document_id: uuid.UUID) -> str:
@@ -40,20 +33,4 @@ def pinned(document_id: uuid.UUID) -> dict[str, Any]:
 
 def tell_on_commit(document_id: uuid.UUID, hint: dict[str, Any]) -> None:
     """Send ``hint`` once what it tells of is committed."""
-    transaction.on_commit(lambda: _tell(document_id, hint), robust=True)
-
-
-@contextmanager
-def only_a_hint() -> Iterator[None]:
-    """Whatever goes wrong with the message server inside is noted, and costs nothing that was stored."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - each message server has failures of its own kind
-        logger.warning("hints do not travel now (%s); windows ask by themselves", type(error).__name__)
-
-
-def _tell(document_id: uuid.UUID, hint: dict[str, Any]) -> None:
-    layer = get_channel_layer()
-    with only_a_hint():
-        if layer is not None:
-            async_to_sync(layer.group_send)(group_of(document_id), hint)
+    send_on_commit(group_of(document_id), hint)

@@ -25,12 +25,11 @@ from labelhub.accounts.models import User
 from labelhub.annotations import documents, history, log
 from labelhub.annotations.fold import state_to_document
 from labelhub.annotations.models import Document
-from labelhub.api.media import facts_of
+from labelhub.api.media import facts_in
 from labelhub.assignments.batches import lies_in_shared_batch
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.onlookers import seen_by
 from labelhub.assignments.selectors import drawn_by, own_view
-from labelhub.catalog.selectors import media_of
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import current_hanging
 from labelhub.workflow.assisting import offered_labels
@@ -153,6 +152,7 @@ class MaskView(APIView):
 
 def _workspace(own: Assignment, document: Document, request: Request) -> dict[str, Any]:
     view, is_shared = own_view(own), lies_in_shared_batch(own.item)
+    _, protocol = current_hanging(own.item.project)
     return {
         "code": view.item_code,
         "is_shared": is_shared,
@@ -167,19 +167,14 @@ def _workspace(own: Assignment, document: Document, request: Request) -> dict[st
         "active_s": round(document.active_s, 1),
         "ontology": document.ontology.content,
         "instructions": document.guideline.text if document.guideline else "",
-        "media": [facts_of(medium) for medium in media_of(own.item)],
+        "media": facts_in(own.item, protocol),
         # Of the project, the same for all its items and people.
-        "hanging": _hanging(own),
+        "hanging": protocol.to_document() if protocol.panes else None,
         "drafts": document.policy.content.get("drafts", "no") if document.policy else "no",
         "state": state_to_document(history.state_of(document)),
         # Classes for which a model answers presses; left out where there are none.
         **({"click_models": offered} if (offered := offered_labels(document)) else {}),
     }
-
-
-def _hanging(own: Assignment) -> dict[str, Any] | None:
-    _, protocol = current_hanging(own.item.project)
-    return protocol.to_document() if protocol.panes else None
 
 
 def _author(request: Request) -> User:

@@ -18,8 +18,10 @@ from rest_framework.views import APIView
 
 from labelhub.assignments.onlookers import seen_by
 from labelhub.catalog import overviews, selectors, tiles
-from labelhub.catalog.models import Medium
+from labelhub.catalog.models import Item, Medium
+from labelhub.projects.hanging import Protocol
 from labelhub.projects.permissions import NotFound
+from labelhub.projects.selectors import current_hanging
 
 # For one person's browser only; the address names the pixels for ever, so asking again would be waste.
 CACHE = "private, max-age=31536000, immutable"
@@ -73,7 +75,7 @@ class OwnMediaView(APIView):
     def get(self, request: Request, assignment: uuid.UUID) -> Response:
         """Return the media in their order, without any number of theirs."""
         item = seen_by(request.user, assignment)[0].item
-        return Response({"media": [facts_of(medium) for medium in selectors.media_of(item)]})
+        return Response({"media": facts_in(item, current_hanging(item.project)[1])})
 
 
 class OwnSliceView(APIView):
@@ -112,6 +114,13 @@ class OwnThumbnailView(APIView):
         """Return a PNG, or 304."""
         item = seen_by(request.user, assignment)[0].item
         return _thumbnail(request, selectors.medium_of(item, ordinal))
+
+
+def facts_in(item: Item, protocol: Protocol) -> list[dict[str, Any]]:
+    """Return what the canvas is told of the media of an item, with the ``space`` of each: equal ones share a place."""
+    media = selectors.media_of(item)
+    spaces = selectors.spaces_of(media, is_one=protocol.is_one_space)
+    return [facts_of(medium) | {"space": space} for medium, space in zip(media, spaces, strict=True)]
 
 
 def facts_of(medium: Medium) -> dict[str, Any]:

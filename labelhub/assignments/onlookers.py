@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from labelhub.accounts.models import User
 from labelhub.assignments.models import Assignment, BatchItem, Onlooker
@@ -22,9 +22,10 @@ from labelhub.projects.telling import REVIEWING, seated
 
 
 def open_together() -> QuerySet[Assignment]:
-    """Return the work that people do together now."""
+    """Return the work that people do together now; also what they took back, which goes on as it was begun."""
     in_shared = BatchItem.objects.filter(item=OuterRef("item"), batch__is_shared=True)
-    rows = Assignment.objects.filter(Exists(in_shared), state=Assignment.State.OPEN, read_kind="co-edited")
+    is_shared = Q(read_kind="co-edited") | Q(recall_of__isnull=False)
+    rows = Assignment.objects.filter(Exists(in_shared), is_shared, state=Assignment.State.OPEN)
     return rows.select_related("item__project", "labeler__user")
 
 

@@ -151,6 +151,7 @@ def _new_medium(piece: Piece) -> NewMedium:
         metadata={name: list(value) if isinstance(value, tuple) else value for name, value in medium.metadata.items()},
         pixels=piece.pixels,
         originals=tuple(_new_original(file) for file in piece.files),
+        frame=medium.identity.frame_of_reference_uid,
     )
 
 

@@ -91,6 +91,19 @@ def media_of(item: Item) -> list[Medium]:
     return list(Medium.objects.filter(item=item).select_related("pixels").order_by("ordinal"))
 
 
+def spaces_of(media: Sequence[Medium], *, is_one: bool = False) -> list[int]:
+    """Return for each medium of an item the number of the space that its affine leads into, from 0 in their order.
+
+    Media of one frame of reference share a space, as do those whose source names none; all of them where ``is_one`` says so.
+    Numbers and not keys: equal keys would tell that two items are of one patient.
+    """
+    frames: list[str] = []
+    for medium in media:
+        if medium.frame_key not in frames:
+            frames.append(medium.frame_key)
+    return [0 if is_one else frames.index(medium.frame_key) for medium in media]
+
+
 def series_of(project: Project, most: int = 60) -> list[dict[str, Any]]:
     """Return the kinds of volumes that items of the project hold, by their place in the item: name, number, how many."""
     rows = (

@@ -50,7 +50,8 @@ class NewOriginal:
 class NewMedium:
     """A picture or volume to be added. ``pixels`` is None where only the grid is known.
 
-    ``window`` is ``(centre, width)``. ``metadata`` holds technical facts only, never an identifier.
+    ``window`` is ``(centre, width)``. ``metadata`` holds technical facts only, never an identifier. ``frame`` is the source's
+    identifier of the frame of reference; a key that stands for it is kept.
     """
 
     kind: str
@@ -62,6 +63,7 @@ class NewMedium:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     pixels: Blob | None = None
     originals: tuple[NewOriginal, ...] = ()
+    frame: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +222,7 @@ def _add_medium(item: Item, ordinal: int, new: NewMedium) -> Medium:
         plane_positions_mm=None if grid.plane_positions_mm is None else [float(mm) for mm in grid.plane_positions_mm],
         value_meaning=new.value_meaning, window_center=center, window_width=width, metadata=dict(new.metadata),
         pixels=new.pixels,
+        frame_key=pseudonym(project=item.project, kind="frame", identifier=new.frame) if new.frame else "",
     )  # fmt: skip
     Original.objects.bulk_create(
         Original(

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
+from labelhub.accounts import hinting
 from labelhub.accounts.middleware import EPOCH_KEY
 from labelhub.accounts.models import User
 from labelhub.accounts.notifications import group_of
@@ -36,7 +37,8 @@ class NotificationConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         session = self.scope["session"]
         self.session_key, self.session_epoch = session.session_key, session.get(EPOCH_KEY)
         self.group = group_of(user.pk)
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        # Where hints do not travel, the page asks by itself.
+        await hinting.hear(self.group, self.channel_name)
         await self.accept()
         watch().add(self)
         await self.send_json({"type": "hello"})
@@ -45,7 +47,7 @@ class NotificationConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         """Let the window go."""
         watch().drop(self)
         if self.group:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+            await hinting.leave(self.group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """Answer a heartbeat; anything else is answered by nothing, and much of it by closing."""

@@ -16,6 +16,7 @@ import orjson
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
+from labelhub.accounts import hinting
 from labelhub.accounts.models import User
 from labelhub.annotations import hints, history
 from labelhub.annotations.fold import Act
@@ -74,17 +75,12 @@ class Room:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_WITHIN_S)
-        layer = get_channel_layer()
-        if layer is not None and self.channel:
-            with hints.only_a_hint():
-                await layer.group_discard(hints.group_of(self.document_id), self.channel)
+        if self.channel:
+            await hinting.leave(hints.group_of(self.document_id), self.channel)
 
     async def tell_all(self, message: dict[str, Any]) -> None:
         """Send a message to the document's rooms in all processes."""
-        layer = get_channel_layer()
-        with hints.only_a_hint():
-            if layer is not None:
-                await layer.group_send(hints.group_of(self.document_id), message)
+        await hinting.send(hints.group_of(self.document_id), message)
 
     def catch_up(self, head_seq: int) -> None:
         """Read on to ``head_seq`` unless that is under way."""
@@ -101,7 +97,7 @@ class Room:
         layer = get_channel_layer()
         while layer is not None and not _is_told_to_end():
             message = None
-            with hints.only_a_hint():
+            with hinting.only_a_hint():
                 message = await layer.receive(self.channel)
             if message is not None:
                 await self._hear(message)
@@ -109,10 +105,7 @@ class Room:
                 await asyncio.sleep(LAYER_PAUSE_S)
 
     async def _join(self) -> None:
-        layer = get_channel_layer()
-        with hints.only_a_hint():
-            if layer is not None:
-                await layer.group_add(hints.group_of(self.document_id), self.channel)
+        await hinting.hear(hints.group_of(self.document_id), self.channel)
 
     async def _stay(self) -> None:
         """Join again now and then: a message server that was started anew has forgotten who listens."""

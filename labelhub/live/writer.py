@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
-from channels.layers import get_channel_layer
 from django.db import connection, transaction
 
+from labelhub.accounts import hinting
 from labelhub.accounts.selectors import standing_sessions
 from labelhub.annotations import hints, log
 from labelhub.annotations.fold import Act
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 # The first of a burst is stored nearly at once; what comes while others are stored waits for the next group.
 FIRST_WAIT_S, GROUP_S = 0.002, 0.025
 MOST_A_COMMIT = 200
+# Documents whose hints wait for a message server that is away; of more the oldest are given up, and windows ask by themselves.
+MOST_HINTS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class GroupWriter:
         self._waiting: list[Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._flushed_at = 0.0
+        self._heads: dict[uuid.UUID, int] = {}
+        self._hinting: asyncio.Task[None] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="live-writer")
 
     async def store(self, post: Post) -> log.Answer:
@@ -110,10 +114,32 @@ class GroupWriter:
                     future.set_result(answer)
             try:
                 await rooms.deliver(acts)
-                await _hint(heads)
             except Exception:
                 # What waits next is stored all the same; windows ask by themselves.
                 logger.exception("what was stored could not be passed on")
+            self._hint(heads)
+
+    def _hint(self, heads: dict[uuid.UUID, int]) -> None:
+        """Have it told to other processes; nothing that waits to be stored waits for it."""
+        for key, head_seq in heads.items():
+            self._heads[key] = max(head_seq, self._heads.pop(key, 0))
+        for key in list(self._heads)[:-MOST_HINTS]:
+            del self._heads[key]
+        if self._heads and (self._hinting is None or self._hinting.done()):
+            self._hinting = asyncio.get_running_loop().create_task(self._tell())
+
+    async def _tell(self) -> None:
+        """Send the hints that wait; those that did not go out are sent again, by then with the newest number."""
+        while self._heads:
+            heads, self._heads = self._heads, {}
+            sent = await asyncio.gather(
+                *(hinting.send(hints.group_of(key), hints.head_moved(key, head)) for key, head in heads.items())
+            )
+            lost = {key: head for (key, head), is_sent in zip(heads.items(), sent, strict=True) if not is_sent}
+            if lost:
+                for key, head_seq in lost.items():
+                    self._heads[key] = max(head_seq, self._heads.get(key, 0))
+                await asyncio.sleep(hinting.SILENT_S)
 
 
 def store_together(batch: Sequence[Post]) -> tuple[list[Any], News]:
@@ -172,13 +198,6 @@ def _stored(groups: dict[uuid.UUID, list[log.Sending]]) -> tuple[dict[uuid.UUID,
             logger.exception("sendings to one document were not stored")
             found[key] = [NotStored() for _ in sendings]
     return found, operations
-
-
-async def _hint(heads: dict[uuid.UUID, int]) -> None:
-    layer = get_channel_layer()
-    for document_id, head_seq in heads.items() if layer is not None else ():
-        with hints.only_a_hint():
-            await layer.group_send(hints.group_of(document_id), hints.head_moved(document_id, head_seq))
 
 
 _writers: WeakKeyDictionary[asyncio.AbstractEventLoop, GroupWriter] = WeakKeyDictionary()

@@ -37,10 +37,15 @@ class PaneRule:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A layout and a rule for each of its first panes; no rule at all leaves it to the editor."""
+    """A layout and a rule for each of its first panes; no rule at all leaves it to the editor.
+
+    ``is_one_space`` says that all series of an item lie in one space, whatever frames of reference their files name: they were
+    registered before they came here.
+    """
 
     layout: Layout = "two"
     panes: tuple[PaneRule, ...] = ()
+    is_one_space: bool = False
 
     def to_document(self) -> dict[str, Any]:
         """Return the protocol as JSON; ``read_protocol`` reads it back."""
@@ -65,7 +70,7 @@ def read_protocol(document: Mapping[str, Any]) -> Protocol:
         raise HangingProblem(
             "Two panes show the same series on the same plane. Give one of them another plane or series."
         )
-    return Protocol(layout, panes)
+    return Protocol(layout, panes, is_one_space=document.get("is_one_space") is True)
 
 
 def _rule(number: int, rule: Any) -> PaneRule:

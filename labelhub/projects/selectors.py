@@ -166,7 +166,7 @@ def guideline_of(labeler: Labeler) -> tuple[GuidelineVersion, bool]:
     read = Acknowledgement.objects.filter(labeler=labeler, guideline=OuterRef("pk"))
     rows = GuidelineVersion.objects.filter(project=labeler.project_id).annotate(is_read=Exists(read))
     found = rows.latest("number")
-    return found, not found.text.strip() or found.is_read
+    return found, not (found.text.strip() or found.n_examples) or found.is_read
 
 
 def labeler_of(user: User, project: Project) -> Labeler:

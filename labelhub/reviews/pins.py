@@ -26,12 +26,10 @@ from labelhub.projects.selectors import current_policy
 from labelhub.reviews.models import Comment, Thread, ThreadTurn
 from labelhub.reviews.services import ReviewRefused
 from labelhub.reviews.threads import comments_of, nameless
-from labelhub.reviews.writing import earlier_comment, mend, record, say, turn_over, words_of
+from labelhub.reviews.writing import MOST_ROUNDS, earlier_comment, mend, record, say, turn_over, words_of
 
 MOST_PINS = 300
 A_REVIEWER = "A reviewer"
-# How often one work can have come back.
-MOST_ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True)

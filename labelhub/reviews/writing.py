@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -16,8 +16,9 @@ from labelhub.accounts.models import User
 from labelhub.accounts.notifications import notify
 from labelhub.annotations import hints
 from labelhub.annotations.models import Document
-from labelhub.assignments.models import Companion
+from labelhub.assignments.models import Assignment, Companion
 from labelhub.assignments.onlookers import were_there
+from labelhub.assignments.selectors import drawers_of
 from labelhub.audit import services as audit
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.permissions import NotFound, role_in
@@ -29,6 +30,8 @@ from labelhub.reviews.pseudonyms import Veil, veil_of
 from labelhub.reviews.services import ReviewRefused
 
 MOST_CHARACTERS = 4000
+# How often one work can have come back.
+MOST_ROUNDS = 20
 NAMED = re.compile(r"(?<![\w@])@([\w.+-]{1,150})")
 
 
@@ -39,6 +42,8 @@ def say(thread: Thread, by: User, words: str, request_id: uuid.UUID, replaces: C
     named = list(readers_of(thread.item.project).filter(username__in=names).exclude(pk=by.pk)) if names else []
     Mention.objects.bulk_create(Mention(comment=comment, user=user) for user in named)
     _tell(thread, comment, by, named)
+    if thread.assignment_id is not None and is_heard(thread, by):
+        _tell_drawers(thread, comment, by, names)
     return comment
 
 
@@ -128,6 +133,14 @@ def drawer(thread: Thread, user: int) -> Labeler | None:
     return None if seat is None else seat.labeler
 
 
+def is_heard(thread: Thread, by: User) -> bool:
+    """Whether who draws in the working copy may read what ``by`` says at the pin: a reviewer only where the policy says so."""
+    is_there = drawer(thread, by.pk) is not None or by.pk in were_there(
+        [thread.assignment_id] if thread.assignment_id else ()
+    )
+    return is_there or current_policy(thread.item.project)[1].authors_read_comments
+
+
 def written_by(thread: Thread, by: User, veil: Veil) -> str:
     """Return what the writer is called behind the veil: who pinned it while they labeled goes by their letter."""
     labeler = drawer(thread, by.pk) if veil.is_drawn else None
@@ -144,7 +157,7 @@ def _tell(thread: Thread, comment: Comment, by: User, named: Sequence[User]) -> 
     for user in named:
         notify(
             users=[user], kind="mention", text=f"{_who(thread, by, user)} names you in a comment on {item.code}.", about=about,
-            project_id=item.project_id, key=f"mention:{comment.pk}",
+            project_id=item.project_id, key=f"mention:{_first_version(comment).pk}",
         )  # fmt: skip
     if comment.replaces_id is not None:
         return
@@ -162,6 +175,49 @@ def _tell(thread: Thread, comment: Comment, by: User, named: Sequence[User]) -> 
             about=f"work:{thread.submission.assignment_id}" if thread.submission else "", project_id=item.project_id,
             key=f"comment:{comment.pk}",
         )  # fmt: skip
+
+
+def _tell_drawers(thread: Thread, comment: Comment, by: User, names: Collection[str]) -> None:
+    """Tell of a word at a pin who draws in its working copy and is named, or wrote there: who it is only of those at the image.
+
+    Nobody else who labels is told anything, whatever names stand in the text; a reviewer who was never there has no name.
+    """
+    open_to = _drawers(thread)
+    people = User.objects.filter(pk__in=set(open_to) - {by.pk}, is_active=True)
+    wrote = set(Comment.objects.filter(thread=thread).values_list("by", flat=True))
+    is_there = drawer(thread, by.pk) is not None or by.pk in were_there(
+        [thread.assignment_id] if thread.assignment_id else ()
+    )
+    who, item = str(by) if is_there else "A reviewer", thread.item
+    for user in people:
+        is_named = user.username in names
+        if not is_named and (user.pk not in wrote or comment.replaces_id is not None):
+            continue
+        notify(
+            users=[user], kind="mention" if is_named else "comment",
+            text=f"{who} names you at a pin on {item.code}." if is_named else f"{who} answered at a pin on {item.code}.",
+            about=f"work:{open_to[user.pk]}", project_id=item.project_id,
+            key=f"mention:{_first_version(comment).pk}" if is_named else f"comment:{comment.pk}",
+        )  # fmt: skip
+
+
+def _drawers(thread: Thread) -> dict[int, uuid.UUID]:
+    """Return who may open the working copy that the thread is pinned to, each with the latest work on it that is theirs."""
+    rounds: list[uuid.UUID] = []
+    row = thread.assignment
+    while row is not None and len(rounds) < MOST_ROUNDS:
+        rounds.append(row.pk)
+        later = Assignment.objects.filter(follows=row, labeler=row.labeler_id)
+        row = later.order_by("created_at").last()
+    there = drawers_of(set(rounds))
+    return {user: key for key in rounds for user in there.get(key, ())}
+
+
+def _first_version(comment: Comment) -> Comment:
+    """Return what an edited comment said first: who was named then is not told again."""
+    while comment.replaces is not None:
+        comment = comment.replaces
+    return comment
 
 
 def _who(thread: Thread, by: User, told: User) -> str:
@@ -189,10 +245,7 @@ def record(thread: Thread, by: User, kind: str, **facts: int) -> None:
         actor=f"user:{by.pk}" if labeler is None else f"labeler:{labeler.pk}", subject=f"item:{thread.item_id}",
         facts={"thread": thread.pk, **facts},
     )  # fmt: skip
-    # Who labels is told of a reviewer's word only where they may read it.
-    is_there = labeler is not None or by.pk in were_there([thread.assignment_id] if thread.assignment_id else ())
-    is_heard = is_there or current_policy(thread.item.project)[1].authors_read_comments
-    if thread.assignment_id is not None and is_heard:
+    if thread.assignment_id is not None and is_heard(thread, by):
         copies = Document.objects.filter(
             Q(assignment=thread.assignment_id) | Q(assignment__follows=thread.assignment_id)
         )

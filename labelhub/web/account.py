@@ -59,12 +59,12 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
 
 @page("anyone", methods=("POST",))
 def sign_out(request: HttpRequest) -> HttpResponse:
-    """End this session; the browser forgets what it kept of this site."""
+    """End this session; the browser forgets what it kept of this site, and the pictures in its cache."""
     if isinstance(request.user, User):
         passwords.record_sign_out(user=request.user)
     logout(request)
     response = redirect("sign-in")
-    response["Clear-Site-Data"] = '"storage"'
+    response["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 

@@ -26,7 +26,7 @@ from labelhub.assignments.batches import lies_in_shared_batch
 from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import drawn_by, is_recalled, own_assignment, own_queue
-from labelhub.catalog.examples import examples_of
+from labelhub.catalog.published_examples import examples_in
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import NotAllowed, NotFound
@@ -66,7 +66,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         {
             "labeler": labeler,
             "guideline": guideline,
-            "examples": examples_of(labeler.project),
+            "examples": examples_in(guideline),
             "is_acknowledged": is_acknowledged,
             "returned": [entry for entry in mine.open if entry.is_rework],
             "begun": [entry for entry in mine.open if not entry.is_rework],
@@ -141,7 +141,7 @@ def workspace(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
             "is_companion": is_companion,
             "is_shared": lies_in_shared_batch(own.item),
             "guideline": document.guideline,
-            "examples": examples_of(own.item.project),
+            "examples": examples_in(document.guideline),
             "is_rework": is_rework,
             "is_expired": own.state == Assignment.State.EXPIRED,
             "is_recalled": is_recalled(own),

@@ -58,7 +58,7 @@ def protocol_of(form: Mapping[str, str]) -> Protocol:
         if number > most:
             raise HangingProblem(f"{WORDS.get(typed['layout'], 'This layout')}: pane {number} would not be seen.")
         rules.append({"series": pane["series"], "plane": pane["plane"], "window": _window(number, pane)})
-    return read_protocol({"layout": typed["layout"], "panes": rules})
+    return read_protocol({"layout": typed["layout"], "panes": rules, "is_one_space": typed["is_one_space"]})
 
 
 def _window(number: int, pane: Mapping[str, str]) -> list[float] | None:
@@ -73,7 +73,7 @@ def _window(number: int, pane: Mapping[str, str]) -> list[float] | None:
 
 def _typed(form: Mapping[str, str]) -> dict[str, Any]:
     panes = [{name: form.get(f"{name}-{number}", "") for name in FIELDS} for number in (1, 2, 3)]
-    return {"layout": form.get("layout", ""), "panes": panes}
+    return {"layout": form.get("layout", ""), "panes": panes, "is_one_space": form.get("is_one_space") == "yes"}
 
 
 def _typed_of(protocol: Protocol) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _typed_of(protocol: Protocol) -> dict[str, Any]:
     for pane, rule in zip(panes, protocol.panes, strict=False):
         centre, width = ("", "") if rule.window is None else (f"{rule.window[0]:g}", f"{rule.window[1]:g}")
         pane |= {"series": rule.series, "plane": rule.plane, "centre": centre, "width": width}
-    return {"layout": protocol.layout, "panes": panes}
+    return {"layout": protocol.layout, "panes": panes, "is_one_space": protocol.is_one_space}
 
 
 def _page(

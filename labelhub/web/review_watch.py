@@ -16,7 +16,7 @@ from labelhub.annotations import documents
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.onlookers import watched_by, work_to_watch
 from labelhub.assignments.selectors import drawn_by
-from labelhub.catalog.examples import examples_of
+from labelhub.catalog.published_examples import examples_in
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.web.access import person, project_page
@@ -44,9 +44,10 @@ def watch(request: HttpRequest, project: Project, assignment: uuid.UUID) -> Http
         live = next(iter(watching.live_work(user, project, item=work.item)), None)
         context = {"assignment": work, "names": live.names if live else (), "may_draw": watching.may_draw_too(work)}
         return render(request, "review/watch.html", context)
+    guideline = documents.document_of(assignment=work).guideline
     context = {
         "assignment": work, "is_watching": True, "is_companion": True, "is_shared": True,
-        "examples": examples_of(project), "guideline": documents.document_of(assignment=work).guideline,
+        "examples": examples_in(guideline), "guideline": guideline,
         "may_draw": watching.may_draw_too(work), "project": project,
         "queue_address": reverse("review-item", args=[project.slug, work.item.code]),
     }  # fmt: skip

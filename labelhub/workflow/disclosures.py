@@ -63,7 +63,8 @@ DISCLOSURES: tuple[Disclosure, ...] = (
     ),
     Disclosure(
         "comments",
-        "What a reviewer wrote to the author of a reading about it, where the policy lets authors read comments; never who.",
+        "What a reviewer wrote to the author of a reading about it, or at a pin of somebody who labels, and that something was "
+        "written there, where the policy lets authors read comments; never who, unless they were seen at the image.",
         "Some things are learned best from a word beside the place.",
     ),
     Disclosure(

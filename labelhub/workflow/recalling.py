@@ -1,14 +1,17 @@
 """Taking a submission back: its labeler may, until anybody else has acted on it. A step of ``lifecycle``.
 
-The submission stays, and its first version is what scores rest on; the labeler goes on in a rework that starts from it. Whether
-somebody acted is all that a refusal says, never what they did.
+The submission stays, and its first version is what scores rest on; the labeler goes on in a rework that starts from it, and
+with them who sat there when it was labeled together. Whether somebody acted is all that a refusal says, never what they did.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import transaction
 
 from labelhub.accounts.models import User
+from labelhub.accounts.notifications import notify
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
 from labelhub.assignments import services as assignments
@@ -17,12 +20,13 @@ from labelhub.catalog.models import Item
 from labelhub.consensus.models import Settlement
 from labelhub.consensus.selectors import current_settlement
 from labelhub.exports.models import Release
+from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import Action, require
 from labelhub.projects.selectors import current_policy
 from labelhub.reviews.error_models import ObjectVerdict
 from labelhub.reviews.models import Decision, Dispute, UnreadableClaim
 from labelhub.scoring.models import GoldReference
-from labelhub.workflow import handing_out, steps
+from labelhub.workflow import handing_out, steps, together
 from labelhub.workflow.errors import CannotRecall
 from labelhub.workflow.states import State, Work, move
 
@@ -58,6 +62,7 @@ def recall(*, assignment: Assignment, by: User) -> Assignment:
             lease_s=current_policy(item.project)[1].lease_s, follows=former,
         )  # fmt: skip
         assignments.record_recall(former=former, again=again)
+        brought = together.bring_back(former=former, again=again)
         if item.state in LIVE or _rests_on(item, submission):
             move(item=item, to=State.REWORK)
         steps.event(
@@ -66,8 +71,20 @@ def recall(*, assignment: Assignment, by: User) -> Assignment:
             f"labeler:{former.labeler_id}",
             submission=submission.pk,
             assignment=str(again.pk),
+            companions=[labeler.pk for labeler in brought],
         )
+        _tell(again, brought)
     return again
+
+
+def _tell(again: Assignment, brought: Sequence[Labeler]) -> None:
+    """Tell who sits there that it goes on: they label it together, so who took it back is no secret to them."""
+    code = again.item.code
+    notify(
+        users=[labeler.user for labeler in brought if labeler.user is not None], kind="returned",
+        text=f"{again.labeler.name} took {code} back, which you labeled together. You sit at it again.",
+        about=f"work:{again.pk}", project_id=again.item.project_id, key=f"recalled:{again.pk}",
+    )  # fmt: skip
 
 
 def acted_on(item: Item, submission: Submission) -> bool:

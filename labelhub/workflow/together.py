@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -18,13 +19,14 @@ from django.utils import timezone
 from labelhub.accounts.models import User
 from labelhub.assignments.batches import qualification_of
 from labelhub.assignments.models import Assignment, BatchItem, Companion
+from labelhub.assignments.onlookers import open_together
 from labelhub.projects.models import Labeler, Project
 from labelhub.projects.permissions import Action, NotFound, require
 from labelhub.projects.selectors import labeler_of
 from labelhub.projects.teams import holds, qualifications_of
 from labelhub.reviews.sightings import knows_others
 from labelhub.workflow import desk, steps
-from labelhub.workflow.errors import StepRefused
+from labelhub.workflow.errors import NotALabelerNow, StepRefused
 
 # More people than this in one image hinder each other.
 MOST_AT_ONE_IMAGE = 8
@@ -109,6 +111,22 @@ def leave(*, assignment: Assignment, by: User) -> None:
             steps.event(assignment.item, "companion.left", actor, assignment=str(assignment.pk))
 
 
+def bring_back(*, former: Assignment, again: Assignment) -> list[Labeler]:
+    """Give who sat at ``former`` when it was submitted a seat at the work that goes on with it; return whom.
+
+    Within the step that takes it back, which writes the event. Who may not label now is left out, and may join by themselves.
+    """
+    brought = []
+    for seat in (
+        Companion.objects.filter(assignment=former, left_at=None).select_related("labeler__user").order_by("pk")
+    ):
+        with suppress(StepRefused, NotALabelerNow):
+            desk.desk_of(seat.labeler)
+            Companion.objects.create(assignment=again, labeler=seat.labeler)
+            brought.append(seat.labeler)
+    return brought
+
+
 def seat_of(user: User, assignment_id: uuid.UUID) -> Assignment:
     """Return the work of another at which ``user`` sits. Raises ``NotFound``."""
     seats = Companion.objects.filter(assignment=assignment_id, labeler__user=user, left_at=None)
@@ -125,8 +143,7 @@ def sits_at(user: User, assignment: Assignment) -> bool:
 
 def _open(held: Collection[str] | None = None) -> QuerySet[Assignment]:
     """Return the open work of shared batches; where ``held`` is given, of those that ask for none but these qualifications."""
-    in_shared = BatchItem.objects.filter(item=OuterRef("item"), batch__is_shared=True)
-    if held is not None:
-        in_shared = in_shared.filter(batch__qualification__in=held)
-    rows = Assignment.objects.filter(Exists(in_shared), state=Assignment.State.OPEN, read_kind="co-edited")
-    return rows.select_related("item__project", "labeler__user").prefetch_related("companions__labeler")
+    rows = open_together().prefetch_related("companions__labeler")
+    if held is None:
+        return rows
+    return rows.filter(Exists(BatchItem.objects.filter(item=OuterRef("item"), batch__qualification__in=held)))

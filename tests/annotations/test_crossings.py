@@ -30,9 +30,14 @@ INTERVALS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1
 @pytest.mark.parametrize(("name", "form"), ANSWERS.items())
 def test_twenty_thousand_corners_of_any_form(name: str, form: str, monkeypatch):
     ring = outlines(20_000)[name]
-    asked = []
+    asked: list[int] = []
     is_simple = shapely.is_simple
-    monkeypatch.setattr(crossings.shapely, "is_simple", lambda shape: asked.append(1) or is_simple(shape))
+
+    def noted(shape):
+        asked.append(1)
+        return is_simple(shape)
+
+    monkeypatch.setattr(crossings.shapely, "is_simple", noted)
     assert form_of(ring) == form
     # Whether the long look was taken is what costs; a timed test would say how busy the machine is.
     assert len(asked) == (0 if name in ("spikes from a middle", "a slanted comb", "corners anywhere") else 1)
@@ -52,9 +57,7 @@ def test_a_tangle_is_refused_in_words_and_a_small_one_taken():
 @given(INTERVALS)
 def test_pairs_are_counted_as_by_looking_at_each(ends):
     low, high = np.sort(np.array(ends, dtype=np.float64), axis=1).T
-    slow = sum(
-        low[i] <= high[j] and low[j] <= high[i] for i in range(len(low)) for j in range(i + 1, len(low))
-    )
+    slow = sum(low[i] <= high[j] and low[j] <= high[i] for i in range(len(low)) for j in range(i + 1, len(low)))
     assert overlapping_pairs(low, high) == slow
 
 

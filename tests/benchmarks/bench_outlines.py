@@ -1,6 +1,7 @@
 """What it costs to look at one outline of 20,000 corners, of several forms: python -m tests.benchmarks.bench_outlines.
 
-Medians of five, of processor time, of the whole look at a shape as the writer of live operations takes it (`annotations.geometry`).
+Medians of five, of processor time, of the whole look at a shape as the writer of live operations takes it
+(`annotations.geometry`).
 """
 
 from __future__ import annotations

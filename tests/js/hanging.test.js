@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hungAlone, hungBy, nameOfSeries } from "../../static/js/lib/hanging.js";
-import { carried } from "../../static/js/lib/planes.js";
+import { areLinked, carried } from "../../static/js/lib/planes.js";
 
 const affine = (side, z) => [[-side, 0, 0, 10], [0, -side, 0, 20], [0, 0, z, -30], [0, 0, 0, 1]];
 const volume = (ordinal, description, more = {}) => ({
@@ -29,6 +29,13 @@ test("what fits nothing is left out, and nothing that fits leaves it to the edit
   assert.equal(hungBy({ layout: "two", panes: [{ series: "dwi", plane: "axial" }] }, [FLAIR, T1]), null);
   assert.equal(hungBy({ layout: "one", panes: [{ series: "#5", plane: "axial" }] }, [FLAIR, PHOTO]), null, "a photograph hangs in no pane");
   assert.equal(hungBy(null, [FLAIR]), null);
+});
+
+test("series of two spaces hang beside each other in no place", () => {
+  const [here, there] = [volume(0, "AX FLAIR", { space: 0 }), volume(1, "AX T1", { space: 1 })];
+  assert.deepEqual(short(hungBy({ layout: "two", panes: [{ series: "flair", plane: "axial" }, { series: "t1", plane: "axial" }] }, [here, there])), ["one", "0:axial"]);
+  assert.equal(areLinked(here, { ...there, space: 0 }), true);
+  assert.equal(areLinked(here, there), false);
 });
 
 test("by themselves two series stand in one plane, and one series on its planes", () => {

@@ -11,6 +11,7 @@ import uuid
 
 import pytest
 
+from labelhub.accounts import hinting
 from labelhub.live import rooms
 
 
@@ -41,7 +42,8 @@ class AnswersEndsWithErrors:
 @pytest.fixture
 def layer(monkeypatch) -> AnswersEndsWithErrors:
     made = AnswersEndsWithErrors()
-    monkeypatch.setattr(rooms, "get_channel_layer", lambda: made)
+    for module in (rooms, hinting):
+        monkeypatch.setattr(module, "get_channel_layer", lambda: made)
     monkeypatch.setattr(rooms, "LAYER_PAUSE_S", 0.01)
     return made
 

@@ -13,6 +13,7 @@ from pydicom.pixels.utils import iter_pixels
 
 from labelhub.formats.pixels.decode import decode, survey
 from labelhub.formats.pixels.deidentify import allowed_metadata
+from labelhub.formats.pixels.descriptions import kept_description
 from labelhub.formats.pixels.files import RefusedFile, SourceFile
 from labelhub.formats.pixels.medium import DecodedMedium
 from tests.pixels.makers import make_truth, write_series
@@ -194,16 +195,31 @@ def test_only_listed_technical_facts_survive_and_identity_stands_apart(tmp_path)
         "StudyDate": "20250101", "InstitutionName": "St Canary", "AccessionNumber": "CANARY1",
         "StudyDescription": "canary", "ProtocolName": "canary", "PatientComments": "canary", "DeviceSerialNumber": "7",
         "PatientBirthDate": "19500101", "PatientSex": "F", "ManufacturerModelName": "canary",
+        "SeriesDescription": "SMITH_JOHN Ax T1 (canary) 19500101 4711 St. Canary +C 2.5 mm",
     }  # fmt: skip
     paths = write_series(truth(), tmp_path, **planted)
     medium = one_of(decode(sources(paths)))
     assert set(medium.metadata) == {
         "photometric_interpretation", "slice_thickness_mm", "bits_stored", "pixel_spacing_mm", "acquired_plane",
+        "series_description",
     }  # fmt: skip
+    assert medium.metadata["series_description"] == "AX T1 2.5MM"
     everything = repr((dict(medium.metadata), medium.warnings, medium.grid, medium.window))
     for secret in ("4711", "Secret", "CANARY", "canary", "SMITH", "MUELLER", "DOE", *medium.identity.sop_uids):
         assert secret not in everything
     assert medium.identity.patient_id == "HOSPITAL-4711"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Ax T2 FLAIR", "AX T2 FLAIR"), ("t1_mprage_sag_p2_iso", "T1 MPRAGE SAG"), ("ep2d_diff_b1000", "EP2D DIFF B1000"),
+        ("Thorax 1.25mm LUNG", "THORAX 1.25MM LUNG"), ("Müller 05.03.1962", None), ("", None), (None, None), ("1234567", None),
+        ("T1 B19620305 TE19620305 196203MM", "T1"), ("AX " * 60, ("AX " * 27)[:80].rstrip()),
+    ],
+)  # fmt: skip
+def test_of_a_description_known_words_are_kept(text, kept):
+    assert kept_description(text) == kept
 
 
 def test_terms_of_the_standard_are_kept():

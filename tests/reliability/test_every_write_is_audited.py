@@ -410,6 +410,18 @@ CASES: dict[str, Callable[[World], Sent]] = {
     "manage-example-add": lambda w: form(
         "example.added", "ada", "manage-example-add", SLUG, item=w.add().code, caption="Like this", marker="good"
     ),
+    "manage-example-caption": lambda w: form(
+        "example.captioned",
+        "ada",
+        "manage-example-caption",
+        SLUG,
+        example(w),
+        caption="Rather this",
+        marker="bad",
+        seen_caption="Like this",
+        seen_marker="good",
+    ),
+    "manage-example-withdraw": lambda w: form("example.withdrawn", "ada", "manage-example-withdraw", SLUG, example(w)),
     "manage-example-remove": lambda w: form("example.removed", "ada", "manage-example-remove", SLUG, example(w)),
     "manage-guideline": lambda w: form(
         "guideline.published", "ada", "manage-guideline", SLUG, text="Look twice.", confirmed="1"

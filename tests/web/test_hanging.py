@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from labelhub.assignments.models import Assignment
 from labelhub.audit.models import Event
+from labelhub.catalog.models import Medium
 from labelhub.catalog.services import ItemIdentity, NewMedium, create_item
 from labelhub.formats.shapes import Grid
 from labelhub.projects.hanging import HangingProblem, PaneRule, Protocol, read_protocol
@@ -111,3 +112,32 @@ def test_an_emptied_form_leaves_it_to_the_editor_again(cast, client, work):
 def test_a_document_that_is_none_is_refused(document):
     with pytest.raises(HangingProblem):
         read_protocol(document)
+
+
+def test_series_of_unlike_frames_of_reference_share_no_place_unless_the_project_says_so(cast, client):
+    grid = Grid(size=(2, 3, 4))
+    frames = ("1.2.840.1", "1.2.840.2", "1.2.840.1", None)
+    works = []
+    for _ in range(2):
+        media = [NewMedium(kind="volume", grid=grid, frame=frame) for frame in frames]
+        item = create_item(project=cast.project, media=media, identity=ItemIdentity())
+        works.append(Assignment.objects.create(
+            item=item, labeler=labeler_of(cast.ann, cast.project), read_kind="independent", planned_blind=True
+        ))  # fmt: skip
+
+    def spaces(name: str) -> list[list[int]]:
+        client.force_login(cast.ann)
+        answers = [client.get(reverse(name, args=[work.pk])) for work in works]
+        # Nothing tells that both items lie in one frame of reference, so are of one patient.
+        assert all(frame not in answer.content.decode() for answer in answers for frame in ("1.2.840", *keys))
+        return [[medium["space"] for medium in answer.json()["media"]] for answer in answers]
+
+    keys = set(Medium.objects.exclude(frame_key="").values_list("frame_key", flat=True))
+    assert len(keys) == 2, "the same frame has the same key in all items of a project"
+    for name in ("api-document", "api-own-media"):
+        assert spaces(name) == [[0, 1, 0, 2]] * 2
+    client.force_login(cast.ada)
+    send(client, cast, is_one_space="yes")
+    assert current_hanging(cast.project)[1].is_one_space
+    for name in ("api-document", "api-own-media"):
+        assert spaces(name) == [[0, 0, 0, 0]] * 2

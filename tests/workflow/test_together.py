@@ -1,7 +1,8 @@
 """Labeling one image together: who may join, one working copy and one reading of it, and what joining costs.
 
 Planted once and seen to fail: a seat in a solo batch; a stranger let in; the seat not asked at a write; one who sat there given
-the image alone; a seat that outlives leaving; the image read by as many as the policy says.
+the image alone; a seat that outlives leaving; the image read by as many as the policy says; who left brought back by a recall;
+who is paused; work taken back that nobody may join.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import uuid
 import pytest
 from django.test import Client
 
+from labelhub.accounts.models import Notification
 from labelhub.annotations import documents, history, log
 from labelhub.annotations.models import Submission
 from labelhub.assignments.batches import make_batch
@@ -21,7 +23,7 @@ from labelhub.projects import teams
 from labelhub.projects.permissions import Action, NotFound, can
 from labelhub.projects.selectors import labeler_of
 from labelhub.reviews.selectors import has_read
-from labelhub.workflow import lifecycle, together
+from labelhub.workflow import lifecycle, pausing, together
 from labelhub.workflow.auditing import items_to_audit
 from labelhub.workflow.errors import StepRefused
 from tests.cast import Cast
@@ -182,3 +184,35 @@ def test_who_joined_is_not_offered_what_only_the_one_who_began_can_do(cast: Cast
         page = browser.get(f"/label/{work.pk}/").content.decode()
         assert (f"/label/{work.pk}/recall/" in page) is is_offered
         assert ("Only Ann, who began it, can take it back" in page) is not is_offered
+
+
+def test_taking_shared_work_back_brings_all_back_who_sat_there(cast: Cast, item, work):
+    cleo, dan = new_annotator(cast, "Cleo"), new_annotator(cast, "Dan")
+    for user in (cast.ben, cleo, dan):
+        together.join(assignment=work, by=user)
+    add_shape(work, cast.ben)
+    together.leave(assignment=work, by=dan)
+    submit(work, cast.ann)
+    pausing.pause(labeler=labeler_of(cleo, cast.project), reason="test", by=cast.ada)
+    again = lifecycle.recall(assignment=work, by=cast.ann)
+    assert lifecycle.recall(assignment=work, by=cast.ann) == again
+    seats = Companion.objects.filter(assignment=again, left_at=None)
+    assert [seat.labeler.user for seat in seats] == [cast.ben], "Dan left before, Cleo is paused"
+    (event,) = Event.objects.filter(kind="submission.recalled")
+    assert event.facts["companions"] == [labeler_of(cast.ben, cast.project).pk]
+    assert list(Notification.objects.values_list("user", "text")) == [
+        (cast.ben.pk, f"Ann took {item.code} back, which you labeled together. You sit at it again.")
+    ]
+    add_shape(again, cast.ben, "b")
+    assert not can(dan, Action.LABEL, again)
+    (found,) = together.shared_work(labeler_of(cast.ben, cast.project))
+    assert (found.id, found.names, found.is_mine) == (again.pk, ("Ann", "Ben"), True)
+    together.join(assignment=again, by=dan)
+    browser = Client()
+    browser.force_login(cast.ben)
+    assert "Ann took this image back" in browser.get(f"/label/{again.pk}/").content.decode()
+    second = submit(again, cast.ben)
+    assert second.annotations.count() == 2
+    assert has_read(cast.ben, item)
+    third = lifecycle.recall(assignment=again, by=cast.ann)
+    assert Companion.objects.filter(assignment=third).count() == 2

@@ -2,8 +2,8 @@
 
 Deny by default: dates, names, identifiers, free text and private elements are never looked at, and a permitted text
 element whose value is not one of the terms that the standard or vendors define is left out, since anybody may have
-typed a name into it. The full confidentiality profile of DICOM PS3.15 is not this. The identity is read apart, for
-pseudonyms only.
+typed a name into it; of a series' description known words are kept (``descriptions``). The full confidentiality profile
+of DICOM PS3.15 is not this. The identity is read apart, for pseudonyms only.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from pydicom.errors import BytesLengthException
 
+from labelhub.formats.pixels.descriptions import kept_description
 from labelhub.formats.pixels.medium import Identity
 
 _MODALITIES = (
@@ -84,6 +85,9 @@ def allowed_metadata(dataset: Any) -> dict[str, str | int | float | tuple[float,
     spacing = numbers_of(dataset, "PixelSpacing")
     if len(spacing) == 2:
         kept["pixel_spacing_mm"] = spacing
+    description = kept_description(text_of(dataset, "SeriesDescription"))
+    if description is not None:
+        kept["series_description"] = description
     kernel = text_of(dataset, "ConvolutionKernel")
     if kernel is not None and _KERNEL.fullmatch(kernel):
         kept["kernel"] = kernel

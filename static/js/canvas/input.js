@@ -82,6 +82,7 @@ function listenToPointer(editor, pane, onPosition) {
   });
   canvas.addEventListener("pointerleave", () => {
     if ("hover" in editor.tool) editor.tool.hover = null;
+    if ("hovered" in editor.tool) editor.tool.hovered = null;
     onPosition(null);
     pane.redraw();
   });

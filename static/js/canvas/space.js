@@ -1,7 +1,7 @@
 // Where the panes are: one place of the patient that leads into each series through millimetres, and how they are kept together.
 //
-// The affine of each medium says where its voxels lie. Media of one item are taken to lie in one space (their scanner's);
-// one without an affine is alone. Not here: tools (desk.js), layouts (plane.js), the drawing of a pane (pane.js).
+// The affine of each medium says where its voxels lie, in a space that the server numbers: one a frame of reference, or one for all
+// where the project says so. A medium without an affine is alone. Not here: tools (desk.js), layouts (plane.js), the drawing of a pane (pane.js).
 import { areLinked, carried, placeIn, spacingIn, voxelAt } from "../lib/planes.js";
 import { Desk } from "./desk.js";
 

@@ -71,12 +71,15 @@ export class ShapePanel {
     const wanted = new Set(entries.map((entry) => entry.id));
     for (const [id, row] of this.rows) if (!wanted.has(id)) this.drop(id, row);
     const numbers = new Map();
-    for (const entry of entries) {
+    entries.forEach((entry, i) => {
       numbers.set(entry.label, (numbers.get(entry.label) ?? 0) + 1);
       const kept = this.rows.get(entry.id);
       const row = kept && kept.label === entry.label ? kept : this.make(entry, kept);
+      // A colleague's shape may have been drawn before ours that is still on its way.
+      const there = this.container.children[i];
+      if (there !== row.element) this.container.insertBefore(row.element, there ?? null);
       this.update(row, entry, numbers.get(entry.label));
-    }
+    });
   }
 
   drop(id, row) {

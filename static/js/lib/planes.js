@@ -127,9 +127,9 @@ export function placeOf(medium, voxel) {
   return affine.slice(0, 3).map((row) => row[0] * x + row[1] * y + row[2] * z + row[3]);
 }
 
-/** Whether two media lie in one space of the patient, so that a place in one is a place in the other. */
+/** Whether two media lie in one space of the patient, so that a place in one is a place in the other. `space`: which, as the server says. */
 export function areLinked(one, other) {
-  return one === other || Boolean(one.affine && other.affine && one.size[0] > 1 && other.size[0] > 1);
+  return one === other || Boolean(one.affine && other.affine && one.size[0] > 1 && other.size[0] > 1 && one.space === other.space);
 }
 
 /** The voxel of one medium at the place of another's; not rounded, and it may lie outside. @returns {number[]} [z, y, x] */
