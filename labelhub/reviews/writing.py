@@ -135,10 +135,14 @@ def drawer(thread: Thread, user: int) -> Labeler | None:
 
 def is_heard(thread: Thread, by: User) -> bool:
     """Whether who draws in the working copy may read what ``by`` says at the pin: a reviewer only where the policy says so."""
-    is_there = drawer(thread, by.pk) is not None or by.pk in were_there(
+    return _was_there(thread, by) or current_policy(thread.item.project)[1].authors_read_comments
+
+
+def _was_there(thread: Thread, by: User) -> bool:
+    """Whether who draws at the pin's image saw ``by`` there: they drew too, or looked on."""
+    return drawer(thread, by.pk) is not None or by.pk in were_there(
         [thread.assignment_id] if thread.assignment_id else ()
     )
-    return is_there or current_policy(thread.item.project)[1].authors_read_comments
 
 
 def written_by(thread: Thread, by: User, veil: Veil) -> str:
@@ -185,10 +189,7 @@ def _tell_drawers(thread: Thread, comment: Comment, by: User, names: Collection[
     open_to = _drawers(thread)
     people = User.objects.filter(pk__in=set(open_to) - {by.pk}, is_active=True)
     wrote = set(Comment.objects.filter(thread=thread).values_list("by", flat=True))
-    is_there = drawer(thread, by.pk) is not None or by.pk in were_there(
-        [thread.assignment_id] if thread.assignment_id else ()
-    )
-    who, item = str(by) if is_there else "A reviewer", thread.item
+    who, item = str(by) if _was_there(thread, by) else "A reviewer", thread.item
     for user in people:
         is_named = user.username in names
         if not is_named and (user.pk not in wrote or comment.replaces_id is not None):

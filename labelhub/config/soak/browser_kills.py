@@ -88,7 +88,7 @@ class Paper:
         self.states.append(self.states[-1] | {self.done[-1]})
 
     def n_safe(self, killed_at: float) -> int:
-        """Return how many acts no kill at that moment may cost."""
+        """How many acts no kill at that moment may cost."""
         return sum(at <= killed_at - AT_RISK_S for at in self.finished)
 
 
@@ -244,8 +244,6 @@ def _one_kill(desk: Desk, plan: Plan) -> None:
         found = desk.profile.files_with(desk.secrets, but=CACHES)
         desk.trial.check(not found, f"{desk.told}a patient's data lay in the browser: {found[:3]}")
         desk.profile.start()
-    else:
-        desk.profile.context.set_offline(offline=False)
     if plan.is_for_colleague:
         _colleague_comes(desk, ben, paper)
         return
@@ -277,13 +275,15 @@ def _draw_until_killed(desk: Desk, plan: Plan, ann: User) -> tuple[Paper, float]
             is_lost_for_good = time.monotonic() > began + plan.lost_after_s
             if (is_lost_for_good and not is_offline) or (not is_lost_for_good and rng.random() < OFFLINE):
                 is_offline = not is_offline
-                profile.context.set_offline(offline=is_offline)
+                desk.hands.turn_network(off=is_offline)
                 desk.counts["network lost"] += is_offline
             elif rng.random() < 0.1:
                 _look_into_storage(desk)
     killed_at = killer.finish()
     if plan.is_whole or killer.is_all_ended:
         profile.ended()
+    else:
+        desk.trial.check(profile.n_renderers_killed > 0, f"{desk.told}no renderer was there to be killed")
     return paper, killed_at
 
 

@@ -136,6 +136,7 @@ class Profile:
     url: str
     context: Any = None
     pid: int = 0
+    n_renderers_killed: int = 0
 
     def start(self) -> None:
         """Start the browser on this profile."""
@@ -149,6 +150,11 @@ class Profile:
 
     def page(self) -> Any:
         """Return a new window. One that crashed is left as it is: to close it may wait for ever."""
+        for _ in range(9):
+            # The process that stood ready for the next window may have been killed with the others.
+            with until_gone():
+                return self.context.new_page()
+            time.sleep(0.2)
         return self.context.new_page()
 
     def kill(self) -> None:
@@ -159,7 +165,9 @@ class Profile:
     def kill_renderers(self) -> None:
         """End the processes that run pages, and no other. May be called from any thread."""
         for pid, words in _processes():
-            if "--type=renderer" in words and _group_of(pid) == self.pid:
+            # A process that was forked off says its words as one.
+            if "--type=renderer" in " ".join(words) and _group_of(pid) == self.pid:
+                self.n_renderers_killed += 1
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
@@ -246,6 +254,13 @@ class Hands:
     page: Any
     columns: int
     rows: int
+    session: Any = None
+
+    def turn_network(self, *, off: bool) -> None:
+        """Take the network from this window alone, or give it back: one that crashed beside it can be told nothing."""
+        self.session = self.session or self.page.context.new_cdp_session(self.page)
+        speed = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.session.send("Network.emulateNetworkConditions", {"offline": off, **speed})
 
     def open(self, place: str) -> None:
         """Open a picture and wait until it can be drawn on."""
