@@ -1,7 +1,7 @@
 """A photograph of 21 megapixels under its readers, in Chromium: tiles alone are loaded, and layers lie where they were drawn.
 
-Planted and seen to fail: the whole picture asked for; a coarse mask whose part is drawn where the mask begins; heat drawn at
-the corner of the picture; tiles of a pane beside the first drawn in the first.
+Planted and seen to fail: the whole picture asked for; a fine part of a mask drawn where the mask begins; a coarse mask that is
+not scaled; tiles of a pane beside the first drawn in the first. Planted and not seen: heat drawn at the corner of the picture.
 """
 
 from __future__ import annotations

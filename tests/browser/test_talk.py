@@ -88,7 +88,7 @@ def test_reviewers_talk_name_each_other_and_resolve(visit_as, returned):
     page = visit_as(cast.rita, f"/review/cells/{item.code}/")
     page.wait_for_selector("[data-message]:empty", state="attached")
     page.locator("#pin-place").click()
-    box = page.locator(".viewer-stage canvas").bounding_box()
+    box = page.locator(".viewer-stage > canvas").bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.locator("#pin-place", has_text="Pinned at").wait_for()
     page.keyboard.type("What do you say, @a")

@@ -13,6 +13,7 @@ from django.utils import timezone
 from labelhub.catalog.models import Item
 from labelhub.projects.permissions import NotFound
 from labelhub.reviews.selectors import decisions_of, inbox, judged_by, rejected, side_by_side
+from labelhub.reviews.workload import reviewed_items
 from labelhub.workflow import adjudicating, lifecycle
 from tests.cast import Cast
 from tests.workflow.walking import add_item, review, set_policy, state, store
@@ -111,6 +112,17 @@ def test_a_reviewer_is_offered_no_more_than_the_policys_items_a_day(cast: Cast, 
     assert inbox(cast.ada, cast.project).n_waiting == 1
     tomorrow = timezone.now() + timedelta(days=1)
     assert len(inbox(cast.rita, cast.project, now=tomorrow).rows) == 1
+
+
+def test_a_reading_that_was_returned_is_a_review_of_its_item(cast: Cast, disputed):
+    items = [disputed(OTHER, seed=seed) for seed in range(3)]
+    set_policy(cast, max_readers=2, reviews_a_day=2)
+    for submission, _ in side_by_side(cast.rita, items[0]).readings:
+        review(submission, cast.rita, "reject", "Look again.")
+    assert state(items[0]) == "rework"
+    assert reviewed_items(cast.rita, cast.project, since=timezone.now() - timedelta(hours=1)) == {items[0].pk}
+    assert inbox(cast.rita, cast.project).n_waiting == 1
+    assert inbox(cast.ada, cast.project).n_waiting == 2
 
 
 def test_what_was_begun_today_is_still_offered_when_the_day_is_full(cast: Cast, disputed):

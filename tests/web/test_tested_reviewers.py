@@ -21,6 +21,7 @@ from labelhub.projects.services import add_member, publish_policy
 from labelhub.reviews import threads
 from labelhub.reviews.calibration_models import ReviewTest, ReviewTestResult
 from labelhub.reviews.pseudonyms import veil_of
+from labelhub.reviews.questions import keep_question
 from labelhub.scoring.gold import make_gold
 from labelhub.workflow import lifecycle
 from tests.web.world import World, add_item, read
@@ -86,6 +87,26 @@ def test_where_review_is_blind_so_is_the_test_although_the_item_is_settled(teste
     test = ReviewTest.objects.get()
     # Lists name it by its row, which is settled.
     assert veil_of(test.reviewer, Item.objects.get(pk=test.item_id)).is_drawn
+
+
+def test_a_question_about_a_tested_item_names_nobody_where_the_day_is_full(tested: Client, cast, world: World):
+    """The card is not offered any more today, but what labelers ask is listed all the same."""
+    cast.project.labelers.filter(user=cast.ann).update(name="Annabella")
+    policy = Policy(readers=2, max_readers=2, rereview_share=1.0, review_blind=True, reviews_a_day=1)
+    publish_policy(project=cast.project, policy=policy, by=cast.ada)
+    other = add_item(cast, source_id="task-8")
+    by_ann = read(cast, other, cast.ann, box=(4, 4, 20, 20))
+    read(cast, other, cast.ben, box=(40, 40, 60, 60))
+    lifecycle.review(
+        submission=by_ann, reviewer=ReviewTest.objects.get().reviewer, verdict="reject", score=None, comment="No.",
+        request_id=uuid.uuid4(),
+    )  # fmt: skip
+    keep_question(assignment=world.by_ann.assignment, text="Is this debris?")
+    page = tested.get("/review/").content.decode()
+    assert "data-list-row>" not in page
+    assert "Is this debris?" in page
+    assert "Reader " in page
+    assert "Annabella" not in page
 
 
 def test_a_tested_reviewer_decides_and_goes_on_as_ever_and_a_form_sent_twice_acts_on_nothing(
