@@ -2,8 +2,9 @@
 
 A comparison gives a byte of 0 or 1 for a rating. Two categories share a byte (a half each), four bytes a 32-bit word, and
 the words of a unit are added: no byte overflows up to 60 raters. One multiplication then adds the four bytes of a word.
-All of it runs on blocks that stay in a core's cache, one call a step for all categories, without converting a rating, and
-a rating that equals no category is noticed because the counts do not add up. Not here: what the sums are for, and more
+All of it runs on blocks that stay in a core's cache, in few calls of many ratings each (threads wait for each other between
+calls), without converting a rating. Of whole numbers within the categories, what is no other is the last one; of floats all
+are compared, and one that equals none is noticed because the counts do not add up. Not here: what the sums are for, and more
 raters or categories (``packed_alpha``).
 
 References
@@ -30,8 +31,8 @@ MAX_CATEGORIES = 12
 
 # Units whose products are summed at once: longer rows wake the threads of the library behind them.
 _ROW = 8_192
-# Rows at once: 20 raters of one byte and the room for them then fill half of a cache of 1 MiB.
-_ROWS = 2
+# Rows at once: fewer calls, and two threads with 20 raters and 5 categories stay below 5 MiB together.
+_ROWS = 3
 # Sums of whole numbers below this are exact in float32.
 _EXACT = 2**24
 _WORD = np.dtype("<u4")
@@ -57,7 +58,7 @@ class ComparedCounts:
         n_pairs = -(-q // 2)
         # A word of the last unit may reach beyond it, and categories are moved eight bytes at a time.
         n_bytes = -(-(self._step * n_raters + 8) // 8) * 8
-        self._flags = np.zeros((2 * n_pairs, n_bytes), dtype=np.uint8)
+        self._flags = np.zeros((2, n_bytes), dtype=np.uint8)
         self._sums, self._part = np.empty((2, n_pairs, self._step), dtype=_WORD)
         self._counts: NDArray[np.float32] = np.empty((2 * n_pairs, self._step), dtype=np.float32)
         # Weighted counts in full precision, touched only where there are gaps.
@@ -70,7 +71,12 @@ class ComparedCounts:
 
     def _add(self, block: FloatArray | IntArray) -> bool:
         n, n_raters = block.shape
-        self._count(block)
+        if block.dtype.kind == "f":
+            self._count(block, len(self.values))
+        elif block.min() < self.values[0] or block.max() > self.values[-1]:
+            return False
+        else:
+            self._count_all(block)
         # Below 2**24, so that float32 is exact.
         all_counts = self._counts[: len(self.values)]
         totals = all_counts.sum(axis=1)
@@ -108,17 +114,30 @@ class ComparedCounts:
             products = np.vecdot(weighted[k], counts[: k + 1])
             self.table[k, : k + 1] += scale * products.sum(axis=1, dtype=np.float64)
 
-    def _count(self, block: FloatArray | IntArray) -> None:
-        """Writes how often each unit of a block got each category; 0 beyond the block."""
-        n, q = len(block), len(self.values)
-        flags = self._flags[:q, : block.size].view(bool).reshape(q, *block.shape)
-        values = self.values if block.dtype.kind == "f" else self.values.astype(block.dtype)
-        np.equal(block, values[:, None, None], out=flags)
-        both, moved = self._flags[::2].view("<u8"), self._flags[1::2].view("<u8")
-        np.left_shift(moved, 4, out=moved)
-        np.bitwise_or(both, moved, out=both)
-        self._add_words(*block.shape)
-        sums = self._sums[:, :n]
+    def _count_all(self, block: FloatArray | IntArray) -> None:
+        """As ``_count`` of whole numbers within the categories, where what is no other category is the last."""
+        n, n_raters = block.shape
+        *others, last = self._counts[: len(self.values)]
+        self._count(block, max(len(others), 1))
+        if others:
+            np.subtract(n_raters, self._counts[: len(others), :n].sum(axis=0), out=last[:n])
+
+    def _count(self, block: FloatArray | IntArray, n_categories: int) -> None:
+        """Writes how often each unit of a block got each of the first categories; 0 beyond the block."""
+        n, n_pairs = len(block), -(-n_categories // 2)
+        values = (self.values if block.dtype.kind == "f" else self.values.astype(block.dtype))[
+            :n_categories, None, None
+        ]
+        both, moved = self._flags.view("<u8")
+        for pair in range(n_pairs):
+            here = values[2 * pair : 2 * pair + 2]
+            flags = self._flags[: len(here), : block.size].view(bool).reshape(len(here), *block.shape)
+            np.equal(block, here, out=flags)
+            if len(here) == 2:
+                np.left_shift(moved, 4, out=moved)
+                np.bitwise_or(both, moved, out=both)
+            self._add_words(pair, *block.shape)
+        sums = self._sums[:n_pairs, :n]
         self._write(sums, 0)
         np.right_shift(sums, 4, out=sums)
         self._write(sums, 1)
@@ -128,9 +147,9 @@ class ComparedCounts:
         flags = self._flags[0, : block.size].view(bool).reshape(block.shape)
         return int(np.count_nonzero(np.isnan(block, out=flags)))
 
-    def _add_words(self, n: int, n_raters: int) -> None:
+    def _add_words(self, pair: int, n: int, n_raters: int) -> None:
         """The sum of the words of a unit. The last word of a number of raters not divisible by 4 covers some raters again."""
-        sums, part = self._sums[:, :n], self._part[:, :n]
+        sums, part = self._sums[pair, :n], self._part[pair, :n]
         words = [self._word(n, n_raters, 4 * j) for j in range(n_raters // 4)]
         left = n_raters % 4
         if left:
@@ -147,12 +166,12 @@ class ComparedCounts:
             np.add(sums, word, out=sums)
 
     def _word(self, n: int, n_raters: int, offset: int) -> Words:
-        strides = (2 * self._flags.strides[0], n_raters)
-        return np.ndarray((len(self._sums), n), _WORD, self._flags, offset, strides)
+        return np.ndarray((n,), _WORD, self._flags, offset, (n_raters,))
 
     def _write(self, sums: Words, odd: int) -> None:
-        part = self._part[:, : sums.shape[1]]
+        n_pairs, n = sums.shape
+        part = self._part[:n_pairs, :n]
         np.bitwise_and(sums, _HALF, out=part)
         np.multiply(part, _ONES, out=part)
         np.right_shift(part, 24, out=part)
-        self._counts[odd::2, : sums.shape[1]] = part
+        self._counts[odd : 2 * n_pairs : 2, :n] = part
