@@ -151,10 +151,11 @@ class Profile:
     def page(self) -> Any:
         """Return a new window. One that crashed is left as it is: to close it may wait for ever."""
         for _ in range(9):
-            # The process that stood ready for the next window may have been killed with the others.
-            with until_gone():
+            try:
                 return self.context.new_page()
-            time.sleep(0.2)
+            except driver_errors():
+                # The process that stood ready for the next window may have been killed with the others.
+                time.sleep(0.2)
         return self.context.new_page()
 
     def kill(self) -> None:
