@@ -96,7 +96,8 @@ def _places(points: Any, kind: str) -> NDArray[np.float64]:
         )
     if set(map(type, points)) != {list} or set(map(len, points)) != {2}:
         raise _not_a_number()
-    if not set(map(type, chain.from_iterable(points))) <= {int, float}:
+    kinds = set(map(type, chain.from_iterable(points)))
+    if bool in kinds or not all(issubclass(kind, int | float) for kind in kinds):
         raise _not_a_number()
     try:
         places = np.fromiter(chain.from_iterable(points), dtype=np.float64, count=2 * len(points)).reshape(-1, 2)

@@ -197,8 +197,7 @@ def _read(maps: Sequence[NDArray[np.generic]], labels: Sequence[int] | None) -> 
     flats = _checked_maps(maps)
     agreed, places, decisions = _scan(flats)
     known = set(agreed) | set(labels or ())
-    known |= _values(decisions, known)
-    known |= {0, 1} if flats[0].dtype == np.bool_ else set()
+    known |= {0, 1} if flats[0].dtype == np.bool_ else _values(decisions, known)
     if not known:
         raise ValueError(_NOTHING)
     values = np.array(sorted(int(one) for one in known), dtype=np.int64)
@@ -314,7 +313,7 @@ def _values(voxels: NDArray[np.generic], expected: set[int]) -> set[int]:
     kind = voxels.dtype
     if kind.kind == "u" and voxels.size and expected == set(range(int(voxels.max()) + 1)):
         return expected
-    if len(expected) <= _FEW and kind != np.bool_:
+    if len(expected) <= _FEW:
         limits = np.iinfo(kind.str)
         inside = [value for value in expected if limits.min <= value <= limits.max]
         if sum(int(np.count_nonzero(voxels == kind.type(value))) for value in inside) == voxels.size:
