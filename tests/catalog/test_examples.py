@@ -3,7 +3,7 @@ A version that was published keeps what it showed.
 
 Planted once and seen to fail: gold that may be shown; another picture of its patient; what is shown made gold; the file itself
 kept in place of its picture; a draft that labelers see; a caption that changes in a published version; a picture seen after it
-was withdrawn; a caption over a newer one; examples without a text that nobody need confirm.
+was withdrawn; a caption over a newer one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A message server that takes connections and answers nothing holds up no acknowledgement, and what it missed is told later.
 
-Planted once and seen to fail: hints awaited before the next group is stored; a hint without an end; each hint waited for anew;
-a lost hint given up.
+Planted once and seen to fail: hints awaited before the next group is stored; a hint without an end; each hint waited for anew.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The bell at pins: who draws there and wrote or is named hears of an answer, and nobody hears what they may not read.
 
 Planted once and seen to fail: a reviewer's word told against the policy; a reviewer's name; a labeler named who draws
-elsewhere; a colleague told who left; an edit that tells again; an answer told to who wrote it.
+elsewhere; an edit that tells again; an answer told to who wrote it.
 """
 
 from __future__ import annotations
