@@ -146,9 +146,7 @@ def dawid_skene(
     with ThreadPoolExecutor(min(len(ranges), os.cpu_count() or 1)) as pool:
         while n_iterations < max_iterations and not is_converged:
             n_iterations += 1
-            logs = _log_cells(confusion), _safe_log(prevalence)
-            steps = pool.map(lambda one, logs=logs: one.step(*logs), ranges)
-            likelihood, cells, shares = (sum(parts) for parts in zip(*steps, strict=True))
+            likelihood, cells, shares = _steps(ranges, _log_cells(confusion), _safe_log(prevalence), pool)
             target = likelihood + _log_prior(prevalence, confusion, used)
             is_converged = n_iterations > 1 and abs(target - previous) <= tolerance * abs(previous)
             previous = target
@@ -237,6 +235,21 @@ class _Range:
     def cells(self) -> FloatArray:
         """How much of each truth lies behind each answer of each rater: shape (rater x given, truth)."""
         return np.asarray(self.by_cell @ self.posterior, dtype=np.float64)
+
+
+def _steps(
+    ranges: Sequence[_Range], log_cells: FloatArray, log_prevalence: FloatArray, pool: ThreadPoolExecutor
+) -> tuple[float, FloatArray, FloatArray]:
+    """A step of every range, added up in their order."""
+    if len(ranges) == 1:
+        # To wake a thread would cost a small crowd more than its step.
+        return ranges[0].step(log_cells, log_prevalence)
+    done = list(pool.map(lambda one: one.step(log_cells, log_prevalence), ranges))
+    return (
+        sum(step[0] for step in done),
+        np.sum([step[1] for step in done], axis=0),
+        np.sum([step[2] for step in done], axis=0),
+    )
 
 
 def _ranges(by_unit: sparse.csr_array, posterior: FloatArray) -> list[_Range]:

@@ -30,22 +30,16 @@ def _static_files() -> None:
 
 
 @pytest.fixture(scope="session")
-def driver() -> Iterator[Any]:
-    """Playwright; one for the whole run, as two in one process hinder each other."""
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright; one process for the whole run."""
     if not CHROMIUM.exists():
         absent("Chromium is not installed (apt-get install chromium)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="session")
-def chromium(driver) -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright; one process for the whole run."""
-    browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-    yield browser
-    browser.close()
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
