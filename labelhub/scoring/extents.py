@@ -95,8 +95,8 @@ def extent_of(shape: Shape, size: Size | None) -> Extent:
 
 
 Known: TypeAlias = dict[tuple[int, Size | None], Extent]
-# How many voxels two masks share, by their ids.
-Shared: TypeAlias = dict[tuple[int, int], int]
+# How many voxels two masks share, by their ids; with the masks, so that their ids are not given to others.
+Shared: TypeAlias = dict[tuple[int, int], tuple[int, PlacedMask, PlacedMask]]
 
 
 class Extents:
@@ -171,7 +171,7 @@ def similarity_table(
 ) -> FloatArray:
     """``similarity[first, second]`` from 0 to 1 of every two extents whatever their classes; 0 across media.
 
-    ``shared`` remembers what was counted; it must not outlive the extents.
+    ``shared`` remembers what was counted.
     """
     known: Shared = {} if shared is None else shared
     table = np.zeros((len(first), len(second)))
@@ -271,7 +271,7 @@ def _n_shared(first: PlacedMask, second: PlacedMask, known: Shared) -> int:
     """How many voxels two masks share whose bounding boxes meet."""
     key = (id(first), id(second))
     if key in known:
-        return known[key]
+        return known[key][0]
     # Written out axis by axis: an item of many objects asks for thousands of pairs.
     (az, ay, ax), (bz, by, bx) = first.origin, second.origin
     (an, am, ak), (bn, bm, bk) = first.voxels.shape, second.voxels.shape
@@ -279,8 +279,9 @@ def _n_shared(first: PlacedMask, second: PlacedMask, known: Shared) -> int:
     z1, y1, x1 = min(az + an, bz + bn), min(ay + am, by + bm), min(ax + ak, bx + bk)
     own = first.voxels[z0 - az : z1 - az, y0 - ay : y1 - ay, x0 - ax : x1 - ax]
     other = second.voxels[z0 - bz : z1 - bz, y0 - by : y1 - by, x0 - bx : x1 - bx]
-    known[key] = int(np.count_nonzero(own & other))
-    return known[key]
+    n_shared = int(np.count_nonzero(own & other))
+    known[key] = n_shared, first, second
+    return n_shared
 
 
 def _closeness(first: Extent, second: Extent, ruler: _Ruler) -> float:

@@ -129,6 +129,21 @@ def test_a_heat_in_steps_has_the_greatest_of_each_block(cast, world, step):
         assert {0.0, 1.0} <= set(coarse.flat)
 
 
+def test_a_piece_of_heat_lies_where_it_was_found_however_coarse(world, monkeypatch):
+    from labelhub.web import overlays
+
+    medium = world.item.media.get()
+    monkeypatch.setattr(overlays, "MOST_PIXELS", medium.size_x * medium.size_y // 4)
+    assert overlays.heat_step(medium) == 2
+    heat = np.zeros((6, 8))
+    heat[3:5, 2:7] = 0.5
+    piece = overlays.heat_piece(medium, heat, (10, 20))
+    assert piece is not None
+    assert (piece.left, piece.top, piece.step) == (20 + 2 * 2, 10 + 3 * 2, 2)
+    assert Image.open(io.BytesIO(piece.png)).size == (5, 2)
+    assert overlays.heat_piece(medium, np.zeros((6, 8)), (10, 20)) is None
+
+
 def decide(client, place, reading, verdict, **fields):
     form = {"submission": reading.pk, "verdict": verdict, "request_id": str(uuid.uuid4())} | fields
     return client.post(place + "decide/", form)
