@@ -89,6 +89,17 @@ def test_patterns_beyond_a_table_are_counted_as_one_by_one():
     assert {row: n for row, n in zip(rows, found.counts.tolist(), strict=True) if n} == slow
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16])
+def test_of_many_labels_with_gaps_between_one_that_only_a_dispute_holds_is_found(kind):
+    agreed = np.repeat(np.arange(0, 60, 3), 5).astype(kind).reshape(10, 10)
+    other = agreed.copy()
+    other[4, 4] = 100
+    found = decision_patterns([agreed, other])
+    assert found.labels.tolist() == [*range(0, 60, 3), 100]
+    numbers = found.spread(np.arange(len(found.table)))
+    np.testing.assert_array_equal(found.labels[found.table[numbers, 1]], other)
+
+
 def test_arrays_that_are_not_in_one_piece_give_the_same():
     maps = [square(), SHIFTED, square(columns=(5, 9))]
     plain = compare_all(maps)
