@@ -36,8 +36,10 @@ VERSION = "1"
 
 # Ratings handled at once: small enough for a core's cache, large enough that a call costs little.
 _BLOCK = 80_000
-# Below this many ratings a second thread costs more than it saves.
+# Below this many ratings a second thread costs more than it saves. Bytes are compared in calls so short that two threads
+# spend longer waiting for the interpreter than one spends on all of them.
 _WORTH_A_THREAD = 2_000_000
+_BYTE = 1
 _EXACT_BITS = 52
 # Numbers of no more bits are counted in an array with a place for each; larger ones are sorted.
 _COUNTED_BITS = 20
@@ -217,7 +219,8 @@ def _summed(ratings: FloatArray | IntArray, limits: tuple[float, float], step: i
         return None
     q = int(limits[1] - limits[0]) + 1
     values = limits[0] + np.arange(q, dtype=np.float64)
-    n_workers = min(os.cpu_count() or 1, 4) if ratings.size >= _WORTH_A_THREAD else 1
+    is_long = ratings.size >= _WORTH_A_THREAD and not (is_compared and ratings.itemsize == _BYTE)
+    n_workers = min(os.cpu_count() or 1, 4) if is_long else 1
     bounds = np.linspace(0, n_units, n_workers + 1).astype(np.int64).tolist()
     parts: list[ComparedCounts | _Sums] = [
         ComparedCounts(values, n_raters) if is_compared else _Sums(limits, step, n_raters) for _ in range(n_workers)
