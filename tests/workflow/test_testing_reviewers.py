@@ -14,6 +14,7 @@ import pytest
 from django.utils import timezone
 
 from labelhub.accounts.services import create_person
+from labelhub.analytics.item_story import story_of
 from labelhub.audit.models import Event
 from labelhub.consensus.models import Settlement
 from labelhub.consensus.regions import forget_sittings
@@ -21,12 +22,14 @@ from labelhub.consensus.services import UnsettledTie
 from labelhub.jobs import worker
 from labelhub.projects.models import Role
 from labelhub.projects.services import add_member
+from labelhub.reviews.appraisals import appraisals_of
 from labelhub.reviews.calibration import calibration_of
 from labelhub.reviews.calibration_models import ReviewTest, ReviewTestResult
 from labelhub.reviews.models import Decision
 from labelhub.reviews.reviewer_tests import as_it_waits, open_test
 from labelhub.reviews.selectors import inbox, side_by_side
 from labelhub.reviews.services import ReviewRefused
+from labelhub.reviews.sightings import keep_sighting
 from labelhub.scoring.gold import make_gold
 from labelhub.workflow import adjudicating, lifecycle, testing_reviewers
 from labelhub.workflow.errors import StaleJudgement
@@ -127,10 +130,10 @@ def test_every_way_to_decide_is_heard_and_none_of_them_twice(cast: Cast, rolf):
             lifecycle.declare_ambiguous(item=item, reason="x", by=rolf, seen=f"{seen[:-1]}x")
 
 
-def regions(item, by):
+def regions(item, by, **said):
     for matter in adjudicating.desk_of(item, by).sitting.found.matters:
         adjudicating.answer_matter(item=item, by=by, key=matter.key, choice="ambiguous", request_id=uuid.uuid4())
-    return adjudicating.settle_regions(item=item, by=by)
+    return adjudicating.settle_regions(item=item, by=by, **said)
 
 
 def test_what_is_no_judgement_is_refused_as_ever_and_the_test_stays_open(cast: Cast, rolf):
@@ -176,6 +179,39 @@ def test_nobody_is_tested_who_knows_the_item_or_sees_everything(cast: Cast, rolf
     assert ReviewTest.objects.count() == 1
 
 
+def test_a_reviewer_who_read_the_item_is_not_asked_to_judge_it_again(cast: Cast, rolf):
+    item, by_ann, _ = disputed(cast)
+    store(cast, item, rolf, OTHER, is_routed=False)
+    review(by_ann, cast.rita, "accept")
+    test = ReviewTest.objects.get()
+    assert (test.item, test.kind, test.reviewer) == (item, "own", cast.rita), "Rolf drew one of the readings"
+
+
+def test_how_good_the_first_found_the_readings_is_shown_once_the_second_has_judged(cast: Cast, rolf):
+    item, by_ann, by_ben = disputed(cast)
+    regions(item, cast.rita, said={by_ben.pk: adjudicating.Said(2, "Far off.")})
+    assert open_test(rolf, item) is not None
+    told = {
+        user: {reader.submission: reader.appraisal for reader in story_of(item, user).readers}
+        for user in (rolf, cast.rita)
+    }
+    assert told[rolf] == {by_ann: None, by_ben: None}
+    assert told[cast.rita][by_ben].comment == "Far off."
+    review(by_ann, rolf, "accept")
+    assert appraisals_of(item, rolf)[by_ben.pk].score == 2
+
+
+def test_what_one_said_of_readings_is_not_before_them_while_they_decide_anew(cast: Cast):
+    """Catches an own appraisal that is shown to who is tested on a decision of their own."""
+    item, by_ann, by_ben = disputed(cast)
+    regions(item, cast.rita, said={by_ben.pk: adjudicating.Said(2, "Far off.")})
+    assert by_ben.pk in appraisals_of(item, cast.rita)
+    ReviewTest.objects.update(due_from=timezone.now())
+    assert appraisals_of(item, cast.rita) == {}
+    review(by_ann, cast.rita, "accept")
+    assert by_ben.pk in appraisals_of(item, cast.rita)
+
+
 def gold_item(cast: Cast, seed: int, *drawn, subject: str | None = None):
     item = add_item(cast.project, seed=seed, subject=subject)
     answer = store(
@@ -210,6 +246,16 @@ def test_gold_is_placed_where_it_looks_like_what_waits_and_measures_the_reviewer
     assert (state(apart), rule(apart)) == ("settled", "gold-stands")
     assert testing_reviewers.place_gold(cast.project, cast.rita, turn=7) is None, "each is placed once"
     assert right != wrong
+
+
+def test_gold_that_a_reviewer_read_or_knows_is_not_placed_among_their_reviews(cast: Cast, rolf):
+    set_policy(cast, readers=2, max_readers=2, slip_agreement=0.0, review_gold_share=0.5)
+    read, seen = (gold_item(cast, seed, SQUARE, OTHER) for seed in range(2))
+    store(cast, read, cast.rita, OTHER, is_routed=False)
+    keep_sighting(item=seen, by=cast.rita)
+    assert [testing_reviewers.place_gold(cast.project, cast.rita, turn=turn) for turn in range(3)] == [None] * 3
+    placed = {testing_reviewers.place_gold(cast.project, rolf, turn=turn).item for turn in range(2)}
+    assert placed == {read, seen}, "to who does not know them both look like what waits"
 
 
 def test_one_gold_item_a_patient(cast: Cast):
