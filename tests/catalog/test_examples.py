@@ -3,7 +3,7 @@ A version that was published keeps what it showed.
 
 Planted once and seen to fail: gold that may be shown; another picture of its patient; what is shown made gold; the file itself
 kept in place of its picture; a draft that labelers see; a caption that changes in a published version; a picture seen after it
-was withdrawn; a caption over a newer one.
+was withdrawn; a caption over a newer one; work handed out before instructions of examples alone were confirmed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
+from labelhub.assignments.models import Assignment
 from labelhub.audit.models import Event
 from labelhub.catalog import examples
 from labelhub.catalog.errors import CatalogProblem
@@ -30,7 +31,7 @@ from labelhub.projects.selectors import current_guideline, labeler_of
 from labelhub.projects.services import acknowledge_guideline
 from labelhub.scoring.gold import GoldProblem, make_gold, retire_gold
 from labelhub.workflow import lifecycle
-from labelhub.workflow.errors import StepRefused
+from labelhub.workflow.errors import GuidelineUnread, StepRefused
 from labelhub.workflow.examples import show_item
 from tests.cast import Cast, make_cast
 from tests.workflow.walking import add_item, read, set_policy, take
@@ -152,6 +153,30 @@ def test_work_shows_the_examples_of_the_version_that_it_was_begun_under(cast: Ca
     queue = signed_in(cast.ann).get("/label/").content
     assert b"Of the second version" in queue
     assert b"I have read this" in queue
+
+
+def test_instructions_of_examples_alone_are_confirmed_before_the_first_item(cast: Cast):
+    add_item(cast.project)
+    add(cast, "The edge")
+    publish(cast)
+    ann, queue = signed_in(cast.ann), reverse("label-queue")
+    with pytest.raises(GuidelineUnread):
+        take(cast, cast.ann)
+    ann.post(reverse("label-next"), {"project": cast.project.slug})
+    assert not Assignment.objects.exists()
+    page = ann.get(queue).content
+    assert all(part in page for part in (b"The edge", b"I have read this"))
+    assert b"no written instructions" not in page, "what is shown is what there is to read"
+    assert b"start-button" not in page
+    ann.post(reverse("label-acknowledge", args=[current_guideline(cast.project).pk]))
+    assert b"start-button" in ann.get(queue).content
+    assert b"no written instructions" not in ann.get(f"/label/{take(cast, cast.ann).pk}/").content
+    # Without words and pictures there is nothing to confirm.
+    examples.remove(example=examples.examples_of(cast.project)[0], by="user:1")
+    publish(cast)
+    add_item(cast.project, seed=1)
+    read(cast, cast.ann, (10, 10, 20))
+    assert take(cast, cast.ann)
 
 
 def test_a_caption_is_changed_in_the_draft_and_never_over_a_newer_one(cast: Cast):
