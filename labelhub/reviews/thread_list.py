@@ -5,9 +5,8 @@ Not here: reading one thread, writing in it (``threads``); disputes (``tickets``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -17,7 +16,7 @@ from labelhub.projects.models import Project
 from labelhub.projects.selectors import current_policy
 from labelhub.reviews.models import Comment, Mention, Sighting, Thread
 from labelhub.reviews.reviewer_tests import hides_from
-from labelhub.reviews.selectors import hidden_since
+from labelhub.reviews.selectors import Screen, screen_of
 from labelhub.reviews.threads import comments_of, readable, with_state
 
 PAGE = 40
@@ -70,20 +69,18 @@ def page_of(user: User, projects: Sequence[Project], wanted: Wanted, *, before: 
         rows = rows.filter(last_pk__lt=before)
     parts = ("item__project", "submission__assignment__labeler", "assignment__labeler", "opened_by")
     found = list(rows.select_related(*parts).order_by("-last_pk")[: PAGE + 1])
-    tested = hides_from(user, projects)
-    shown = [thread for thread in found[:PAGE] if not _is_hidden(user, thread, tested)]
-    said_in = comments_of(shown)
-    for thread in shown:
-        since = tested.get(thread.item_id)
-        if since is not None:
-            said_in[thread.pk] = [entry for entry in said_in[thread.pk] if entry.at < since]
+    screens = _screens(user, found[:PAGE], hides_from(user, projects))
+    said_in = comments_of(found[:PAGE])
+    rows_shown = []
+    for thread in found[:PAGE]:
+        heard, screen = said_in[thread.pk], screens.get(thread.item_id)
+        if screen is not None:
+            is_open = screen.shows(thread.opened_by_id, thread.at)
+            heard = [entry for entry in heard if is_open and screen.shows(entry.by_id, entry.at)]
+        if heard:
+            rows_shown.append(ThreadRow(thread, tuple(heard), bool(getattr(thread, "is_waiting", False))))
     place = str(getattr(found[PAGE - 1], "last_pk", "")) if len(found) > PAGE else ""
-    return ThreadPage(
-        tuple(
-            ThreadRow(thread, tuple(said_in[thread.pk]), bool(getattr(thread, "is_waiting", False))) for thread in shown
-        ),
-        place,
-    )
+    return ThreadPage(tuple(rows_shown), place)
 
 
 def n_waiting(user: User, projects: Sequence[Project]) -> int:
@@ -119,11 +116,12 @@ def _answered(user: User) -> QuerySet[Comment, int]:
     return last.filter(Exists(own)).values_list("thread", flat=True)
 
 
-def _is_hidden(user: User, thread: Thread, tested: Mapping[int, datetime]) -> bool:
-    """Whether what others write here may bias a judgement that ``user`` still owes."""
-    if thread.item_id in tested:
-        return thread.at >= tested[thread.item_id]
-    if thread.opened_by_id == user.pk or current_policy(thread.item.project)[1].panel_reviewers == 1:
-        return False
-    since = hidden_since(user, thread.item)
-    return since is not None and thread.at >= since
+def _screens(user: User, threads: Sequence[Thread], tested: Collection[int]) -> Mapping[int, Screen]:
+    """What of these threads' items may bias a judgement that ``user`` still owes, by item; asked for where it can be."""
+    found: dict[int, Screen] = {}
+    for thread in threads:
+        item = thread.item
+        is_voted_on = current_policy(item.project)[1].panel_reviewers > 1
+        if item.pk not in found and (is_voted_on or item.pk in tested):
+            found[item.pk] = screen_of(user, item)
+    return found

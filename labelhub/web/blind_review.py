@@ -18,16 +18,19 @@ from labelhub.reviews.writing import written_by
 
 
 def veiled_story(story: ItemStory, veil: Veil) -> ItemStory:
-    """Return the story as it is told behind the veil, its readers in the order of their letters."""
+    """Return the story as it is told behind the veil, its readers in the order of their letters.
+
+    Also where names are shown: who wrote behind a veil of their own wrote letters.
+    """
+    for reader in story.readers:
+        for said in (reader.decision, reader.appraisal):
+            if said is not None:
+                said.comment = veil.text(said.comment, said.reviewer_id)
     if not veil.is_drawn:
         return story
     for reader in story.readers:
         for labeler in (reader.labeler, reader.submission.assignment.labeler):
             rename(labeler, veil)
-        if reader.decision is not None:
-            reader.decision.comment = veil.text(reader.decision.comment, reader.decision.reviewer_id)
-        if reader.appraisal is not None:
-            reader.appraisal.comment = veil.text(reader.appraisal.comment, reader.appraisal.reviewer_id)
     for pair in story.pairs:
         for submission in (pair.first, pair.second):
             rename(submission.assignment.labeler, veil)

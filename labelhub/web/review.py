@@ -154,7 +154,8 @@ def me(request: HttpRequest) -> HttpResponse:
     tested = hides_from(person(request), projects)
     made = list(selectors.judged_by(person(request)).exclude(item__in=tested)[:RECENT])
     verdicts = Counter(decision.verdict for decision in made)
-    given = [row.score for row in made] + [row.score for row in appraised_by(person(request))[:RECENT]]
+    appraised = appraised_by(person(request)).exclude(item__in=tested)[:RECENT]
+    given = [row.score for row in made] + [row.score for row in appraised]
     scores = [score for score in given if score is not None]
     mean = sum(scores) / len(scores) if scores else None
     names = {Decision.Verdict.ACCEPT: "accepted", Decision.Verdict.REJECT: "returned"}

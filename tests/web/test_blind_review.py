@@ -3,7 +3,8 @@
 Planted and seen to fail: what each reader says in the order of their submissions; the story with names; a card's reason, a
 comment, a dispute and a question with names; a notification that names a reader who is a reviewer as well; letters that change
 when a further reading comes in; another reviewer's letters told as one's own; who stands apart by name; errors of
-objects by name, or in the order of the readings; an earlier version, an appraisal and an @name as they are.
+objects by name, or in the order of the readings; an earlier version, an appraisal and an @name as they are; another's
+letters told to who sees names; names while work is with its author again; a name of one letter taken out of other words.
 """
 
 from __future__ import annotations
@@ -140,6 +141,34 @@ def test_what_is_said_of_a_letter_reaches_others_as_the_same_reader(as_, cast, w
     page = as_("rita").get(place).content.decode()
     assert "I follow Annabella." in page
     assert "Benvenuto" in page
+
+
+def test_what_was_said_of_a_letter_with_a_judgement_names_the_reader_to_who_sees_names(as_, cast, world, blind):
+    """Catches Reader A of another reviewer told to an admin as she is called there, or once the item is decided."""
+    of_ann = labeler_letter(veil_of(cast.rita, world.item), world.by_ann)
+    lifecycle.review(
+        submission=world.by_ben, reviewer=cast.rita, verdict="reject", score=None, comment=f"Unlike {of_ann}.",
+        request_id=uuid.uuid4(),
+    )  # fmt: skip
+    Appraisal.objects.create(
+        item=world.item, submission=world.by_ben, reviewer=cast.rita, score=3, comment=f"{of_ann} is nearer."
+    )
+    world.item.refresh_from_db()
+    assert (world.item.state, veil_of(cast.rita, world.item).is_drawn) == ("rework", True), "nothing is decided yet"
+    place = f"/review/cells/{world.item.code}/"
+    pages = [as_("ada").get(place).content.decode()]
+    lifecycle.settle(item=world.item, reason="x", by=cast.ada, submission=world.by_ann)
+    pages.append(as_("rita").get(place).content.decode())
+    for page in pages:
+        assert "Unlike Annabella." in page
+        assert "Annabella is nearer." in page
+
+
+def test_a_reader_of_one_letter_takes_no_word_apart(cast, world, blind):
+    cast.project.labelers.filter(user=cast.ann).update(name="a")
+    veil = veil_of(cast.rita, world.item)
+    assert veil.text("Mark a nucleus.") == "Mark a nucleus."
+    assert veil.labeler(world.by_ann.assignment.labeler).startswith("Reader ")
 
 
 def test_who_is_an_admin_of_the_site_sees_names_even_with_a_reviewers_seat(cast, world, blind):

@@ -1,7 +1,8 @@
 """A reviewer who is tested on an item receives what they would if it waited for them: on pages, in JSON, in lists.
 
 Planted and seen to fail: the settled layer or its mask; the state of the item in a search, on its page, on its story; the first
-reviewer's words; gold; one's own earlier decision on the page of one's reviewing; the open page of an item that is not a test.
+reviewer's words; gold; one's own earlier decision on the page of one's reviewing; the open page of an item that is not a test;
+one's own earlier score in the mean; an answer in the list of threads.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from labelhub.projects.policy import Policy
 from labelhub.projects.services import add_member, publish_policy
 from labelhub.reviews import threads
 from labelhub.reviews.calibration_models import ReviewTest, ReviewTestResult
+from labelhub.reviews.models import Thread
 from labelhub.reviews.pseudonyms import veil_of
 from labelhub.reviews.questions import keep_question
 from labelhub.scoring.gold import make_gold
-from labelhub.workflow import lifecycle
+from labelhub.workflow import adjudicating, lifecycle
 from tests.web.world import World, add_item, read
 
 WORDS = "Plainly the left one."
@@ -158,6 +160,52 @@ def test_ones_own_earlier_decision_is_not_shown_while_one_is_tested_on_it(cast, 
     assert WORDS not in page
     assert world.item.code not in page
     assert WORDS not in rita.get(f"/review/cells/{world.item.code}/").content.decode()
+
+
+def test_a_score_that_one_gave_to_an_item_that_is_before_one_again_is_not_in_ones_mean(cast, world: World, as_):
+    policy = Policy(readers=2, max_readers=2, rereview_share=1.0, audit_share=0.0, audit_least=0)
+    publish_policy(project=cast.project, policy=policy, by=cast.ada)
+    other = add_item(cast, source_id="task-8")
+    lifecycle.review(
+        submission=read(cast, other, cast.ann, box=(4, 4, 20, 20)), reviewer=cast.rita, verdict="reject", score=None,
+        comment="No.", request_id=uuid.uuid4(),
+    )  # fmt: skip
+    rita = as_("rita")
+    for matter in adjudicating.desk_of(world.item, cast.rita).sitting.found.matters:
+        adjudicating.answer_matter(
+            item=world.item, by=cast.rita, key=matter.key, choice="ambiguous", request_id=uuid.uuid4()
+        )
+    said = {world.by_ben.pk: adjudicating.Said(7, WORDS)}
+    adjudicating.settle_regions(item=world.item, by=cast.rita, said=said)
+    assert mean_on(rita) == "7.0"
+    ReviewTest.objects.update(due_from=timezone.now())
+    assert mean_on(rita) == "–"
+    page = rita.get(f"/review/cells/{world.item.code}/").content.decode()
+    assert WORDS not in page
+    assert "Score 7 of 10" not in page
+
+
+def mean_on(client: Client) -> str:
+    page = client.get("/review/me/").content.decode()
+    return page.partition("Mean score")[2].partition("<dd")[2].partition(">")[2].partition("<")[0].strip()
+
+
+def test_what_is_said_in_a_thread_from_before_is_listed_without_what_came_after(tested: Client, cast, world: World):
+    """Catches an answer, or new words for old ones, that tell the first decision in the list of threads."""
+    before = Thread.objects.get()
+    mine = threads.open_thread(
+        item=world.item, by=ReviewTest.objects.get().reviewer, text="What is it?", request_id=uuid.uuid4()
+    )
+    threads.reply(thread=mine, by=cast.rita, text="I settled it.", request_id=uuid.uuid4())
+    at = Item.objects.get(pk=world.item.pk).created_at
+    Thread.objects.filter(pk=before.pk).update(at=at)
+    before.comments.update(at=at)
+    assert WORDS in tested.get("/review/threads/").content.decode(), "from before the item came to review"
+    threads.edit(comment=before.comments.get(), by=cast.rita, text="It was the left.", request_id=uuid.uuid4())
+    threads.reply(thread=before, by=cast.ada, text="And is settled.", request_id=uuid.uuid4())
+    page = tested.get("/review/threads/").content.decode()
+    assert "What is it?" in page
+    assert {words for words in ("I settled it.", "It was the left.", "And is settled.") if words in page} == set()
 
 
 def test_the_numbers_stand_on_the_reviewers_own_page_and_the_admins_with_n_and_interval(cast, world, tested, as_):

@@ -1,7 +1,7 @@
 """Comment threads: who reads and writes them, names, edits, resolving, and what an author may see of them.
 
 Planted once and seen to fail: an author shown a reviewer's name; an annotator named in a comment and told; a thread resolved
-over a newer comment; an edit that overwrites its row.
+over a newer comment; an edit that overwrites its row; an answer or new words of another panel member in the list of threads.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.utils import timezone
 
 from labelhub.accounts.models import Notification
 from labelhub.accounts.services import create_person
@@ -24,6 +25,7 @@ from labelhub.reviews.services import ReviewRefused
 from labelhub.reviews.thread_list import Wanted
 from labelhub.reviews.threads import Pin
 from labelhub.reviews.writing import is_thread_resolved
+from labelhub.workflow import lifecycle
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
@@ -168,12 +170,33 @@ def test_a_panel_member_reads_what_others_write_only_after_their_vote(world, cas
     say(world, cast.ada, "I take Ann's.")
     assert threads.threads_about(cast.rita, world.item) == []
     assert thread_list.page_of(cast.rita, [cast.project], Wanted()).rows == ()
-    from labelhub.workflow import lifecycle
-
     lifecycle.review(
         submission=world.by_ann, reviewer=cast.rita, verdict="accept", score=None, comment="", request_id=uuid.uuid4()
     )
     assert len(threads.threads_about(cast.rita, world.item)) == 1
+
+
+def test_the_list_leaves_out_what_others_answered_and_mended_while_a_panel_votes(world, cast):
+    """Catches a word of another member that stands in a thread which one opened oneself, or which is older than the sitting."""
+    mine, older = say(world, cast.rita, "Which one?"), say(world, cast.ada, "Blurred.")
+    publish_policy(project=cast.project, policy=Policy(max_readers=2, panel_reviewers=2), by=cast.ada)
+    type(world.item).objects.filter(pk=world.item.pk).update(state_changed_at=timezone.now())
+    answer(mine, cast.ada, "I take Ann's.")
+    answer(say(world, cast.ada, "Not Ben's."), cast.rita, "Why?")
+    threads.edit(comment=older.comments.get(), by=cast.ada, text="Ann's.", request_id=uuid.uuid4())
+    listed = {row.thread: [entry.text for entry in row.said] for row in list_of(cast.rita, cast)}
+    assert listed == {mine: ["Which one?"]}
+    assert [len(row.said) for row in list_of(cast.ada, cast)] == [1, 1, 2], (
+        "an admin has a vote too, and sees their own"
+    )
+    lifecycle.review(
+        submission=world.by_ann, reviewer=cast.rita, verdict="accept", score=None, comment="", request_id=uuid.uuid4()
+    )
+    assert {row.last.text for row in list_of(cast.rita, cast)} == {"I take Ann's.", "Why?", "Ann's."}
+
+
+def list_of(user, cast):
+    return thread_list.page_of(user, [cast.project], Wanted()).rows
 
 
 def test_the_list_shows_what_waits_filters_and_pages(world, cast, as_):
