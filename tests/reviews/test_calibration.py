@@ -1,6 +1,8 @@
 """How reviewers' judgements hold: against disputes, other reviewers and gold, with n and interval.
 
-Planted once and seen to fail: an upheld dispute that counts as held; a reading judged twice that counts twice.
+Planted once and seen to fail: an upheld dispute that counts as held; a reading judged twice that counts twice; what was judged
+again both blind and in the open, or gold that was placed and met, counted twice; the first of several later judgements instead
+of the last; votes of a panel that still sits.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from labelhub.projects.models import Role
 from labelhub.projects.services import add_member
 from labelhub.reviews.calibration import calibration_of
 from labelhub.scoring.services import score_item
-from labelhub.workflow import lifecycle
+from labelhub.workflow import lifecycle, testing_reviewers
 from tests.cast import Cast
 from tests.workflow.walking import add_item, new_annotator, read, review, set_policy, store, take
 
@@ -68,6 +70,55 @@ def test_another_reviewer_who_judges_the_reading_otherwise_overturns_it(cast: Ca
     review(first, cast.rita, "accept")
     again = calibration_of(cast.rita, [cast.project])
     assert (again.n_judged, again.overturned.n) == (2, 0), "her last word counts, and nobody judged that again"
+
+
+def test_of_several_who_judged_a_reading_again_the_last_counts(cast: Cast, rolf):
+    set_policy(cast, max_readers=2)
+    item = add_item(cast.project)
+    first = store(cast, item, cast.ann, SQUARE)
+    store(cast, item, cast.ben, OTHER)
+    review(first, cast.rita, "accept")
+    review(first, rolf, "reject", "No.")
+    review(first, cast.ada, "accept")
+    held = calibration_of(cast.rita, [cast.project])
+    assert (held.overturned.value, held.overturned.n) == (0.0, 1)
+    assert calibration_of(rolf, [cast.project]).overturned.value == 1.0
+
+
+def test_what_was_judged_again_blind_and_in_the_open_counts_once_and_by_the_blind_one(cast: Cast, rolf):
+    set_policy(cast, readers=2, max_readers=2, slip_agreement=0.0, rereview_share=1.0)
+    item = add_item(cast.project)
+    by_ann, by_ben = store(cast, item, cast.ann, SQUARE), store(cast, item, cast.ben, OTHER)
+    review(by_ann, cast.rita, "accept")
+    assert review(by_ann, rolf, "accept") is None, "a test, which holds"
+    review(by_ann, cast.ada, "reject", "No.")
+    held = calibration_of(cast.rita, [cast.project])
+    assert (held.overturned.value, held.overturned.n) == (0.0, 1)
+    assert [entry.by for entry in held.again] == ["another reviewer, blind"]
+    assert by_ben.assignment.item == item
+
+
+def test_gold_that_was_placed_counts_once_although_it_was_met_again(cast: Cast):
+    set_policy(cast, readers=2, max_readers=2, slip_agreement=0.0, review_gold_share=0.5)
+    item = add_item(cast.project)
+    store(cast, item, cast.ada, SQUARE, is_gold=True)
+    right, _ = store(cast, item, cast.ann, SQUARE), store(cast, item, cast.ben, OTHER)
+    assert testing_reviewers.place_gold(cast.project, cast.rita, turn=1) is not None
+    assert review(right, cast.rita, "reject", "No.") is None
+    score_item(item)
+    review(right, cast.rita, "accept")
+    held = calibration_of(cast.rita, [cast.project])
+    assert (held.right_on_gold.value, held.right_on_gold.n) == (0.0, 1)
+
+
+def test_a_vote_counts_once_the_panel_has_decided(cast: Cast, rolf):
+    set_policy(cast, readers=2, max_readers=2, panel_reviewers=3)
+    item = add_item(cast.project)
+    by_ann, _ = store(cast, item, cast.ann, SQUARE), store(cast, item, cast.ben, OTHER)
+    review(by_ann, cast.rita, "accept")
+    assert calibration_of(cast.rita, [cast.project]).n_judged == 0
+    review(by_ann, rolf, "accept")
+    assert calibration_of(cast.rita, [cast.project]).n_judged == 1
 
 
 def test_judgements_are_compared_with_gold(cast: Cast):

@@ -1,7 +1,8 @@
 """A reviewer decides an item region by region: answers are kept, settling carries them out all or none, and nothing is lost.
 
 Planted and seen to fail: settling while a matter is open; an answer of a reading that no longer speaks carried out; a second
-reviewer's answers mixed into the first one's label.
+reviewer's answers mixed into the first one's label; an answer of who read the item; oneself, or who was at it in an earlier
+review, named as at work.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.utils import timezone
 
 from labelhub.accounts.services import create_person
 from labelhub.audit.models import Event
@@ -19,6 +21,7 @@ from labelhub.consensus.selectors import current_settlement
 from labelhub.projects.models import Role, StaleEdit
 from labelhub.projects.permissions import NotAllowed, NotFound
 from labelhub.projects.services import add_member
+from labelhub.reviews.adjudications import others_at_work
 from labelhub.reviews.models import MatterAnswer
 from labelhub.reviews.services import ReviewRefused
 from labelhub.workflow import adjudicating
@@ -164,6 +167,27 @@ def test_two_reviewers_keep_their_own_answers_and_the_first_to_settle_counts(cas
     with pytest.raises(StaleJudgement):
         adjudicating.settle_regions(item=disputed, by=other, seen=seen)
     assert MatterAnswer.objects.filter(reviewer=other).count() == 2
+
+
+def test_who_else_is_at_the_item_is_told_by_name_but_neither_oneself_nor_who_was_at_it_before(cast: Cast, disputed):
+    rolf = create_person(username="rolf", display_name="Rolf", actor="test")
+    add_member(project=cast.project, user=rolf, role=Role.REVIEWER, actor="test")
+    key = desk(cast, disputed).sitting.found.matters[0].key
+    for user in (cast.rita, rolf):
+        decide(cast, disputed, key, "ambiguous", by=user)
+    assert others_at_work(disputed, cast.rita) == ("Rolf",)
+    assert others_at_work(disputed, cast.ada) == ("Rita", "Rolf")
+    disputed.state_changed_at = timezone.now()
+    assert others_at_work(disputed, cast.ada) == (), "it came into review anew"
+
+
+def test_who_read_the_item_decides_no_region_of_it(cast: Cast, disputed):
+    key = desk(cast, disputed).sitting.found.matters[0].key
+    store(cast, disputed, cast.rita, SHARED, is_routed=False)
+    with pytest.raises(ReviewRefused, match="You read this item yourself"):
+        decide(cast, disputed, key, "ambiguous")
+    assert not adjudicating.decides_by_region(cast.rita, disputed)
+    assert not MatterAnswer.objects.exists()
 
 
 def test_refusals_store_nothing(cast: Cast, disputed):

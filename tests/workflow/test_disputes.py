@@ -1,7 +1,8 @@
 """Rework tickets and disputes: what the author gets, who reads third, what follows, and what nobody may learn.
 
 Planted once and seen to fail: a reviewer let through as third reader; the rejecting reviewer let decide; an upheld dispute that
-leaves the reading aside; a dispute taken twice as two; a ticket that names the others' class; exact outlines on a blind item.
+leaves the reading aside; a dispute taken twice as two; a ticket that names the others' class; exact outlines on a blind item;
+an earlier reader's further version, or a former reviewer's reading, taken for the third; a wait for whose time is over.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from tests.workflow.walking import (
     rule,
     set_policy,
     state,
+    store,
     submit,
     take,
 )
@@ -316,6 +318,30 @@ def test_submitted_rework_cannot_be_disputed_afterwards(cast: Cast, returned):
     submit(work, cast.ann)
     with pytest.raises(WorkElsewhere):
         lifecycle.dispute(assignment=work, by=cast.ann, reason="x")
+
+
+def test_an_earlier_readers_further_version_and_a_former_reviewers_reading_are_no_third_read(cast: Cast, returned):
+    item, _, work, cleo = returned
+    former = create_person(username="fred", display_name="Fred", actor="test")
+    for role in (Role.REVIEWER, Role.ANNOTATOR):
+        add_member(project=cast.project, user=former, role=role, actor="test")
+    kept = lifecycle.dispute(assignment=work, by=cast.ann, reason="It is.")
+    store(cast, item, cast.ben, SQUARE, version=2)
+    store(cast, item, former, SQUARE)
+    assert tickets.third_read(kept) is None
+    assert not DisputeOutcome.objects.exists()
+    by_cleo = read(cast, cleo, SQUARE)
+    assert tickets.third_read(kept) == by_cleo
+
+
+def test_a_third_reader_whose_time_is_over_holds_the_dispute_no_longer(cast: Cast, returned):
+    """Catches a wait that goes on for work which was left open and never parked."""
+    _, _, work, cleo = returned
+    lifecycle.dispute(assignment=work, by=cast.ann, reason="It is.")
+    reading, late = take(cast, cleo), timezone.now() + timedelta(days=7, minutes=1)
+    assert reading.lease_until < late
+    assert disputing.end_waits(now=late) == 1
+    assert DisputeOutcome.objects.get().kind == "to-reviewer"
 
 
 def test_an_item_in_dispute_that_is_taken_out_leaves_nothing_open(cast: Cast, returned):

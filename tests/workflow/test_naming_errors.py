@@ -2,12 +2,14 @@
 
 Planted and seen to fail: a proposal that counts without anybody's word; an earlier word that counts beside the later; a blind
 author told the class or the side; a panel member's names shown before one's own vote; one reader's word on another's shape
-of the same name; a word that cannot be taken back; a word on an item that was taken out.
+of the same name; a word that cannot be taken back; a word on an item that was taken out; the first word shown in
+place of the last; one object more, or fewer, than are taken at once.
 """
 
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +22,7 @@ from labelhub.projects.selectors import current_policy
 from labelhub.reviews.error_models import Appraisal, ObjectVerdict
 from labelhub.reviews.selectors import own_comments
 from labelhub.reviews.services import ReviewRefused
-from labelhub.reviews.verdicts import errors_returned, own_errors
+from labelhub.reviews.verdicts import MOST_AT_ONCE, Judged, errors_returned, keep_verdicts, own_errors
 from labelhub.workflow import adjudicating, lifecycle, naming_errors
 from labelhub.workflow.errors import ItemExcluded, StepRefused
 from tests.cast import Cast
@@ -77,6 +79,10 @@ def test_a_proposal_is_nobodys_word_until_it_is_confirmed_and_the_last_word_coun
     judge(item, cast.rita, mine, {kinds["extra"]: "wrong class"})
     judge(item, cast.rita, mine, {kinds["missing"]: "none"})
     assert counts(cast) == {"boundary": 1, "wrong class": 1}
+    said = of(item, cast.rita, mine).said
+    assert {kind: said[key].kind for kind, key in kinds.items()} == {
+        "boundary": "boundary", "extra": "wrong class", "missing": "none",
+    }  # fmt: skip
     assert ObjectVerdict.objects.count() == 5, "nothing is changed, and nothing is lost"
     row = ObjectVerdict.objects.filter(kind="wrong class").get()
     assert (row.proposed, row.label_given, row.size, row.unit) == ("extra", "nucleus", 196.0, "px")
@@ -152,6 +158,25 @@ def test_what_cannot_be_named_is_refused_and_stores_nothing(cast: Cast, disputed
     with pytest.raises(ReviewRefused, match="read this item yourself"):
         judge(item, cast.rita, mine, {errors[0].key: "extra"})
     assert not ObjectVerdict.objects.exists()
+
+
+def test_as_many_objects_as_are_taken_at_once_are_kept_and_not_one_more(cast: Cast, disputed):
+    item, mine = disputed
+    one = Judged("", "extra", "", "nucleus", "", 0, 9.0, "px", 0, 0, (0, 1, 1), None, "px", "m", "1")
+
+    def keep(n: int):
+        return keep_verdicts(
+            item=item,
+            submission=mine,
+            reviewer=cast.rita,
+            judged=[replace(one, key=f"{number:032d}") for number in range(n)],
+            request_id=uuid.uuid4(),
+        )
+
+    with pytest.raises(ReviewRefused, match=f"from 1 to {MOST_AT_ONCE} objects"):
+        keep(MOST_AT_ONCE + 1)
+    assert not ObjectVerdict.objects.exists()
+    assert len(keep(MOST_AT_ONCE)) == MOST_AT_ONCE
 
 
 def test_a_request_is_heard_once_and_is_nobody_elses(cast: Cast, disputed):

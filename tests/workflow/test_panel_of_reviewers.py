@@ -2,7 +2,8 @@
 
 Planted once and seen to fail: the last vote counted twice; a second vote of one reviewer; a reviewer who decides a tie; the
 step *settle* taken by one person past the panel; the others' votes on the admin's item page, in its history, in the labelers'
-numbers and in the audit's CSV before one's own vote; a vote of an earlier sitting taken for one of this.
+numbers and in the audit's CSV before one's own vote; a vote of an earlier sitting taken for one of this, or counted in
+it; votes that stay hidden once there is no majority.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from labelhub.consensus.selectors import current_settlement
 from labelhub.projects.models import Role
 from labelhub.projects.services import add_member
 from labelhub.reviews.models import PanelVote
+from labelhub.reviews.panels import cast_vote
 from labelhub.reviews.selectors import inbox, side_by_side
 from labelhub.reviews.services import ReviewRefused
 from labelhub.workflow import lifecycle
@@ -77,6 +79,16 @@ def test_who_voted_in_an_earlier_sitting_is_asked_again_in_the_next_one(cast: Ca
     assert [row.item for row in inbox(reviewers[0], cast.project).rows] == [item]
 
 
+def test_a_vote_of_an_earlier_sitting_is_not_counted_in_the_next_one(cast: Cast, reviewers):
+    item, (by_ann, _) = disputed(cast, 3)
+    review(by_ann, reviewers[0], "accept")
+    Item.objects.filter(pk=item.pk).update(state_changed_at=timezone.now())
+    review(by_ann, reviewers[1], "accept")
+    assert (state(item), current_settlement(item)) == ("review", None), "one of three"
+    review(by_ann, reviewers[0], "accept")
+    assert state(item) == "settled"
+
+
 def test_without_a_majority_an_admin_decides_and_nobody_else(cast: Cast, reviewers):
     item, (by_ann, by_ben) = disputed(cast, 4)
     for reviewer, reading in zip(reviewers, [by_ann, by_ann, by_ben, by_ben], strict=True):
@@ -85,6 +97,8 @@ def test_without_a_majority_an_admin_decides_and_nobody_else(cast: Cast, reviewe
     late = create_person(username="late", display_name="Late", actor="test")
     add_member(project=cast.project, user=late, role=Role.REVIEWER, actor="test")
     assert inbox(late, cast.project).rows == ()
+    for user in (late, cast.ada):
+        assert len(side_by_side(user, item).decisions) == 4, "once it found no majority all votes are open"
     with pytest.raises(StepRefused, match="an admin decides"):
         review(by_ann, late, "accept")
     assert [row.rule for row in inbox(cast.ada, cast.project).rows] == ["panel-tie"]
@@ -101,6 +115,8 @@ def test_who_read_the_item_has_no_vote(cast: Cast, reviewers):
         review(by_ann, cast.rita, "accept")
     with pytest.raises(StepRefused, match="You read this item yourself"):
         lifecycle.accept_readers(item=item, reason="as read", by=cast.rita)
+    with pytest.raises(ReviewRefused, match="others vote on it"):
+        cast_vote(item=item, reviewer=cast.rita, submission=by_ann, comment="")
     assert not PanelVote.objects.exists()
 
 

@@ -22,7 +22,8 @@ from labelhub.projects.permissions import NotAllowed, NotFound
 from labelhub.projects.selectors import current_guideline
 from labelhub.projects.services import acknowledge_guideline, publish_guideline, remove_member
 from labelhub.reviews.models import Decision
-from labelhub.reviews.services import ReviewRefused
+from labelhub.reviews.selectors import rejected
+from labelhub.reviews.services import MAX_COMMENT, ReviewRefused
 from labelhub.routing.models import Route
 from labelhub.workflow import deciding, lifecycle
 from labelhub.workflow.errors import (
@@ -266,6 +267,8 @@ def test_a_judgement_is_stored_once_and_needs_a_comment_on_reject(cast: Cast):
     for given, code in (
         ({"verdict": "reject"}, "comment-missing"),
         ({"verdict": "accept", "score": 11}, "score-out-of-range"),
+        ({"verdict": "accept", "score": -1}, "score-out-of-range"),
+        ({"verdict": "accept", "comment": "x" * (MAX_COMMENT + 1)}, "comment-too-long"),
         ({"verdict": "maybe"}, "verdict-unknown"),
     ):
         with pytest.raises(ReviewRefused) as refusal:
@@ -275,6 +278,24 @@ def test_a_judgement_is_stored_once_and_needs_a_comment_on_reject(cast: Cast):
     decisions = {review(first, cast.rita, "reject", "Edge.", request_id=request_id).pk for _ in range(3)}
     assert (len(decisions), Decision.objects.count(), state(item)) == (1, 1, "rework")
     assert Assignment.objects.filter(item=item, read_kind="rework").count() == 1
+
+
+@pytest.mark.parametrize("score", [0, 10])
+def test_the_ends_of_the_scale_and_the_longest_comment_are_kept(cast: Cast, score):
+    _, first, _ = disputed(cast)
+    review(first, cast.rita, "reject", "x" * MAX_COMMENT, score)
+    kept = Decision.objects.get()
+    assert (kept.score, len(kept.comment)) == (score, MAX_COMMENT)
+
+
+def test_the_newest_judgement_of_a_reading_says_whether_it_is_set_aside(cast: Cast):
+    item, first, _ = disputed(cast)
+    review(first, cast.rita, "reject", "Edge.")
+    assert rejected(item) == {first.pk}
+    review(first, cast.ada, "accept")
+    assert rejected(item) == frozenset()
+    review(first, cast.rita, "reject", "Still.")
+    assert rejected(item) == {first.pk}
 
 
 def test_reviewers_do_not_judge_items_that_they_read(cast: Cast):

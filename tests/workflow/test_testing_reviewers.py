@@ -3,12 +3,14 @@
 Planted and seen to fail: a tested judgement that moves the item; the settled label, the first decision, its words or its gold
 shown before the judgement; a mark of the item that tells that it was settled; an earlier answer of one's own that is carried
 over; the decider chosen while another is there; a form sent twice that acts on the item the second time; a test placed for an
-admin; a result counted against the second reviewer instead of the first.
+admin; a result counted against the second reviewer instead of the first; a reader of the item asked to judge it again; gold
+placed before who read or knows it; what was said of the readings, by another or oneself, shown before the judgement.
 """
 
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -27,7 +29,7 @@ from labelhub.reviews.calibration import calibration_of
 from labelhub.reviews.calibration_models import ReviewTest, ReviewTestResult
 from labelhub.reviews.models import Decision
 from labelhub.reviews.reviewer_tests import as_it_waits, open_test
-from labelhub.reviews.selectors import inbox, side_by_side
+from labelhub.reviews.selectors import Screen, inbox, side_by_side
 from labelhub.reviews.services import ReviewRefused
 from labelhub.reviews.sightings import keep_sighting
 from labelhub.scoring.gold import make_gold
@@ -134,6 +136,13 @@ def regions(item, by, **said):
     for matter in adjudicating.desk_of(item, by).sitting.found.matters:
         adjudicating.answer_matter(item=item, by=by, key=matter.key, choice="ambiguous", request_id=uuid.uuid4())
     return adjudicating.settle_regions(item=item, by=by, **said)
+
+
+def test_what_was_said_in_the_moment_from_which_on_words_are_hidden_is_hidden():
+    since = timezone.now()
+    screen = Screen(user=1, since=since)
+    assert [screen.shows(2, since - timedelta(microseconds=1)), screen.shows(2, since)] == [True, False]
+    assert screen.shows(1, since), "one's own words"
 
 
 def test_what_is_no_judgement_is_refused_as_ever_and_the_test_stays_open(cast: Cast, rolf):
