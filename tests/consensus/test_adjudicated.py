@@ -132,6 +132,16 @@ def test_what_comes_out_as_somebody_drew_it_keeps_their_outline():
     assert settled.open == ()
 
 
+def test_a_slanted_outline_comes_out_with_the_corners_that_were_drawn():
+    """Catches an outline that is made anew of voxels, in steps, although it is one reader's as it was drawn."""
+    corners = np.array([[20, 4], [36, 20], [20, 36], [4, 20]], dtype=float)
+    readings = [reading("a"), reading("b"), reading("c", Shape("s1", "cell", (Region("polygon", corners),)))]
+    found = found_in(readings)
+    settled = adjudicate(found, [Answer(matter.key, "reader", reader=2) for matter in found.matters])
+    (part,) = settled.parts
+    assert np.array_equal(part.shape.regions[0].points, corners)
+
+
 def test_an_ambiguous_region_is_ignored_and_belongs_to_no_class():
     found = found_in(three())
     matter = found.matters[0]

@@ -76,6 +76,7 @@ def test_numbers_take_the_median_and_free_texts_only_what_all_wrote():
 def test_no_finding_needs_a_majority():
     assert merged(reading(), reading(), reading(box(0, 0))).no_finding
     assert merged(reading(), reading(box(0, 0))).ties
+    assert not merged(reading(), reading(is_empty_read=False)).no_finding, "half of them say so"
     scattered = merged(reading(box(0, 0)), reading(box(12, 0)), reading(box(0, 12)))
     assert not scattered.no_finding
     assert [tie.what for tie in scattered.ties] == ["no object has a majority"]

@@ -55,10 +55,17 @@ def test_the_vote_settles_where_skill_is_not_known(estimate: TopicFit | None, n_
     assert why in found.why
 
 
+def test_thirty_units_are_enough_to_know_skill_by_and_fewer_are_not():
+    assert [judged_by(fit(n_units=n), SURE).decides for n in (29, 30)] == [False, True]
+    # Two readers are settled by vote; what skill says otherwise is reason to ask.
+    assert [judged_by(fit(n_units=n), SURE, n_readers=2).objects for n in (29, 30)] == [False, True]
+
+
 def test_a_tie_is_broken_only_by_a_calibrated_and_sure_belief():
     assert not judged_by(fit(n_known=0), SURE).breaks_ties
     assert not judged_by(fit(n_known=100), UNSURE).breaks_ties
     assert judged_by(fit(n_known=100), SURE).breaks_ties
+    assert judged_by(fit(n_known=100), Belief({}, "nucleus", 0.95)).breaks_ties, "as sure as the policy asks"
     assert not judged_by(fit(n_known=0), SURE, known=0).breaks_ties, "no gold at all calibrates nothing"
 
 

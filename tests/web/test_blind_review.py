@@ -9,10 +9,12 @@ letters told to who sees names; names while work is with its author again; a nam
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
 from django.core import mail
+from django.test import Client
 
 from labelhub.accounts import digests, notifications
 from labelhub.accounts.services import create_person
@@ -141,6 +143,18 @@ def test_what_is_said_of_a_letter_reaches_others_as_the_same_reader(as_, cast, w
     page = as_("rita").get(place).content.decode()
     assert "I follow Annabella." in page
     assert "Benvenuto" in page
+
+
+def test_readers_stand_in_the_order_of_their_letters_for_every_reviewer(cast, world, blind):
+    """Catches the order in which they read, which is the same for everybody."""
+    for number in range(4):
+        user = create_person(username=f"r{number}", display_name=f"Reviewer {number}", actor="test")
+        add_member(project=cast.project, user=user, role=Role.REVIEWER, actor="test")
+        client = Client()
+        client.force_login(user)
+        page = client.get(f"/review/cells/{world.item.code}/").content.decode()
+        told = re.findall(r'data-chooses="s\d+"[^>]*><span>(Reader [A-Z])', page)
+        assert told == ["Reader A", "Reader B", "Reader C"]
 
 
 def test_what_was_said_of_a_letter_with_a_judgement_names_the_reader_to_who_sees_names(as_, cast, world, blind):

@@ -20,7 +20,7 @@ from labelhub.projects.models import Labeler
 from labelhub.projects.policy import Policy
 from labelhub.projects.services import publish_policy
 from labelhub.reviews import threads
-from labelhub.reviews.models import Decision
+from labelhub.reviews.models import ClaimVerdict, Decision
 from labelhub.workflow import lifecycle
 from tests.web.world import add_item, read
 
@@ -35,6 +35,15 @@ def test_the_inbox_says_why_the_item_is_there(world, as_):
     page = as_("rita").get("/review/").content.decode()
     assert world.item.code in page
     assert "2 readers" in page
+
+
+def test_the_most_valuable_look_stands_first_in_the_inbox(cast, world, as_):
+    urgent = add_item(cast, source_id="task-8")
+    type(urgent).objects.filter(pk=urgent.pk).update(priority=1)
+    read(cast, urgent, cast.ann, box=(4, 4, 20, 20))
+    read(cast, urgent, cast.ben, box=(40, 40, 60, 60))
+    page = as_("rita").get("/review/").content.decode()
+    assert page.index(urgent.code) < page.index(world.item.code)
 
 
 def test_who_read_an_item_does_not_find_it_in_their_inbox(cast, world, as_):
@@ -156,6 +165,15 @@ def test_accepting_settles_the_item_with_that_reading(world, as_, place):
     assert Decision.objects.get().score == 8
 
 
+def test_who_voted_in_a_panel_goes_on_to_what_waits_next(cast, world, as_, place):
+    """Catches a member who is left on the item, where the others' votes are open to them now."""
+    publish_policy(project=cast.project, policy=Policy(max_readers=2, panel_reviewers=3), by=cast.ada)
+    form = {"submission": world.by_ann.pk, "verdict": "accept", "request_id": str(uuid.uuid4())}
+    answer = as_("rita").post(f"{place}decide/", form, follow=True)
+    assert answer.redirect_chain[-1][0].startswith("/review/?")
+    assert "Your vote is kept; the panel decides" in answer.content.decode()
+
+
 def test_returning_needs_words_and_then_reaches_the_author(world, as_, place):
     refused = decide(as_("rita"), place, world.by_ann, "reject")
     assert refused.status_code == 422
@@ -190,6 +208,19 @@ def test_a_reading_of_another_item_is_not_decided_here(cast, world, as_):
     assert decide(as_("rita"), f"/review/cells/{other.code}/", world.by_ann, "accept").status_code == 404
 
 
+def test_shapes_that_are_ambiguous_are_those_of_one_reading(world, as_, place):
+    """Catches a form with a shape of another reading beside one of the chosen reading."""
+    shapes = [f"{entry.pk}:{entry.annotations.get().shape_id}" for entry in (world.by_ann, world.by_ben)]
+    form = {"submission": world.by_ann.pk, "comment": "No edge.", "request_id": str(uuid.uuid4())}
+    refused = as_("rita").post(f"{place}ambiguous/", form | {"shape": shapes})
+    assert (refused.status_code, "Tick shapes of the one reading" in refused.content.decode()) == (422, True)
+    world.item.refresh_from_db()
+    assert world.item.state == "review"
+    as_("rita").post(f"{place}ambiguous/", form | {"shape": shapes[:1]})
+    world.item.refresh_from_db()
+    assert world.item.state == "settled"
+
+
 def test_taking_the_vote_answers_htmx_with_an_empty_card_or_a_notice(world, as_, place):
     answer = as_("rita").post(place + "settle/", headers={"HX-Request": "true"})
     if answer.status_code == 200:
@@ -197,6 +228,17 @@ def test_taking_the_vote_answers_htmx_with_an_empty_card_or_a_notice(world, as_,
     else:
         assert answer["HX-Retarget"] == "#notices"
         assert b"is-error" in answer.content
+
+
+@pytest.mark.parametrize(("verdict", "state"), [("confirm", "excluded"), ("refute", "waiting")])
+def test_an_image_that_cannot_be_read_is_taken_out_where_a_reviewer_confirms_it(world, as_, verdict, state):
+    claim = world.claim_of_ann()
+    as_("rita").post(f"/review/cells/unreadable/{claim.pk}/decide/", {"verdict": verdict, "comment": "I looked."})
+    claim.item.refresh_from_db()
+    assert (claim.item.state, ClaimVerdict.objects.get(claim=claim).outcome == "confirmed") == (
+        state,
+        verdict == "confirm",
+    )
 
 
 def test_my_reviewing_shows_mine_alone(world, as_, place):

@@ -147,6 +147,24 @@ def test_gold_stays_hidden_on_every_way(cast, world: World, tested: Client):
     assert "They differ." in told[f"/review/cells/{gold.code}/"]
 
 
+def test_where_a_panel_votes_a_test_is_answered_as_a_vote(cast, as_):
+    policy = Policy(readers=2, max_readers=2, review_gold_share=0.2, panel_reviewers=3)
+    publish_policy(project=cast.project, policy=policy, by=cast.ada)
+    gold = add_item(cast, source_id="task-9")
+    answer = read(cast, gold, cast.ada, box=(4, 4, 20, 20), is_routed=False)
+    make_gold(item=gold, submission=answer, by="test", kind="hidden")
+    by_ann = read(cast, gold, cast.ann, box=(4, 4, 20, 20))
+    read(cast, gold, cast.ben, box=(40, 40, 60, 60))
+    ReviewTest.objects.create(
+        item=gold, reviewer=cast.rita, kind="gold", hides_from=gold.created_at, reason="They differ.",
+        due_from=timezone.now(),
+    )  # fmt: skip
+    form = {"submission": by_ann.pk, "verdict": "accept", "request_id": str(uuid.uuid4())}
+    page = as_("rita").post(f"/review/cells/{gold.code}/decide/", form, follow=True).content.decode()
+    assert f"Your vote is kept; the panel decides. Item {gold.code}: review." in page
+    assert ReviewTestResult.objects.get().held is True
+
+
 def test_ones_own_earlier_decision_is_not_shown_while_one_is_tested_on_it(cast, world: World, as_):
     policy = Policy(readers=2, max_readers=2, rereview_share=1.0, audit_share=0.0, audit_least=0)
     publish_policy(project=cast.project, policy=policy, by=cast.ada)

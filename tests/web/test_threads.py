@@ -132,6 +132,25 @@ def test_resolving_over_something_newer_is_refused(world, cast):
     assert list(kinds) == ["thread.opened", "thread.resolved", "thread.reopened"]
 
 
+def test_ones_own_newer_word_is_no_reason_to_read_again(world, cast):
+    thread = say(world, cast.rita)
+    seen = thread.comments.get().pk
+    answer(thread, cast.rita, "Done.")
+    assert threads.turn(thread=thread, by=cast.rita, is_resolved=True, seen=seen) is not None
+    assert is_thread_resolved(thread)
+
+
+def test_who_takes_part_is_told_once_of_a_word_and_not_of_its_edit(world, cast):
+    """Catches a second notification for who is named, and one for each mending of a typing error."""
+    thread = say(world, cast.ada)
+    said = answer(thread, cast.rita, "So it is, @ada.")
+    assert [kind for kind, _ in told(cast.ada)] == ["mention"]
+    threads.edit(comment=said, by=cast.rita, text="So it is.", request_id=uuid.uuid4())
+    assert [kind for kind, _ in told(cast.ada)] == ["mention"]
+    answer(thread, cast.rita, "Look again.")
+    assert [kind for kind, _ in told(cast.ada)] == ["mention", "comment"]
+
+
 def test_an_author_reads_what_was_written_to_them_and_no_name(world, cast, as_):
     let_authors_read(world)
     mine, other = labeler_of(cast.ann, cast.project), labeler_of(cast.ben, cast.project)
@@ -218,6 +237,16 @@ def test_the_list_shows_what_waits_filters_and_pages(world, cast, as_):
     assert "One, @ada." not in as_("rita").get("/review/threads/").content.decode()
     assert "One, @ada." in as_("rita").get("/review/threads/?show=resolved").content.decode()
     assert as_("ann").get("/review/threads/").status_code == 403
+
+
+def test_a_dispute_is_taken_by_another_reviewer_than_who_returned_the_reading(world, cast, as_):
+    cleo = create_person(username="cleo", display_name="Cleo", actor="test")
+    add_member(project=cast.project, user=cleo, role=Role.ANNOTATOR, actor="test")
+    world.dispute_of_ann()
+    own, others = (as_(name).get("/review/threads/").content.decode() for name in ("rita", "ada"))
+    told = ("You returned this reading, so another reviewer decides.", "Take it to a reviewer now")
+    assert [words in own for words in told] == [True, False]
+    assert [words in others for words in told] == [False, True]
 
 
 def test_a_reviewer_of_two_projects_sees_no_third(world, cast, as_):

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from labelhub.catalog.models import Item
-from labelhub.consensus.audits import chance_of_audit, residuals
+from labelhub.consensus.audits import chance_of_audit, open_lot, open_lots, residuals
 from labelhub.consensus.models import AuditLot, AuditReading
 from labelhub.numerics.residual_error import residual_error
 from labelhub.projects.policy import Policy
+from labelhub.scoring.models import AuditedItem
 from labelhub.scoring.reads import reads_of
 from labelhub.scoring.services import score_item
+from labelhub.workflow import lifecycle
 from labelhub.workflow.auditing import REASON, items_to_audit
 from tests.cast import Cast
 from tests.workflow.walking import (
@@ -108,6 +110,56 @@ def test_a_reading_begun_before_the_draw_and_gold_are_no_audits(cast: Cast):
     for user in (cast.ann, cast.ben):
         store(cast, gold, user, SQUARE)
     assert not AuditLot.objects.filter(item=gold).exists()
+
+
+def test_a_label_as_alike_as_the_policy_asks_is_not_wrong(cast: Cast):
+    set_policy(cast, **ALL)
+    settled_item(cast)
+    cleo, near = new_annotator(cast, "Cleo"), (10, 10, 18)
+    read(cast, cleo, near)
+    similarity = AuditReading.objects.get().similarity
+    assert similarity < 1
+    set_policy(cast, accept_agreement=similarity, **ALL)
+    item = settled_item(cast)
+    read(cast, cleo, near)
+    found = AuditReading.objects.get(lot__item=item)
+    assert (found.similarity, found.is_wrong) == (similarity, False)
+
+
+def test_a_label_that_was_settled_anew_is_audited_by_its_own_draw_alone(cast: Cast):
+    set_policy(cast, **ALL)
+    item = settled_item(cast)
+    assert [lot.settlement.number for lot in open_lots(cast.project)] == [1]
+    set_policy(cast, audit_share=0.0, audit_least=0)
+    lifecycle.settle(item=item, reason="x", by=cast.ada, submission=reads_of(item).current[0])
+    item.refresh_from_db()
+    assert (list(open_lots(cast.project)), open_lot(item)) == ([], None)
+    assert next_for(cast, new_annotator(cast, "Cleo")) is None
+
+
+def test_what_was_returned_or_came_late_says_nothing_of_the_label_that_is_audited(cast: Cast):
+    """Catches a reading that did not decide the label among the known answers by which posteriors are calibrated."""
+    set_policy(cast, readers=2, max_readers=2, slip_agreement=0.0, **ALL)
+    item, cleo = add_item(cast.project), new_annotator(cast, "Cleo")
+    late = take(cast, cleo)
+    by_ann, by_ben = store(cast, item, cast.ann, OTHER), store(cast, item, cast.ben, SQUARE)
+    review(by_ann, cast.rita, "reject", "No.")
+    review(by_ben, cast.rita, "accept")
+    assert state(item) == "settled"
+    draw(late, cleo, SQUARE)
+    submit(late, cleo)
+    auditor = read(cast, new_annotator(cast, "Dan"), SQUARE)
+    units = AuditedItem.objects.get(submission=auditor).units
+    assert {rater for unit in units for rater in unit["given"]} == {str(labeler(cast, cast.ben).pk)}
+
+
+def test_what_was_taken_out_is_in_no_residual_error(cast: Cast):
+    set_policy(cast, **ALL)
+    kept, out = settled_item(cast), settled_item(cast)
+    assert residuals(cast.project)[0].n_accepted == 2
+    lifecycle.exclude(item=out, by=cast.ada, reason="Blurred.")
+    (found,) = residuals(cast.project)
+    assert (found.n_accepted, found.n_drawn, state(kept)) == (1, 1, "settled")
 
 
 def test_no_audit_is_drawn_where_the_policy_wants_none(cast: Cast):

@@ -298,6 +298,17 @@ def test_the_newest_judgement_of_a_reading_says_whether_it_is_set_aside(cast: Ca
     assert rejected(item) == {first.pk}
 
 
+def test_each_shape_of_a_label_names_the_shapes_that_it_was_made_of(cast: Cast):
+    item, _, second = disputed(cast)
+    review(second, cast.rita, "accept")
+    (shape,) = Settlement.objects.get(item=item).shapes.all()
+    assert shape.merged_from == [{"submission": second.pk, "shape": second.annotations.get().shape_id}]
+    voted = add_item(cast.project, seed=1)
+    alike = [store(cast, voted, user, SQUARE) for user in (cast.ann, cast.ben)]
+    (shape,) = Settlement.objects.get(item=voted).shapes.all()
+    assert {source["submission"] for source in shape.merged_from} == {entry.pk for entry in alike}
+
+
 def test_reviewers_do_not_judge_items_that_they_read(cast: Cast):
     set_policy(cast, max_readers=2)
     item = add_item(cast.project)

@@ -387,7 +387,8 @@ def test_an_ambiguous_item_is_settled_as_ignore_with_all_reads_and_released_so(c
     assert state(item) == "ambiguous"
     assert settlement.inputs.count() == 2
     assert [shape.label for shape in settlement.shapes.all()] == [IGNORE]
-    assert (settlement.asked_labels, settlement.no_finding) == ([], False)
+    kept = Settlement.objects.get(pk=settlement.pk)
+    assert (settlement.asked_labels, kept.asked_labels, kept.no_finding) == ([], [], False)
     assert list(released_settlements(cast.project)) == [settlement]
     assert lifecycle.declare_ambiguous(item=item, by=cast.rita, reason="Both are right.") == settlement
     assert not Item.objects.filter(pk=item.pk, state="settled").exists()

@@ -16,8 +16,10 @@ from labelhub.assignments.batches import make_batch
 from labelhub.assignments.models import Assignment, Onlooker
 from labelhub.assignments.onlookers import work_to_watch
 from labelhub.audit.models import Event
+from labelhub.projects.models import Role
 from labelhub.projects.permissions import NotAllowed, NotFound
 from labelhub.projects.policy import Policy, PolicyProblem, read_policy
+from labelhub.projects.services import add_member
 from labelhub.reviews.pins import Place, open_pin, pins_of
 from labelhub.reviews.services import ReviewRefused
 from labelhub.reviews.sightings import has_seen
@@ -88,6 +90,17 @@ def test_nobody_watches_who_may_not(cast: Cast, work: Assignment):
     with pytest.raises(PolicyProblem, match="seen by name"):
         read_policy(Policy().to_document() | {"reviewers_join": "watch", "review_blind": True})
     assert not Onlooker.objects.exists()
+
+
+def test_work_is_watched_under_the_address_of_its_own_project_alone(cast: Cast, work: Assignment):
+    add_member(project=cast.other_project, user=cast.rita, role=Role.REVIEWER, actor="test")
+    rita = signed_in(cast.rita)
+    elsewhere, here = (f"/review/{one.slug}/watch/{work.pk}/" for one in (cast.other_project, cast.project))
+    assert [rita.get(elsewhere).status_code, rita.post(elsewhere).status_code] == [404, 404]
+    assert not Onlooker.objects.exists()
+    rita.post(here)
+    assert rita.post(f"{elsewhere}go/").status_code == 404
+    assert rita.get(f"/api/v1/assignments/{work.pk}/document/").status_code == 200, "she still watches"
 
 
 def test_work_that_somebody_does_alone_is_never_watched(cast: Cast):
