@@ -53,6 +53,16 @@ def brains() -> tuple[Reading, Reading]:
     )
 
 
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_the_largest_difference_stands_first_and_only_exact_marks_name_a_class(is_exact):
+    small, large = (slice(2, 3), slice(2, 8), slice(2, 8)), (slice(2, 3), slice(20, 36), slice(20, 36))
+    told = found(reading("own", brushed("a", small), brushed("b", large)), reading("other"), is_exact=is_exact)
+    sizes = [region["radius"] for region in told["regions"]]
+    assert len(sizes) == 2
+    assert sizes == sorted(sizes, reverse=True)
+    assert [region.get("label") for region in told["regions"]] == (["b", "a"] if is_exact else [None, None])
+
+
 def test_exact_marks_give_the_outlines_of_masks_on_the_planes_in_dispute(brains):
     own, other = brains
     told = found(own, other)

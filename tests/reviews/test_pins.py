@@ -30,7 +30,7 @@ from labelhub.reviews.thread_list import Wanted
 from labelhub.web.blind_review import veil_threads
 from labelhub.workflow import together
 from tests.cast import Cast, make_cast
-from tests.workflow.walking import add_item, draw, set_policy, submit, take
+from tests.workflow.walking import SIZE, add_item, draw, set_policy, submit, take
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 HERE = Place(0, 12.5, 20.0, 0)
@@ -78,6 +78,24 @@ def test_who_labels_together_sees_pins_with_names_and_answers(cast: Cast, shared
     names = {labeler_of(user, cast.project).pk for user in (cast.ann, cast.ben)}
     told = Event.objects.filter(kind__in=["thread.opened", "comment.written"]).values_list("actor", flat=True)
     assert set(told) == {f"labeler:{pk}" for pk in names}
+
+
+def test_a_pin_lies_on_the_image_up_to_its_edge_and_no_further(cast: Cast, shared: Assignment):
+    for x, y in ((0.0, 0.0), (float(SIZE), float(SIZE))):
+        pin(shared, cast.ann, place=Place(0, x, y, 0))
+    for place in (Place(0, SIZE + 0.1, 0, 0), Place(0, 0, -0.1, 0), Place(0, 1, 1, 1), Place(1, 1, 1, 0)):
+        with pytest.raises(ReviewRefused, match="not on the image"):
+            pin(shared, cast.ann, place=place)
+    assert len(pins.pins_of(cast.ann, shared)) == 2
+
+
+def test_an_image_holds_as_many_pins_as_it_may_and_not_one_more(cast: Cast, shared: Assignment, monkeypatch):
+    monkeypatch.setattr(pins, "MOST_PINS", 2)
+    for _ in range(2):
+        pin(shared, cast.ann)
+    with pytest.raises(ReviewRefused, match="holds 2 pins") as refusal:
+        pin(shared, cast.ben)
+    assert (refusal.value.code, Thread.objects.count()) == ("too-many-pins", 2)
 
 
 def test_nobody_who_reads_the_same_image_alone_sees_a_pin_of_another(cast: Cast, alone):

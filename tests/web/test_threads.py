@@ -26,6 +26,7 @@ from labelhub.reviews.thread_list import Wanted
 from labelhub.reviews.threads import Pin
 from labelhub.reviews.writing import is_thread_resolved
 from labelhub.workflow import lifecycle
+from tests.web.world import add_item, read
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 
@@ -83,8 +84,9 @@ def test_a_pin_is_of_the_item_or_refused(world, cast):
     shape = world.by_ann.annotations.get().shape_id
     pinned = say(world, cast.rita, pin=Pin(submission=world.by_ann, shape_id=shape, medium=0, x=4, y=5, z=0, radius=6))
     assert (pinned.submission, pinned.shape_id, pinned.x) == (world.by_ann, shape, 4)
+    other = read(cast, add_item(cast, source_id="task-8"), cast.ann, box=(4, 4, 20, 20))
     for pin in (
-        Pin(shape_id=shape), Pin(submission=world.by_ann, shape_id="none"), Pin(medium=0, x=1, y=1),
+        Pin(submission=other), Pin(shape_id=shape), Pin(submission=world.by_ann, shape_id="none"), Pin(medium=0, x=1, y=1),
         Pin(medium=9, x=1, y=1, z=0),
     ):  # fmt: skip
         with pytest.raises(ReviewRefused, match="none of this item"):

@@ -263,6 +263,22 @@ def test_two_labelers_blind_to_each_other_take_an_unreadable_item_out(cast: Cast
     assert not open_claims(cast.rita, cast.project).exists()
 
 
+def test_a_claim_on_what_was_taken_out_meanwhile_waits_for_nobody(cast: Cast):
+    item = add_item(cast.project)
+    lifecycle.cannot_read(assignment=take(cast, cast.ann), by=cast.ann, reason="Black.")
+    assert open_claims(cast.rita, cast.project).exists()
+    lifecycle.exclude(item=item, by=cast.ada, reason="Twice there.")
+    assert not open_claims(cast.rita, cast.project).exists()
+
+
+def test_an_answer_that_is_for_who_asked_alone_goes_into_no_guideline(cast: Cast):
+    add_item(cast.project)
+    question = lifecycle.ask(assignment=take(cast, cast.ann), by=cast.ann, text="This one?", is_waiting=False)
+    lifecycle.answer(question=question, by=cast.rita, text="Leave it out.", is_general=False)
+    version = lifecycle.publish_guideline(project=cast.project, text="Mark nuclei.", by=cast.ada)
+    assert version.text == "Mark nuclei."
+
+
 def test_whoever_reads_it_refutes_the_claim_and_the_item_goes_on(cast: Cast):
     item = add_item(cast.project)
     lifecycle.cannot_read(assignment=take(cast, cast.ann), by=cast.ann, reason="Black.")
