@@ -24,7 +24,7 @@ from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
 from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
-from labelhub.jobs.services import enqueue
+from labelhub.jobs.services import enqueue, put_off
 from labelhub.projects.models import Labeler, OntologyVersion, PolicyVersion, Project
 from labelhub.projects.selectors import current_policy
 from labelhub.scoring.extents import Reach
@@ -37,8 +37,8 @@ JOB_KIND = "analytics.measure"
 SEED = 1
 # Before other work of its queue: numbers are to be seconds old, and a measure of what changed takes about one.
 PRIORITY = 10
-# After a measure a project rests for this share of the time that it took, and at most so long.
-REST = 0.5
+# After a measure a project rests for this share of the time that it took, and at most so long: other work has a turn.
+REST = 0.25
 LONGEST_PAUSE = timedelta(minutes=1)
 # Of so many projects a process keeps what it has read and compared.
 MOST_PROJECTS = 4
@@ -108,7 +108,7 @@ def measure_project(project: Project) -> Panel:
     """
     kept = _borrowed(project.pk)
     fingerprint = fingerprint_of(project)
-    begun = time.monotonic()
+    begun, knew_something = time.monotonic(), not kept.is_empty
     _, policy = current_policy(project)
     gold = gold_set_of(project, kept)
     readings = annotation_set_of(project, kept)
@@ -122,7 +122,10 @@ def measure_project(project: Project) -> Panel:
         min_gold=policy.min_gold,
         gold_target=policy.gold_target,
         memory=kept.memory,
+        lists_scores=False,
     )
+    kept.keep_only([*gold.readings, *readings.readings], readings.items)
+    is_kept = _give_back(project.pk, kept)
     Rollup.objects.update_or_create(
         project=project,
         defaults={
@@ -130,12 +133,11 @@ def measure_project(project: Project) -> Panel:
             "n_submissions": len(readings.readings),
             "content": to_bytes(panel),
             "method_version": VERSION,
-            "took_s": time.monotonic() - begun,
+            # How long reading everything for the first time took says nothing of the next measure.
+            "took_s": time.monotonic() - begun if knew_something or not is_kept else 0.0,
             "made_at": timezone.now(),
         },
     )
-    kept.keep_only([*gold.readings, *readings.readings], readings.items)
-    _give_back(project.pk, kept)
     return panel
 
 
@@ -145,13 +147,15 @@ def _borrowed(project_id: int) -> Kept:
         return _kept.pop(project_id, None) or Kept()
 
 
-def _give_back(project_id: int, kept: Kept) -> None:
+def _give_back(project_id: int, kept: Kept) -> bool:
+    """Keep it for the next measure, and say whether it was kept."""
     if kept.is_too_large:
-        return
+        return False
     with _lock:
         _kept[project_id] = kept
         while len(_kept) > MOST_PROJECTS:
             _kept.popitem(last=False)
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,7 @@ def keep_fresh(project: Project) -> None:
 
 
 def ask_for_measure(project: Project) -> None:
-    """Have a worker measure the project as it is now, unless one is about to. At most two thirds of a worker's time go there.
+    """Have a worker measure the project as it is now, unless one is about to. At most four fifths of a worker's time go there.
 
     A measure under way may have missed what happened since it began, so that one more follows it.
     """
@@ -182,7 +186,6 @@ def ask_for_measure(project: Project) -> None:
     found = list(unfinished.values_list("pk", "state"))
     if any(state == Job.State.QUEUED for _, state in found):
         return
-    earlier = Rollup.objects.filter(project=project).values_list("made_at", "took_s").first()
     enqueue(
         kind=JOB_KIND,
         arguments={"project": project.pk},
@@ -190,8 +193,14 @@ def ask_for_measure(project: Project) -> None:
         project_id=project.pk,
         asked_by="system",
         priority=PRIORITY,
-        not_before=None if earlier is None else earlier[0] + min(REST * timedelta(seconds=earlier[1]), LONGEST_PAUSE),
+        not_before=_rested_at(project),
     )
+
+
+def _rested_at(project: Project) -> datetime | None:
+    """When the project has rested from its last measure; None where there was none."""
+    made = Rollup.objects.filter(project=project).values_list("made_at", "took_s").first()
+    return None if made is None else made[0] + min(REST * timedelta(seconds=made[1]), LONGEST_PAUSE)
 
 
 def run_measure(running: Running) -> Mapping[str, Any]:
@@ -199,5 +208,7 @@ def run_measure(running: Running) -> Mapping[str, Any]:
     project = Project.objects.get(pk=running.arguments["project"])
     running.progress(0, 1, "Measuring all readings")
     panel = measure_project(project)
+    # What was asked for meanwhile was put off until the rest after the measure before this one.
+    put_off(kind=JOB_KIND, project_id=project.pk, until=_rested_at(project))
     running.progress(1, 1, "Done")
     return {"items": panel.source.n_items, "readings": panel.source.n_readings}

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from labelhub.config.environment import Environment, database_settings
 
+# Web processes and workers share the cores of a machine. A second thread of linear algebra in each would spin for a core that
+# another process needs; what gains from threads here has its own. Read by numpy when it is first imported, which is later.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 BASE_DIR = Path(__file__).resolve().parents[2]
 ENVIRONMENT = Environment.read(os.environ, BASE_DIR)
 

@@ -7,6 +7,7 @@ publishes the number again, if it comes twice the second claim fails. Not here: 
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from functools import partial
 
 from django.conf import settings
@@ -20,18 +21,21 @@ logger = logging.getLogger(__name__)
 def announce(job: Job) -> None:
     """Publish the job's number once it is committed; nothing happens without a broker."""
     if settings.ENVIRONMENT.broker_url:
-        transaction.on_commit(partial(publish, job.pk, job.queue))
+        transaction.on_commit(partial(publish, job.pk, job.queue, job.not_before))
 
 
-def publish(job_id: int, queue: str) -> bool:
-    """Send a job's number to the workers of its queue. False where the broker could not be reached: the reaper repeats it."""
+def publish(job_id: int, queue: str, not_before: datetime | None = None) -> bool:
+    """Send a job's number to the workers of its queue, who look at it when its time has come.
+
+    False where the broker could not be reached: the reaper repeats it.
+    """
     # Celery is imported where there is a broker only: it costs the embedded server 0.3 s at its start.
     from kombu.exceptions import OperationalError
 
     from labelhub.jobs.celery_app import run_job
 
     try:
-        run_job.apply_async(args=[job_id], queue=queue, retry=False)
+        run_job.apply_async(args=[job_id], queue=queue, eta=not_before, retry=False)
     except (OperationalError, OSError) as error:
         logger.warning("job %s was not announced (%s); the reaper will", job_id, type(error).__name__)
         return False

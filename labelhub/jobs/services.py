@@ -125,6 +125,14 @@ def fail(job: Job, *, error: str, retry_in: timedelta | None = None) -> bool:
     return _close(job, Job.State.FAILED, error=error)
 
 
+def put_off(*, kind: str, project_id: int, until: datetime | None) -> None:
+    """Let no worker take the waiting jobs of a kind for a project before then; who was told of an earlier time is told anew."""
+    waiting = Job.objects.filter(kind=kind, project_id=project_id, state=Job.State.QUEUED)
+    if waiting.update(not_before=until):
+        for job in waiting:
+            dispatch.announce(job)
+
+
 def put_back(job: Job) -> bool:
     """Let another worker go on with the job at once. The interrupted attempt does not count against it."""
     return bool(

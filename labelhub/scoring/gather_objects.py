@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,9 +23,11 @@ from labelhub.scoring.item_objects import LabelOfItem, Matching, objects_of_item
 from labelhub.scoring.remembered import Memory
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pair:
-    """Two readers who both marked one object: which item, object and raters, and the comparison (first against second)."""
+class Pair(NamedTuple):
+    """Two readers who both marked one object: which item, object and raters, and the comparison (first against second).
+
+    A tuple, because a set has tens of thousands, all of which are made anew for each panel.
+    """
 
     item: int
     unit: int

@@ -42,14 +42,15 @@ def measure(
     tolerance: Reach | None = None,
     n_resamples: int = 2000,
     min_items: int = 20, min_gold: int = 20, gold_target: float = 0.8,
-    memory: Memory | None = None,
+    memory: Memory | None = None, lists_scores: bool = True,
 ) -> Panel:  # fmt: skip
     """Every number about a set of readings, with its interval, and every item with what to do about it.
 
     ``match_iou`` is the overlap from which two readers' shapes are one object, ``tolerance`` the reach within which two
     marks without area are. Numbers on fewer than ``min_items`` units (``min_gold`` against gold) are marked grey.
     ``gold_target`` is the accuracy below which a reader is pointed at. With a ``memory`` what was found of the same readings
-    before is not computed again; the panel is the same.
+    before is not computed again; the panel is the same. Without ``lists_scores`` it leaves out the table of all comparisons
+    of outlines, which is as long as the set.
     """
     reach, least = tolerance or Reach(), (min_items, min_gold, gold_target)
     matching, gathered = Matching(match_iou, reach, SWEEP), gather(annotation_set)
@@ -86,7 +87,9 @@ def measure(
         alarms=alarms,
         shapes=shape_rows(bench, objects),
         truth=truth_rows(bench, objects, asked, gold),
-        object_scores=tuple(score for row in objects.by_label.values() for score in object_scores(bench, row)),
+        object_scores=tuple(
+            score for row in objects.by_label.values() if lists_scores for score in object_scores(bench, row)
+        ),
     )
     return with_versions(panel, gathered)
 

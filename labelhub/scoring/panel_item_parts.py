@@ -5,8 +5,10 @@ Not here: the mean, its reasons and the expected gain (``panel_items``); what th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 
@@ -26,17 +28,18 @@ CLASS_OF_OBJECTS = "class of an object"
 class _Greatest:
     """The greatest value of each item and what it is of."""
 
-    value: FloatArray
+    value: list[float]
     of: list[str]
 
     @classmethod
     def none(cls, n_items: int) -> _Greatest:
-        return cls(np.full(n_items, NAN), [""] * n_items)
+        return cls([NAN] * n_items, [""] * n_items)
 
     def add(self, items: Sequence[int] | IntArray, values: Sequence[float] | FloatArray, name: str) -> None:
         """Take these values in, one a unit, NaN for none."""
-        for item, value in zip(items, values, strict=True):
-            if value > self.value[item] or (np.isnan(self.value[item]) and not np.isnan(value)):
+        for item, value in zip(np.asarray(items).tolist(), np.asarray(values).tolist(), strict=True):
+            # NaN is greater than nothing, and nothing is greater than NaN.
+            if value > self.value[item] or (math.isnan(self.value[item]) and not math.isnan(value)):
                 self.value[item], self.of[item] = value, name
 
 
@@ -64,8 +67,8 @@ def item_parts(
         _add_distances(label, hd95, units, n_only_one)
     found = [
         ItemDisagreement(
-            float(entropy.value[item]), entropy.of[item], float(hd95.value[item]), units[item], hd95.of[item],
-            int(n_only_one[item]), float(sizes.value[item]), sizes.of[item],
+            entropy.value[item], entropy.of[item], hd95.value[item], units[item], hd95.of[item],
+            int(n_only_one[item]), sizes.value[item], sizes.of[item],
             *_apart(bench, item, similarities[item]),
         )
         for item in range(n_items)
@@ -79,12 +82,16 @@ def item_parts(
 def _add_distances(label: LabelObjects, hd95: _Greatest, units: list[str], n_only_one: IntArray) -> None:
     readers, marked = (~np.isnan(label.found)).sum(axis=1), (label.found == 1).sum(axis=1)
     np.add.at(n_only_one, label.item, marked * (readers - marked))
+    items: list[int] = []
+    values: list[float] = []
     for pair in label.pairs:
         value, unit = pair.comparison.hd95, pair.comparison.unit
         # Lengths of an item in two units cannot be put in order: the first unit that occurs is told.
-        if not np.isnan(value) and units[pair.item] in ("", unit):
+        if not math.isnan(value) and units[pair.item] in ("", unit):
             units[pair.item] = unit
-            hd95.add([pair.item], [value], label.label)
+            items.append(pair.item)
+            values.append(value)
+    hd95.add(items, values, label.label)
 
 
 def _apart(bench: Bench, item: int, similarity: Mapping[PairKey, float]) -> tuple[str, float, float]:
@@ -92,12 +99,18 @@ def _apart(bench: Bench, item: int, similarity: Mapping[PairKey, float]) -> tupl
     readers = gathered.by_item[item]
     if len(readers) < 3:
         return "", NAN, NAN
-    if np.mean(list(similarity.values()) or [1.0]) > 1 - LEAST_PART:
+    if fmean(similarity.values() or [1.0]) > 1 - LEAST_PART:
         # Nobody stands apart from readers who agree.
         return "", NAN, NAN
     place = {rater: index for index, rater in enumerate(readers)}
-    distances = {(place[a], place[b]): max(0.0, 1 - value) for (a, b), value in similarity.items()}
-    return who_stands_apart([gathered.raters[rater] for rater in readers], table_of(len(readers), distances))
+    names = tuple(gathered.raters[rater] for rater in readers)
+    distances = tuple(((place[a], place[b]), max(0.0, 1 - value)) for (a, b), value in similarity.items())
+    return bench.memory.part(
+        "who stands apart",
+        (),
+        (names, distances),
+        lambda: who_stands_apart(names, table_of(len(names), dict(distances))),
+    )
 
 
 def more_disputed_than(
@@ -107,7 +120,7 @@ def more_disputed_than(
 
     A pair of readers of whom only one marked anything has no distance, and its item comes after all that have one.
     """
-    distance = [1 - float(np.mean(list(pairs.values()))) if pairs else NAN for pairs in similarities]
+    distance = [1 - fmean(pairs.values()) if pairs else NAN for pairs in similarities]
     rows = [distance, *([getattr(entry, name) for entry in found] for name in ("entropy", "hd95", "size_variation"))]
     values = np.array(rows, dtype=np.float64)
     is_worst = np.zeros(values.shape, dtype=bool)

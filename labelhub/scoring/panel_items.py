@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
+from statistics import fmean
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def item_rows(bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...]) -
         of = [gathered.items[index], *(gathered.readings[index, rater] for rater in raters)]
         # Pairs are named by their columns, which move where a further reader comes in before them.
         every.append(bench.memory.part("findings", of, (rules, raters), lambda: findings(index)))  # noqa: B023
-    pairs = [{pair: float(np.mean(values)) for pair, values in found.similarities.items()} for found in every]
+    pairs = [{pair: fmean(values) for pair, values in found.similarities.items()} for found in every]
     parts = item_parts(bench, objects, asked, pairs)
     return tuple(_row(bench, index, found, pairs[index], parts[index]) for index, found in enumerate(every))
 
@@ -93,7 +94,7 @@ def _row(
         item=item.key,
         source_id=item.source_id or item.key,
         n_readers=len(gathered.by_item[index]),
-        disagreement=1 - float(np.mean(list(pairs.values()))) if pairs else 0.0,
+        disagreement=1 - fmean(pairs.values()) if pairs else 0.0,
         reason="; ".join(reasons),
         expected_gain=found.gain,
         odd_reader=gathered.raters[odd] if odd is not None else "",
@@ -132,7 +133,7 @@ def _explain_objects(found: _Findings, label: LabelObjects, units: list[int], dr
         found.reasons.append((float(doubt.sum()), text))
     if not drawn:
         return
-    loss = 1 - float(np.mean(drawn))
+    loss = 1 - fmean(drawn)
     found.gain += loss
     if loss > 1 - OTHERS_AGREE:
         found.reasons.append((loss, f"outlines of {label.label} differ, mean Dice {1 - loss:.2f}"))
@@ -156,7 +157,7 @@ def _add_answers(found: _Findings, asked: AskedRatings, units: list[int]) -> Non
         if loss > 0:
             found.reasons.append((loss, f"{spec.key}: {_answers_in_words(asked, row[given])}"))
     for pair, values in scores.items():
-        found.similarities[pair].append(float(np.mean(values)))
+        found.similarities[pair].append(fmean(values))
 
 
 def _span(asked: AskedRatings) -> float:
@@ -186,6 +187,6 @@ def _odd_reader(pairs: Mapping[PairKey, float], raters: tuple[int, ...]) -> int 
     for rater in raters:
         own = [value for pair, value in pairs.items() if rater in pair]
         others = [value for pair, value in pairs.items() if rater not in pair]
-        if own and others and np.mean(own) <= ODD_ONE_AGREES and min(others) >= OTHERS_AGREE:
+        if own and others and fmean(own) <= ODD_ONE_AGREES and min(others) >= OTHERS_AGREE:
             return rater
     return None

@@ -25,6 +25,7 @@ from labelhub.scoring.panel_rows import (
     ObjectScore,
     OverlapRow,
 )
+from labelhub.scoring.remembered import digest_of
 
 OVERLAP_VERSION = "1"
 
@@ -147,13 +148,8 @@ def _mean_over_pairs(bench: Bench, objects: LabelObjects) -> Measured:
     # The units of an item stand beside each other.
     for item, start, end in zip(places, starts, [*starts[1:].tolist(), len(objects.item)], strict=True):
         rows = objects.found[start:end]
-        known = np.asarray(~np.isnan(rows))
-        positive = np.where(known, rows, 0.0)
-        both, by_row = positive.T @ positive, positive.T @ known
-        either = by_row + by_row.T
-        pair = np.triu(either > 0, 1) & np.logical_and.outer(known.any(axis=0), known.any(axis=0))
-        sums[item] = (2 * both[pair] / either[pair]).sum()
-        counts[item] = pair.sum()
+        known = digest_of(rows)
+        sums[item], counts[item] = bench.memory.part("sum over pairs", (), known, lambda: _over_pairs(rows))  # noqa: B023
     everything = np.arange(len(sums), dtype=np.int64)
     estimate = ratio_estimate(
         sums, counts, bench.resampling(key, everything), unit="pairs of readers of an item",
@@ -163,6 +159,16 @@ def _mean_over_pairs(bench: Bench, objects: LabelObjects) -> Measured:
     return bench.measured(
         key, f"Detection of {objects.label}: mean over pairs of readers", estimate, np.nonzero(counts)[0]
     )
+
+
+def _over_pairs(rows: FloatArray) -> tuple[float, int]:
+    """The F1 of every two readers of an item who marked anything, added up, and how many pairs these are."""
+    known = np.asarray(~np.isnan(rows))
+    positive = np.where(known, rows, 0.0)
+    both, by_row = positive.T @ positive, positive.T @ known
+    either = by_row + by_row.T
+    pair = np.triu(either > 0, 1) & np.logical_and.outer(known.any(axis=0), known.any(axis=0))
+    return float((2 * both[pair] / either[pair]).sum()), int(pair.sum())
 
 
 def _found_by_rows(bench: Bench, objects: LabelObjects) -> tuple[FoundByRow, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from statistics import fmean
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def shape_row(bench: Bench, objects: LabelObjects) -> ShapeRow | None:
         return bench.memory.part("distance", (one, other), None, lambda: dice_distance(one, other))
 
     def likeness(one: PlacedMask, others: Sequence[PlacedMask]) -> float:
-        return float(np.mean([1 - apart(one, other) for other in others]))
+        return fmean(1 - apart(one, other) for other in others)
 
     alpha = structured_alpha(
         masks, apart, rng, resampling=bench.resampling(f"{key}.alpha", places), unit="objects",

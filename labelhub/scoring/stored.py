@@ -62,6 +62,11 @@ class Kept:
         return tuple(self._records[key] for key in keys if key in self._records)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was read yet."""
+        return not self._records
+
+    @property
     def is_too_large(self) -> bool:
         """Whether the masks of the readings take more memory than a worker may hold between two panels."""
         masks = (shape.mask for reading in self._readings.values() for shape in reading.shapes)

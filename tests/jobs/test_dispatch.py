@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -25,8 +25,10 @@ pytestmark = pytest.mark.django_db
 def broker(settings, monkeypatch):
     """A broker that remembers what was published."""
     settings.ENVIRONMENT = dataclasses.replace(settings.ENVIRONMENT, broker_url="memory://")
-    sent: list[tuple[int, str]] = []
-    monkeypatch.setattr(dispatch, "publish", lambda job_id, queue: sent.append((job_id, queue)))
+    sent: list[tuple[int, str, datetime | None]] = []
+    monkeypatch.setattr(
+        dispatch, "publish", lambda job_id, queue, not_before=None: sent.append((job_id, queue, not_before))
+    )
     return sent
 
 
@@ -34,7 +36,28 @@ def test_a_number_is_published_when_the_transaction_commits_and_not_before(broke
     with django_capture_on_commit_callbacks(execute=True):
         job = services.enqueue(kind="test", arguments={}, queue="gpu")
         assert broker == []
-    assert broker == [(job.pk, "gpu")]
+    assert broker == [(job.pk, "gpu", None)]
+
+
+def test_a_job_that_is_put_off_is_announced_for_its_new_time(broker, django_capture_on_commit_callbacks):
+    soon, later = (timezone.now() + timedelta(seconds=seconds) for seconds in (60, 120))
+    with django_capture_on_commit_callbacks(execute=True):
+        job = services.enqueue(kind="test", arguments={}, project_id=7, not_before=soon)
+        other = services.enqueue(kind="test", arguments={}, project_id=8)
+        services.put_off(kind="test", project_id=7, until=later)
+    assert broker == [(job.pk, "cpu", soon), (other.pk, "cpu", None), (job.pk, "cpu", later)]
+    assert services.claim(worker="one", queues=["cpu"]) == other
+    assert services.claim(worker="one", queues=["cpu"]) is None
+
+
+def test_a_message_for_a_job_whose_time_has_not_come_waits_with_the_worker(monkeypatch):
+    from labelhub.jobs import celery_app
+
+    sent = []
+    monkeypatch.setattr(celery_app.run_job, "apply_async", lambda **options: sent.append(options))
+    soon = timezone.now() + timedelta(seconds=60)
+    assert dispatch.publish(7, "cpu", soon)
+    assert sent == [{"args": [7], "queue": "cpu", "eta": soon, "retry": False}]
 
 
 def test_without_a_broker_nothing_is_published(django_capture_on_commit_callbacks):
@@ -77,7 +100,7 @@ def test_the_reaper_repeats_what_no_worker_took_and_what_a_dead_one_held(broker,
     stop = threading.Event()
     monkeypatch.setattr(stop, "wait", lambda timeout: stop.set())
     worker.reap_until(stop)
-    assert {number for number, _ in broker} == {lost.pk, held.pk}
+    assert {number for number, *_ in broker} == {lost.pk, held.pk}
 
 
 def test_a_broker_that_is_away_costs_nothing_but_time(monkeypatch, caplog):
