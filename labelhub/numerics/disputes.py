@@ -277,7 +277,9 @@ def _described(
     if not len(inside):
         return ()
     # Region after region; what is told of all of them is found in one pass over their voxels.
-    order = inside[np.argsort(number[inside], kind="stable")]
+    # Numbers of one or two bytes are sorted in a pass or two.
+    small = number[inside].astype(np.min_scalar_type(int(number.max())))
+    order = inside[np.argsort(small, kind="stable")]
     starts = np.flatnonzero(np.diff(number[order], prepend=-1))
     sizes = np.diff(starts, append=len(order))
     at = np.stack(np.unravel_index(ground.places[order], patterns.first.shape))
