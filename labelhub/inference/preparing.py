@@ -13,19 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from labelhub.formats.shapes import Grid
+from labelhub.predictions.predictor import PictureDoesNotFit
 from labelhub.predictions.preparation import Preparation
-from labelhub.projects.errors import DomainError
 
 # Spacings that differ by less are taken to be the same.
 SAME_SPACING = 0.01
 _LOW, _HIGH = 0.5, 99.5
 _COLOURS = 3
-
-
-class PictureDoesNotFit(DomainError):
-    """The network was made for another kind of picture; nothing was predicted."""
-
-    code = "picture-does-not-fit"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,9 +128,7 @@ def _channels(pixels: NDArray[Any], wanted: int) -> NDArray[np.float32]:
         # What follows colour is opacity.
         image = image[:_COLOURS]
     elif given != wanted:
-        raise PictureDoesNotFit(
-            f"The network takes {wanted} channels and the picture has {given}. Nothing was predicted. Choose another model."
-        )
+        raise PictureDoesNotFit(f"the network takes {wanted} channels and the picture has {given}")
     return np.where(np.isfinite(image), image, 0).astype(np.float32)
 
 

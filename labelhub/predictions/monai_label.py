@@ -32,7 +32,7 @@ from labelhub.formats.shapes import FormatError, Grid, Shape
 from labelhub.formats.strict_json import as_mapping, load_json
 from labelhub.predictions.objects import shapes_in
 from labelhub.predictions.outbound import Bounds, OutboundRefused, get, post
-from labelhub.predictions.predictor import Seen
+from labelhub.predictions.predictor import PictureDoesNotFit, Seen
 from labelhub.projects.ontology import Ontology
 
 NAME: Final = "monai-label"
@@ -88,12 +88,12 @@ class MonaiLabelPredictor:
         self._between = between
 
     def predict(self, pixels: NDArray[Any], grid: Grid, ontology: Ontology) -> Seen:
-        """Say where each class is that the server's labels mean; of classes that the ontology lacks nothing is said."""
+        """Say where each class is that the server's labels mean; of classes that the ontology lacks nothing is said.
+
+        Raises :class:`PictureDoesNotFit` for colours, and :class:`OutboundRefused`.
+        """
         if pixels.ndim != 3:
-            raise OutboundRefused(
-                f"The picture has colours, and models of MONAI Label take one channel. {_KEPT} Choose another model.",
-                status=409,
-            )
+            raise PictureDoesNotFit("models of MONAI Label take one channel and the picture has colours")
         sent = grid if grid.affine is not None else _placed(grid)
         content, headers = _form(nifti_of(pixels, sent))
         bounds = Bounds(

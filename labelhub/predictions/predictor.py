@@ -55,11 +55,24 @@ class Seen:
     maps: tuple[PixelMap, ...] = ()
 
 
+class PictureDoesNotFit(DomainError):
+    """The model was made for another kind of picture, and nothing was predicted of this one; others may fit.
+
+    ``reason`` is the half sentence that says in what they differ.
+    """
+
+    code = "picture-does-not-fit"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason[:1].upper()}{reason[1:]}. Nothing was predicted. Choose another model.")
+        self.reason = reason
+
+
 class Predictor(Protocol):
     """Anything that looks at pixels ``[z, y, x]`` or ``[z, y, x, c]`` on a grid and says what is there."""
 
     def predict(self, pixels: NDArray[Any], grid: Grid, ontology: Ontology) -> Seen:
-        """Say what is on this medium. Pure: the same pixels give the same answer."""
+        """Say what is on this medium. Pure: the same pixels give the same answer. Raises :class:`PictureDoesNotFit`."""
 
 
 @runtime_checkable

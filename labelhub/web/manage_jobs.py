@@ -16,6 +16,7 @@ from labelhub.projects.permissions import NotFound
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.words import JOBS
 from labelhub.workflow.backfilling import newest_backfill, start_backfill
+from labelhub.workflow.predicting import left_out_of
 
 
 @project_page(Role.ADMIN)
@@ -46,7 +47,9 @@ def renew_scores(request: HttpRequest, project: Project) -> HttpResponse:
 
 def job_row(row: Job) -> dict[str, Any]:
     """Return what ``components/job.html`` shows of a job."""
-    return {"job": row, "progress": progress_of(row), "name": JOBS.get(row.kind, row.kind)}
+    return {
+        "job": row, "progress": progress_of(row), "name": JOBS.get(row.kind, row.kind), "left_out": left_out_of(row),
+    }  # fmt: skip
 
 
 def _job(project: Project, pk: int) -> Job:

@@ -57,11 +57,13 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
     cost = project_cost(project, effect)
     names = {labeler.pk: labeler for labeler in labelers(project)}
     leaning = [(names[key], found) for key, found in leanings(project, policy).items() if key in names]
+    unfit = predicting.left_out(project)
     run = trainings_of(project).first()
     job = job_of(project.pk, run.job_id) if run is not None and run.job_id else None
     newest = [row for kind in SHOWN_JOBS for row in jobs_of_kind(project.pk, kind)]
     context = {
         "rows": [(row, items_link(project, codes=",".join(row.apart[:MOST_CODES]))) for row in rows],
+        "unfit": [(row.model, one) for row in rows for one in unfit.get(row.model.pk, ())],
         "click_rows": click_rows(project),
         "cost": cost,
         "cost_reasons": [

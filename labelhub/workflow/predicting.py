@@ -7,8 +7,9 @@ the model strongly disagrees with goes to a reviewer; what a person settled stay
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -20,7 +21,7 @@ from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
 from labelhub.jobs.services import JobRefused
 from labelhub.predictions.models import ModelVersion
-from labelhub.predictions.predictor import Interruptible
+from labelhub.predictions.predictor import Interruptible, PictureDoesNotFit
 from labelhub.predictions.selectors import queue_of, unseen_items
 from labelhub.predictions.services import predict_item, predictor_for
 from labelhub.projects.errors import DomainError
@@ -32,6 +33,17 @@ from labelhub.workflow import lifecycle
 from labelhub.workflow.states import State, move
 
 JOB_KIND = "predictions.predict_project"
+# As many items that were left out are named for each reason; all are counted.
+MOST_CODES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Items that did not fit a model for one reason: how many, and the codes of the first of them."""
+
+    reason: str
+    n: int
+    codes: tuple[str, ...]
 
 
 def start_predictions(*, model: ModelVersion, project: Project, asked_by: str) -> Job:
@@ -49,7 +61,10 @@ def start_predictions(*, model: ModelVersion, project: Project, asked_by: str) -
 
 
 def run_predictions(running: Running) -> Mapping[str, Any]:
-    """Look at item after item: the handler of ``predictions.predict_project``. Stopped or dead, it goes on where it was."""
+    """Look at item after item: the handler of ``predictions.predict_project``. Stopped or dead, it goes on where it was.
+
+    An item that does not fit the model is left out and named in the result; the others are predicted.
+    """
     model = ModelVersion.objects.get(pk=running.arguments["model"])
     keys = list(unseen_items(model).values_list("pk", flat=True))
     try:
@@ -57,15 +72,42 @@ def run_predictions(running: Running) -> Mapping[str, Any]:
     except DomainError as error:
         raise JobRefused(str(error)) from error
     sent = 0
+    unfit: dict[str, list[str]] = {}
     for done, key in enumerate(keys):
         show = partial(running.progress, done, len(keys), f"Item {done + 1} of {len(keys)}")
         show()
         if isinstance(predictor, Interruptible):
             predictor.watch(show)
         item = Item.objects.select_related("project").get(pk=key)
-        score_on_gold(predict_item(model=model, item=item, predictor=predictor))
+        try:
+            prediction = predict_item(model=model, item=item, predictor=predictor)
+        except PictureDoesNotFit as misfit:
+            # The model may be right for all others, and would come upon this one again at every further attempt.
+            unfit.setdefault(misfit.reason, []).append(item.code)
+            continue
+        score_on_gold(prediction)
         sent += hear_model(item=item)
-    return {"items": len(keys), "sent_to_review": sent}
+    n_unfit = sum(len(codes) for codes in unfit.values())
+    looked = f"{len(keys) - n_unfit} looked at" + (f", {n_unfit} left out" if n_unfit else "")
+    running.progress(len(keys), len(keys), looked)
+    return {
+        "items": len(keys) - n_unfit, "sent_to_review": sent,
+        "left_out": [
+            {"reason": reason, "items": len(codes), "codes": codes[:MOST_CODES]} for reason, codes in unfit.items()
+        ],
+    }  # fmt: skip
+
+
+def left_out(project: Project) -> dict[int, list[LeftOut]]:
+    """Return, by model version, the items that did not fit it when it last looked at the project; one query."""
+    done = Job.objects.filter(project_id=project.pk, kind=JOB_KIND, state=Job.State.DONE).order_by("pk")
+    return {job.arguments["model"]: left_out_of(job) for job in done}
+
+
+def left_out_of(job: Job) -> list[LeftOut]:
+    """Return the items that a look left out, one entry a reason; nothing of a job of another kind."""
+    rows = job.result.get("left_out", ()) if job.kind == JOB_KIND else ()
+    return [LeftOut(row["reason"], row["items"], tuple(row["codes"])) for row in rows]
 
 
 def hear_model(*, item: Item) -> bool:

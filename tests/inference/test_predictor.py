@@ -1,7 +1,8 @@
 """A network behind the protocol: prepared pixels, shapes, doubts and maps on the picture's own grid; jobs of its own queue.
 
 The network is one convolution that passes bright pixels on, so that what it must find is known.
-Planted and seen to fail: the way back without mirroring; the weights of one model kept for another.
+Planted and seen to fail: the way back without mirroring; the weights of one model kept for another; an item that does not fit
+ends the look at the project.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from labelhub.catalog.services import ItemIdentity, add_volume
+from labelhub.catalog.models import Item
+from labelhub.catalog.services import ItemIdentity, add_photograph, add_volume
 from labelhub.formats.shapes import Grid
 from labelhub.inference import wiring
 from labelhub.inference.networks import build, weights_of
 from labelhub.inference.predictor import NetworkPredictor
-from labelhub.inference.preparing import PictureDoesNotFit, prepare
+from labelhub.inference.preparing import prepare
 from labelhub.jobs import services as jobs
 from labelhub.jobs.models import Job
 from labelhub.jobs.worker import run_pending
@@ -23,7 +25,7 @@ from labelhub.predictions import selectors
 from labelhub.predictions.architectures import read_design
 from labelhub.predictions.models import Prediction, TrainedItem
 from labelhub.predictions.plain import pixel_maps, reading_of
-from labelhub.predictions.predictor import Interruptible
+from labelhub.predictions.predictor import Interruptible, PictureDoesNotFit
 from labelhub.predictions.preparation import Preparation
 from labelhub.predictions.services import MappingProblem, Origin, predict_item, register_network
 from labelhub.projects.ontology import read_ontology
@@ -208,6 +210,34 @@ def test_maps_are_led_to_classes_of_the_project(cast: Cast):
                 preparation=Preparation(),
                 by="t",
             )
+
+
+def test_items_that_do_not_fit_a_network_are_left_out_with_the_reason_and_all_others_are_predicted(cast: Cast):
+    def picture(channels: int) -> Item:
+        pixels = np.zeros((32, 32, channels), np.uint8)
+        pixels[4:20, 4:20] = 200
+        return add_photograph(project=cast.project, pixels=pixels, identity=ItemIdentity())
+
+    coloured, first, second, grey = picture(3), picture(4), picture(4), add_item(cast.project)
+    made = design(2, 4)
+    model = register_network(
+        project=cast.project, name="four", design=made, weights=weights_of(build(made, seed=0)),
+        classes=["", "nucleus"], preparation=Preparation(patch=(16, 16)), by="test",
+    )  # fmt: skip
+    wiring.prepare()
+    for _ in range(2):
+        # Who looks again meets the items that were left out again, and those alone.
+        job = predicting.start_predictions(model=model, project=cast.project, asked_by="test")
+        run_pending(queues=["gpu"])
+        job.refresh_from_db()
+        assert (job.state, job.attempt) == ("done", 1)
+        assert job.result["left_out"] == [
+            {"reason": "the network takes 4 channels and the picture has 3", "items": 1, "codes": [coloured.code]},
+            {"reason": "the network takes 4 channels and the picture has 1", "items": 1, "codes": [grey.code]},
+        ]
+        assert set(Prediction.objects.values_list("item", flat=True)) == {first.pk, second.pk}
+    assert (job.result["items"], job.message) == (0, "0 looked at, 2 left out")
+    assert [row.n for row in predicting.left_out(cast.project)[model.pk]] == [1, 1]
 
 
 def test_a_volume_is_stopped_between_two_windows(cast: Cast):

@@ -25,7 +25,7 @@ from labelhub.predictions.models import ModelVersion, Prediction
 from labelhub.predictions.monai_label import monai_label_predictor
 from labelhub.predictions.outbound import OutboundRefused
 from labelhub.predictions.plain import reading_of
-from labelhub.predictions.predictor import Interruptible, runs_everywhere
+from labelhub.predictions.predictor import Interruptible, PictureDoesNotFit, runs_everywhere
 from labelhub.projects.ontology import read_ontology
 from tests.cast import ONTOLOGY
 from tests.predictions.monai_label_server import LABELS, MonaiLabel, form, label_file, packed
@@ -216,7 +216,7 @@ def test_words_alone_failures_and_redirects_are_refused(server, monkeypatch):
 
 def test_colours_are_not_sent(server):
     predictor = monai_label_predictor(parameters(server))
-    with pytest.raises(OutboundRefused, match="one channel"):
+    with pytest.raises(PictureDoesNotFit, match="one channel"):
         predictor.predict(np.zeros((1, 8, 8, 3), np.uint8), Grid((1, 8, 8)), ontology)
     assert len(MonaiLabel.asked) == 1
 

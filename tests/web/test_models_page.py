@@ -1,7 +1,7 @@
 """The models page: versions beside people, the time that drafts save, who catches planted errors.
 
 Planted once and seen to fail: a version judged on what it learned from; the arms exchanged; times of work that asked for no
-draft; drafts that are given back without a reason.
+draft; drafts that are given back without a reason; nothing told of items that did not fit a version.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
 from labelhub.jobs.models import Job
 from labelhub.jobs.worker import run_pending
-from labelhub.predictions import services
+from labelhub.predictions import predictor, services
 from labelhub.predictions.architectures import read_design
 from labelhub.predictions.classical import NAME
 from labelhub.predictions.models import Draft, ModelVersion, Prediction, TrainedItem, TrainingRun
@@ -187,6 +187,41 @@ def test_a_version_is_let_loose_and_the_job_stands_on_the_page(cast: Cast):
     add_item(cast.project)
     assert page(cast, cast.ada, f"{model.pk}/look/", go="1").status_code == 302
     assert "A model looks at the project" in page(cast, cast.ada).content.decode()
+
+
+class TakesHalf:
+    """Was made for pictures whose first pixel is bright."""
+
+    def __init__(self, parameters: Any) -> None:
+        pass
+
+    def predict(self, pixels: Any, grid: Any, ontology: Any) -> predictor.Seen:
+        if pixels.flat[0] < 20:
+            raise predictor.PictureDoesNotFit("the model takes bright pictures and the picture is dark")
+        return predictor.Seen()
+
+
+def test_what_did_not_fit_a_version_is_told_on_the_page_and_in_the_row_of_its_job(cast: Cast, monkeypatch):
+    monkeypatch.setattr(predictor, "_factories", dict(predictor._factories))
+    monkeypatch.setattr(predictor, "_everywhere", set(predictor._everywhere))
+    predictor.register_predictor("takes-half", TakesHalf, runs_everywhere=True)
+    model = services.register_model(project=cast.project, name="half", predictor="takes-half", parameters={}, by="test")
+    items = [add_item(cast.project, seed=seed) for seed in range(8)]
+    page(cast, cast.ada, f"{model.pk}/look/", go="1")
+    run_pending(queues=["cpu"])
+    codes = [item.code for item in items if not Prediction.objects.filter(item=item).exists()]
+    assert 1 < len(codes) < 8
+    job = Job.objects.get(kind=predicting.JOB_KIND)
+    client = Client()
+    client.force_login(cast.ada)
+    row = client.get(f"/manage/{cast.project.slug}/jobs/{job.pk}/").content.decode()
+    for body, words in (
+        (page(cast, cast.ada).content.decode(), f"half 1 left out {len(codes)} items"),
+        (row, f"{len(codes)} items were left out"),
+    ):
+        assert f"{words}: the model takes bright pictures and the picture is dark." in " ".join(body.split())
+        assert "They would need a model that was made for such pictures." in body
+        assert f"items/?codes={'%2C'.join(codes)}" in body
 
 
 def test_a_bundle_is_kept_for_a_worker_and_what_is_none_is_refused(cast: Cast):
