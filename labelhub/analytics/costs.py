@@ -2,8 +2,8 @@
 
 What was measured is counted, each reading at the price that held when it was handed in. Readings by people here whose time is
 not known are taken at the mean of those whose time is, and only that part has an interval, over patients. What no price or no
-time is known of is "not known", never 0. Imported readings cost nothing here. Not here: the time that drafts save
-(``draft_effects``).
+time is known of is "not known", never 0. Imported readings cost nothing here. The database adds up, so that a view of the page
+reads no row of work by itself. Not here: the time that drafts save (``draft_effects``).
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from django.db.models import Case, CharField, Count, IntegerField, QuerySet, Sum, Value, When
+from django.db.models.functions import Coalesce, NullIf
 
 from labelhub.analytics.draft_effects import DraftEffect
 from labelhub.annotations.models import Submission
-from labelhub.numerics.bootstrap import Resampling, mean_estimate
+from labelhub.numerics.bootstrap import Resampling, ratio_estimate
 from labelhub.numerics.results import Estimate, undefined
 from labelhub.projects.models import PriceVersion, Project
 from labelhub.projects.prices import Prices
@@ -47,84 +49,104 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class _Timed:
-    group: str
-    seconds: float | None
+class _Work:
+    """Rows of work, the column of when it was done, and what an hour of it cost from when on."""
+
+    rows: QuerySet[Any]
+    at: str
+    item: str
+    known: Sequence[tuple[datetime, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Period:
+    """What was done while one price held: how many rows, of how many the time is known, and the sum of those."""
+
     price: float | None
+    n: int
+    n_timed: int
+    seconds: float
 
 
 def project_cost(project: Project, effect: DraftEffect) -> Cost:
-    """Return what the project's work cost so far, and what its drafts saved: three queries."""
+    """Return what the project's work cost so far, and what its drafts saved: four queries, however much was done."""
     history = tuple(price_versions(project))
     prices = history[-1][1] if history else Prices()
-    readings, desks = _readings(project, history), _desks(project, history)
+    labeling, reviewing = _labeling(project, history), _reviewing(project, history)
+    read, reviewed = _periods(labeling), _periods(reviewing)
     currencies = sorted({own.currency for _, own in history if own.is_known})
     mixed = f"prices were given in {' and in '.join(currencies)}, which do not add up" if len(currencies) > 1 else ""
     return Cost(
         prices=prices,
-        labeling=_spent(readings, "readings", "labeling", mixed),
-        reviewing=_spent(desks, "items reviewed", "reviewing", mixed),
+        labeling=_spent(labeling, read, "readings", "labeling", mixed),
+        reviewing=_spent(reviewing, reviewed, "items reviewed", "reviewing", mixed),
         saved=_saved(effect.saved_h, prices),
-        n_untimed=sum(row.seconds is None for row in readings),
+        n_untimed=sum(one.n - one.n_timed for one in read),
         version=history[-1][0].number if history else 0,
         history=history,
     )
 
 
-def _readings(project: Project, history: Sequence[tuple[PriceVersion, Prices]]) -> list[_Timed]:
+def _labeling(project: Project, history: Sequence[tuple[PriceVersion, Prices]]) -> _Work:
     known = [(version.created_at, prices.labeling) for version, prices in history if prices.labeling is not None]
-    rows = Submission.objects.filter(
-        assignment__item__project=project, assignment__labeler__user__isnull=False
-    ).values_list("submitted_at", "active_s", "assignment__item__group_key", "assignment__item__code")
-    return [_Timed(group or code, seconds, _held(known, at)) for at, seconds, group, code in rows.order_by("pk")]
+    rows = Submission.objects.filter(assignment__item__project=project, assignment__labeler__user__isnull=False)
+    return _Work(rows, "submitted_at", "assignment__item", known)
 
 
-def _desks(project: Project, history: Sequence[tuple[PriceVersion, Prices]]) -> list[_Timed]:
+def _reviewing(project: Project, history: Sequence[tuple[PriceVersion, Prices]]) -> _Work:
     known = [(version.created_at, prices.reviewing) for version, prices in history if prices.reviewing is not None]
-    rows = DeskTime.objects.filter(item__project=project).values_list(
-        "beat_at", "active_s", "item__group_key", "item__code"
-    )
-    return [_Timed(group or code, float(seconds), _held(known, at)) for at, seconds, group, code in rows.order_by("pk")]
+    return _Work(DeskTime.objects.filter(item__project=project), "beat_at", "item", known)
 
 
-def _held(known: Sequence[tuple[datetime, float]], at: datetime) -> float | None:
-    """The price that held at a time; before anybody gave one, the first that somebody gave."""
-    earlier = [price for since, price in known if since <= at]
-    return earlier[-1] if earlier else (known[0][1] if known else None)
+def _periods(work: _Work) -> list[_Period]:
+    """What was done at each price. Before anybody gave one, the first that somebody gave holds."""
+    newest_first = [
+        When(**{f"{work.at}__gte": since}, then=Value(number)) for number, (since, _) in enumerate(work.known)
+    ][::-1]
+    held = Case(*newest_first, default=Value(0), output_field=IntegerField())
+    found = work.rows.annotate(held=held).values("held").order_by()
+    sums = found.annotate(n=Count("pk"), n_timed=Count("active_s"), seconds=Sum("active_s"))
+    return [
+        _Period(work.known[one["held"]][1] if work.known else None, one["n"], one["n_timed"], one["seconds"] or 0.0)
+        for one in sums
+        if one["n"]
+    ]
 
 
-def _spent(rows: Sequence[_Timed], unit: str, work: str, mixed: str) -> Estimate:
+def _spent(work: _Work, periods: Sequence[_Period], unit: str, name: str, mixed: str) -> Estimate:
     """The sum over all rows: what was timed as it was, what was not at the mean, whose interval is the sum's."""
-    timed = [row for row in rows if row.seconds is not None]
-    n_untimed = len(rows) - len(timed)
-    method = METHOD if not n_untimed else f"{METHOD}; {n_untimed} of {len(rows)} at the mean time of the others"
-    reason = mixed or _why_not(rows, timed, work)
+    n, n_timed = sum(one.n for one in periods), sum(one.n_timed for one in periods)
+    method = METHOD if n == n_timed else f"{METHOD}; {n - n_timed} of {n} at the mean time of the others"
+    reason = mixed or _why_not(n, n_timed, name, is_priced=bool(work.known))
     if reason:
-        return undefined(reason, n=len(timed), unit=unit, method=method, version=VERSION)
-    known = sum((row.seconds or 0.0) * (row.price or 0.0) / HOUR_S for row in timed)
-    bare = Estimate(known, np.nan, np.nan, n=len(timed), unit=unit, method=method, version=VERSION)
-    if not n_untimed:
+        return undefined(reason, n=n_timed, unit=unit, method=method, version=VERSION)
+    known = sum(one.seconds * (one.price or 0.0) / HOUR_S for one in periods)
+    bare = Estimate(known, np.nan, np.nan, n=n_timed, unit=unit, method=method, version=VERSION)
+    if n == n_timed:
         return replace(bare, interval_reason=COUNTED)
-    groups = np.array([row.group for row in timed])
-    resampling = Resampling(
-        np.random.default_rng(SEED), groups=groups, group_unit="patients or items", kind="percentile"
-    )
-    mean = mean_estimate([row.seconds or 0.0 for row in timed], resampling, unit=unit)
-    rate = sum((row.price or 0.0) / HOUR_S for row in rows if row.seconds is None)
+    mean = _mean_time(work, unit)
+    rate = sum((one.n - one.n_timed) * (one.price or 0.0) / HOUR_S for one in periods)
     return replace(
         mean, value=known + rate * mean.value, low=known + rate * mean.low, high=known + rate * mean.high,
         standard_error=rate * mean.standard_error, method=method, version=VERSION,
     )  # fmt: skip
 
 
-def _why_not(rows: Sequence[_Timed], timed: Sequence[_Timed], work: str) -> str:
-    if not rows:
-        return f"no {work} was done here yet"
-    if not timed:
-        return f"the time of no {work} is known"
-    if any(row.price is None for row in rows):
-        return f"nobody said what an hour of {work} costs"
-    return ""
+def _mean_time(work: _Work, unit: str) -> Estimate:
+    """The mean over rows whose time is known, resampled over patients: their sums and counts say all that is needed."""
+    group = Coalesce(NullIf(f"{work.item}__group_key", Value("")), f"{work.item}__code", output_field=CharField())
+    timed = work.rows.filter(active_s__isnull=False).annotate(group=group).values("group").order_by("group")
+    sums = np.array(list(timed.annotate(seconds=Sum("active_s"), n=Count("pk")).values_list("seconds", "n")))
+    resampling = Resampling(np.random.default_rng(SEED), group_unit="patients or items", kind="percentile")
+    return ratio_estimate(sums[:, 0], sums[:, 1], resampling, unit=unit, n=int(sums[:, 1].sum()))
+
+
+def _why_not(n: int, n_timed: int, name: str, *, is_priced: bool) -> str:
+    if not n:
+        return f"no {name} was done here yet"
+    if not n_timed:
+        return f"the time of no {name} is known"
+    return "" if is_priced else f"nobody said what an hour of {name} costs"
 
 
 def _saved(saved_h: Estimate, prices: Prices) -> Estimate:

@@ -1,22 +1,26 @@
 """What work cost and drafts saved: at the price of the day, an interval where something is estimated, and "not known" else.
 
 Planted once and seen to fail: yesterday's work at today's price; a reading without a time counted as none; an amount of two
-currencies; the time of imported raters.
+currencies; the time of imported raters; the interval over items where patients are known; a price that holds only after the
+instant it was given; each reading read by itself.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from labelhub.analytics.costs import COUNTED, Cost, project_cost
+from labelhub.analytics.costs import COUNTED, SEED, Cost, project_cost
 from labelhub.analytics.draft_effects import draft_effect
 from labelhub.annotations.models import Submission
 from labelhub.audit.models import Event
+from labelhub.numerics.bootstrap import Resampling, mean_estimate
 from labelhub.projects.models import PriceVersion, StaleEdit
 from labelhub.projects.prices import Prices, PricesProblem, read_prices
 from labelhub.projects.selectors import price_versions
@@ -101,6 +105,70 @@ def test_what_drafts_saved_is_their_hours_at_todays_price(cast: Cast):
     assert money.low == pytest.approx(30 * hours.low)
     assert money.high == pytest.approx(30 * hours.high)
     assert (money.n, money.low < money.value < money.high) == (60, True)
+
+
+def row_by_row(
+    rows: list[tuple[datetime, float | None, str]], known: list[tuple[datetime, float]]
+) -> tuple[float, ...]:
+    """The amount and its interval with each row looked at by itself; the interval is NaN where all times are known."""
+
+    def held(at: datetime) -> float:
+        earlier = [price for since, price in known if since <= at]
+        return (earlier[-1] if earlier else known[0][1]) / 3600
+
+    timed = [(held(at) * seconds, seconds, group) for at, seconds, group in rows if seconds is not None]
+    spent, rate = sum(one[0] for one in timed), sum(held(at) for at, seconds, _ in rows if seconds is None)
+    if not rate:
+        return spent, np.nan, np.nan
+    groups = np.array([group for _, _, group in timed])
+    resampling = Resampling(np.random.default_rng(SEED), groups=groups, kind="percentile")
+    mean = mean_estimate([seconds for _, seconds, _ in timed], resampling)
+    return spent + rate * mean.value, spent + rate * mean.low, spent + rate * mean.high
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_the_database_adds_up_is_what_each_row_by_itself_gives(cast: Cast, seed: int):
+    rng = np.random.default_rng(seed)
+    now = timezone.now()
+    prices = [Prices(None, 50.0, "EUR"), Prices(20.0, None, "EUR"), Prices(35.0, 80.0, "EUR")]
+    starts = [now - timedelta(days=days) for days in (9, 6, 3)]
+    for number, (start, given) in enumerate(zip(starts, prices, strict=True), start=1):
+        publish_prices(project=cast.project, prices=given, by=cast.ada)
+        PriceVersion.objects.filter(number=number).update(created_at=start)
+    read, reviewed = [], []
+    for number in range(30):
+        seconds = None if number == 1 or (number and rng.random() < 0.2) else float(rng.normal(90, 20))
+        # Some work begins with a price, to the instant.
+        at = starts[number % 3] if number < 3 else now - timedelta(days=float(rng.uniform(0, 12)))
+        submission = timed(cast, seconds, subject=f"patient-{number % 7}" if number % 3 else None)
+        Submission.objects.filter(pk=submission.pk).update(submitted_at=at)
+        item = submission.assignment.item
+        read.append((at, seconds, item.group_key or item.code))
+        DeskTime.objects.create(item=item, reviewer=cast.rita, active_s=number * 1.5, beat_at=at)
+        reviewed.append((at, number * 1.5, ""))
+    found = cost_of(cast)
+    assert found.n_untimed == sum(seconds is None for _, seconds, _ in read) > 0
+    for one, rows, known in (
+        (found.labeling, read, [(starts[1], 20.0), (starts[2], 35.0)]),
+        (found.reviewing, reviewed, [(starts[0], 50.0), (starts[2], 80.0)]),
+    ):
+        assert (one.value, one.low, one.high) == pytest.approx(row_by_row(rows, known), rel=1e-12, nan_ok=True)
+    assert found.labeling.n_groups == len({group for _, seconds, group in read if seconds is not None})
+
+
+def test_more_work_is_read_with_as_many_queries_and_no_row_by_itself(cast: Cast):
+    publish_prices(project=cast.project, prices=EUROS, by=cast.ada)
+    effect = draft_effect(cast.project)
+    for n_more in (4, 12):
+        for number in range(n_more):
+            timed(cast, float(number) if number % 2 else None, subject="one")
+        with CaptureQueriesContext(connection) as asked:
+            project_cost(cast.project, effect)
+        assert len(asked) == 4
+        # All readings are of one patient and at one price: whatever is asked of them comes back as one row.
+        of_readings = [query["sql"] for query in asked if '"annotations_submission"' in query["sql"]]
+        with connection.cursor() as cursor:
+            assert [len(cursor.execute(sql).fetchall()) for sql in of_readings] == [1, 1]
 
 
 def reasons(found: Cost) -> list[Any]:
