@@ -191,14 +191,16 @@ def members(project: Project) -> QuerySet[Membership]:
     )
 
 
-def versions_of(project: Project) -> dict[str, list[OntologyVersion] | list[GuidelineVersion] | list[PolicyVersion]]:
-    """Return all versions of the project's rules, newest first, by what they are."""
-    return {
-        "ontology": list(
-            OntologyVersion.objects.filter(project=project).select_related("created_by").order_by("-number")
-        ),
-        "guideline": list(
-            GuidelineVersion.objects.filter(project=project).select_related("created_by").order_by("-number")
-        ),
-        "policy": list(PolicyVersion.objects.filter(project=project).select_related("created_by").order_by("-number")),
-    }
+def ontology_versions(project: Project) -> list[OntologyVersion]:
+    """Return all versions of the project's ontology, newest first."""
+    return list(OntologyVersion.objects.filter(project=project).select_related("created_by").order_by("-number"))
+
+
+def guideline_versions(project: Project) -> list[GuidelineVersion]:
+    """Return all versions of the project's instructions, newest first."""
+    return list(GuidelineVersion.objects.filter(project=project).select_related("created_by").order_by("-number"))
+
+
+def policy_versions(project: Project) -> list[PolicyVersion]:
+    """Return all versions of the project's policy, newest first."""
+    return list(PolicyVersion.objects.filter(project=project).select_related("created_by").order_by("-number"))

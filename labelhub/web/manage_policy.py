@@ -113,7 +113,7 @@ def _page(
     request: HttpRequest, project: Project, shown: Policy, found: dict[str, Any] | None = None, status: int = 200
 ) -> HttpResponse:
     version, current = selectors.current_policy(project)
-    versions = selectors.versions_of(project)["policy"]
+    versions = selectors.policy_versions(project)
     context: dict[str, Any] = {
         "version": version,
         "groups": policy_words.groups_of(shown),

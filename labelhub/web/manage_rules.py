@@ -12,7 +12,7 @@ from labelhub.catalog.examples import examples_of
 from labelhub.catalog.published_examples import earlier_examples, examples_in, is_ahead
 from labelhub.projects import selectors, services
 from labelhub.projects.errors import DomainError
-from labelhub.projects.models import GuidelineVersion, Project, Role
+from labelhub.projects.models import Project, Role
 from labelhub.projects.ontology import Ontology, OntologyProblem
 from labelhub.reviews.questions import general_answers
 from labelhub.web import ontology_form, version_impact
@@ -100,12 +100,11 @@ def _revise_ontology(request: HttpRequest, project: Project, current: Ontology, 
 
 
 def _ontology_page(request: HttpRequest, project: Project, context: dict[str, Any], status: int) -> HttpResponse:
-    versions = selectors.versions_of(project)
-    guideline = versions["guideline"][0]
-    assert isinstance(guideline, GuidelineVersion)
+    versions = selectors.ontology_versions(project)
+    guideline = selectors.current_guideline(project)
     context |= {
-        "version": versions["ontology"][0],
-        "history": versions["ontology"],
+        "version": versions[0],
+        "history": versions,
         "guideline": guideline,
         "general_answers": general_answers(project),
         "examples": list(examples_of(project)),

@@ -5,7 +5,7 @@ Not here: which items are touched (``workflow.revising``), what sending back doe
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +13,7 @@ from django.shortcuts import render
 
 from labelhub.jobs.selectors import jobs_of_kind
 from labelhub.projects.models import Project
-from labelhub.projects.selectors import versions_of
+from labelhub.projects.selectors import current_guideline, current_ontology
 from labelhub.web.access import person
 from labelhub.web.manage_jobs import job_row
 from labelhub.workflow import rereading
@@ -30,8 +30,9 @@ def is_confirmed(request: HttpRequest) -> bool:
 
 
 def shown(
-    request: HttpRequest, project: Project, impact: Impact, *, what: str, fates: list[dict[str, Any]] | None = None
-) -> HttpResponse:
+    request: HttpRequest, project: Project, impact: Impact, *, what: Literal["ontology", "guideline"],
+    fates: list[dict[str, Any]] | None = None,
+) -> HttpResponse:  # fmt: skip
     """Show what the change touches, with the change itself in hidden fields; nothing is published."""
     asked_here = {name for row in fates or () for name in (f"fate-{row['key']}", f"part-{row['key']}")}
     fields = [
@@ -40,9 +41,9 @@ def shown(
         if name not in OWN_FIELDS and name not in asked_here
         for value in values
     ]
-    newest = versions_of(project)[what][0].number
+    newest = current_guideline(project) if what == "guideline" else current_ontology(project)[0]
     context = {
-        "impact": impact, "what": what, "fields": fields, "fates": fates or [], "next": newest + 1,
+        "impact": impact, "what": what, "fields": fields, "fates": fates or [], "next": newest.number + 1,
         "n_more": max(0, len(impact.items) - len(impact.listed)), "most_listed": MOST_LISTED,
         "reason": request.POST.get("reason", ""),
     }  # fmt: skip

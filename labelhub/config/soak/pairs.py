@@ -15,7 +15,14 @@ from labelhub.projects.errors import DomainError
 from labelhub.projects.models import StaleEdit
 from labelhub.projects.ontology import read_ontology
 from labelhub.projects.policy import Policy
-from labelhub.projects.selectors import current_guideline, current_ontology, current_policy, versions_of
+from labelhub.projects.selectors import (
+    current_guideline,
+    current_ontology,
+    current_policy,
+    guideline_versions,
+    ontology_versions,
+    policy_versions,
+)
 from labelhub.projects.services import publish_guideline, publish_ontology, publish_policy
 from labelhub.reviews.models import Decision
 from labelhub.reviews.questions import open_questions
@@ -78,7 +85,7 @@ def _policies(world: SoakWorld, rng: np.random.Generator, number: int) -> Pair:
     def act(policy: Policy, place: int) -> Callable[[], object]:
         return lambda: publish_policy(project=world.project, policy=policy, by=world.admins[place], seen=seen)
 
-    return (act(first, 0), act(second, 1)), lambda: len(versions_of(world.project)["policy"])
+    return (act(first, 0), act(second, 1)), lambda: len(policy_versions(world.project))
 
 
 def _ontologies(world: SoakWorld, rng: np.random.Generator, number: int) -> Pair:
@@ -92,7 +99,7 @@ def _ontologies(world: SoakWorld, rng: np.random.Generator, number: int) -> Pair
             project=world.project, ontology=asked, by=world.admins[place], seen=version.number
         )
 
-    return (act(0), act(1)), lambda: len(versions_of(world.project)["ontology"])
+    return (act(0), act(1)), lambda: len(ontology_versions(world.project))
 
 
 def _guidelines(world: SoakWorld, rng: np.random.Generator, number: int) -> Pair:
@@ -103,7 +110,7 @@ def _guidelines(world: SoakWorld, rng: np.random.Generator, number: int) -> Pair
             project=world.project, text=f"Text {number} {place}", by=world.admins[place], seen=seen
         )
 
-    return (act(0), act(1)), lambda: len(versions_of(world.project)["guideline"])
+    return (act(0), act(1)), lambda: len(guideline_versions(world.project))
 
 
 def _answers(world: SoakWorld, rng: np.random.Generator, number: int) -> Pair:
