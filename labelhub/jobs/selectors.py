@@ -62,7 +62,8 @@ def progress_of(job: Job, *, now: datetime | None = None) -> Progress:
     left = (job.total_units - job.done_units) / rate if rate and not is_over and job.total_units else None
     return Progress(
         state=job.state,
-        done=job.done_units,
+        # Progress is written now and then, so what is done seldom ends at the last unit.
+        done=max(job.done_units, job.total_units) if job.state == Job.State.DONE else job.done_units,
         total=job.total_units,
         share=min(job.done_units / job.total_units, 1.0) if job.total_units else (1.0 if job.state == "done" else 0.0),
         rate_per_s=rate,

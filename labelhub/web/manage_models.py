@@ -12,7 +12,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from labelhub.analytics.click_table import click_rows
-from labelhub.analytics.costs import project_cost
 from labelhub.analytics.draft_effects import draft_effect
 from labelhub.analytics.learning_rounds import learning_rounds
 from labelhub.analytics.model_doubts import doubted_readings, given_for
@@ -33,7 +32,7 @@ from labelhub.web.access import actor, person, project_page
 from labelhub.web.evidence import MOST_CODES, items_link
 from labelhub.web.learning_curve import curve_of
 from labelhub.web.manage_jobs import job_row
-from labelhub.web.manage_rules import kept_edits
+from labelhub.web.manage_prices import cost_context, places_of
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.web.words import WITHOUT_NETWORKS
 from labelhub.workflow import bringing_models, edge_cases, predicting, training_models
@@ -54,7 +53,6 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
         return csv_answer(f"{project.slug}-models", CSV_HEADER, (line for row in rows for line in _lines(row)))
     _, policy = current_policy(project)
     effect = draft_effect(project)
-    cost = project_cost(project, effect)
     names = {labeler.pk: labeler for labeler in labelers(project)}
     leaning = [(names[key], found) for key, found in leanings(project, policy).items() if key in names]
     unfit = predicting.left_out(project)
@@ -62,23 +60,15 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
     job = job_of(project.pk, run.job_id) if run is not None and run.job_id else None
     newest = [row for kind in SHOWN_JOBS for row in jobs_of_kind(project.pk, kind)]
     context = {
-        "rows": [(row, items_link(project, codes=",".join(row.apart[:MOST_CODES]))) for row in rows],
+        "rows": [
+            (row, items_link(project, codes=",".join(row.apart[:MOST_CODES])) if row.apart else "") for row in rows
+        ],
         "unfit": [(row.model, one) for row in rows for one in unfit.get(row.model.pk, ())],
         "click_rows": click_rows(project),
-        "cost": cost,
-        "cost_reasons": [
-            (name, one.reason)
-            for name, one in (
-                ("What labeling cost", cost.labeling),
-                ("What reviewing cost", cost.reviewing),
-                ("What drafts saved", cost.saved),
-            )
-            if not one.is_defined
-        ],
-        "kept_prices": kept_edits(project, "prices"),
         "rounds": learning_rounds(project),
         "clickable": training_models.clickable_classes(project),
         "effect": effect,
+        "saved_places": places_of(effect.saved_h),
         "stood": items_link(project, codes=",".join(effect.stood[:MOST_CODES])) if effect.stood else "",
         "doubted": doubted_readings(project),
         "given_for": [
@@ -95,7 +85,7 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
         "curve": None if run is None else curve_of(training_curve(run)),
         "has_workers": bool(workers_of(NETWORK_QUEUE)),
         "without_networks": WITHOUT_NETWORKS.get(read_state().value, ""),
-    }
+    } | cost_context(project, effect, request.GET)
     return render(request, "manage/models.html", context)
 
 

@@ -242,10 +242,12 @@ def test_progress_tells_rate_and_time_left_from_the_row_alone():
 
 def test_a_finished_job_stops_its_clock():
     job = _claimed()
+    services.heartbeat(job, done=22, total=23)
     services.finish(job, result={})
     job.refresh_from_db()
     progress = selectors.progress_of(job, now=timezone.now() + timedelta(days=1))
     assert progress.is_over
+    assert progress.done == 23, "what is done is not shown as 22 of 23"
     assert progress.took_s is not None
     assert progress.took_s < 60
     assert progress.left_s is None

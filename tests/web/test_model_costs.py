@@ -2,17 +2,19 @@
 
 Planted once and seen to fail: yesterday's work at today's price; a reading without a time counted as none; an amount of two
 currencies; the time of imported raters; the interval over items where patients are known; a price that holds only after the
-instant it was given; each reading read by itself.
+instant it was given; each reading read by itself; what was typed gone after a refusal; amounts without cents.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -206,12 +208,50 @@ def test_an_admin_gives_prices_and_each_change_is_a_version(cast: Cast):
     assert PriceVersion.objects.count() == 1
     assert StaleEdit.objects.get().what == "prices"
     assert "not published" in page(cast, cast.ada).content.decode()
-    for typed in ({"labeling": "much"}, {"labeling": "-1"}, {"labeling": "nan"}, {"currency": ""}):
-        page(cast, cast.ada, "prices/", **{"version": "1", "labeling": "7", "currency": "EUR"} | typed)
-    assert PriceVersion.objects.count() == 1
     for user, status in ((cast.ann, 403), (cast.rita, 403), (cast.otto, 404)):
         assert page(cast, user, "prices/", version="1", labeling="1", currency="EUR").status_code == status
     assert PriceVersion.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"labeling": "much"}, "is a number without a separator of thousands"),
+        ({"labeling": "1.000,50"}, "is a number without a separator of thousands"),
+        ({"labeling": "1,000"}, "1,000 may be 1 or 1 thousand"),
+        ({"reviewing": "12.000"}, "12.000 may be 12 or 12 thousand"),
+        ({"labeling": "-1"}, "is a number from 0 to 1,000,000"),
+        ({"labeling": "nan"}, "is a number from 0 to 1,000,000"),
+        ({"reviewing": "1e999"}, "is a number from 0 to 1,000,000"),
+        ({"currency": ""}, "A price needs a currency"),
+    ],
+)
+def test_a_wrong_price_is_refused_in_words_and_stays_in_the_form(cast: Cast, wrong: dict[str, str], words: str):
+    typed = {"labeling": "7,5", "reviewing": "9", "currency": "EUR"} | wrong
+    client = Client()
+    client.force_login(cast.ada)
+    answer = client.post(f"/manage/{cast.project.slug}/models/prices/", typed, follow=True)
+    body = answer.content.decode()
+    assert words in body
+    assert not PriceVersion.objects.exists()
+    for name, value in typed.items():
+        field = re.search(rf'<input id="price-{name}".*?>', body, re.DOTALL)
+        assert field is not None
+        assert f'value="{value}"' in field[0]
+
+
+def test_small_amounts_are_shown_with_cents_and_whole_prices_without_a_point(cast: Cast):
+    publish_prices(project=cast.project, prices=EUROS, by=cast.ada)
+    for seconds in (30.0, 50.0, None):
+        timed(cast, seconds)
+    DeskTime.objects.create(
+        item=add_item(cast.project), reviewer=cast.rita, active_s=9 * 3600.0, beat_at=timezone.now()
+    )
+    body = page(cast, cast.ada).content.decode()
+    assert "1.00 EUR" in body, "two readings of 40 s in the mean and one taken at that, at 30 an hour"
+    assert "540 EUR" in body
+    assert "1 reading has no measured time and is taken at the mean of the others" in " ".join(body.split())
+    assert 'value="30"' in body
 
 
 @pytest.mark.parametrize(

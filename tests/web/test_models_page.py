@@ -26,6 +26,7 @@ from labelhub.predictions import predictor, services
 from labelhub.predictions.architectures import read_design
 from labelhub.predictions.classical import NAME
 from labelhub.predictions.models import Draft, ModelVersion, Prediction, TrainedItem, TrainingRun
+from labelhub.predictions.preparation import Preparation
 from labelhub.scoring.model_on_gold import score_on_gold
 from labelhub.scoring.models import DraftsAgain, HelpedReading, Score
 from labelhub.workflow import lifecycle, predicting
@@ -222,6 +223,19 @@ def test_what_did_not_fit_a_version_is_told_on_the_page_and_in_the_row_of_its_jo
         assert f"{words}: the model takes bright pictures and the picture is dark." in " ".join(body.split())
         assert "They would need a model that was made for such pictures." in body
         assert f"items/?codes={'%2C'.join(codes)}" in body
+
+
+def test_a_network_of_unknown_origin_is_not_called_image_analysis(cast: Cast):
+    design = read_design(
+        "UNet", {"spatial_dims": 2, "in_channels": 1, "out_channels": 2, "channels": [2, 4], "strides": [2]}
+    )
+    services.register_network(
+        project=cast.project, name="n", design=design, weights=b"w", classes=["", "nucleus"], preparation=Preparation(),
+        by="test",
+    )  # fmt: skip
+    assert "nothing: image analysis" not in page(cast, cast.ada).content.decode()
+    registered(cast)
+    assert page(cast, cast.ada).content.decode().count("nothing: image analysis") == 1
 
 
 def test_a_bundle_is_kept_for_a_worker_and_what_is_none_is_refused(cast: Cast):
