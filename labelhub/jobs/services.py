@@ -111,8 +111,8 @@ def heartbeat(job: Job, *, done: int | None = None, total: int | None = None, me
 
 
 def finish(job: Job, *, result: Mapping[str, Any]) -> bool:
-    """Mark the job done. False where the lease was lost: then nothing was written."""
-    return _close(job, Job.State.DONE, result=dict(result))
+    """Mark the job done and forget an earlier attempt's error. False where the lease was lost: then nothing was written."""
+    return _close(job, Job.State.DONE, result=dict(result), error="")
 
 
 def fail(job: Job, *, error: str, retry_in: timedelta | None = None) -> bool:

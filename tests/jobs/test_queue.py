@@ -163,6 +163,21 @@ def test_an_error_is_tried_again_later_and_in_the_end_shown(kinds):
     assert (job.state, job.error) == (State.FAILED, "OSError: disk on fire")
 
 
+def test_a_job_that_is_done_at_the_second_attempt_shows_no_error(kinds):
+    def run(running):
+        if running.job.attempt == 1:
+            raise OSError("disk on fire")
+        return {}
+
+    kinds["test"] = run
+    services.enqueue(kind="test", arguments={})
+    worker.run_pending(queues=["cpu"])
+    assert Job.objects.get().error == "OSError: disk on fire"
+    Job.objects.update(not_before=timezone.now())
+    worker.run_pending(queues=["cpu"])
+    assert (Job.objects.get().state, Job.objects.get().error) == (State.DONE, "")
+
+
 def test_a_refusal_is_not_tried_again(kinds):
     def run(running):
         raise services.JobRefused("The folder is gone. Put it back.")
