@@ -207,10 +207,16 @@ def test_an_admin_gives_prices_and_each_change_is_a_version(cast: Cast):
     page(cast, cast.ada, "prices/", version="0", labeling="99", reviewing="", currency="EUR")
     assert PriceVersion.objects.count() == 1
     assert StaleEdit.objects.get().what == "prices"
-    assert "not published" in page(cast, cast.ada).content.decode()
+    body = page(cast, cast.ada).content.decode()
+    assert "Not published" in body
+    assert "<strong>Version 1</strong>" not in body, "the one that holds is none of the earlier ones"
+    page(cast, cast.ada, "prices/", version="1", labeling="40", reviewing="", currency="EUR")
+    body = page(cast, cast.ada).content.decode()
+    assert "<strong>Version 1</strong>" in body
+    assert "labeling 32.50 EUR, reviewing not known" in body
     for user, status in ((cast.ann, 403), (cast.rita, 403), (cast.otto, 404)):
-        assert page(cast, user, "prices/", version="1", labeling="1", currency="EUR").status_code == status
-    assert PriceVersion.objects.count() == 1
+        assert page(cast, user, "prices/", version="2", labeling="1", currency="EUR").status_code == status
+    assert PriceVersion.objects.count() == 2
 
 
 @pytest.mark.parametrize(
