@@ -34,18 +34,24 @@ HOUR_S: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Amounts in ``prices.currency``. ``n_untimed`` readings have no measured time and are taken at the mean of the others.
+    """Amounts in ``currency``. ``n_untimed`` readings have no measured time and are taken at the mean of the others.
 
     ``version`` and ``history`` are the prices as they were given; None and nothing where nobody gave any.
     """
 
     prices: Prices
+    currency: str
     labeling: Estimate
     reviewing: Estimate
     saved: Estimate
     n_untimed: int
     version: int
     history: tuple[tuple[PriceVersion, Prices], ...]
+
+    @property
+    def suffix(self) -> str:
+        """What follows an amount on a page."""
+        return f" {self.currency}" if self.currency else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,8 @@ def project_cost(project: Project, effect: DraftEffect) -> Cost:
     mixed = f"prices were given in {' and in '.join(currencies)}, which do not add up" if len(currencies) > 1 else ""
     return Cost(
         prices=prices,
+        # Who takes prices back gives no currency; what was spent at them stays in theirs.
+        currency=currencies[0] if len(currencies) == 1 else prices.currency,
         labeling=_spent(labeling, read, "readings", "labeling", mixed),
         reviewing=_spent(reviewing, reviewed, "items reviewed", "reviewing", mixed),
         saved=_saved(effect.saved_h, prices),

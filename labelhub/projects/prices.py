@@ -31,11 +31,6 @@ class Prices:
         """Whether anything is known at all."""
         return self.labeling is not None or self.reviewing is not None
 
-    @property
-    def suffix(self) -> str:
-        """What follows an amount on a page."""
-        return f" {self.currency}" if self.currency else ""
-
     def to_document(self) -> dict[str, Any]:
         """Return the prices as a JSON-ready dictionary, which :func:`read_prices` reads back."""
         return asdict(self)

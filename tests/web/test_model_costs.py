@@ -246,6 +246,15 @@ def test_a_wrong_price_is_refused_in_words_and_stays_in_the_form(cast: Cast, wro
         assert f'value="{value}"' in field[0]
 
 
+def test_prices_that_were_taken_back_leave_amounts_in_their_currency(cast: Cast):
+    publish_prices(project=cast.project, prices=EUROS, by=cast.ada)
+    timed(cast, 120.0)
+    publish_prices(project=cast.project, prices=Prices(), by=cast.ada)
+    body = page(cast, cast.ada).content.decode()
+    assert "1.00 EUR" in body
+    assert "the last that was said counts on" in body
+
+
 def test_small_amounts_are_shown_with_cents_and_whole_prices_without_a_point(cast: Cast):
     publish_prices(project=cast.project, prices=EUROS, by=cast.ada)
     for seconds in (30.0, 50.0, None):
