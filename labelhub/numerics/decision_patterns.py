@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelhub.numerics.arguments import checked
+from labelhub.numerics.columns import counted_columns, grouped_columns
 from labelhub.numerics.results import BoolArray, FloatArray, IntArray
 
 METHOD = "patterns of decisions"
@@ -28,8 +29,6 @@ _STEP = 1 << 15
 _WORTH_A_THREAD = 1 << 22
 _COUNTED = 1 << 17
 _DENSE = 1 << 20
-# Places of a table of all possible keys for each key there is: above, sorting the keys is quicker.
-_ROOM = 8
 _WORD = 8
 # Up to this many values it is quicker to compare with each than to mark those that occur.
 _FEW = 16
@@ -135,7 +134,7 @@ def decision_patterns(maps: Sequence[NDArray[np.generic]], *, labels: Sequence[i
     ([0, 1], [[0, 0], [1, 1], [1, 0]], [1, 1, 1])
     """
     found = _read(maps, labels)
-    table, counts, pattern = _grouped(found.codes, len(found.labels))
+    table, counts, pattern = grouped_columns(found.codes, len(found.labels))
     small = np.min_scalar_type(len(found.labels) + len(table))
     kind = found.first.dtype
     return DecisionPatterns(
@@ -156,7 +155,7 @@ def pattern_counts(maps: Sequence[NDArray[np.generic]], *, labels: Sequence[int]
     [1, 1, 1]
     """
     found = _read(maps, labels)
-    return PatternCounts(*found.with_unanimous(*_counted(found.codes, len(found.labels))))
+    return PatternCounts(*found.with_unanimous(*counted_columns(found.codes, len(found.labels))))
 
 
 def values_in(voxels: NDArray[np.generic]) -> IntArray:
@@ -344,67 +343,3 @@ def _label_places(voxels: NDArray[np.generic], labels: IntArray) -> NDArray[np.i
         lookup[labels[labels < 256]] = np.flatnonzero(labels < 256)
         return np.asarray(lookup[voxels.view(np.uint8)])
     return np.asarray(np.searchsorted(labels, voxels))
-
-
-def _keys(codes: NDArray[np.integer], n_labels: int) -> NDArray[np.unsignedinteger]:
-    """One number a column of ``codes[rater, voxel]``, whose digits are the codes: there are below 2**63 possible ones."""
-    keys: NDArray[np.unsignedinteger] = np.zeros(
-        codes.shape[1], np.uint32 if n_labels ** len(codes) <= 2**32 else np.uint64
-    )
-    for answers in codes:
-        np.multiply(keys, n_labels, out=keys)
-        np.add(keys, answers, out=keys, casting="unsafe")
-    return keys
-
-
-def _digits(keys: NDArray[np.integer], n_labels: int, n_raters: int) -> IntArray:
-    """The codes behind keys: shape (key, rater)."""
-    result, rest = np.empty((len(keys), n_raters), dtype=np.int64), keys.astype(np.int64)
-    for rater in reversed(range(n_raters)):
-        rest, result[:, rater] = np.divmod(rest, n_labels)
-    return result
-
-
-def _grouped(codes: NDArray[np.integer], n_labels: int) -> tuple[IntArray, IntArray, NDArray[np.integer]]:
-    """The different columns of ``codes[rater, voxel]``, their counts, and the number of each voxel's column.
-
-    As many raters at once as a table has room for; then the columns that occur are numbered, which are few, and the next
-    raters follow.
-    """
-    n_raters, n_voxels = codes.shape
-    table, counts = np.zeros((min(n_voxels, 1), 0), dtype=np.int64), np.array([n_voxels] * min(n_voxels, 1))
-    number: NDArray[np.integer] = np.zeros(n_voxels, dtype=np.uint8)
-    room, done = min(_DENSE, _ROOM * n_voxels), 0
-    while done < n_raters:
-        span, first = len(table) * n_labels, done
-        keys = np.multiply(number, n_labels, dtype=np.uint32 if span < 2**32 else np.int64, casting="unsafe")
-        np.add(keys, codes[done], out=keys, casting="unsafe")
-        done += 1
-        while done < n_raters and span * n_labels <= room:
-            np.multiply(keys, n_labels, out=keys)
-            np.add(keys, codes[done], out=keys, casting="unsafe")
-            span, done = span * n_labels, done + 1
-        different, number, counts = _numbers(keys, span, room)
-        before, own = np.divmod(different, n_labels ** (done - first))
-        table = np.concatenate([table[before], _digits(own, n_labels, done - first)], axis=1)
-    return table, counts, number
-
-
-def _numbers(keys: NDArray[np.integer], span: int, room: int) -> tuple[IntArray, NDArray[np.integer], IntArray]:
-    """The different keys, which are below ``span``, the place of each among them, and their counts."""
-    if span > room:
-        different, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        return different.astype(np.int64), place, counts.astype(np.int64)
-    table = np.bincount(keys, minlength=span)
-    different = np.flatnonzero(table)
-    places = np.zeros(span, dtype=np.min_scalar_type(len(different)))
-    places[different] = np.arange(len(different))
-    return different, places[keys], table[different]
-
-
-def _counted(codes: NDArray[np.integer], n_labels: int) -> tuple[IntArray, IntArray]:
-    """The different columns of ``codes[rater, voxel]`` and their counts: sorted, which is quicker than numbered."""
-    if not _DENSE < n_labels ** len(codes) < 2**63:
-        return _grouped(codes, n_labels)[:2]
-    different, counts = np.unique(_keys(codes, n_labels), return_counts=True)
-    return _digits(different, n_labels, len(codes)), counts.astype(np.int64)

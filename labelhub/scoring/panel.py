@@ -13,7 +13,7 @@ import numpy as np
 from labelhub.formats.shapes import AnnotationSet
 from labelhub.scoring.extents import Reach
 from labelhub.scoring.gather import Gathered, gather
-from labelhub.scoring.gather_objects import gather_objects
+from labelhub.scoring.gather_objects import Objects, gather_objects
 from labelhub.scoring.item_objects import Matching
 from labelhub.scoring.panel_alarms import alarm_rows
 from labelhub.scoring.panel_copies import copy_rows
@@ -22,7 +22,7 @@ from labelhub.scoring.panel_items import item_rows
 from labelhub.scoring.panel_labelers import labeler_rows, pair_rows
 from labelhub.scoring.panel_objects import class_row, detection_row, object_scores, overlap_row
 from labelhub.scoring.panel_questions import all_ratings, question_row
-from labelhub.scoring.panel_rows import Bench, Panel, Settings, Source
+from labelhub.scoring.panel_rows import Bench, ObjectScore, Panel, Settings, Source
 from labelhub.scoring.panel_shapes import shape_rows
 from labelhub.scoring.panel_truth import truth_rows
 from labelhub.scoring.panel_verdict import cautions, planning_of, verdict, work_rows
@@ -87,11 +87,13 @@ def measure(
         alarms=alarms,
         shapes=shape_rows(bench, objects),
         truth=truth_rows(bench, objects, asked, gold),
-        object_scores=tuple(
-            score for row in objects.by_label.values() if lists_scores for score in object_scores(bench, row)
-        ),
+        object_scores=_all_scores(bench, objects) if lists_scores else (),
     )
     return with_versions(panel, gathered)
+
+
+def _all_scores(bench: Bench, objects: Objects) -> tuple[ObjectScore, ...]:
+    return tuple(score for row in objects.by_label.values() for score in object_scores(bench, row))
 
 
 def _source(annotation_set: AnnotationSet, gathered: Gathered) -> Source:
