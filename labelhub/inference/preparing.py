@@ -20,6 +20,7 @@ from labelhub.predictions.preparation import Preparation
 SAME_SPACING = 0.01
 _LOW, _HIGH = 0.5, 99.5
 _COLOURS = 3
+_GREY_AND_OPACITY = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,8 +118,10 @@ def _one_channel(channel: NDArray[np.float32], how: Preparation) -> NDArray[np.f
 
 
 def _channels(pixels: NDArray[Any], wanted: int) -> NDArray[np.float32]:
-    """``image[c, z, y, x]``: colour becomes grey and grey becomes colour; anything else does not fit."""
+    """``image[c, z, y, x]``: colour becomes grey and grey becomes colour, without opacity; anything else does not fit."""
     image = pixels[None] if pixels.ndim == 3 else np.moveaxis(pixels, 3, 0)
+    if len(image) == _GREY_AND_OPACITY and wanted in (1, _COLOURS):
+        image = image[:1]
     given = image.shape[0]
     if given >= _COLOURS and wanted == 1:
         return np.asarray(image[:_COLOURS].mean(axis=0, dtype=np.float32)[None])

@@ -124,6 +124,14 @@ def test_axes_towards_the_patient_and_back(flipped):
     assert index.tolist() == expected
 
 
+@pytest.mark.parametrize(("given", "wanted"), [(1, 1), (2, 1), (1, 3), (2, 3), (4, 3), (3, 3), (2, 2)])
+def test_grey_and_colour_fit_networks_of_either_and_opacity_is_left_out(given, wanted):
+    pixels = np.random.default_rng(0).integers(1, 200, (1, 6, 7, given)).astype(np.float32)
+    image = prepare(pixels, Grid((1, 6, 7)), Preparation(normalisation="none"), channels=wanted, is_flat=True).image
+    expected = pixels[..., :wanted] if wanted in (given, 3) and given >= wanted else pixels[..., [0] * wanted]
+    assert np.array_equal(image, np.moveaxis(expected, 3, 0))
+
+
 def test_several_answers_tell_how_unsure_the_model_is():
     seen = predictor(bright(), bright(sharpness=0.2), flips=True).predict(scene(), Grid((12, 24, 20)), ontology)
     assert [entry.kind for entry in seen.maps] == ["probability", "epistemic", "aleatoric"]
