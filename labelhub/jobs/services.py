@@ -8,12 +8,13 @@ machines that share a queue keep their clocks within a few seconds. Not here: wh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 from django.utils import timezone
 
 from labelhub.audit import services as audit
@@ -80,6 +81,14 @@ def claim(*, worker: str, queues: list[str]) -> Job | None:
             if _take(job, worker):
                 return job
     return None
+
+
+def due_in(*, queues: Sequence[str]) -> float:
+    """Return the seconds until the next job of these queues may be taken whose time has not come; infinity without one."""
+    now = timezone.now()
+    waiting = Job.objects.filter(queue__in=queues, state=Job.State.QUEUED, not_before__gt=now)
+    first: datetime | None = waiting.aggregate(first=Min("not_before"))["first"]
+    return math.inf if first is None else (first - now).total_seconds()
 
 
 def claim_one(*, worker: str, job_id: int) -> Job | None:

@@ -74,9 +74,11 @@ def _run_as(worker: str, stop: threading.Event, queues: list[str], is_ready: Cal
             if job is not None:
                 run_one(job, stop)
                 continue
+            # A job that may be taken in a tenth of a second does not wait for the next look.
+            due_in = services.due_in(queues=open_queues)
             # Closes only what broke or grew too old; SQLite's connection stays open, which is what makes it fast.
             close_old_connections()
-            stop.wait(POLL_S)
+            stop.wait(min(POLL_S, due_in))
         except DatabaseError as error:
             logger.warning("the database is away (%s); trying again", type(error).__name__)
             connections.close_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -212,8 +213,6 @@ def test_the_log_holds_no_message_because_it_may_name_a_patient(kinds, caplog):
 
 
 def test_a_worker_that_is_told_to_stop_puts_its_job_back_and_another_finishes_it(kinds):
-    import threading
-
     stop = threading.Event()
 
     def run(running):
@@ -230,6 +229,25 @@ def test_a_worker_that_is_told_to_stop_puts_its_job_back_and_another_finishes_it
     assert (job.state, job.worker, job.max_attempts) == (State.QUEUED, "", 4)
     assert worker.run_pending(queues=["cpu"]) == 1
     assert Job.objects.get().result == {"whole": True}
+
+
+def test_a_worker_with_nothing_to_do_looks_again_when_the_next_job_may_be_taken(kinds, monkeypatch):
+    waits: list[float] = []
+    stop = threading.Event()
+
+    def wait(seconds):
+        waits.append(seconds)
+        if len(waits) == 1:
+            services.enqueue(kind="test", arguments={}, not_before=timezone.now() + timedelta(seconds=0.2))
+            services.enqueue(kind="test", arguments={}, queue="gpu", not_before=timezone.now() + timedelta(seconds=0.1))
+        else:
+            stop.set()
+
+    monkeypatch.setattr(stop, "wait", wait)
+    worker.run_until(stop, queues=["cpu"])
+    assert waits[0] == worker.POLL_S
+    assert 0.0 < waits[1] <= 0.2
+    assert services.due_in(queues=["other"]) == float("inf")
 
 
 def test_progress_writes_at_most_twice_a_second_but_always_the_last(kinds, monkeypatch):
