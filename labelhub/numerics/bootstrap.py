@@ -29,7 +29,10 @@ VERSION = "1"
 
 DROPPED_SHARE_WARNED = 0.05
 FEW_GROUPS = 10
-_CHUNK = 2_000_000
+# Groups drawn at once: they and their counts stay in a core's cache. The random numbers are the same whatever their number.
+_CHUNK = 100_000
+# Weights of groups at once where a statistic sees each with one group left out.
+_LEFT_OUT = 2_000_000
 _TIE = 1e-12
 
 IntervalKind: TypeAlias = Literal["bca", "percentile"]
@@ -146,7 +149,7 @@ def weighted_bootstrap_interval(n_groups: int, statistic: Statistic, resampling:
     values = _resampled_values(None, ones, statistic, resampling)
 
     def left_out() -> FloatArray:
-        step = max(1, _CHUNK // n_groups)
+        step = max(1, _LEFT_OUT // n_groups)
         weights = (1.0 - np.eye(min(step, n_groups - start), n_groups, start) for start in range(0, n_groups, step))
         return np.concatenate([statistic(chunk) for chunk in weights])
 
@@ -285,9 +288,9 @@ def _resampled_values(
     rows: FloatArray | None, multiplicity: IntArray, statistic: Statistic, resampling: Resampling
 ) -> FloatArray:
     """Values of all resamples; without ``rows`` the statistic sees the counts themselves."""
-    n_groups = int(multiplicity.sum())
-    width = 1 if rows is None else rows.shape[1]
-    step = max(1, _CHUNK // max(n_groups, width))
+    n_rows = len(multiplicity)
+    n_drawn = n_rows if _is_counted(multiplicity) else int(multiplicity.sum())
+    step = max(1, _CHUNK // max(n_drawn, n_rows, 1 if rows is None else rows.shape[1]))
     parts = []
     for start in range(0, resampling.n_resamples, step):
         drawn = _draw_counts(multiplicity, min(step, resampling.n_resamples - start), resampling.rng)
@@ -298,13 +301,18 @@ def _resampled_values(
 def _draw_counts(multiplicity: IntArray, size: int, rng: np.random.Generator) -> FloatArray:
     """How often each distinct row is drawn in each resample; both branches draw from the same multinomial."""
     n_groups, n_rows = int(multiplicity.sum()), len(multiplicity)
-    # A binomial costs about eight uniform integers, so drawing groups one by one wins where few rows are equal.
-    if n_rows * 8 < n_groups:
+    if _is_counted(multiplicity):
         return rng.multinomial(n_groups, multiplicity / n_groups, size=size).astype(np.float64)
-    row_of_group = np.repeat(np.arange(n_rows), multiplicity)
-    drawn = row_of_group[rng.integers(0, n_groups, size=(size, n_groups))]
+    drawn = rng.integers(0, n_groups, size=(size, n_groups))
+    if n_rows < n_groups:
+        drawn = np.repeat(np.arange(n_rows), multiplicity)[drawn]
     drawn += np.arange(size)[:, None] * n_rows
     return np.bincount(drawn.ravel(), minlength=size * n_rows).reshape(size, n_rows).astype(np.float64)
+
+
+def _is_counted(multiplicity: IntArray) -> bool:
+    """Whether counts are drawn. A binomial costs about eight uniform integers: groups are drawn where few rows are equal."""
+    return len(multiplicity) * 8 < int(multiplicity.sum())
 
 
 def _interval(

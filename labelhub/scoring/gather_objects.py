@@ -135,18 +135,21 @@ def gather_objects(gathered: Gathered, matching: Matching | None = None, memory:
 def _kinds_of_marks(gathered: Gathered, memory: Memory) -> tuple[set[str], set[str], set[str]]:
     """The labels that occur, those of which somebody drew several on one medium, and those drawn as masks."""
     found: tuple[set[str], set[str], set[str]] = (set(), set(), set())
-    for reading in gathered.readings.values():
-        kinds = memory.part("kinds of marks", [reading], None, lambda: _kinds_of(reading))  # noqa: B023
+    for item, columns in gathered.by_item.items():
+        readings = [gathered.readings[item, column] for column in columns]
+        kinds = memory.part("kinds of marks", readings, None, lambda: _kinds_of(readings))  # noqa: B023
         for every, own in zip(found, kinds, strict=True):
             every |= own
     return found
 
 
-def _kinds_of(reading: Reading) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    times = Counter((shape.label, shape.medium) for shape in reading.shapes)
-    manifold = frozenset(label for (label, _), count in times.items() if count > 1)
-    masked = frozenset(shape.label for shape in reading.shapes if shape.mask is not None)
-    return frozenset(label for label, _ in times), manifold, masked
+def _kinds_of(readings: Sequence[Reading]) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    times = Counter(
+        (place, shape.label, shape.medium) for place, reading in enumerate(readings) for shape in reading.shapes
+    )
+    manifold = frozenset(label for (_, label, _), count in times.items() if count > 1)
+    masked = frozenset(shape.label for reading in readings for shape in reading.shapes if shape.mask is not None)
+    return frozenset(label for _, label, _ in times), manifold, masked
 
 
 class _LabelBuilder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import signal
 import threading
@@ -15,16 +14,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from labelhub.accounts import digests
-from labelhub.config import processes
+from labelhub.config import process_memory, processes
 from labelhub.jobs import worker
 from labelhub.predictions.runtime import ModelsState, read_state
 from labelhub.workflow import overdue
 
 # How often a worker looks whether torch and monai have come.
 LOOK_EVERY_S = 5.0
-# New objects between two searches for cycles: a worker holds what it read of several projects, and looking through it as often
-# as Python does by default takes a tenth of the time of a measure.
-OBJECTS_BETWEEN_SEARCHES = (50_000, 20, 50)
 
 
 class Command(BaseCommand):
@@ -43,7 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until stopped."""
-        gc.set_threshold(*OBJECTS_BETWEEN_SEARCHES)
+        process_memory.keep_freed_memory()
         queues = [name for name in options["queues"].split(",") if name]
         if options["once"]:
             self.stdout.write(f"{worker.run_pending(queues=queues, name=worker.worker_name())} jobs were run.")
