@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from labelhub.accounts.hinting import send_on_commit
-from labelhub.accounts.models import MailDigest, Notification, NotificationChoice, User
+from labelhub.accounts.models import EPOCH, MailDigest, Notification, NotificationChoice, User
 
 # Kind -> what it is, in words. All are shown in the app unless somebody says otherwise, and none is mailed unless they ask.
 KINDS: Mapping[str, str] = {
@@ -83,10 +83,15 @@ def group_of(user_id: int) -> str:
 
 def inbox_of(user: User, *, only_unread: bool = False, kind: str = "") -> QuerySet[Notification]:
     """Return what somebody was told in the app, newest first."""
-    rows = Notification.objects.filter(user=user, in_app=True).order_by("-pk")
+    rows = Notification.objects.filter(user=user, in_app=True).order_by("-created_at", "-pk")
     if only_unread:
         rows = rows.filter(read_at=None)
     return rows.filter(kind=kind) if kind else rows
+
+
+def at_moment(moment: int) -> datetime:
+    """Return the time of :attr:`Notification.moment`. Raises :class:`OverflowError` where no calendar has it."""
+    return EPOCH + timedelta(microseconds=moment)
 
 
 def n_unread(user: User) -> int:

@@ -17,6 +17,8 @@ from labelhub.projects.permissions import NotFound
 from labelhub.web.access import page, person
 
 PAGE = 50
+# Of a time in microseconds: up to the year 5138.
+MOST_DIGITS = 17
 ROUTES = {
     "work": "label-workspace",
     "review": "review-item",
@@ -36,12 +38,12 @@ def inbox(request: HttpRequest) -> HttpResponse:
     rows = notifications.inbox_of(user, only_unread=only_unread, kind=kind)
     before = request.GET.get("before", "")
     if before:
-        if not before.isascii() or not before.isdigit() or len(before) > 18:
+        if not before.isascii() or not before.isdigit() or len(before) > MOST_DIGITS:
             raise DomainError("This place in the list is none of ours. Start again.", code="filter-refused", status=400)
-        rows = rows.filter(pk__lt=int(before))
+        rows = rows.filter(created_at__lt=notifications.at_moment(int(before)))
     found = list(rows[: PAGE + 1])
     context = {
-        "rows": found[:PAGE], "before": found[PAGE - 1].pk if len(found) > PAGE else "", "kind": kind,
+        "rows": found[:PAGE], "before": found[PAGE - 1].moment if len(found) > PAGE else "", "kind": kind,
         "only_unread": only_unread, "kinds": notifications.KINDS, "n_unread": notifications.n_unread(user),
         "choices": notifications.choices_of(user), "every": notifications.digest_of(user),
         "rhythms": MailDigest.Every.values, "keep_days": notifications.KEEP_READ.days, "has_mail": bool(user.email),
@@ -58,9 +60,12 @@ def count(request: HttpRequest) -> JsonResponse:
 
 
 @page("signed-in", methods=("POST",))
-def open_one(request: HttpRequest, pk: int) -> HttpResponse:
+def open_one(request: HttpRequest, moment: int) -> HttpResponse:
     """Mark one as read and go to what it is about."""
-    row = notifications.inbox_of(person(request)).filter(pk=pk).first()
+    try:
+        row = notifications.inbox_of(person(request)).filter(created_at=notifications.at_moment(moment)).first()
+    except OverflowError:
+        row = None
     if row is None:
         raise NotFound("There is no such notification, or it is not yours.")
     notifications.mark_read(person(request), row.pk)

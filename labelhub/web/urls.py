@@ -56,7 +56,7 @@ account_urls = [
     path("account/notifications/count/", notifications.count, name="account-notifications-count"),
     path("account/notifications/read/", notifications.mark_read, name="account-notifications-read"),
     path("account/notifications/choices/", notifications.choose, name="account-notifications-choose"),
-    path("account/notifications/<int:pk>/open/", notifications.open_one, name="account-notification-open"),
+    path("account/notifications/<int:moment>/open/", notifications.open_one, name="account-notification-open"),
     path("account/everywhere/", account.sign_out_everywhere, name="account-everywhere"),
 ]
 home_urls = [

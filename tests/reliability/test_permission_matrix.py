@@ -35,6 +35,7 @@ MISSING = {
     "code": "XXXX-XXXX",
     "assignment": uuid.UUID(int=7),
     "pk": 2**40,
+    "moment": 2**40,
     "number": 10**9,
     "guideline_id": 10**9,
     "key": "0" * 32,

@@ -51,7 +51,7 @@ def address(entry: URLPattern, world: World) -> str:
     """An address whose objects are all of the cast's project, and Ann's where they have an owner."""
     values: dict[str, Any] = {
         "slug": world.cast.project.slug, "code": world.item.code, "token": "nobody", "number": 0, "z": 0, "ordinal": 0,
-        "level": 0, "column": 0, "row": 0,
+        "level": 0, "column": 0, "row": 0, "moment": 0,
         "layer": f"s{world.by_ann.pk}", "others": f"s{world.by_ben.pk}",
         "name": "coco.json", "plane": "axial", "index": 0, "sha256": "0" * 64, "pin": uuid.uuid4(),
     }  # fmt: skip

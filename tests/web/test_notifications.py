@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -81,13 +82,31 @@ def test_the_page_lists_opens_marks_and_belongs_to_its_reader(cast, world, as_):
     assert client.get("/account/notifications/?before=x").status_code == 400
     row = Notification.objects.get(key="a")
     for name in ("ben", "otto", "ada"):
-        assert as_(name).post(f"/account/notifications/{row.pk}/open/").status_code == 404
-    assert client.post(f"/account/notifications/{row.pk}/open/")["Location"] == f"/label/{world.by_ann.assignment_id}/"
+        assert as_(name).post(f"/account/notifications/{row.moment}/open/").status_code == 404
+    assert client.post(f"/account/notifications/{10**30}/open/").status_code == 404, "no calendar has this time"
+    assert (
+        client.post(f"/account/notifications/{row.moment}/open/")["Location"] == f"/label/{world.by_ann.assignment_id}/"
+    )
     assert client.get("/account/notifications/count/").json()["unread"] == 1
     client.post("/account/notifications/read/")
     assert client.get("/account/notifications/count/").json()["unread"] == 0
     assert "Nothing of this kind" in client.get("/account/notifications/?show=unread").content.decode()
     assert "Nothing yet" in as_("otto").get("/account/notifications/").content.decode()
+
+
+def test_an_address_does_not_say_how_much_others_were_told(cast, as_):
+    at = timezone.now()
+    seen = []
+    for n_others in (0, 3):
+        Notification.objects.all().delete()
+        for number in range(n_others):
+            tell(cast.rita, key=f"others {number}")
+        tell(cast.ann)
+        Notification.objects.filter(user=cast.ann).update(created_at=at)
+        page = as_("ann").get("/account/notifications/").content.decode()
+        seen.append(re.findall(r"/account/notifications/\w+/open/", page))
+    assert len(seen[0]) == 1
+    assert seen[0] == seen[1]
 
 
 def test_choices_are_kept_from_the_form_and_start_the_mail_job(cast, as_):
@@ -103,7 +122,7 @@ def test_choices_are_kept_from_the_form_and_start_the_mail_job(cast, as_):
 def test_what_an_address_leads_to_when_it_is_gone_is_the_list(cast, as_):
     tell(cast.ann, about="review:only-one-part")
     row = Notification.objects.get()
-    assert as_("ann").post(f"/account/notifications/{row.pk}/open/")["Location"] == "/account/notifications/"
+    assert as_("ann").post(f"/account/notifications/{row.moment}/open/")["Location"] == "/account/notifications/"
 
 
 def test_returned_work_and_answers_reach_their_author_and_an_overturned_return_its_reviewer(cast, world):

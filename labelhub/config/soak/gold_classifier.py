@@ -48,9 +48,12 @@ def try_gold_classifier(
 
 def tell(*, n: int, seed: int, time_is: str, exchanges: int, progress: Progress = silent) -> Told:
     """Look at ``n`` images and have the classifiers tell gold."""
-    rng = np.random.default_rng(seed)
-    timing = modelled_time if time_is == "modelled" else measured_time
-    with frozen(seed) as clock, timing() as watch:
+    is_modelled = time_is == "modelled"
+    # Both worlds stand in one database: from one seed their people would have the same public names.
+    seed_of_time = seed if is_modelled else seed + 1
+    rng = np.random.default_rng(seed_of_time)
+    timing = modelled_time if is_modelled else measured_time
+    with frozen(seed_of_time) as clock, timing() as watch:
         seen = look(n=n, rng=rng, watch=watch, frozen=clock, progress=progress)
     return judge(one_reader_each(seen, rng), rng=rng, exchanges=exchanges)
 
