@@ -77,10 +77,19 @@ def page_of(user: User, projects: Sequence[Project], wanted: Wanted, *, before: 
         if screen is not None:
             is_open = screen.shows(thread.opened_by_id, thread.at)
             heard = [entry for entry in heard if is_open and screen.shows(entry.by_id, entry.at)]
+            # Found by a word that is hidden: that it is listed would tell that it stands there.
+            heard = heard if _is_found(thread, heard, wanted.text) else []
         if heard:
             rows_shown.append(ThreadRow(thread, tuple(heard), bool(getattr(thread, "is_waiting", False))))
     place = str(getattr(found[PAGE - 1], "last_pk", "")) if len(found) > PAGE else ""
     return ThreadPage(tuple(rows_shown), place)
+
+
+def _is_found(thread: Thread, heard: Sequence[Comment], text: str) -> bool:
+    """Whether these comments, or the item's code, are what a search for ``text`` finds."""
+    sought = text.casefold()
+    begins = thread.item.code.casefold().startswith(sought)
+    return begins or any(sought in entry.text.casefold() for entry in heard)
 
 
 def n_waiting(user: User, projects: Sequence[Project]) -> int:

@@ -1,7 +1,8 @@
 """Comment threads: who reads and writes them, names, edits, resolving, and what an author may see of them.
 
 Planted once and seen to fail: an author shown a reviewer's name; an annotator named in a comment and told; a thread resolved
-over a newer comment; an edit that overwrites its row; an answer or new words of another panel member in the list of threads.
+over a newer comment; an edit that overwrites its row; an answer or new words of another panel member in the list of threads,
+or found there by a search.
 """
 
 from __future__ import annotations
@@ -207,6 +208,9 @@ def test_the_list_leaves_out_what_others_answered_and_mended_while_a_panel_votes
     threads.edit(comment=older.comments.get(), by=cast.ada, text="Ann's.", request_id=uuid.uuid4())
     listed = {row.thread: [entry.text for entry in row.said] for row in list_of(cast.rita, cast)}
     assert listed == {mine: ["Which one?"]}
+    assert list_of(cast.rita, cast, "i take") == (), "a search does not tell that the hidden word stands there"
+    assert [row.thread for row in list_of(cast.rita, cast, "WHICH")] == [mine]
+    assert [row.thread for row in list_of(cast.rita, cast, world.item.code[:3].lower())] == [mine]
     assert [len(row.said) for row in list_of(cast.ada, cast)] == [1, 1, 2], (
         "an admin has a vote too, and sees their own"
     )
@@ -216,8 +220,8 @@ def test_the_list_leaves_out_what_others_answered_and_mended_while_a_panel_votes
     assert {row.last.text for row in list_of(cast.rita, cast)} == {"I take Ann's.", "Why?", "Ann's."}
 
 
-def list_of(user, cast):
-    return thread_list.page_of(user, [cast.project], Wanted()).rows
+def list_of(user, cast, text=""):
+    return thread_list.page_of(user, [cast.project], Wanted(text=text)).rows
 
 
 def test_the_list_shows_what_waits_filters_and_pages(world, cast, as_):
