@@ -29,6 +29,7 @@ from labelhub.annotations.models import Document
 from labelhub.assignments.batches import lies_in_shared_batch
 from labelhub.assignments.onlookers import seen_by
 from labelhub.live import rooms
+from labelhub.live.letting_go import LetsGo
 from labelhub.live.outgoing import Outgoing
 from labelhub.live.presence import presence_of
 from labelhub.live.sessions import MALFORMED, NOT_YOURS, SIGNED_OUT, TOO_MUCH, owner_of
@@ -51,18 +52,21 @@ SEEN_EVERY_S = 4.0
 MOST_WINDOWS = 12
 
 
-class DocumentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class DocumentConsumer(LetsGo, AsyncWebsocketConsumer):  # type: ignore[misc]
     """One window of somebody who draws in a working copy, or watches it."""
 
     access: ClassVar[str] = "annotator"
 
-    async def connect(self) -> None:
-        """Take the window in where its person draws or watches here; everybody else learns nothing of what is here."""
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.room: rooms.Room | None = None
         self.staying: asyncio.Task[None] | None = None
         self.shown: dict[str, Any] = {}
         self.outgoing = Outgoing(self._send_frame, self._give_up)
         self.n_malformed, self.tokens, self.refilled_at, self.presence_at = 0, BUCKET, time.monotonic(), 0.0
+
+    async def connect(self) -> None:
+        """Take the window in where its person draws or watches here; everybody else learns nothing of what is here."""
         user = await owner_of(self.scope)
         if user is None:
             await self.close(code=SIGNED_OUT)
@@ -93,16 +97,20 @@ class DocumentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def disconnect(self, code: int) -> None:
         """Let the window go, and its colleagues know."""
+        await self.let_go()
+        raise StopConsumer
+
+    async def let_go(self) -> None:
+        """Leave the room, and let colleagues know."""
         watch().drop(self)
         self.outgoing.end()
         if self.staying is not None:
             self.staying.cancel()
         room, self.room = self.room, None
         if room is not None:
+            await rooms.leave(self, room)
             if self.is_shared:
                 await room.tell_all(self._presence({"is_gone": True}))
-            await rooms.leave(self, room)
-        raise StopConsumer
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Do what a message asks; what cannot be read is answered, and much of it ends the socket."""

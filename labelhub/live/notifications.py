@@ -14,6 +14,7 @@ from labelhub.accounts import hinting
 from labelhub.accounts.middleware import EPOCH_KEY
 from labelhub.accounts.models import User
 from labelhub.accounts.notifications import group_of
+from labelhub.live.letting_go import LetsGo
 from labelhub.live.sessions import SIGNED_OUT, TOO_MUCH, owner_of
 from labelhub.live.watch import watch
 
@@ -21,14 +22,17 @@ from labelhub.live.watch import watch
 MOST_BYTES, MOST_MESSAGES = 256, 2000
 
 
-class NotificationConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
+class NotificationConsumer(LetsGo, AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     """One window of somebody who is signed in."""
 
     access: ClassVar[str] = "signed-in"
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group, self.n_heard = "", 0
+
     async def connect(self) -> None:
         """Take the window in where its owner is signed in."""
-        self.group, self.n_heard = "", 0
         user = await self.owner()
         if user is None:
             await self.close(code=SIGNED_OUT)
@@ -45,9 +49,14 @@ class NotificationConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
 
     async def disconnect(self, code: int) -> None:
         """Let the window go."""
+        await self.let_go()
+
+    async def let_go(self) -> None:
+        """Hear no more hints."""
         watch().drop(self)
-        if self.group:
-            await hinting.leave(self.group, self.channel_name)
+        group, self.group = self.group, ""
+        if group:
+            await hinting.leave(group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """Answer a heartbeat; anything else is answered by nothing, and much of it by closing."""

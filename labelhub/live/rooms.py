@@ -175,7 +175,11 @@ async def enter(window: Window, document_id: uuid.UUID, head_seq: int) -> Room:
         room = rooms[document_id] = Room(document_id, head_seq)
         # Before it opens: another window that comes and goes meanwhile must not find the room empty and close it.
         room.windows.add(window)
-        await room.open()
+        try:
+            await room.open()
+        except BaseException:
+            await leave(window, room)
+            raise
     room.windows.add(window)
     return room
 

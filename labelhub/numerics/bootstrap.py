@@ -29,10 +29,10 @@ VERSION = "1"
 
 DROPPED_SHARE_WARNED = 0.05
 FEW_GROUPS = 10
-# Groups drawn at once: they and their counts stay in a core's cache. The random numbers are the same whatever their number.
-_CHUNK = 100_000
-# Weights of groups at once where a statistic sees each with one group left out.
-_LEFT_OUT = 2_000_000
+# Groups drawn at once: they and their counts stay in a core's cache. The random numbers are the same however many.
+_CHUNK, _LEFT_OUT = 100_000, 2_000_000
+# A binomial costs about so many uniform integers: counts are drawn where many rows are equal, groups one by one elsewhere.
+_BINOMIAL = 8
 _TIE = 1e-12
 
 IntervalKind: TypeAlias = Literal["bca", "percentile"]
@@ -288,31 +288,23 @@ def _resampled_values(
     rows: FloatArray | None, multiplicity: IntArray, statistic: Statistic, resampling: Resampling
 ) -> FloatArray:
     """Values of all resamples; without ``rows`` the statistic sees the counts themselves."""
-    n_rows = len(multiplicity)
-    n_drawn = n_rows if _is_counted(multiplicity) else int(multiplicity.sum())
-    step = max(1, _CHUNK // max(n_drawn, n_rows, 1 if rows is None else rows.shape[1]))
-    parts = []
-    for start in range(0, resampling.n_resamples, step):
-        drawn = _draw_counts(multiplicity, min(step, resampling.n_resamples - start), resampling.rng)
-        parts.append(statistic(drawn if rows is None else drawn @ rows))
-    return np.concatenate(parts)
+    drawn_at_once = min(int(multiplicity.sum()), _BINOMIAL * len(multiplicity))
+    step = max(1, _CHUNK // max(drawn_at_once, 1 if rows is None else rows.shape[1]))
+    sizes = (min(step, resampling.n_resamples - start) for start in range(0, resampling.n_resamples, step))
+    drawn = (_draw_counts(multiplicity, size, resampling.rng) for size in sizes)
+    return np.concatenate([statistic(counts if rows is None else counts @ rows) for counts in drawn])
 
 
 def _draw_counts(multiplicity: IntArray, size: int, rng: np.random.Generator) -> FloatArray:
     """How often each distinct row is drawn in each resample; both branches draw from the same multinomial."""
     n_groups, n_rows = int(multiplicity.sum()), len(multiplicity)
-    if _is_counted(multiplicity):
+    if n_rows * _BINOMIAL < n_groups:
         return rng.multinomial(n_groups, multiplicity / n_groups, size=size).astype(np.float64)
     drawn = rng.integers(0, n_groups, size=(size, n_groups))
     if n_rows < n_groups:
         drawn = np.repeat(np.arange(n_rows), multiplicity)[drawn]
     drawn += np.arange(size)[:, None] * n_rows
     return np.bincount(drawn.ravel(), minlength=size * n_rows).reshape(size, n_rows).astype(np.float64)
-
-
-def _is_counted(multiplicity: IntArray) -> bool:
-    """Whether counts are drawn. A binomial costs about eight uniform integers: groups are drawn where few rows are equal."""
-    return len(multiplicity) * 8 < int(multiplicity.sum())
 
 
 def _interval(

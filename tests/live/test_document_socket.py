@@ -17,12 +17,15 @@ from django.test import Client
 from labelhub.accounts.services import end_sessions
 from labelhub.annotations import documents
 from labelhub.annotations.models import Document, Operation
+from labelhub.config.asgi import application
 from labelhub.live import documents as socket_module
+from labelhub.live import rooms
 from labelhub.live import writer as writer_module
+from labelhub.live.watch import watch
 from labelhub.projects.selectors import labeler_of
 from labelhub.workflow import lifecycle, together
 from tests.cast import Cast
-from tests.live.windows import client_of, opened, sending, socket
+from tests.live.windows import PATIENCE_S, Socket, client_of, opened, scope_of, sending, socket
 from tests.workflow.walking import add_item, set_policy
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:No directory at")]
@@ -47,6 +50,32 @@ def test_what_one_draws_is_acknowledged_after_the_commit_and_reaches_the_other(c
         await ben.disconnect()
 
     clients = client_of(cast.ann), client_of(cast.ben)
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("place", ["documents", "notifications"])
+def test_a_window_that_is_gone_before_the_first_word_holds_nothing(cast: Cast, work, place):
+    """The browser may be killed between the handshake and the greeting: what sends to it fails."""
+
+    async def play() -> None:
+        async def without_a_reader(scope: Any, receive: Any, send: Any) -> None:
+            async def sent(message: Any) -> None:
+                if message["type"] == "websocket.send":
+                    raise RuntimeError("nobody is there")
+                await send(message)
+
+            await application(scope, receive, sent)
+
+        path = f"/ws/documents/{work.pk}/" if place == "documents" else "/ws/notifications/"
+        gone = Socket(without_a_reader, scope_of(client, path, b"http://127.0.0.1:8000"))
+        assert await gone.opened()
+        with pytest.raises(RuntimeError, match="nobody is there"):
+            await gone.wait(timeout=PATIENCE_S)
+        document = await database_sync_to_async(documents.document_of)(assignment=work)
+        assert rooms.n_windows(document.pk, cast.ann) == 0
+        assert not watch().sockets
+
+    client = client_of(cast.ann)
     asyncio.run(play())
 
 
