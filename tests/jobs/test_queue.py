@@ -244,6 +244,8 @@ def test_a_worker_with_nothing_to_do_looks_again_when_the_next_job_may_be_taken(
             stop.set()
 
     monkeypatch.setattr(stop, "wait", wait)
+    # The connection of a test is in a transaction.
+    monkeypatch.setattr(worker, "close_old_connections", lambda: None)
     worker.run_until(stop, queues=["cpu"])
     assert waits[0] == worker.POLL_S
     assert 0.0 < waits[1] <= 0.2
