@@ -32,7 +32,9 @@ from labelhub.assignments.batches import make_batch
 from labelhub.assignments.models import Assignment
 from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_photograph
-from labelhub.config.soak.browsers import KEPT, Hands, Killer, Profile, driver_errors, playwright, until_gone
+from labelhub.config.soak.browsers import KEPT, Hands, Killer, Profile
+from labelhub.config.soak.drivers import driver_errors, driving, until_gone, within
+from labelhub.config.soak.paper import Paper
 from labelhub.config.soak.report import Progress, Trial, silent
 from labelhub.config.soak.serving import Served, serving
 from labelhub.config.soak.world import ACTOR, SoakWorld, make_world
@@ -40,7 +42,9 @@ from labelhub.workflow import lifecycle, together
 
 ROWS, COLUMNS, CELL = 120, 160, 20
 CELLS = (ROWS // CELL) * (COLUMNS // CELL)
-AT_RISK_S, AT_REST_S = 1.0, 1.5
+AT_REST_S = 1.5
+# How long a page may take until it shows what hands did.
+TAKEN_S = 2.0
 # From the first stroke of a sitting to the kill, in seconds.
 SOONEST_S, LATEST_S = 0.3, 3.0
 KILLS_A_PROFILE = 5
@@ -52,38 +56,6 @@ RENDERERS, AGAIN, SIGNED_OUT, COLLEAGUE, LOST, OFFLINE = 0.3, 0.2, 0.2, 0.15, 0.
 CACHES = (
     "Cache", "Code Cache", "GPUCache", "GPUPersistentCache", "DawnGraphiteCache", "DawnWebGPUCache", "ShaderCache",
 )  # fmt: skip
-
-
-@dataclass
-class Paper:
-    """What hands did in one sitting: which cells stand after each act, and when each was finished."""
-
-    states: list[frozenset[int]]
-    finished: list[float] = field(default_factory=list)
-    done: list[int] = field(default_factory=list)
-    undone: list[int] = field(default_factory=list)
-    # How many acts were there when the page last said that all was saved.
-    n_saved: int = 0
-
-    def draw(self, cell: int) -> None:
-        """Something is drawn into an empty cell."""
-        self.states.append(self.states[-1] | {cell})
-        self.done.append(cell)
-        self.undone = []
-
-    def undo(self) -> None:
-        """The last thing is taken back."""
-        self.undone.append(self.done.pop())
-        self.states.append(self.states[-1] - {self.undone[-1]})
-
-    def redo(self) -> None:
-        """What was taken back is done again."""
-        self.done.append(self.undone.pop())
-        self.states.append(self.states[-1] | {self.done[-1]})
-
-    def n_safe(self, killed_at: float) -> int:
-        """How many acts no kill at that moment may cost."""
-        return sum(at <= killed_at - AT_RISK_S for at in self.finished)
 
 
 @dataclass
@@ -184,17 +156,17 @@ class Plan:
         )  # fmt: skip
 
 
-def try_browser_kills(*, n: int, seed: int, progress: Progress = silent, driver: Any = None) -> Trial:
+def try_browser_kills(*, n: int, seed: int, progress: Progress = silent) -> Trial:
     """Kill browsers ``n`` times. Raises ``NoBrowser`` where there is none."""
     trial = Trial(
         "a killed browser loses nothing that was finished a second before, and keeps nothing of a patient", seed
     )
     world = make_world(n_annotators=2, readers=1, max_readers=1, use_model=False, with_brush=True)
     counts: Counter[str] = Counter()
-    with playwright(driver) as running, serving(has_pages=True) as server, trial.while_there_is_time():
+    with driving() as driver, serving(has_pages=True) as server, trial.while_there_is_time():
         while trial.n < n:
             folder = Path(tempfile.mkdtemp(prefix="labelhub-profile-"))
-            desk = Desk(trial, world, server, Profile(running, folder, server.url), np.random.default_rng(seed), counts)
+            desk = Desk(trial, world, server, Profile(driver, folder, server.url), np.random.default_rng(seed), counts)
             try:
                 desk.profile.start()
                 for number in range(trial.n, min(trial.n + KILLS_A_PROFILE, n)):
@@ -214,7 +186,7 @@ def try_browser_kills(*, n: int, seed: int, progress: Progress = silent, driver:
 def _watched(desk: Desk, plan: Plan) -> None:
     """Play one sitting; where the driver and not the page hangs, play it again with a new browser."""
     for _ in range(MOST_HANGS):
-        with desk.profile.within(SITTING_S) as is_over:
+        with within(SITTING_S, desk.profile.kill, desk.profile.driver.end) as is_over:
             try:
                 _one_kill(desk, plan)
             except driver_errors():
@@ -225,6 +197,7 @@ def _watched(desk: Desk, plan: Plan) -> None:
         desk.counts["times that the driver hung"] += 1
         desk.is_seated = False
         desk.profile.ended()
+        desk.profile.driver.start_again()
         desk.profile.start()
     desk.trial.check(holds=False, otherwise=f"{desk.told}the window or its driver hung {MOST_HANGS} times")
 
@@ -267,6 +240,7 @@ def _draw_until_killed(desk: Desk, plan: Plan, ann: User) -> tuple[Paper, float]
     with until_gone():
         while killer.at is None:
             _one_act(desk, paper)
+            _see(desk, paper)
             if desk.hands.status() == "saved":
                 paper.n_saved = len(paper.finished)
             if is_signed_out and rng.random() < 0.5:
@@ -319,6 +293,17 @@ def _one_act(desk: Desk, paper: Paper) -> None:
         time.sleep(0.05)
         return
     paper.finished.append(time.monotonic())
+
+
+def _see(desk: Desk, paper: Paper) -> None:
+    """Look whether the page took the act at all: what it never took cannot be lost, and is a finding of its own."""
+    end, n_drawn = time.monotonic() + TAKEN_S, len(paper.states[-1])
+    while (n_seen := desk.hands.n_standing()) != n_drawn and time.monotonic() < end:
+        time.sleep(0.01)
+    n_acts = len(paper.finished)
+    desk.trial.check(
+        n_seen == n_drawn, f"{desk.told}act {n_acts} was not taken by the page: {n_seen} stand there, {n_drawn} drawn"
+    )
 
 
 def _judge(desk: Desk, paper: Paper, killed_at: float) -> None:

@@ -22,18 +22,9 @@ from labelhub.accounts.models import User
 from labelhub.annotations import documents
 from labelhub.annotations.models import Document, Operation
 from labelhub.assignments.models import Assignment
-from labelhub.config.soak.browsers import (
-    CHROMIUM,
-    FLAGS,
-    HEIGHT,
-    PATIENCE_MS,
-    WATCH,
-    WIDTH,
-    Hands,
-    playwright,
-    session_cookie,
-)
+from labelhub.config.soak.browsers import HEIGHT, PATIENCE_MS, WATCH, WIDTH, Hands, session_cookie
 from labelhub.config.soak.coedits import shared_work
+from labelhub.config.soak.drivers import CHROMIUM, FLAGS, driving
 from labelhub.config.soak.judging import Ledger, Standing, judge_log, judge_state, judge_submission
 from labelhub.config.soak.report import Progress, Trial, silent
 from labelhub.config.soak.serving import Served, serving
@@ -108,17 +99,15 @@ class Window:
             self.refused.add(refused["op_id"])
 
 
-def try_browser_schedules(
-    *, n: int, seed: int, progress: Progress = silent, most: int = MOST, driver: Any = None
-) -> Trial:
+def try_browser_schedules(*, n: int, seed: int, progress: Progress = silent, most: int = MOST) -> Trial:
     """Play ``n`` schedules of up to ``most`` steps. Raises ``NoBrowser`` where there is none."""
     trial = Trial("nothing acknowledged is lost or doubled, and all windows show what the server holds", seed)
     world = make_world(n_annotators=EDITORS, readers=1, max_readers=1, use_model=False, with_brush=True)
     facts = dict.fromkeys(
         ("operations", "steps", "server killed", "networks lost", "windows closed", "looks at saved"), 0
     )
-    with playwright(driver) as running, serving(has_pages=True) as server:
-        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    with driving() as driver, serving(has_pages=True) as server:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         with trial.while_there_is_time():
             for number in range(n):
                 rng = np.random.default_rng([seed, number])

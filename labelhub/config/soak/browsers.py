@@ -2,7 +2,7 @@
 
 A browser is killed as a whole or loses its renderers alone, by SIGKILL, from a thread beside the one that drives it. What a
 window holds is read from its own document through a script that stands before the page's own: the page needs no door for it.
-Not here: what is tried (``browser_kills``, ``browser_schedules``). Playwright is a package of the tests: it is imported late.
+Not here: what drives it (``drivers``), what is tried (``browser_kills``, ``browser_schedules``).
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 from django.conf import settings
@@ -26,12 +25,8 @@ from numpy.typing import NDArray
 
 from labelhub.accounts.models import User
 from labelhub.annotations.models import Document
+from labelhub.config.soak.drivers import CHROMIUM, FLAGS, Driver, Gone, driver_errors, processes
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
-]  # fmt: skip
 WIDTH, HEIGHT = 1000, 640
 PATIENCE_MS = 15_000
 # What the editor leaves free around a picture that it fits into the stage (`static/js/canvas/view.js`).
@@ -66,6 +61,11 @@ HELD = """() => {
   for (const shape of state.shapes.values()) if (!shape.is_deleted) shapes[shape.shape_id] = shape.regions;
   return { head: acknowledged.head_seq, pending: pending.length, shapes, painted };
 }"""
+# How many shapes and strokes stand in the window.
+STANDING = """() => {
+  const { state } = globalThis.watched;
+  return [...state.shapes.values(), ...state.marks.values()].filter((one) => !(one.is_deleted || one.is_undone)).length;
+}"""
 # Everything that scripts of the page could have kept in the browser.
 KEPT = """async () => {
   const kept = [{ ...localStorage }, { ...sessionStorage }, await caches.keys()].map((one) => JSON.stringify(one));
@@ -84,54 +84,11 @@ KEPT = """async () => {
 }"""
 
 
-class Gone(RuntimeError):
-    """The window answers no more."""
-
-
-class NoBrowser(RuntimeError):
-    """Chromium or Playwright is not installed."""
-
-
-@contextmanager
-def playwright(running: Any = None) -> Iterator[Any]:
-    """Start Playwright, or use the one that is running. Raises :class:`NoBrowser` where it or Chromium is missing."""
-    if running is not None:
-        yield running
-        return
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError as error:
-        message = (
-            "This trial drives Chromium with Playwright, a package of the tests. Run `python3 manage.py test` once."
-        )
-        raise NoBrowser(message) from error
-    if not CHROMIUM.exists():
-        message = "Chromium is not installed. On Debian and Ubuntu: apt-get install chromium"
-        raise NoBrowser(message)
-    # Its event loop runs in this thread; the queries beside it are meant.
-    with mock.patch.dict(os.environ, {"DJANGO_ALLOW_ASYNC_UNSAFE": "true"}), sync_playwright() as started:
-        yield started
-
-
-@contextmanager
-def until_gone() -> Iterator[None]:
-    """Do what is inside until the browser is gone, which ends it without an error."""
-    with suppress(*driver_errors()):
-        yield
-
-
-def driver_errors() -> tuple[type[Exception], ...]:
-    """Return what is raised where a window does not do what it is asked to."""
-    from playwright.sync_api import Error
-
-    return Error, Gone
-
-
 @dataclass
 class Profile:
     """A browser on a profile of its own, which is there again when the browser was killed and started anew."""
 
-    playwright: Any
+    driver: Driver
     folder: Path
     url: str
     context: Any = None
@@ -140,13 +97,13 @@ class Profile:
 
     def start(self) -> None:
         """Start the browser on this profile."""
-        self.context = self.playwright.chromium.launch_persistent_context(
+        self.context = self.driver.chromium.launch_persistent_context(
             str(self.folder), executable_path=str(CHROMIUM), args=FLAGS, base_url=self.url,
             viewport={"width": WIDTH, "height": HEIGHT},
         )  # fmt: skip
         self.context.set_default_timeout(PATIENCE_MS)
         self.context.add_init_script(WATCH)
-        self.pid = next(pid for pid, words in _processes() if _is_browser_of(words, self.folder))
+        self.pid = next(pid for pid, words in processes() if _is_browser_of(words, self.folder))
 
     def page(self) -> Any:
         """Return a new window. One that crashed is left as it is: to close it may wait for ever."""
@@ -165,7 +122,7 @@ class Profile:
 
     def kill_renderers(self) -> None:
         """End the processes that run pages, and no other. May be called from any thread."""
-        for pid, words in _processes():
+        for pid, words in processes():
             # A process that was forked off says its words as one.
             if "--type=renderer" in " ".join(words) and _group_of(pid) == self.pid:
                 self.n_renderers_killed += 1
@@ -174,31 +131,13 @@ class Profile:
 
     def is_dead(self) -> bool:
         """Whether none of its processes is left."""
-        return not any(_group_of(pid) == self.pid for pid, _ in _processes())
+        return not any(_group_of(pid) == self.pid for pid, _ in processes())
 
     def ended(self) -> None:
         """Wait until nothing is left of a browser that was killed or closed."""
         end = time.monotonic() + PATIENCE_MS / 1000
         while not self.is_dead() and time.monotonic() < end:
             time.sleep(0.02)
-
-    @contextmanager
-    def within(self, patience_s: float) -> Iterator[threading.Event]:
-        """End the browser where what is inside takes longer, so that a driver that hangs fails; the event says that it did."""
-        done, is_over = threading.Event(), threading.Event()
-
-        def watch() -> None:
-            if not done.wait(patience_s):
-                is_over.set()
-                self.kill()
-
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
-        try:
-            yield is_over
-        finally:
-            done.set()
-            thread.join()
 
     def files_with(self, canaries: dict[str, bytes], *, but: tuple[str, ...] = ()) -> list[str]:
         """Return where in the profile's files one of these runs of bytes stands; folders named in ``but`` are left out."""
@@ -305,6 +244,10 @@ class Hands:
             return False
         return True
 
+    def n_standing(self) -> int:
+        """Return how many shapes and strokes stand in the window."""
+        return int(self.page.evaluate(STANDING))
+
     def held(self) -> Held:
         """Return what stands in the window."""
         found = self.page.evaluate(HELD)
@@ -337,13 +280,6 @@ def session_cookie(user: User, url: str) -> dict[str, str]:
     client.force_login(user)
     name = settings.SESSION_COOKIE_NAME
     return {"name": name, "value": client.cookies[name].value, "url": url}
-
-
-def _processes() -> Iterator[tuple[int, list[str]]]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                yield int(entry.name), (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
 
 
 def _is_browser_of(words: list[str], profile: Path) -> bool:

@@ -28,7 +28,7 @@ from labelhub.config.soak import (
     tampering,
     two_worlds,
 )
-from labelhub.config.soak.browsers import NoBrowser
+from labelhub.config.soak.drivers import NoBrowser
 from labelhub.config.soak.report import TimeIsUp, Trial
 from labelhub.config.soak.scratch import scratch_database
 
