@@ -110,7 +110,7 @@ def _prepare(folder: Path) -> None:
 def _measure(url: str, frames: int, is_large: bool) -> None:
     from playwright.sync_api import sync_playwright
 
-    from labelhub.config.soak.browsers import CHROMIUM, FLAGS
+    from labelhub.config.soak.drivers import CHROMIUM, FLAGS
     from tests.browser.drawing import click_all
 
     cast = _cast()

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.test import Client, override_settings
 
 from labelhub.accounts.models import User
-from labelhub.config.soak.browsers import CHROMIUM, FLAGS
+from labelhub.config.soak.drivers import CHROMIUM, FLAGS
 from labelhub.config.soak.serving import Served, collect_pages, served
 from tests.realdata import absent
 

@@ -174,6 +174,20 @@ def test_whoever_is_signed_out_is_told_so_and_goes_on_after_signing_in_again(pag
     assert Operation.objects.count() == 1
 
 
+def test_the_picture_stays_where_it_is_under_the_hand_when_the_server_is_lost(page, photograph, people):
+    start(page)
+    stage = page.locator("#canvas").bounding_box()
+    page.route("**/document/", lambda route: route.abort())
+    page.keyboard.press("2")
+    drag(page, (0.4, 0.4), (0.6, 0.6))
+    page.wait_for_selector("#saved[data-status=offline]")
+    assert page.locator("#trouble-retry").is_visible()
+    assert page.locator("#canvas").bounding_box() == stage
+    # What it covers at the foot of the panel can still be brought into sight.
+    panel = page.locator(".side-panel")
+    assert panel.evaluate("(one) => parseFloat(getComputedStyle(one).paddingBottom)") >= page.locator("#trouble").bounding_box()["height"]
+
+
 def test_an_ended_lease_keeps_the_draft_and_says_so(page, photograph, people):
     start(page)
     Assignment.objects.update(state=Assignment.State.EXPIRED)
