@@ -168,10 +168,15 @@ def test_whoever_is_signed_out_is_told_so_and_goes_on_after_signing_in_again(pag
     drag(page, (0.4, 0.4), (0.6, 0.6))
     page.wait_for_selector("#saved[data-status=signed-out]")
     assert page.locator("#trouble-sign-in").is_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    drag(page, (0.2, 0.2), (0.3, 0.3))
+    page.wait_for_selector("#saved:has-text('2 kept here')")
+    assert not [url for url in asked if "/document/" in url]
     page.context.add_cookies(session)
     page.evaluate("window.dispatchEvent(new Event('focus'))")
     saved(page)
-    assert Operation.objects.count() == 1
+    assert Operation.objects.count() == 2
 
 
 def test_the_picture_stays_where_it_is_under_the_hand_when_the_server_is_lost(page, photograph, people):

@@ -41,14 +41,15 @@ export class Sync extends EventTarget {
     draft.addEventListener("new", (event) => {
       const operation = /** @type {CustomEvent} */ (event).detail;
       outbox.keep(operation).catch(() => this.emit("unkept"));
-      this.push();
+      // Whoever is signed out would be refused with each stroke; the window that is looked at again asks anew.
+      if (this.status !== "signed-out") this.push();
     });
     addEventListener("online", () => this.push());
     document.addEventListener("visibilitychange", () => document.hidden || this.push());
     addEventListener("focus", () => this.push());
     setInterval(() => {
       const wait = socket?.isOpen || !this.isShared ? LOOK_EVERY_MS : LOOK_WITHOUT_SOCKET_MS;
-      if (!document.hidden && !this.isEnded && performance.now() - (this.lookedAt ?? 0) >= wait) this.look();
+      if (!document.hidden && !this.isEnded && this.status !== "signed-out" && performance.now() - (this.lookedAt ?? 0) >= wait) this.look();
     }, 1000);
     if (socket) this.listen(socket);
   }
