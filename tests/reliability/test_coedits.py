@@ -20,9 +20,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.once
 def test_nothing_acknowledged_is_lost_or_doubled_through_every_trouble():
-    trial = try_coedits(n=150, seed=11, most=64)
+    trial = try_coedits(n=300, seed=11, most=64)
     assert trial.failures == []
-    assert trial.n == 150
+    assert trial.n == 300
 
 
 def test_the_same_on_each_database():

@@ -65,6 +65,7 @@ def test_negative_and_tiny_numbers_are_written_for_people():
     assert tags.figure(-0.0001) == "0.00"
     assert tags.figure(math.nan) == "–"
     assert tags.figure(12345) == "12\u202f345"
+    assert tags.figure(-12345.678) == "\u221212\u202f345.68"
 
 
 def test_what_people_wrote_is_escaped_in_tips():

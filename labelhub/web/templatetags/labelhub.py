@@ -37,6 +37,8 @@ register.filter(prose)
 # Fewest units from which a number is shown in full black, where a page does not state its own minimum.
 MIN_N = 20
 DASH = "–"
+# What parts thousands: a thin space that no line breaks at (SI Brochure, 9th edition, 5.4.4).
+THIN = "\u202f"
 
 
 @register.simple_tag
@@ -211,7 +213,7 @@ def figure(value: Any, places: int = 2) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return f"{value:,}".replace(",", "\u202f")
+        return f"{value:,}".replace(",", THIN)
     return _figure(value, places) if value is None or isinstance(value, float) else str(value)
 
 
@@ -340,8 +342,8 @@ def _is_number(value: Any) -> bool:
 def _figure(value: Any, places: int) -> str:
     if not _is_number(value):
         return DASH
-    rounded = f"{value:.{places}f}"
-    return rounded.replace("-", "\u2212") if float(rounded) else f"{0:.{places}f}"
+    rounded = round(float(value), places)
+    return f"{rounded or 0.0:,.{places}f}".replace("-", "\u2212").replace(",", THIN)
 
 
 def _age(at: datetime) -> str:
