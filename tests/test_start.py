@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import stat
 import sys
@@ -123,3 +124,9 @@ def test_what_python_compiles_is_kept_in_the_environment_where_it_may_not_stand_
     assert os.environ.pop("PYTHONPYCACHEPREFIX") == str(tmp_path / "compiled")
     bootstrap._keep_what_python_compiles(tmp_path)
     assert "PYTHONPYCACHEPREFIX" not in os.environ
+
+
+def test_what_the_server_loaded_is_left_out_of_the_search_for_cycles():
+    import labelhub.config.asgi  # noqa: F401 - loading it is what is tried
+
+    assert gc.get_freeze_count() > 50_000

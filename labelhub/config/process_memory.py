@@ -1,8 +1,13 @@
-"""How a process that measures projects again and again treats its memory: set once, when it starts.
+"""How a process that runs for long treats its memory: set once, when it starts.
 
-By default glibc hands large arrays back to the system when they are freed, and gets them anew, page by page, a moment later;
-and Python looks through all that a worker keeps for cycles after every 700 new objects. Together that is a fifth of the time
-of a measure of 4,000 submissions. Not here: how much a process may take (``config.environment``).
+Python's search for cycles goes through all that a process holds, and the process stands still meanwhile. What a server loaded
+when it started stays until it ends and is most of what it holds: of a hundred answers the slowest waited for that search.
+
+A worker measures projects again and again. By default glibc hands large arrays back to the system when they are freed, and
+gets them anew, page by page, a moment later; and Python looks through all that a worker keeps for cycles after every 700 new
+objects. Together that is a fifth of the time of a measure of 4,000 submissions.
+
+Not here: how much a process may take (``config.environment``).
 """
 
 from __future__ import annotations
@@ -16,6 +21,12 @@ OBJECTS_BETWEEN_SEARCHES = (50_000, 20, 50)
 KEPT_BYTES = 256 << 20
 # The numbers of these options in glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+
+
+def set_aside_what_is_loaded() -> None:
+    """Leave what stands now out of all further searches for cycles."""
+    gc.collect()
+    gc.freeze()
 
 
 def keep_freed_memory() -> bool:

@@ -190,7 +190,10 @@ def test_the_picture_stays_where_it_is_under_the_hand_when_the_server_is_lost(pa
     assert page.locator("#canvas").bounding_box() == stage
     # What it covers at the foot of the panel can still be brought into sight.
     panel = page.locator(".side-panel")
-    assert panel.evaluate("(one) => parseFloat(getComputedStyle(one).paddingBottom)") >= page.locator("#trouble").bounding_box()["height"]
+    assert (
+        panel.evaluate("(one) => parseFloat(getComputedStyle(one).paddingBottom)")
+        >= page.locator("#trouble").bounding_box()["height"]
+    )
 
 
 def test_an_ended_lease_keeps_the_draft_and_says_so(page, photograph, people):
