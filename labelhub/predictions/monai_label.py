@@ -2,13 +2,14 @@
 
 ``GET /info/`` says which models the server has and what its labels are called, ``POST /infer/MODEL`` takes the picture and
 answers with multipart: ``params`` (JSON, with the number of each label) and ``image`` (a NIfTI file). Off unless the site's
-owner lists the server (``outbound``), since pictures leave the machine. The server is a stranger: what it sends is bounded, its
-file is opened in the decoder's process alone, and a label map that does not lie where the picture lies is refused. It needs no
-framework here, so any worker can ask. Not here: MONAI Label's sign-in (Keycloak), its sessions and its own store of images.
+owner lists the server (``outbound``), since pictures leave the machine. The server is a stranger: what it sends is bounded,
+its file is opened in the decoder's process alone, and a label map that does not lie where the picture lies is refused. It
+needs no framework here, so any worker can ask. Not here: MONAI Label's sign-in (Keycloak), its sessions and its own store of
+images.
 
 What the server does beside its documentation, as seen with 0.8.5: while it infers it answers nobody, not even ``/info/``; it
-writes maps through ITK, whose NIfTI files know right angles alone, so a tilted gantry goes out upright, voxel by voxel; a map of
-two axes goes without its place; a failure of any kind is status 500 without a reason.
+writes maps through ITK, whose NIfTI files know right angles alone, so a tilted gantry goes out upright, voxel by voxel; a map
+of two axes goes without its place; a failure of any kind is status 500 without a reason.
 
 Reference: MONAI Label 0.8, REST API (Infer, App); https://docs.monai.io/projects/label
 """

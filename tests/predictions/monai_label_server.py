@@ -1,9 +1,9 @@
 """A server that speaks as MONAI Label 0.8.5 was seen to (`tests.benchmarks.try_monai_label`), or as a broken or hostile one.
 
 ``GET /info/`` lists its models; ``POST /infer/bright`` takes a NIfTI file as multipart and answers with multipart: the words
-(``params``) first, then the label map: 2 where the picture is brighter than 100, 5 where it is brighter than 200; ``listed`` says
-1 and 2, and tells its labels as a list. As the real one it serves one request at a time, writes axes at right angles alone, and
-answers any failure with status 500 and no reason.
+(``params``) first, then the label map: 2 where the picture is brighter than 100, 5 where it is brighter than 200; ``listed``
+says 1 and 2, and tells its labels as a list. As the real one it serves one request at a time, writes axes at right angles
+alone, and answers any failure with status 500 and no reason.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A MONAI Label server as a predictor: asked only where listed, understood as it was seen to speak, believed in nothing else.
 
 Planted and seen to fail: the answer's place not compared with the picture's; axes that a server turned left as they came; the
-bound on the answer's size left out; the time of the whole exchange not bounded; values that are no numbers taken for labels; a
-tilted gantry sent as it is; the background counted among listed labels; a list believed whose map holds more; a server that works
-for another given up after a fixed time; a map of two axes asked where it lies; redirects named for a failure.
+bound on the answer's size left out; the time of the whole exchange not bounded; values that are no numbers taken for labels;
+a tilted gantry sent as it is; the background counted among listed labels; a list believed whose map holds more; a server that
+works for another given up after a fixed time; a map of two axes asked where it lies; redirects named for a failure.
 """
 
 from __future__ import annotations
