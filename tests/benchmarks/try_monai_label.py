@@ -12,8 +12,9 @@ Seen on 2026-11-30 with MONAI Label 0.8.5, MONAI 1.6.1, torch 2.13.0 and ITK 5.4
 mirrored, sagittal, oblique and with a tilted gantry come back with each voxel as wanted, from models that lead their map back
 and from one that leaves it in RAS, with labels as an object and as a list; so does a picture, also from a model that drops
 its third axis. Through voxels of 1 mm and back 113 of 13,600 voxels are otherwise, at the edges and without a shift. A map on
-another grid, a map a label, words alone, a failure and an unknown model are each told in a sentence. Asked while it worked 20
-s for another, the server answered after 19.4 s: it was deaf until then, to `/info/` also.
+another grid, a map a label, words alone, a failure and an unknown model are each told in a sentence. Asked while it worked
+twenty seconds for another, the server answered after 19.4 s: it was deaf until then, to `/info/` also. A picture that it
+failed on stays in its temporary folder.
 """
 
 from __future__ import annotations
@@ -96,12 +97,14 @@ def main() -> None:
         with log.open("wb") as written:
             process = subprocess.Popen(
                 [str(python), str(peers / "monai_label_start.py"), "start_server", *where],
-                stdout=written,
-                stderr=written,
-            )
+                stdout=written, stderr=written, env={**os.environ, "TMPDIR": folder},
+            )  # fmt: skip
             try:
                 until_ready(port, process, log, "/info/")
                 ask(f"http://127.0.0.1:{port}")
+                print(
+                    f"{len(list(Path(folder).glob('*.nii.gz')))} pictures and maps are left in the server's temporary folder"
+                )
             finally:
                 process.terminate()
                 process.wait(30)
