@@ -2,9 +2,14 @@
 
 ``GET /info/`` says which models the server has and what its labels are called, ``POST /infer/MODEL`` takes the picture and
 answers with multipart: ``params`` (JSON, with the number of each label) and ``image`` (a NIfTI file). Off unless the site's
-owner lists the server (``outbound``), since pictures leave the machine. The server is a stranger: what it sends is bounded, its
-file is opened in the decoder's process alone, and a label map that does not lie where the picture lies is refused. It needs no
-framework here, so any worker can ask. Not here: MONAI Label's sign-in (Keycloak), its sessions and its own store of images.
+owner lists the server (``outbound``), since pictures leave the machine. The server is a stranger: what it sends is bounded,
+its file is opened in the decoder's process alone, and a label map that does not lie where the picture lies is refused. It
+needs no framework here, so any worker can ask. Not here: MONAI Label's sign-in (Keycloak), its sessions and its own store of
+images.
+
+What the server does beside its documentation, as seen with 0.8.5: while it infers it answers nobody, not even ``/info/``; it
+writes maps through ITK, whose NIfTI files know right angles alone, so a tilted gantry goes out upright, voxel by voxel; a map
+of two axes goes without its place; a failure of any kind is status 500 without a reason.
 
 Reference: MONAI Label 0.8, REST API (Infer, App); https://docs.monai.io/projects/label
 """
@@ -45,6 +50,9 @@ _MOST_BYTES_A_VOXEL: Final = 8
 _KNOWN: Final = frozenset({"url", "model", "classes", "timeout_s"})
 _MOST_PARTS: Final = 8
 _MOST_VALUE: Final = 65_535
+_BACKGROUND: Final = "background"
+# Where ITK says that a map of two axes lies: it was told no place.
+_NOWHERE: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
 _KEPT: Final = "Nothing was predicted."
 
 
@@ -72,7 +80,7 @@ def monai_label_predictor(parameters: Mapping[str, Any]) -> MonaiLabelPredictor:
         )
     url = str(parameters.get("url", "")).rstrip("/")
     meanings = {str(name): str(key) for name, key in classes.items()}
-    _require_model(url, model, meanings)
+    _require_model(url, model, meanings, float(timeout_s))
     return MonaiLabelPredictor(url, model, meanings, float(timeout_s))
 
 
@@ -94,7 +102,7 @@ class MonaiLabelPredictor:
         """
         if pixels.ndim != 3:
             raise PictureDoesNotFit("models of MONAI Label take one channel and the picture has colours")
-        sent = grid if grid.affine is not None else _placed(grid)
+        sent = _placed(grid)
         content, headers = _form(nifti_of(pixels, sent))
         bounds = Bounds(
             whole_s=self.timeout_s, silence_s=self.timeout_s,
@@ -106,7 +114,7 @@ class MonaiLabelPredictor:
         )  # fmt: skip
         words, file = read_answer(answered, answer)
         labels = label_map(file, sent)
-        numbers = _numbers(self.meanings, words.get("label_names"))
+        numbers = _numbers(self.meanings, words.get("label_names"), highest=int(labels.max()))
         return _seen(labels, numbers, ontology)
 
 
@@ -173,6 +181,8 @@ def _led_back(values: NDArray[np.uint16], given: Grid, wanted: Grid) -> NDArray[
     """The map in the picture's own order of voxels, where both lie in the same place."""
     if given.affine is None or wanted.affine is None:
         raise OutboundRefused(f"The server's label map does not say where it lies. {_KEPT}")
+    if given.size == wanted.size and given.size[0] == 1 and np.array_equal(given.affine, _NOWHERE):
+        return np.ascontiguousarray(values)
     turned, found, _ = canonical_volume(values, given.affine)
     _, own, way = canonical_volume(np.broadcast_to(np.uint16(0), wanted.size), wanted.affine)
     if not same_grid(found, own):
@@ -199,9 +209,14 @@ def _seen(labels: NDArray[np.uint16], numbers: Mapping[int, str], ontology: Onto
     return Seen(tuple(shapes), asked_labels=tuple(entry.key for entry in known))
 
 
-def _numbers(meanings: Mapping[str, str], names: Any) -> dict[int, str]:
+def _numbers(meanings: Mapping[str, str], names: Any, *, highest: int) -> dict[int, str]:
     """What each value of the map means: by the numbers that the answer gives its labels, or by the value itself."""
     told = _numbered(names)
+    if isinstance(names, list) and told and highest > max(told.values()) and not all(map(_is_number, meanings)):
+        raise OutboundRefused(
+            f"The server lists labels without their values, and its map holds {highest}, which is beyond the list. {_KEPT} "
+            "Name the values themselves in classes."
+        )
     found: dict[int, str] = {}
     for name, key in meanings.items():
         value = told.get(name, int(name) if _is_number(name) else None)
@@ -215,9 +230,14 @@ def _numbers(meanings: Mapping[str, str], names: Any) -> dict[int, str]:
 
 
 def _numbered(names: Any) -> dict[str, int]:
-    """Labels by their values, as MONAI Label tells them: an object of name and value, or a list that counts from 1."""
+    """Labels by their values, as MONAI Label tells them: an object of name and value, or a list.
+
+    A list tells no values: its clients count from 1 and pass over the background, wherever it stands.
+    """
     if isinstance(names, list):
-        return {str(name): number for number, name in enumerate(names, start=1)}
+        counted = [str(name) for name in names if str(name) != _BACKGROUND]
+        background = {_BACKGROUND: 0} if _BACKGROUND in names else {}
+        return background | {name: number for number, name in enumerate(counted, start=1)}
     return {
         str(name): value
         for name, value in as_mapping(names).items()
@@ -229,8 +249,9 @@ def _is_number(name: str) -> bool:
     return name.isascii() and name.isdigit() and int(name[:9]) <= _MOST_VALUE and len(name) < 9
 
 
-def _require_model(url: str, model: str, meanings: Mapping[str, str]) -> None:
-    bounds = Bounds(whole_s=30.0, silence_s=15.0, most_bytes=_MOST_WORDS)
+def _require_model(url: str, model: str, meanings: Mapping[str, str], timeout_s: float) -> None:
+    # As long as a picture may take: the server answers nobody while it works for another.
+    bounds = Bounds(whole_s=timeout_s, silence_s=timeout_s, most_bytes=_MOST_WORDS)
     _, content = get(f"{url}/info/", bounds=bounds)
     try:
         known = as_mapping(as_mapping(load_json(content, "the server's list of models")).get("models"))
@@ -254,9 +275,15 @@ def _require_model(url: str, model: str, meanings: Mapping[str, str]) -> None:
 
 
 def _placed(grid: Grid) -> Grid:
-    """The grid of a picture whose place is unknown, with one that stands for it on the way out and back."""
-    z, y, x = grid.spacing_mm or (1.0, 1.0, 1.0)
-    return Grid(grid.size, grid.spacing_mm, np.diag([-x, -y, z, 1.0]))
+    """The grid of the picture on the way out and back: of the nearest right angles, and some place where it has none."""
+    if grid.affine is None:
+        z, y, x = grid.spacing_mm or (1.0, 1.0, 1.0)
+        return Grid(grid.size, grid.spacing_mm, np.diag([-x, -y, z, 1.0]))
+    steps = np.linalg.norm(grid.affine[:3, :3], axis=0)
+    left, _, right = np.linalg.svd(grid.affine[:3, :3] / steps)
+    upright = grid.affine.copy()
+    upright[:3, :3] = (left @ right) * steps
+    return Grid(grid.size, grid.spacing_mm, upright)
 
 
 def _form(file: bytes) -> tuple[bytes, dict[str, str]]:

@@ -183,8 +183,8 @@ class _Exchange:
             answer = self.connection.getresponse()
             if answer.status != http.client.OK:
                 raise OutboundRefused(
-                    f"The model's server answered with status {answer.status}{_its_words(answer)}. Redirects are not followed. "
-                    "Nothing was predicted."
+                    f"The model's server answered with status {answer.status}{_its_words(answer)}."
+                    f"{_advice(answer.status)} Nothing was predicted."
                 )
             content = _read(answer, self.most_bytes)
             self._found = {name.lower(): value for name, value in answer.getheaders()}, content
@@ -216,6 +216,12 @@ def _its_words(answer: http.client.HTTPResponse) -> str:
         plain = " ".join("".join(sign if sign.isprintable() else " " for sign in words).split())
         return f" and says: {plain}" if plain else ""
     return ""
+
+
+def _advice(status: int) -> str:
+    if status // 100 == 3:
+        return " Redirects are not followed."
+    return " Its own log says why." if status // 100 == 5 else ""
 
 
 class _Pinned(http.client.HTTPConnection):

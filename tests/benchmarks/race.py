@@ -51,13 +51,19 @@ def _ratio(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
-def environment(name: str, packages: list[str], *, python: str = sys.executable) -> Path:
-    """The interpreter of the environment that has these packages; made with ``python`` where it is not there."""
+def environment(name: str, packages: list[str], *, bare: list[str] | None = None, python: str = sys.executable) -> Path:
+    """The interpreter of the environment that has these packages; made with ``python`` where it is not there.
+
+    ``bare`` are packages whose own wishes are not followed.
+    """
     own = PEERS / name / "bin" / "python"
     if not (PEERS / name / "ready").exists():
         subprocess.run([python, "-m", "venv", "--clear", str(PEERS / name)], check=True)
         # What is imported is compiled then; to compile all of a package first takes as long as to install it.
-        subprocess.run([str(own), "-m", "pip", "install", "--quiet", "--no-compile", *packages], check=True)
+        install = [str(own), "-m", "pip", "install", "--quiet", "--no-compile"]
+        subprocess.run([*install, *packages], check=True)
+        if bare:
+            subprocess.run([*install, "--no-deps", *bare], check=True)
         (PEERS / name / "ready").touch()
     return own
 

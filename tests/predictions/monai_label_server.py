@@ -1,7 +1,9 @@
-"""A server that speaks as MONAI Label's documentation says, and, where told to, as a broken or hostile one would.
+"""A server that speaks as MONAI Label 0.8.5 was seen to (`tests.benchmarks.try_monai_label`), or as a broken or hostile one.
 
 ``GET /info/`` lists its models; ``POST /infer/bright`` takes a NIfTI file as multipart and answers with multipart: the words
-(``params``) first, then the label map: 2 where the picture is brighter than 100, 5 where it is brighter than 200.
+(``params``) first, then the label map: 2 where the picture is brighter than 100, 5 where it is brighter than 200; ``listed``
+says 1 and 2, and tells its labels as a list. As the real one it serves one request at a time, writes axes at right angles
+alone, and answers any failure with status 500 and no reason.
 """
 
 from __future__ import annotations
@@ -17,17 +19,26 @@ from typing import Any
 import nibabel
 import numpy as np
 
-LABELS = {"background": 0, "bright": 2, "very bright": 5}
+LABELS = {"bright": 2, "very bright": 5, "background": 0}
+LISTED = ["background", "bright", "very bright"]
+FAILED = (500, "text/plain; charset=utf-8", b"Internal Server Error")
 
 
-def label_file(image: Any) -> bytes:
+def label_file(image: Any, bright: int = 2, very_bright: int = 5) -> bytes:
     """What the server's model says of a picture, as a gzipped NIfTI file."""
+    return packed(label_values(image, bright, very_bright), image.affine)
+
+
+def label_values(image: Any, bright: int = 2, very_bright: int = 5) -> np.ndarray:
     values = np.asarray(image.dataobj)
-    return packed(np.where(values > 200, 5, np.where(values > 100, 2, 0)).astype(np.uint8), image.affine)
+    return np.where(values > 200, very_bright, np.where(values > 100, bright, 0)).astype(np.uint16)
 
 
 def packed(values: np.ndarray, affine: np.ndarray) -> bytes:
+    """A NIfTI file as ITK writes it: its axes stand at right angles, whatever was asked."""
     image = nibabel.Nifti1Image(values, affine)
+    image.set_qform(affine, 1, strip_shears=True)
+    image.set_sform(image.get_qform(), 1)
     image.header.set_xyzt_units("mm")
     return gzip.compress(image.to_bytes(), compresslevel=1)
 
@@ -58,8 +69,15 @@ class MonaiLabel(BaseHTTPRequestHandler):
         if self.path != "/info/":
             self._send(404, "application/json", b'{"detail":"Not Found"}')
             return
-        models = {"bright": {"type": "segmentation", "labels": LABELS, "dimension": 3, "description": "", "config": {}}}
-        told = {"name": "test", "version": "0.8.5", "labels": [], "models": models, "datastore": {"total": 0}}
+        model = {
+            "type": "segmentation",
+            "labels": LABELS,
+            "dimension": 3,
+            "description": "",
+            "config": {"device": ["cpu"]},
+        }
+        models = {"bright": model, "listed": model | {"labels": LISTED}}
+        told = {"name": "test", "version": "1", "labels": LISTED, "models": models, "datastore": {"total": 0}}
         self._send(200, "application/json", json.dumps(told).encode())
 
     def do_POST(self) -> None:
@@ -74,8 +92,12 @@ class MonaiLabel(BaseHTTPRequestHandler):
         if MonaiLabel.behave is not None:
             self._send(*MonaiLabel.behave(image))
             return
-        words = json.dumps({"label_names": LABELS, "latencies": {"total": 0.1}}).encode()
-        self._send(200, "multipart/form-data; boundary=a4d9", form(words, label_file(image)))
+        if self.path.partition("?")[0] not in {"/infer/bright", "/infer/listed"}:
+            self._send(*FAILED)
+            return
+        names, values = (LABELS, (2, 5)) if "bright" in self.path else (LISTED, (1, 2))
+        words = json.dumps({"label_names": names, "latencies": {"total": 0.1}, "centroids": {}}).encode()
+        self._send(200, "multipart/form-data; boundary=a4d9", form(words, label_file(image, *values)))
 
     def _send(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)

@@ -1,7 +1,9 @@
-"""A MONAI Label server as a predictor: asked only where listed, understood as its documentation says, believed in nothing else.
+"""A MONAI Label server as a predictor: asked only where listed, understood as it was seen to speak, believed in nothing else.
 
 Planted and seen to fail: the answer's place not compared with the picture's; axes that a server turned left as they came; the
-bound on the answer's size left out; the time of the whole exchange not bounded; values that are no numbers taken for labels.
+bound on the answer's size left out; the time of the whole exchange not bounded; values that are no numbers taken for labels;
+a tilted gantry sent as it is; the background counted among listed labels; a list believed whose map holds more; a server that
+works for another given up after a fixed time; a map of two axes asked where it lies; redirects named for a failure.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import dataclasses
 import gzip
 import json
 import threading
-from http.server import ThreadingHTTPServer
+from http.server import HTTPServer
 
 import nibabel
 import numpy as np
@@ -22,24 +24,26 @@ from labelhub.catalog.services import ItemIdentity, add_photograph
 from labelhub.formats.shapes import Grid
 from labelhub.predictions import monai_label
 from labelhub.predictions.models import ModelVersion, Prediction
-from labelhub.predictions.monai_label import monai_label_predictor
+from labelhub.predictions.monai_label import MonaiLabelPredictor, monai_label_predictor
 from labelhub.predictions.outbound import OutboundRefused
 from labelhub.predictions.plain import reading_of
 from labelhub.predictions.predictor import Interruptible, PictureDoesNotFit, runs_everywhere
 from labelhub.projects.ontology import read_ontology
 from tests.cast import ONTOLOGY
-from tests.predictions.monai_label_server import LABELS, MonaiLabel, form, label_file, packed
+from tests.predictions.monai_label_server import FAILED, LABELS, MonaiLabel, form, label_file, label_values, packed
 
 ontology = read_ontology(ONTOLOGY)
 # As a canonical volume lies: x to the left, y to the back, z to the head, a little turned, with an offset.
-AFFINE = np.array([[-0.7, 0.02, 0, 40.5], [-0.02, -0.7, 0.1, 61.25], [0, 0.1, 2.5, -130.0], [0, 0, 0, 1]])
+AFFINE = np.array([[-0.56, -0.48, 0, 40.5], [0.42, -0.64, 0, 61.25], [0, 0, 2.5, -130.0], [0, 0, 0, 1]])
+# As a scanner with a tilted gantry stacks slices: each a little further to the front.
+TILTED = np.array([[-0.7, 0, 0, 40.5], [0, -0.8, 0.9, 61.25], [0, 0, 2.5, -130.0], [0, 0, 0, 1]])
 MULTIPART = "multipart/form-data; boundary=a4d9"
 WORDS = json.dumps({"label_names": LABELS}).encode()
 
 
 @pytest.fixture
 def server(settings, monkeypatch):
-    serving = ThreadingHTTPServer(("127.0.0.1", 0), MonaiLabel)
+    serving = HTTPServer(("127.0.0.1", 0), MonaiLabel)
     thread = threading.Thread(target=serving.serve_forever, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{serving.server_address[1]}"
@@ -104,6 +108,57 @@ def test_a_server_that_turns_the_axes_is_led_back(server, monkeypatch):
     predictor = monai_label_predictor(parameters(server))
     assert found(predictor.predict(volume(), Grid((6, 20, 16), None, AFFINE), ontology)) == EXPECTED
     assert found(predictor.predict(volume()[1:2], Grid((1, 20, 16)), ontology)) == {"lesion": ((0, 2, 5), 21)}
+
+
+def test_a_tilted_gantry_goes_out_upright_and_comes_back_voxel_by_voxel(server):
+    seen = monai_label_predictor(parameters(server)).predict(volume(), Grid((6, 20, 16), None, TILTED), ontology)
+    assert found(seen) == EXPECTED
+    steps = nibabel.Nifti1Image.from_bytes(gzip.decompress(MonaiLabel.asked[1][1]["file"])).affine[:3, :3]
+    lengths = np.linalg.norm(TILTED[:3, :3], axis=0)
+    assert np.allclose(steps.T @ steps, np.diag(lengths**2), atol=1e-4), "right angles, and the spacing of the picture"
+    assert np.abs(steps / lengths - TILTED[:3, :3] / lengths).max() < 0.2, "no further turned than need be"
+
+
+def test_a_map_of_two_axes_is_believed_for_one_slice_alone(server, monkeypatch):
+    def flat(image):
+        return 200, MULTIPART, form(WORDS, packed(label_values(image)[..., 0], np.diag([-1.0, -1.0, 1.0, 1.0])))
+
+    monkeypatch.setattr(MonaiLabel, "behave", flat)
+    predictor = monai_label_predictor(parameters(server))
+    for grid in (Grid((1, 20, 16), (1.0, 0.5, 0.4)), Grid((1, 20, 16), None, AFFINE)):
+        assert found(predictor.predict(volume()[1:2], grid, ontology)) == {"lesion": ((0, 2, 5), 21)}
+    with pytest.raises(OutboundRefused, match=r"1 x 20 x 16.*does not lie where"):
+        predictor.predict(volume(), Grid((6, 20, 16), None, AFFINE), ontology)
+
+
+def test_listed_labels_count_from_one_and_pass_over_the_background(server, monkeypatch):
+    predictor = monai_label_predictor(parameters(server, model="listed"))
+    assert found(predictor.predict(volume(), Grid((6, 20, 16), None, AFFINE), ontology)) == EXPECTED
+    words = json.dumps({"label_names": ["bright", "very bright", "background"]}).encode()
+    monkeypatch.setattr(MonaiLabel, "behave", lambda image: (200, MULTIPART, form(words, label_file(image, 1, 3))))
+    with pytest.raises(OutboundRefused, match="holds 3, which is beyond the list"):
+        predictor.predict(volume(), Grid((6, 20, 16), None, AFFINE), ontology)
+    valued = monai_label_predictor(parameters(server, model="listed", classes={"1": "lesion", "3": "nucleus"}))
+    assert found(valued.predict(volume(), Grid((6, 20, 16), None, AFFINE), ontology)) == EXPECTED
+
+
+def test_a_server_that_works_for_another_is_waited_for_as_long_as_a_picture_may_take(server, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def busy(_image):
+        begun.set()
+        go_on.wait(30)
+        return FAILED
+
+    monkeypatch.setattr(MonaiLabel, "behave", busy)
+    first = monai_label_predictor(parameters(server, timeout_s=0.5))
+    with pytest.raises(OutboundRefused, match=r"longer than 0\.5 s"):
+        first.predict(volume(), Grid((6, 20, 16)), ontology)
+    assert begun.is_set()
+    with pytest.raises(OutboundRefused, match=r"longer than 0\.7 s"):
+        monai_label_predictor(parameters(server, timeout_s=0.7))
+    go_on.set()
+    assert monai_label_predictor(parameters(server))
 
 
 @pytest.mark.parametrize("grid", [Grid((1, 20, 16)), Grid((1, 20, 16), (1.0, 0.5, 0.4))])
@@ -202,16 +257,21 @@ def test_words_alone_failures_and_redirects_are_refused(server, monkeypatch):
     predictor = monai_label_predictor(parameters(server))
     for answer, words in (
         ((200, "application/json", b'{"prediction":[]}'), "no label map"),
+        (FAILED, "status 500 and says: Internal Server Error. Its own log says why. Nothing was predicted"),
         (
-            (500, "application/json", b'{"detail":"CUDA out of\x00 memory"}'),
-            "status 500 and says: .*CUDA out of memory",
+            (401, "application/json", b'{"detail":"Not auth\x00enticated"}'),
+            r'401 and says: .*Not auth enticated"}\. Nothing',
         ),
-        ((302, "text/plain", b""), "302"),
+        ((302, "text/plain", b""), r"302\. Redirects are not followed\. Nothing"),
         ((200, "multipart/form-data", b""), "no label map"),
     ):
         monkeypatch.setattr(MonaiLabel, "behave", lambda image, answer=answer: answer)
         with pytest.raises(OutboundRefused, match=words):
             predictor.predict(volume(), Grid((6, 20, 16)), ontology)
+    monkeypatch.setattr(MonaiLabel, "behave", None)
+    gone = MonaiLabelPredictor(server, "gone", {"bright": "lesion"}, 5.0)
+    with pytest.raises(OutboundRefused, match="status 500"):
+        gone.predict(volume(), Grid((6, 20, 16)), ontology)
 
 
 def test_colours_are_not_sent(server):
