@@ -27,6 +27,8 @@ from labelhub.assignments.errors import NotOpen
 from labelhub.assignments.models import Assignment
 from labelhub.assignments.selectors import drawn_by, is_recalled, own_assignment, own_queue
 from labelhub.catalog.published_examples import examples_in
+from labelhub.catalog.selectors import media_of
+from labelhub.catalog.tiles import level_count
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import NotAllowed, NotFound
@@ -151,8 +153,17 @@ def workspace(request: HttpRequest, assignment: uuid.UUID) -> HttpResponse:
             "ticket": own_ticket(own, policy) if is_rework else None,
             "errors": errors_returned(own, policy) if is_rework else (),
             "queue_address": queue_address(own.labeler),
+            "first_slice": _first_slice(own),
         },
     )
+
+
+def _first_slice(own: Assignment) -> str:
+    """Return the address of the slice that the page shows first: the middle one of an item's only medium, else none."""
+    media = media_of(own.item)
+    if len(media) != 1 or media[0].pixels_id is None or level_count(media[0]):
+        return ""
+    return reverse("api-own-slice", args=[own.pk, media[0].ordinal, "axial", (media[0].size_z - 1) // 2])
 
 
 @page("annotator", methods=("POST",))

@@ -261,3 +261,14 @@ def test_a_polygon_can_be_drawn_without_a_mouse(page, photograph, people):
     page.keyboard.press("Enter")
     saved(page)
     assert Operation.objects.get().kind == "shape.add"
+
+
+def test_what_the_page_needs_first_is_asked_for_once_and_before_its_scripts(visit_as, people, volume):
+    page = visit_as(people.ann, "/label/")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    start(page)
+    ends = ("/document/", "/slice/axial/4/")
+    first = [next(place for place, url in enumerate(asked) if url.endswith(end)) for end in ends]
+    assert [sum(url.endswith(end) for url in asked) for end in ends] == [1, 1]
+    assert max(first) < next(place for place, url in enumerate(asked) if "/canvas/pane" in url)

@@ -23,12 +23,12 @@ export async function ask(address, { body, raw, isLast } = {}) {
   let response;
   try {
     response = await fetch(address, {
-      method: isWrite ? "POST" : "GET", headers, body: raw ?? (isWrite ? JSON.stringify(body) : undefined), redirect: "manual", keepalive: isLast,
+      method: isWrite ? "POST" : "GET", headers, body: raw ?? (isWrite ? JSON.stringify(body) : undefined), redirect: isWrite ? "manual" : "follow", keepalive: isLast,
     });
   } catch {
     throw new Unreachable("The server cannot be reached. Your work is kept here and sent when it answers.");
   }
-  if (response.type === "opaqueredirect" || response.status === 401) throw signedOut();
+  if (response.type === "opaqueredirect" || response.redirected || response.status === 401) throw signedOut();
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
   // Django's own refusals (a missing session or token) carry no code.
