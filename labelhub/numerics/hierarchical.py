@@ -264,9 +264,7 @@ class _Tables:
             total += float(np.log(np.einsum("ak,ak->a", others, likely)).sum())
         return total / max(len(self.answers.unit), 1)
 
-    def _likely(
-        self, posterior: FloatArray, prior: _Prior, strength: float
-    ) -> Iterator[tuple[_Block, FloatArray]]:
+    def _likely(self, posterior: FloatArray, prior: _Prior, strength: float) -> Iterator[tuple[_Block, FloatArray]]:
         """For each block ``likely[answer, truth]``: the chance of each answer under each truth, without what it said itself."""
         weight = prior.counts + strength * prior.mean
         table = np.ascontiguousarray(weight.transpose(0, 2, 1)).reshape(-1, self.q)

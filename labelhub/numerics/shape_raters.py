@@ -214,9 +214,7 @@ def _overall(item: IntArray, value: FloatArray, n_items: int, resampling: Resamp
     totals = np.bincount(item[known], weights=value[known], minlength=n_items)
     counts = np.bincount(item[known], minlength=n_items)
     means = np.where(counts > 0, totals / np.maximum(counts, 1), 0.0)
-    return ratio_estimate(
-        means, (counts > 0).astype(float), resampling, unit=unit, method=_CEILING, version=VERSION
-    )
+    return ratio_estimate(means, (counts > 0).astype(float), resampling, unit=unit, method=_CEILING, version=VERSION)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

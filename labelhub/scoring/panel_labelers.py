@@ -7,7 +7,7 @@ means larger than the others. Not here: a ranking (none is made), and accuracy a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -16,7 +16,7 @@ from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
 from labelhub.numerics.cohen import cohen_kappa
 from labelhub.numerics.results import Estimate
 from labelhub.scoring.gather import FloatArray, IntArray
-from labelhub.scoring.gather_objects import LabelObjects, Objects, Pair
+from labelhub.scoring.gather_objects import LabelObjects, Objects
 from labelhub.scoring.panel_gold import GoldNumbers, share_of
 from labelhub.scoring.panel_questions import AskedRatings
 from labelhub.scoring.panel_rows import GREY_WIDTH, Bench, ItemRow, LabelerRow, Measured, PairRow
@@ -39,17 +39,13 @@ def labeler_rows(
         for rater in raters:
             n_read[rater] += 1
             n_shared[rater] += len(raters) >= 2
-    own_pairs: dict[int, list[Pair]] = defaultdict(list)
-    for label in objects.by_label.values():
-        for pair in label.pairs:
-            own_pairs[pair.first].append(pair)
-            own_pairs[pair.second].append(pair)
+    pairs = _all_pairs(objects)
     return tuple(
         LabelerRow(
             rater=name,
             n_readings=n_read[rater],
             n_shared=n_shared[rater],
-            agreement=_agreement(bench, objects, asked, rater, own_pairs.get(rater, ())),
+            agreement=_agreement(bench, objects, asked, rater, pairs),
             gold=gold.by_rater.get(rater, ()) if gold is not None else (),
             confusions=gold.confusions.get(rater, ()) if gold is not None else (),
             notes=_notes(bench, n_shared[rater]),
@@ -84,7 +80,7 @@ def _notes(bench: Bench, n_shared: int) -> tuple[str, ...]:
 
 
 def _agreement(
-    bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...], rater: int, pairs: Sequence[Pair]
+    bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...], rater: int, pairs: _Pairs
 ) -> tuple[Measured, ...]:
     found = [_answers_with_others(bench, asked, rater), _marks_with_others(bench, objects, rater)]
     if objects.mixed is not None:
@@ -133,15 +129,34 @@ def _class_with_others(bench: Bench, objects: Objects, rater: int) -> Measured |
     return _ratio(bench, rater, "same class as others", "objects", [same], [pairs], [objects.mixed.item])
 
 
-def _overlap_with_others(bench: Bench, pairs: Sequence[Pair], rater: int) -> Measured | None:
-    values = [float(pair.comparison.dice) for pair in pairs]
-    return _mean(bench, rater, "Dice with others", values, [pair.item for pair in pairs])
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pairs:
+    """Pairs of readers of one object, of all labels: ``dice``, and ``size``, positive where the first is larger."""
+
+    first: IntArray
+    second: IntArray
+    item: IntArray
+    dice: FloatArray
+    size: FloatArray
 
 
-def _size_bias(bench: Bench, pairs: Sequence[Pair], rater: int) -> Measured | None:
-    sizes = [float(pair.comparison.volume_difference) for pair in pairs]
-    values = [-size if rater == pair.second else size for pair, size in zip(pairs, sizes, strict=True)]
-    return _mean(bench, rater, "size against others, 2(own−other)/(own+other)", values, [pair.item for pair in pairs])
+def _all_pairs(objects: Objects) -> _Pairs:
+    every = [label.pairs for label in objects.by_label.values()]
+    none = [np.empty(0, dtype=np.int64)]
+    whole = [[getattr(pairs, name) for pairs in every] or none for name in ("first", "second", "item")]
+    real = [[getattr(pairs, name) for pairs in every] or [np.empty(0)] for name in ("dice", "volume_difference")]
+    return _Pairs(*map(np.concatenate, whole), *map(np.concatenate, real))
+
+
+def _overlap_with_others(bench: Bench, pairs: _Pairs, rater: int) -> Measured | None:
+    own = (pairs.first == rater) | (pairs.second == rater)
+    return _mean(bench, rater, "Dice with others", pairs.dice[own], pairs.item[own])
+
+
+def _size_bias(bench: Bench, pairs: _Pairs, rater: int) -> Measured | None:
+    own = (pairs.first == rater) | (pairs.second == rater)
+    values = np.where(pairs.second == rater, -pairs.size, pairs.size)[own]
+    return _mean(bench, rater, "size against others, 2(own−other)/(own+other)", values, pairs.item[own])
 
 
 def _equal_to(table: FloatArray, rater: int) -> tuple[FloatArray, FloatArray]:
@@ -169,11 +184,10 @@ def _ratio(
     return bench.measured(key, name, estimate, places[weights > 0], widest=GREY_WIDTH)
 
 
-def _mean(bench: Bench, rater: int, name: str, values: list[float], items: list[int]) -> Measured | None:
-    if not values:
+def _mean(bench: Bench, rater: int, name: str, values: FloatArray, places: IntArray) -> Measured | None:
+    if not len(values):
         return None
     key = f"labeler.{bench.gathered.raters[rater]}.{name}"
-    places = np.array(items, dtype=np.int64)
     estimate = bench.remembered(
         key, [values], places,
         lambda drawn: mean_estimate(values, drawn, unit="pairs of readers", method=name, version=VERSION),
@@ -238,14 +252,17 @@ def _detection_pairs(bench: Bench, label: LabelObjects) -> list[PairRow]:
 
 
 def _overlap_pairs(bench: Bench, label: LabelObjects) -> list[PairRow]:
-    grouped: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
-    for pair in label.pairs:
-        grouped[pair.first, pair.second].append((pair.comparison.dice, pair.item))
+    pairs, n_raters = label.pairs, label.found.shape[1]
+    number = pairs.first * n_raters + pairs.second
+    order = np.argsort(number, kind="stable")
+    every, starts = np.unique(number[order], return_index=True)
     rows = []
-    for (first, second), found in sorted(grouped.items()):
-        items = np.array([item for _, item in found], dtype=np.int64)
+    ends = np.append(starts[1:], len(order))[: len(every)]
+    for pair, start, end in zip(every.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        first, second = divmod(pair, n_raters)
+        place = order[start:end]
+        items, values = pairs.item[place], pairs.dice[place]
         about = f"{label.label}: Dice"
-        values = [dice for dice, _ in found]
         estimate = bench.remembered(
             _pair_key(bench, first, second, about), [values], items,
             lambda drawn: mean_estimate(

@@ -36,7 +36,7 @@ def shape_rows(bench: Bench, objects: Objects) -> tuple[ShapeRow, ...]:
 
 def shape_row(bench: Bench, objects: LabelObjects) -> ShapeRow | None:
     """Alpha, sigma and ceiling of one label; None where fewer than two objects were drawn by two readers."""
-    drawn = [unit for unit, members in enumerate(objects.shapes) if len(members) >= 2]
+    drawn = np.flatnonzero((objects.found == 1).sum(axis=1) >= 2).tolist()
     if not objects.has_area or len({int(objects.item[unit]) for unit in drawn}) < 2:
         return None
     key = f"shapes.{objects.label}"
@@ -75,9 +75,8 @@ def _chosen(bench: Bench, objects: LabelObjects, drawn: Sequence[int]) -> list[i
     """The objects that are looked at: by a seeded draw for each, so that a further object changes few of them."""
 
     def lot(unit: int) -> int:
-        shapes = "\n".join(shape.shape_id for _, shape in sorted(objects.shapes[unit].items()))
         item = bench.gathered.items[int(objects.item[unit])].key
-        return zlib.crc32(f"{bench.settings.seed} {item} {shapes}".encode())
+        return zlib.crc32(f"{bench.settings.seed} {item} {objects.names[unit]}".encode())
 
     return sorted(sorted(drawn, key=lot)[:MOST_OBJECTS])
 
