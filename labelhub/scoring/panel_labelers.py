@@ -63,13 +63,36 @@ def pair_rows(
         return _pairs_of_items(bench, items)
     if len(gathered.raters) > MAX_RATERS_IN_PAIRS:
         return ()
-    rows: list[PairRow] = []
-    for question in asked:
-        rows += _question_pairs(bench, question)
+    about = tuple((question.spec, question.table.names, question.table.unit) for question in asked)
+    labels = tuple(objects.by_label)
+    rules = bench.memory.number_of((about, labels, objects.matching, gathered.group_unit, bench.settings))
+    shared: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for item, raters in gathered.by_item.items():
+        for pair in combinations(raters, 2):
+            shared[pair].append(item)
+    found = []
+    for (first, second), places in sorted(shared.items()):
+        # The matched objects of the items that both read stand for all readings of them, and so for the answers too.
+        groups = np.unique(gathered.groups[places], return_inverse=True)[1]
+        found.append(
+            bench.memory.part(
+                "rows of a pair", [objects.of_item[item] for item in places],
+                (rules, gathered.raters[first], gathered.raters[second], groups.tobytes()),
+                lambda: _rows_of_pair(bench, objects, asked, first, second),  # noqa: B023
+            )
+        )  # fmt: skip
+    # By what they are about, then by pair.
+    return tuple(row for rows in zip(*found, strict=True) for own in rows for row in own)
+
+
+def _rows_of_pair(
+    bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...], first: int, second: int
+) -> tuple[list[PairRow], ...]:
+    """What there is to say of two readers: of each question, then of each label whether both marked it, and how alike."""
+    found = [_question_pair(bench, question, first, second) for question in asked]
     for label in objects.by_label.values():
-        rows += _detection_pairs(bench, label)
-        rows += _overlap_pairs(bench, label)
-    return tuple(rows)
+        found += [_detection_pair(bench, label, first, second), _overlap_pair(bench, label, first, second)]
+    return tuple(found)
 
 
 def _notes(bench: Bench, n_shared: int) -> tuple[str, ...]:
@@ -95,10 +118,10 @@ def _answers_with_others(bench: Bench, asked: tuple[AskedRatings, ...], rater: i
     for question in asked:
         if question.spec.measure in ("interval", "ratio"):
             continue
-        hits, others = _equal_to(question.table.ratings, rater)
+        hits, others, units = _equal_to(question.table.ratings, rater)
         same.append(hits)
         pairs.append(others)
-        items.append(question.table.item)
+        items.append(question.table.item[units])
     if not same:
         return None
     return _ratio(bench, rater, "equal answers with others", "answers", same, pairs, items)
@@ -108,15 +131,14 @@ def _marks_with_others(bench: Bench, objects: Objects, rater: int) -> Measured |
     """Positive specific agreement of this reader with each other reader, pooled over labels."""
     both, either, items = [], [], []
     for label in objects.by_label.values():
-        others = np.delete(label.found, rater, axis=1)
+        # Units that the reader was not asked about say nothing; a column is looked at before the table is.
+        units = np.flatnonzero(~np.isnan(label.found[:, rater]))
+        others, mine = np.delete(label.found[units], rater, axis=1), label.found[units, rater]
         known = ~np.isnan(others)
-        own = label.found[:, rater]
-        positive = np.where(known, others, 0.0)
-        mine = np.nan_to_num(own)
-        asked = ~np.isnan(own)
-        both.append(np.where(asked, 2 * mine * positive.sum(axis=1), 0.0))
-        either.append(np.where(asked, mine * known.sum(axis=1) + positive.sum(axis=1), 0.0))
-        items.append(label.item)
+        positive = np.where(known, others, 0.0).sum(axis=1)
+        both.append(2 * mine * positive)
+        either.append(mine * known.sum(axis=1) + positive)
+        items.append(label.item[units])
     if not both:
         return None
     return _ratio(bench, rater, "marks shared with others", "objects", both, either, items)
@@ -125,8 +147,8 @@ def _marks_with_others(bench: Bench, objects: Objects, rater: int) -> Measured |
 def _class_with_others(bench: Bench, objects: Objects, rater: int) -> Measured | None:
     assert objects.mixed is not None
     table = np.where(objects.mixed.category == objects.mixed.not_annotated, np.nan, objects.mixed.category)
-    same, pairs = _equal_to(table, rater)
-    return _ratio(bench, rater, "same class as others", "objects", [same], [pairs], [objects.mixed.item])
+    same, pairs, units = _equal_to(table, rater)
+    return _ratio(bench, rater, "same class as others", "objects", [same], [pairs], [objects.mixed.item[units]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,13 +181,12 @@ def _size_bias(bench: Bench, pairs: _Pairs, rater: int) -> Measured | None:
     return _mean(bench, rater, "size against others, 2(own−other)/(own+other)", values, pairs.item[own])
 
 
-def _equal_to(table: FloatArray, rater: int) -> tuple[FloatArray, FloatArray]:
-    """Other ratings of a unit that equal this rater's, and all other ratings of it; 0 where the rater gave none."""
-    own = table[:, [rater]]
-    others = np.delete(table, rater, axis=1)
-    rated = ~np.isnan(own[:, 0])
-    hits = np.where(rated, (others == own).sum(axis=1), 0)
-    return hits.astype(np.float64), np.where(rated, (~np.isnan(others)).sum(axis=1), 0).astype(np.float64)
+def _equal_to(table: FloatArray, rater: int) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Other ratings of a unit that equal this rater's, and all other ratings of it, of the units that the rater rated."""
+    units = np.flatnonzero(~np.isnan(table[:, rater]))
+    others = np.delete(table[units], rater, axis=1)
+    hits = (others == table[units, rater][:, None]).sum(axis=1)
+    return hits.astype(np.float64), (~np.isnan(others)).sum(axis=1).astype(np.float64), units
 
 
 def _ratio(
@@ -195,82 +216,54 @@ def _mean(bench: Bench, rater: int, name: str, values: FloatArray, places: IntAr
     return bench.measured(key, name, estimate, places, widest=GREY_WIDTH)
 
 
-def _question_pairs(bench: Bench, asked: AskedRatings) -> list[PairRow]:
+def _question_pair(bench: Bench, asked: AskedRatings, first: int, second: int) -> list[PairRow]:
     if asked.spec.measure in ("interval", "ratio"):
         return []
-    rows = []
-    for first, second in combinations(range(len(bench.gathered.raters)), 2):
-        table = asked.table.ratings[:, [first, second]]
-        both = ~np.isnan(table).any(axis=1)
-        if both.any():
-            weights = "quadratic" if asked.spec.measure == "ordinal" else "identity"
-            categories = asked.table.categories or None
-            items = asked.table.item[both]
-            about = f"{asked.spec.key}: Cohen's kappa"
-            # The analytic error takes units as independent; where a group holds several, groups are resampled.
-            clustered = len(np.unique(bench.gathered.groups[items])) < len(items)
-            key = _pair_key(bench, first, second, about)
-            kappa = bench.remembered(
-                key, [table[both]], items,
-                lambda drawn: cohen_kappa(
-                    table[both], weights=weights, categories=categories, unit=asked.table.unit,  # noqa: B023
-                    resampling=drawn if clustered else None,  # noqa: B023
-                ).estimate,
-                categories, asked.table.unit, weights,
-            )  # fmt: skip
-            rows.append(_pair(bench, first, second, about, kappa, items))
-            same = (table[both, 0] == table[both, 1]).astype(np.float64)
-            about = f"{asked.spec.key}: raw agreement"
-            key = _pair_key(bench, first, second, about)
-            raw = bench.remembered(
-                key, [same], items,
-                lambda drawn: share_of(
-                    bench, same, items, asked.table.unit, "raw agreement of a pair", drawn  # noqa: B023
-                ),
-                asked.table.unit,
-            )  # fmt: skip
-            rows.append(_pair(bench, first, second, about, raw, items))
-    return rows
+    table = asked.table.ratings[:, [first, second]]
+    both = ~np.isnan(table).any(axis=1)
+    if not both.any():
+        return []
+    given, items, unit = table[both], asked.table.item[both], asked.table.unit
+    # The analytic error takes units as independent; where a group holds several, groups are resampled.
+    clustered = len(np.unique(bench.gathered.groups[items])) < len(items)
+    about = f"{asked.spec.key}: Cohen's kappa"
+    kappa = cohen_kappa(
+        given, weights="quadratic" if asked.spec.measure == "ordinal" else "identity",
+        categories=asked.table.categories or None, unit=unit,
+        resampling=bench.resampling(_pair_key(bench, first, second, about), items) if clustered else None,
+    ).estimate  # fmt: skip
+    rows = [_pair(bench, first, second, about, kappa, items)]
+    about, same = f"{asked.spec.key}: raw agreement", (given[:, 0] == given[:, 1]).astype(np.float64)
+    drawn = bench.resampling(_pair_key(bench, first, second, about), items)
+    raw = share_of(bench, same, items, unit, "raw agreement of a pair", drawn)
+    return [*rows, _pair(bench, first, second, about, raw, items)]
 
 
-def _detection_pairs(bench: Bench, label: LabelObjects) -> list[PairRow]:
-    rows = []
-    for first, second in combinations(range(label.found.shape[1]), 2):
-        known = ~np.isnan(label.found[:, [first, second]]).any(axis=1)
-        table, items = label.found[known][:, [first, second]], label.item[known]
-        if table.sum():
-            about = f"{label.label}: marked by both"
-            estimate = bench.remembered(
-                _pair_key(bench, first, second, about), [table], items,
-                lambda drawn: ratio_estimate(
-                    2 * table[:, 0] * table[:, 1], table.sum(axis=1), drawn, unit="objects",  # noqa: B023
-                    method="positive specific agreement of a pair", version=VERSION,
-                ),
-            )  # fmt: skip
-            rows.append(_pair(bench, first, second, about, estimate, items))
-    return rows
+def _detection_pair(bench: Bench, label: LabelObjects, first: int, second: int) -> list[PairRow]:
+    table = label.found[:, [first, second]]
+    known = ~np.isnan(table).any(axis=1)
+    table, items = table[known], label.item[known]
+    if not table.sum():
+        return []
+    about = f"{label.label}: marked by both"
+    estimate = ratio_estimate(
+        2 * table[:, 0] * table[:, 1], table.sum(axis=1),
+        bench.resampling(_pair_key(bench, first, second, about), items), unit="objects",
+        method="positive specific agreement of a pair", version=VERSION,
+    )  # fmt: skip
+    return [_pair(bench, first, second, about, estimate, items)]
 
 
-def _overlap_pairs(bench: Bench, label: LabelObjects) -> list[PairRow]:
-    pairs, n_raters = label.pairs, label.found.shape[1]
-    number = pairs.first * n_raters + pairs.second
-    order = np.argsort(number, kind="stable")
-    every, starts = np.unique(number[order], return_index=True)
-    rows = []
-    ends = np.append(starts[1:], len(order))[: len(every)]
-    for pair, start, end in zip(every.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        first, second = divmod(pair, n_raters)
-        place = order[start:end]
-        items, values = pairs.item[place], pairs.dice[place]
-        about = f"{label.label}: Dice"
-        estimate = bench.remembered(
-            _pair_key(bench, first, second, about), [values], items,
-            lambda drawn: mean_estimate(
-                values, drawn, unit="objects", method="mean Dice of a pair", version=VERSION  # noqa: B023
-            ),
-        )  # fmt: skip
-        rows.append(_pair(bench, first, second, about, estimate, items))
-    return rows
+def _overlap_pair(bench: Bench, label: LabelObjects, first: int, second: int) -> list[PairRow]:
+    own = (label.pairs.first == first) & (label.pairs.second == second)
+    if not own.any():
+        return []
+    items, about = label.pairs.item[own], f"{label.label}: Dice"
+    drawn = bench.resampling(_pair_key(bench, first, second, about), items)
+    estimate = mean_estimate(
+        label.pairs.dice[own], drawn, unit="objects", method="mean Dice of a pair", version=VERSION
+    )
+    return [_pair(bench, first, second, about, estimate, items)]
 
 
 def _pair(bench: Bench, first: int, second: int, about: str, estimate: Estimate, items: IntArray) -> PairRow:
