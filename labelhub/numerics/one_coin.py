@@ -84,9 +84,10 @@ def one_coin(
     has_votes = answers.n_of_unit > 0
     entries = (np.ones(len(answers.unit)), (answers.unit * q + answers.given, answers.rater))
     weights = sparse.csr_array(entries, shape=(answers.n_units * q, answers.n_raters))
+    by_rater = weights.T
     posterior = vote_shares(votes) * has_votes[:, None]
     previous, likelihood, n_iterations, is_converged = -math.inf, -math.inf, 0, False
-    accuracy, prevalence = _maximise(weights, posterior, n_answers, pseudo_right, pseudo_wrong)
+    accuracy, prevalence = _maximise(by_rater, posterior, n_answers, pseudo_right, pseudo_wrong)
     while n_iterations < max_iterations and not is_converged:
         n_iterations += 1
         right = np.clip(accuracy, _FLOOR, 1 - _FLOOR)
@@ -98,7 +99,7 @@ def one_coin(
         target = likelihood + float((pseudo_right * np.log(right) + pseudo_wrong * np.log(1 - right)).sum())
         is_converged = n_iterations > 1 and abs(target - previous) <= tolerance * abs(previous)
         previous = target
-        accuracy, prevalence = _maximise(weights, posterior, n_answers, pseudo_right, pseudo_wrong)
+        accuracy, prevalence = _maximise(by_rater, posterior, n_answers, pseudo_right, pseudo_wrong)
     return OneCoin(
         posterior=without_unanswered(posterior, has_votes),
         categories=answers.categories,
@@ -115,10 +116,10 @@ def one_coin(
 
 
 def _maximise(
-    weights: sparse.csr_array, posterior: FloatArray, n_answers: IntArray, pseudo_right: float, pseudo_wrong: float
+    by_rater: sparse.csc_array, posterior: FloatArray, n_answers: IntArray, pseudo_right: float, pseudo_wrong: float
 ) -> tuple[FloatArray, FloatArray]:
     n = n_answers + pseudo_right + pseudo_wrong
-    right = weights.T @ posterior.ravel() + pseudo_right
+    right = by_rater @ posterior.ravel() + pseudo_right
     # A rater without answers and without a prior is as good as a coin.
     accuracy = np.where(n > 0, right / np.where(n > 0, n, 1.0), 1 / posterior.shape[1])
     prevalence = posterior.sum(axis=0) + 1.0

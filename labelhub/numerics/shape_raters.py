@@ -34,6 +34,7 @@ METHOD = "vitality of a rater (alpha of shapes)"
 VERSION = "1"
 
 Annotation = TypeVar("Annotation")
+_CEILING = "human ceiling: each rater against the others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,33 +154,67 @@ def human_ceiling(
     0.75
     """
     _check_raters(items, raters)
-    scores = [
-        [score(one, [*item[:k], *item[k + 1 :]]) if len(item) >= 2 else NAN for k, one in enumerate(item)]
-        for item in items
-    ]
-    return ceiling_of_scores(scores, raters, resampling, unit)
+    return ceiling_of_scores(_scores(items, score), raters, resampling, unit)
+
+
+@checked
+def overall_human_ceiling(
+    items: Sequence[Sequence[Annotation]],
+    score: Callable[[Annotation, Sequence[Annotation]], float],
+    *,
+    resampling: Resampling | None = None,
+    unit: str = "items",
+) -> Estimate:
+    """The ceiling over all raters alone, as :func:`human_ceiling` gives it, without an interval for each of them.
+
+    Examples
+    --------
+    >>> round(overall_human_ceiling([[0.1, 0.2], [0.5, 0.9]], lambda one, others: 1 - abs(one - others[0])).value, 3)
+    0.75
+    """
+    return _overall(*_long_form(_scores(items, score)), len(items), resampling, unit)
 
 
 def ceiling_of_scores(
     scores: Sequence[Sequence[float]], raters: Sequence[Sequence[int]], resampling: Resampling | None, unit: str
 ) -> HumanCeiling:
     """The ceiling from the scores of each item's raters against the others, NaN where there is none."""
-    method = "human ceiling: each rater against the others"
-    item = np.repeat(np.arange(len(scores)), [len(row) for row in scores])
-    value = np.array([number for row in scores for number in row], dtype=np.float64)
+    item, value = _long_form(scores)
     rater = np.array([number for row in raters for number in row], dtype=np.int64)
     known = np.isfinite(value)
-    totals = np.bincount(item[known], weights=value[known], minlength=len(scores))
-    counts = np.bincount(item[known], minlength=len(scores))
-    means = np.where(counts > 0, totals / np.maximum(counts, 1), 0.0)
-    whole = ratio_estimate(means, (counts > 0).astype(float), resampling, unit=unit, method=method, version=VERSION)
+    whole = _overall(item, value, len(scores), resampling, unit)
     rows = []
     for one in np.unique(rater).tolist():
         mine = known & (rater == one)
         above = np.bincount(item[mine], weights=value[mine], minlength=len(scores))
         below = np.bincount(item[mine], minlength=len(scores)).astype(np.float64)
-        rows.append((one, ratio_estimate(above, below, resampling, unit=unit, method=method, version=VERSION)))
+        rows.append((one, ratio_estimate(above, below, resampling, unit=unit, method=_CEILING, version=VERSION)))
     return HumanCeiling(whole, tuple(rows))
+
+
+def _scores(
+    items: Sequence[Sequence[Annotation]], score: Callable[[Annotation, Sequence[Annotation]], float]
+) -> list[list[float]]:
+    """What each annotation scores against the others of its item; NaN where there is none."""
+    return [
+        [score(one, [*item[:k], *item[k + 1 :]]) if len(item) >= 2 else NAN for k, one in enumerate(item)]
+        for item in items
+    ]
+
+
+def _long_form(scores: Sequence[Sequence[float]]) -> tuple[IntArray, FloatArray]:
+    """The item and the score of each annotation."""
+    item = np.repeat(np.arange(len(scores)), [len(row) for row in scores])
+    return item, np.array([number for row in scores for number in row], dtype=np.float64)
+
+
+def _overall(item: IntArray, value: FloatArray, n_items: int, resampling: Resampling | None, unit: str) -> Estimate:
+    """The mean over items of the mean of their raters."""
+    known = np.isfinite(value)
+    totals = np.bincount(item[known], weights=value[known], minlength=n_items)
+    counts = np.bincount(item[known], minlength=n_items)
+    means = np.where(counts > 0, totals / np.maximum(counts, 1), 0.0)
+    return ratio_estimate(means, (counts > 0).astype(float), resampling, unit=unit, method=_CEILING, version=VERSION)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,8 @@ from labelhub.scoring.extent_overlap import PairComparison, compare_extents, ove
 from labelhub.scoring.extents import Extent, Reach, extent_of, grid_at, similarity_table
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+PAIR_COLUMNS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +42,21 @@ class Matching:
 class LabelOfItem:
     """The marks of one label on one item, matched.
 
-    ``asked`` and ``marked`` are the raters in whose scope it was and who drew it. ``objects[unit]`` are the shapes of one
-    object by rater, ``sizes[unit]`` their voxels where they have an area; ``pairs`` compare two of them (unit, first,
-    second). ``whole`` compares all marks of two raters (first, second; voxels of both, first, second). ``swept`` counts, for
-    other thresholds, marks that two raters share and that they could have shared.
+    ``asked`` are the raters in whose scope it was. ``objects[unit]`` are the shapes of one object by rater, ``names[unit]``
+    their ids; a row of ``marks`` is (unit, rater, voxels, NaN without an area). ``pairs`` compare two of an object: unit,
+    first, second, Dice, IoU, HD95, size difference, whether in millimetres, whether within planes. ``whole`` compares all
+    marks of two raters (voxels of both, first, second). ``swept`` counts, for other thresholds, marks that two raters share
+    and that they could have shared.
     """
 
-    asked: tuple[int, ...]
-    marked: tuple[int, ...]
+    asked: IntArray
     has_area: bool
     n_without_area: int
     objects: tuple[Mapping[int, Shape], ...]
-    sizes: tuple[Mapping[int, float], ...]
-    pairs: tuple[tuple[int, int, int, PairComparison], ...]
-    whole: tuple[tuple[int, int, tuple[int, int, int]], ...]
+    names: tuple[str, ...]
+    marks: FloatArray
+    pairs: FloatArray
+    whole: IntArray
     swept: tuple[tuple[float, float, float], ...]
 
 
@@ -137,36 +140,43 @@ def _was_asked(reading: Reading, label: str) -> bool:
 def _of_label(
     marks: list[Mark], alike: FloatArray, asked: tuple[int, ...], n_raters: int, rule: Matching, *, is_swept: bool
 ) -> LabelOfItem:
-    objects: list[Mapping[int, Shape]] = []
-    sizes: list[Mapping[int, float]] = []
-    pairs: list[tuple[int, int, int, PairComparison]] = []
+    objects: list[Mapping[int, Mark]] = []
+    pairs: list[tuple[float, ...]] = []
     swept: tuple[tuple[float, float, float], ...] = ()
     if marks:
         clusters = cluster_objects(alike, [mark.rater for mark in marks], rule.iou, n_raters=n_raters)
         for unit, row in enumerate(clusters.members):
             members = {rater: marks[int(place)] for rater, place in enumerate(row) if place >= 0}
-            objects.append({rater: mark.shape for rater, mark in members.items()})
-            sizes.append({r: mark.extent.n_voxels for r, mark in members.items() if mark.extent.has_area})
+            objects.append(members)
             for first, second in combinations(sorted(members), 2):
                 pair = compare_extents(members[first].extent, members[second].extent, members[first].grid)
                 if pair is not None:
-                    pairs.append((unit, first, second, pair))
+                    pairs.append((unit, first, second, *_numbers(pair)))
         if is_swept and len(asked) >= 2:
             swept = _swept(marks, alike, clusters, len(asked), rule)
+    found = [
+        (unit, rater, mark.extent.n_voxels if mark.extent.has_area else np.nan)
+        for unit, members in enumerate(objects)
+        for rater, mark in members.items()
+    ]
     return LabelOfItem(
-        asked=asked,
-        marked=tuple(sorted({mark.rater for mark in marks})),
+        asked=np.array(asked, dtype=np.int64),
         has_area=any(mark.extent.has_area for mark in marks),
         n_without_area=sum(
             mark.extent.mask is None and any(region.kind == "polygon" for region in mark.shape.regions)
             for mark in marks
         ),
-        objects=tuple(objects),
-        sizes=tuple(sizes),
-        pairs=tuple(pairs),
-        whole=_whole(marks, asked),
+        objects=tuple({rater: mark.shape for rater, mark in members.items()} for members in objects),
+        names=tuple("\n".join(mark.shape.shape_id for mark in members.values()) for members in objects),
+        marks=np.array(found, dtype=np.float64).reshape(-1, 3),
+        pairs=np.array(pairs, dtype=np.float64).reshape(-1, PAIR_COLUMNS),
+        whole=np.array(_whole(marks, asked), dtype=np.int64).reshape(-1, 3),
         swept=swept,
     )
+
+
+def _numbers(pair: PairComparison) -> tuple[float, ...]:
+    return pair.dice, pair.iou, pair.hd95, pair.volume_difference, float(pair.unit == "mm"), float(pair.is_in_plane)
 
 
 def _swept(
@@ -181,18 +191,18 @@ def _swept(
     return tuple(rows)
 
 
-def _whole(marks: list[Mark], asked: tuple[int, ...]) -> tuple[tuple[int, int, tuple[int, int, int]], ...]:
+def _whole(marks: list[Mark], asked: tuple[int, ...]) -> list[tuple[int, int, int]]:
     """All marks of each rater together, on each medium; both empty gives a pair of zero counts."""
     readers = sorted({*asked, *(mark.rater for mark in marks)})
-    rows = []
+    rows: list[tuple[int, int, int]] = []
     for medium in sorted({mark.extent.medium for mark in marks}) or [0]:
         masks: dict[int, PlacedMask | None] = {}
         for reader in readers:
             drawn = [m.extent.mask for m in marks if m.rater == reader and m.extent.medium == medium]
             pieces = [mask for mask in drawn if mask is not None]
             masks[reader] = union_of(pieces) if pieces else None
-        rows += [(first, second, _counts(masks[first], masks[second])) for first, second in combinations(readers, 2)]
-    return tuple(rows)
+        rows += [_counts(masks[first], masks[second]) for first, second in combinations(readers, 2)]
+    return rows
 
 
 def _counts(first: PlacedMask | None, second: PlacedMask | None) -> tuple[int, int, int]:

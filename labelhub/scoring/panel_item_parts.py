@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
@@ -15,8 +15,9 @@ import numpy as np
 from labelhub.numerics.disagreement import vote_entropy
 from labelhub.numerics.results import NAN, FloatArray, IntArray
 from labelhub.numerics.unit_disagreement import rank_then_aggregate, size_variation
-from labelhub.scoring.gather_objects import LabelObjects, Objects
+from labelhub.scoring.gather_objects import LabelObjects, MixedObjects, Objects
 from labelhub.scoring.item_disagreement import LEAST_PART, ItemDisagreement, table_of, who_stands_apart
+from labelhub.scoring.object_columns import pairs_of_item
 from labelhub.scoring.panel_questions import AskedRatings
 from labelhub.scoring.panel_rows import Bench
 
@@ -24,74 +25,94 @@ PairKey = tuple[int, int]
 CLASS_OF_OBJECTS = "class of an object"
 
 
-@dataclass(slots=True)
-class _Greatest:
-    """The greatest value of each item and what it is of."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Members:
+    """The units of each item: ``order[start[item]:start[item + 1]]``, in their order."""
 
-    value: list[float]
-    of: list[str]
+    order: IntArray
+    start: IntArray
 
     @classmethod
-    def none(cls, n_items: int) -> _Greatest:
-        return cls([NAN] * n_items, [""] * n_items)
+    def by(cls, items: IntArray, n_items: int) -> _Members:
+        order = np.argsort(items, kind="stable")
+        return cls(order, np.searchsorted(items[order], np.arange(n_items + 1)))
 
-    def add(self, items: Sequence[int] | IntArray, values: Sequence[float] | FloatArray, name: str) -> None:
-        """Take these values in, one a unit, NaN for none."""
-        for item, value in zip(np.asarray(items).tolist(), np.asarray(values).tolist(), strict=True):
+    def of(self, item: int) -> IntArray:
+        return self.order[self.start[item] : self.start[item + 1]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnitsOfItems:
+    """Labels, questions and classes of objects of a set, each with the units that every item has of it."""
+
+    labels: tuple[LabelObjects, ...]
+    by_label: tuple[_Members, ...]
+    questions: tuple[AskedRatings, ...]
+    by_question: tuple[_Members, ...]
+    mixed: MixedObjects | None
+    by_mixed: _Members | None
+
+    @classmethod
+    def of(cls, objects: Objects, asked: tuple[AskedRatings, ...], n_items: int) -> UnitsOfItems:
+        """Find the units of every item."""
+        labels, mixed = tuple(objects.by_label.values()), objects.mixed
+        return cls(
+            labels, tuple(_Members.by(label.item, n_items) for label in labels),
+            asked, tuple(_Members.by(question.table.item, n_items) for question in asked),
+            mixed, None if mixed is None else _Members.by(mixed.item, n_items),
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Greatest:
+    """The greatest value and what it is of."""
+
+    value: float = NAN
+    of: str = ""
+
+    def add(self, values: Sequence[float] | FloatArray, name: str) -> None:
+        """Take these values in, NaN for none."""
+        for value in np.asarray(values).tolist():
             # NaN is greater than nothing, and nothing is greater than NaN.
-            if value > self.value[item] or (math.isnan(self.value[item]) and not math.isnan(value)):
-                self.value[item], self.of[item] = value, name
+            if value > self.value or (math.isnan(self.value) and not math.isnan(value)):
+                self.value, self.of = value, name
 
 
-def item_parts(
-    bench: Bench,
-    objects: Objects,
-    asked: tuple[AskedRatings, ...],
-    similarities: Sequence[Mapping[PairKey, float]],
-) -> tuple[ItemDisagreement, ...]:
-    """One a item, in the order of the set; ``similarities[item]`` are those of its pairs of readers."""
-    n_items = len(bench.gathered.items)
-    entropy, sizes = _Greatest.none(n_items), _Greatest.none(n_items)
-    for question in asked:
+def parts_of_item(
+    bench: Bench, units: UnitsOfItems, item: int, similarities: Mapping[PairKey, float]
+) -> ItemDisagreement:
+    """All of an item but its place among the others; ``similarities`` are those of its pairs of readers."""
+    entropy, sizes, hd95 = _Greatest(), _Greatest(), _Greatest()
+    for question, members in zip(units.questions, units.by_question, strict=True):
         if question.spec.measure in ("nominal", "ordinal"):
-            table = question.table
-            values = vote_entropy(table.ratings, categories=list(table.categories) or None)
-            entropy.add(table.item, values, question.spec.key)
-    if objects.mixed is not None:
-        mixed = objects.mixed
-        values = vote_entropy(mixed.category, categories=[float(k) for k in range(len(mixed.labels) + 1)])
-        entropy.add(mixed.item, values, CLASS_OF_OBJECTS)
-    hd95, units, n_only_one = _Greatest.none(n_items), [""] * n_items, np.zeros(n_items, dtype=np.int64)
-    for label in objects.by_label.values():
-        sizes.add(label.item, size_variation(label.size), label.label)
-        _add_distances(label, hd95, units, n_only_one)
-    found = [
-        ItemDisagreement(
-            entropy.value[item], entropy.of[item], hd95.value[item], units[item], hd95.of[item],
-            int(n_only_one[item]), sizes.value[item], sizes.of[item],
-            *_apart(bench, item, similarities[item]),
-        )
-        for item in range(n_items)
-    ]  # fmt: skip
-    return tuple(
-        replace(entry, more_disputed_than=float(share))
-        for entry, share in zip(found, more_disputed_than(found, similarities), strict=True)
-    )
+            given = question.table.ratings[members.of(item)]
+            entropy.add(vote_entropy(given, categories=list(question.table.categories) or None), question.spec.key)
+    if units.mixed is not None and units.by_mixed is not None:
+        codes = [float(code) for code in range(len(units.mixed.labels) + 1)]
+        entropy.add(vote_entropy(units.mixed.category[units.by_mixed.of(item)], categories=codes), CLASS_OF_OBJECTS)
+    unit_of_length, n_only_one = "", 0
+    for label, members in zip(units.labels, units.by_label, strict=True):
+        own = members.of(item)
+        sizes.add(size_variation(label.size[own]), label.label)
+        readers, marked = (~np.isnan(label.found[own])).sum(axis=1), (label.found[own] == 1).sum(axis=1)
+        n_only_one += int((marked * (readers - marked)).sum())
+        unit_of_length = _add_distances(label, item, hd95, unit_of_length)
+    return ItemDisagreement(
+        entropy.value, entropy.of, hd95.value, unit_of_length, hd95.of, n_only_one, sizes.value, sizes.of,
+        *_apart(bench, item, similarities),
+    )  # fmt: skip
 
 
-def _add_distances(label: LabelObjects, hd95: _Greatest, units: list[str], n_only_one: IntArray) -> None:
-    readers, marked = (~np.isnan(label.found)).sum(axis=1), (label.found == 1).sum(axis=1)
-    np.add.at(n_only_one, label.item, marked * (readers - marked))
-    items: list[int] = []
-    values: list[float] = []
-    for pair in label.pairs:
-        value, unit = pair.comparison.hd95, pair.comparison.unit
+def _add_distances(label: LabelObjects, item: int, hd95: _Greatest, unit_of_length: str) -> str:
+    """Take in the distances of an item's pairs; the unit that the item is told in."""
+    pairs = label.pairs
+    for place in pairs_of_item(pairs, item):
+        value, unit = float(pairs.hd95[place]), "mm" if pairs.is_mm[place] else "px"
         # Lengths of an item in two units cannot be put in order: the first unit that occurs is told.
-        if not math.isnan(value) and units[pair.item] in ("", unit):
-            units[pair.item] = unit
-            items.append(pair.item)
-            values.append(value)
-    hd95.add(items, values, label.label)
+        if not math.isnan(value) and unit_of_length in ("", unit):
+            unit_of_length = unit
+            hd95.add([value], label.label)
+    return unit_of_length
 
 
 def _apart(bench: Bench, item: int, similarity: Mapping[PairKey, float]) -> tuple[str, float, float]:
@@ -104,24 +125,17 @@ def _apart(bench: Bench, item: int, similarity: Mapping[PairKey, float]) -> tupl
         return "", NAN, NAN
     place = {rater: index for index, rater in enumerate(readers)}
     names = tuple(gathered.raters[rater] for rater in readers)
-    distances = tuple(((place[a], place[b]), max(0.0, 1 - value)) for (a, b), value in similarity.items())
-    return bench.memory.part(
-        "who stands apart",
-        (),
-        (names, distances),
-        lambda: who_stands_apart(names, table_of(len(names), dict(distances))),
-    )
+    distances = {(place[a], place[b]): max(0.0, 1 - value) for (a, b), value in similarity.items()}
+    return who_stands_apart(names, table_of(len(names), distances))
 
 
-def more_disputed_than(
-    found: Sequence[ItemDisagreement], similarities: Sequence[Mapping[PairKey, float]]
-) -> FloatArray:
+def more_disputed_than(found: Sequence[ItemDisagreement], distances: Sequence[float]) -> FloatArray:
     """The mean share of other items that each is more disputed than, over the measures that it has: ranks, then their mean.
 
+    ``distances`` are the mean distance of the readers of each item, NaN where it has no pair of them.
     A pair of readers of whom only one marked anything has no distance, and its item comes after all that have one.
     """
-    distance = [1 - fmean(pairs.values()) if pairs else NAN for pairs in similarities]
-    rows = [distance, *([getattr(entry, name) for entry in found] for name in ("entropy", "hd95", "size_variation"))]
+    rows = [distances, *([getattr(entry, name) for entry in found] for name in ("entropy", "hd95", "size_variation"))]
     values = np.array(rows, dtype=np.float64)
     is_worst = np.zeros(values.shape, dtype=bool)
     is_worst[2] = [entry.n_only_one > 0 for entry in found]

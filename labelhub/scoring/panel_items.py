@@ -10,18 +10,20 @@ the share of readers who said otherwise. Not here: agreement of the whole set, w
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from itertools import combinations
+from operator import attrgetter
 from statistics import fmean
 
 import numpy as np
 
-from labelhub.scoring.gather import FloatArray, IntArray
+from labelhub.numerics.results import NAN
+from labelhub.scoring.gather import FloatArray
 from labelhub.scoring.gather_objects import LabelObjects, Objects
 from labelhub.scoring.item_disagreement import ItemDisagreement
-from labelhub.scoring.panel_item_parts import item_parts
+from labelhub.scoring.object_columns import Pairs, pairs_of_item
+from labelhub.scoring.panel_item_parts import UnitsOfItems, more_disputed_than, parts_of_item
 from labelhub.scoring.panel_questions import AskedRatings
 from labelhub.scoring.panel_rows import Bench, ItemRow
 
@@ -46,48 +48,34 @@ def item_rows(bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...]) -
     gathered = bench.gathered
     labels = tuple((label.label, label.is_whole) for label in objects.by_label.values())
     coded = tuple((question.spec, question.table.names, _span(question)) for question in asked)
-    rules = bench.memory.number_of((objects.matching, labels, coded))
-    by_label = [_units_of(label.item, len(gathered.items)) for label in objects.by_label.values()]
-    by_question = [_units_of(question.table.item, len(gathered.items)) for question in asked]
-    dice = cache(lambda number: _dice_of(tuple(objects.by_label.values())[number]))
-
-    def findings(index: int) -> _Findings:
-        found = _Findings()
-        for number, label in enumerate(objects.by_label.values()):
-            if len(by_label[number][index]):
-                _add_objects(found, label, by_label[number][index].tolist(), dice(number))
-        for number, question in enumerate(asked):
-            _add_answers(found, question, by_question[number][index].tolist())
-        return found
-
+    rules = bench.memory.number_of((objects.matching, labels, coded, gathered.are_raters_known))
+    units = UnitsOfItems.of(objects, asked, len(gathered.items))
     every = []
     for index, raters in gathered.by_item.items():
-        of = [gathered.items[index], *(gathered.readings[index, rater] for rater in raters)]
-        # Pairs are named by their columns, which move where a further reader comes in before them.
-        every.append(bench.memory.part("findings", of, (rules, raters), lambda: findings(index)))  # noqa: B023
-    pairs = [{pair: fmean(values) for pair, values in found.similarities.items()} for found in every]
-    parts = item_parts(bench, objects, asked, pairs)
-    return tuple(_row(bench, index, found, pairs[index], parts[index]) for index, found in enumerate(every))
+        # The matched objects of an item stand for its readings and its record. Columns move where a reader comes in before
+        # them, and with them the order in which a row is added up.
+        names = tuple(gathered.raters[rater] for rater in raters)
+        every.append(
+            bench.memory.part(
+                "row of an item", [objects.of_item[index]], (rules, raters, names),
+                lambda: _row(bench, units, index),  # noqa: B023
+            )
+        )  # fmt: skip
+    shares = more_disputed_than([row.parts for row in every], [row.disagreement if row.pairs else NAN for row in every])
+    return tuple(_ranked(row, share) for row, share in zip(every, shares.tolist(), strict=True))
 
 
-def _units_of(items: IntArray, n_items: int) -> list[IntArray]:
-    """The units of each item, in their order."""
-    order = np.argsort(items, kind="stable")
-    return np.split(order, np.searchsorted(items[order], np.arange(1, n_items)))
-
-
-def _dice_of(label: LabelObjects) -> Mapping[int, Mapping[PairKey, float]]:
-    dice: dict[int, dict[PairKey, float]] = defaultdict(dict)
-    for pair in label.pairs:
-        dice[pair.unit][pair.first, pair.second] = pair.comparison.dice
-    return dice
-
-
-def _row(
-    bench: Bench, index: int, found: _Findings, pairs: Mapping[PairKey, float], parts: ItemDisagreement
-) -> ItemRow:
+def _row(bench: Bench, units: UnitsOfItems, index: int) -> ItemRow:
+    """The row of one item but for its place among the others."""
     gathered = bench.gathered
-    item = gathered.items[index]
+    item, found = gathered.items[index], _Findings()
+    for label, members in zip(units.labels, units.by_label, strict=True):
+        own = members.of(index)
+        if len(own):
+            _add_objects(found, label, own.tolist(), _dice_of(label.pairs, index))
+    for question, members in zip(units.questions, units.by_question, strict=True):
+        _add_answers(found, question, members.of(index).tolist())
+    pairs = {pair: fmean(values) for pair, values in found.similarities.items()}
     odd = _odd_reader(pairs, gathered.by_item[index]) if gathered.are_raters_known else None
     reasons = [text for _, text in sorted(found.reasons, key=lambda reason: -reason[0])[:3]]
     return ItemRow(
@@ -99,8 +87,28 @@ def _row(
         expected_gain=found.gain,
         odd_reader=gathered.raters[odd] if odd is not None else "",
         pairs=tuple((gathered.raters[a], gathered.raters[b], value) for (a, b), value in sorted(pairs.items())),
-        parts=parts,
+        parts=parts_of_item(bench, units, index, pairs),
     )
+
+
+# Every row gets its place among the others anew in each panel; ``dataclasses.replace`` would take several times as long.
+_ROW = attrgetter(*(field.name for field in fields(ItemRow) if field.name != "parts"))
+_PARTS = attrgetter(*(field.name for field in fields(ItemDisagreement) if field.name != "more_disputed_than"))
+
+
+def _ranked(row: ItemRow, share: float) -> ItemRow:
+    """The row with the share of other items that its item is more disputed than."""
+    make_row: Callable[..., ItemRow] = ItemRow
+    make_parts: Callable[..., ItemDisagreement] = ItemDisagreement
+    return make_row(*_ROW(row), parts=make_parts(*_PARTS(row.parts), more_disputed_than=share))
+
+
+def _dice_of(pairs: Pairs, item: int) -> Mapping[int, Mapping[PairKey, float]]:
+    """Dice of every pair of readers of each object of an item."""
+    dice: dict[int, dict[PairKey, float]] = defaultdict(dict)
+    for place in pairs_of_item(pairs, item):
+        dice[int(pairs.unit[place])][int(pairs.first[place]), int(pairs.second[place])] = float(pairs.dice[place])
+    return dice
 
 
 def _add_objects(

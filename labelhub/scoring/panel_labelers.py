@@ -7,7 +7,7 @@ means larger than the others. Not here: a ranking (none is made), and accuracy a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -16,7 +16,7 @@ from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
 from labelhub.numerics.cohen import cohen_kappa
 from labelhub.numerics.results import Estimate
 from labelhub.scoring.gather import FloatArray, IntArray
-from labelhub.scoring.gather_objects import LabelObjects, Objects, Pair
+from labelhub.scoring.gather_objects import LabelObjects, Objects
 from labelhub.scoring.panel_gold import GoldNumbers, share_of
 from labelhub.scoring.panel_questions import AskedRatings
 from labelhub.scoring.panel_rows import GREY_WIDTH, Bench, ItemRow, LabelerRow, Measured, PairRow
@@ -39,17 +39,13 @@ def labeler_rows(
         for rater in raters:
             n_read[rater] += 1
             n_shared[rater] += len(raters) >= 2
-    own_pairs: dict[int, list[Pair]] = defaultdict(list)
-    for label in objects.by_label.values():
-        for pair in label.pairs:
-            own_pairs[pair.first].append(pair)
-            own_pairs[pair.second].append(pair)
+    pairs = _all_pairs(objects)
     return tuple(
         LabelerRow(
             rater=name,
             n_readings=n_read[rater],
             n_shared=n_shared[rater],
-            agreement=_agreement(bench, objects, asked, rater, own_pairs.get(rater, ())),
+            agreement=_agreement(bench, objects, asked, rater, pairs),
             gold=gold.by_rater.get(rater, ()) if gold is not None else (),
             confusions=gold.confusions.get(rater, ()) if gold is not None else (),
             notes=_notes(bench, n_shared[rater]),
@@ -67,13 +63,36 @@ def pair_rows(
         return _pairs_of_items(bench, items)
     if len(gathered.raters) > MAX_RATERS_IN_PAIRS:
         return ()
-    rows: list[PairRow] = []
-    for question in asked:
-        rows += _question_pairs(bench, question)
+    about = tuple((question.spec, question.table.names, question.table.unit) for question in asked)
+    labels = tuple(objects.by_label)
+    rules = bench.memory.number_of((about, labels, objects.matching, gathered.group_unit, bench.settings))
+    shared: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for item, raters in gathered.by_item.items():
+        for pair in combinations(raters, 2):
+            shared[pair].append(item)
+    found = []
+    for (first, second), places in sorted(shared.items()):
+        # The matched objects of the items that both read stand for all readings of them, and so for the answers too.
+        groups = np.unique(gathered.groups[places], return_inverse=True)[1]
+        found.append(
+            bench.memory.part(
+                "rows of a pair", [objects.of_item[item] for item in places],
+                (rules, gathered.raters[first], gathered.raters[second], groups.tobytes()),
+                lambda: _rows_of_pair(bench, objects, asked, first, second),  # noqa: B023
+            )
+        )  # fmt: skip
+    # By what they are about, then by pair.
+    return tuple(row for rows in zip(*found, strict=True) for own in rows for row in own)
+
+
+def _rows_of_pair(
+    bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...], first: int, second: int
+) -> tuple[list[PairRow], ...]:
+    """What there is to say of two readers: of each question, then of each label whether both marked it, and how alike."""
+    found = [_question_pair(bench, question, first, second) for question in asked]
     for label in objects.by_label.values():
-        rows += _detection_pairs(bench, label)
-        rows += _overlap_pairs(bench, label)
-    return tuple(rows)
+        found += [_detection_pair(bench, label, first, second), _overlap_pair(bench, label, first, second)]
+    return tuple(found)
 
 
 def _notes(bench: Bench, n_shared: int) -> tuple[str, ...]:
@@ -84,7 +103,7 @@ def _notes(bench: Bench, n_shared: int) -> tuple[str, ...]:
 
 
 def _agreement(
-    bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...], rater: int, pairs: Sequence[Pair]
+    bench: Bench, objects: Objects, asked: tuple[AskedRatings, ...], rater: int, pairs: _Pairs
 ) -> tuple[Measured, ...]:
     found = [_answers_with_others(bench, asked, rater), _marks_with_others(bench, objects, rater)]
     if objects.mixed is not None:
@@ -99,10 +118,10 @@ def _answers_with_others(bench: Bench, asked: tuple[AskedRatings, ...], rater: i
     for question in asked:
         if question.spec.measure in ("interval", "ratio"):
             continue
-        hits, others = _equal_to(question.table.ratings, rater)
+        hits, others, units = _equal_to(question.table.ratings, rater)
         same.append(hits)
         pairs.append(others)
-        items.append(question.table.item)
+        items.append(question.table.item[units])
     if not same:
         return None
     return _ratio(bench, rater, "equal answers with others", "answers", same, pairs, items)
@@ -112,15 +131,14 @@ def _marks_with_others(bench: Bench, objects: Objects, rater: int) -> Measured |
     """Positive specific agreement of this reader with each other reader, pooled over labels."""
     both, either, items = [], [], []
     for label in objects.by_label.values():
-        others = np.delete(label.found, rater, axis=1)
+        # Units that the reader was not asked about say nothing; a column is looked at before the table is.
+        units = np.flatnonzero(~np.isnan(label.found[:, rater]))
+        others, mine = np.delete(label.found[units], rater, axis=1), label.found[units, rater]
         known = ~np.isnan(others)
-        own = label.found[:, rater]
-        positive = np.where(known, others, 0.0)
-        mine = np.nan_to_num(own)
-        asked = ~np.isnan(own)
-        both.append(np.where(asked, 2 * mine * positive.sum(axis=1), 0.0))
-        either.append(np.where(asked, mine * known.sum(axis=1) + positive.sum(axis=1), 0.0))
-        items.append(label.item)
+        positive = np.where(known, others, 0.0).sum(axis=1)
+        both.append(2 * mine * positive)
+        either.append(mine * known.sum(axis=1) + positive)
+        items.append(label.item[units])
     if not both:
         return None
     return _ratio(bench, rater, "marks shared with others", "objects", both, either, items)
@@ -129,28 +147,46 @@ def _marks_with_others(bench: Bench, objects: Objects, rater: int) -> Measured |
 def _class_with_others(bench: Bench, objects: Objects, rater: int) -> Measured | None:
     assert objects.mixed is not None
     table = np.where(objects.mixed.category == objects.mixed.not_annotated, np.nan, objects.mixed.category)
-    same, pairs = _equal_to(table, rater)
-    return _ratio(bench, rater, "same class as others", "objects", [same], [pairs], [objects.mixed.item])
+    same, pairs, units = _equal_to(table, rater)
+    return _ratio(bench, rater, "same class as others", "objects", [same], [pairs], [objects.mixed.item[units]])
 
 
-def _overlap_with_others(bench: Bench, pairs: Sequence[Pair], rater: int) -> Measured | None:
-    values = [float(pair.comparison.dice) for pair in pairs]
-    return _mean(bench, rater, "Dice with others", values, [pair.item for pair in pairs])
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pairs:
+    """Pairs of readers of one object, of all labels: ``dice``, and ``size``, positive where the first is larger."""
+
+    first: IntArray
+    second: IntArray
+    item: IntArray
+    dice: FloatArray
+    size: FloatArray
 
 
-def _size_bias(bench: Bench, pairs: Sequence[Pair], rater: int) -> Measured | None:
-    sizes = [float(pair.comparison.volume_difference) for pair in pairs]
-    values = [-size if rater == pair.second else size for pair, size in zip(pairs, sizes, strict=True)]
-    return _mean(bench, rater, "size against others, 2(own−other)/(own+other)", values, [pair.item for pair in pairs])
+def _all_pairs(objects: Objects) -> _Pairs:
+    every = [label.pairs for label in objects.by_label.values()]
+    none = [np.empty(0, dtype=np.int64)]
+    whole = [[getattr(pairs, name) for pairs in every] or none for name in ("first", "second", "item")]
+    real = [[getattr(pairs, name) for pairs in every] or [np.empty(0)] for name in ("dice", "volume_difference")]
+    return _Pairs(*map(np.concatenate, whole), *map(np.concatenate, real))
 
 
-def _equal_to(table: FloatArray, rater: int) -> tuple[FloatArray, FloatArray]:
-    """Other ratings of a unit that equal this rater's, and all other ratings of it; 0 where the rater gave none."""
-    own = table[:, [rater]]
-    others = np.delete(table, rater, axis=1)
-    rated = ~np.isnan(own[:, 0])
-    hits = np.where(rated, (others == own).sum(axis=1), 0)
-    return hits.astype(np.float64), np.where(rated, (~np.isnan(others)).sum(axis=1), 0).astype(np.float64)
+def _overlap_with_others(bench: Bench, pairs: _Pairs, rater: int) -> Measured | None:
+    own = (pairs.first == rater) | (pairs.second == rater)
+    return _mean(bench, rater, "Dice with others", pairs.dice[own], pairs.item[own])
+
+
+def _size_bias(bench: Bench, pairs: _Pairs, rater: int) -> Measured | None:
+    own = (pairs.first == rater) | (pairs.second == rater)
+    values = np.where(pairs.second == rater, -pairs.size, pairs.size)[own]
+    return _mean(bench, rater, "size against others, 2(own−other)/(own+other)", values, pairs.item[own])
+
+
+def _equal_to(table: FloatArray, rater: int) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Other ratings of a unit that equal this rater's, and all other ratings of it, of the units that the rater rated."""
+    units = np.flatnonzero(~np.isnan(table[:, rater]))
+    others = np.delete(table[units], rater, axis=1)
+    hits = (others == table[units, rater][:, None]).sum(axis=1)
+    return hits.astype(np.float64), (~np.isnan(others)).sum(axis=1).astype(np.float64), units
 
 
 def _ratio(
@@ -169,11 +205,10 @@ def _ratio(
     return bench.measured(key, name, estimate, places[weights > 0], widest=GREY_WIDTH)
 
 
-def _mean(bench: Bench, rater: int, name: str, values: list[float], items: list[int]) -> Measured | None:
-    if not values:
+def _mean(bench: Bench, rater: int, name: str, values: FloatArray, places: IntArray) -> Measured | None:
+    if not len(values):
         return None
     key = f"labeler.{bench.gathered.raters[rater]}.{name}"
-    places = np.array(items, dtype=np.int64)
     estimate = bench.remembered(
         key, [values], places,
         lambda drawn: mean_estimate(values, drawn, unit="pairs of readers", method=name, version=VERSION),
@@ -181,79 +216,54 @@ def _mean(bench: Bench, rater: int, name: str, values: list[float], items: list[
     return bench.measured(key, name, estimate, places, widest=GREY_WIDTH)
 
 
-def _question_pairs(bench: Bench, asked: AskedRatings) -> list[PairRow]:
+def _question_pair(bench: Bench, asked: AskedRatings, first: int, second: int) -> list[PairRow]:
     if asked.spec.measure in ("interval", "ratio"):
         return []
-    rows = []
-    for first, second in combinations(range(len(bench.gathered.raters)), 2):
-        table = asked.table.ratings[:, [first, second]]
-        both = ~np.isnan(table).any(axis=1)
-        if both.any():
-            weights = "quadratic" if asked.spec.measure == "ordinal" else "identity"
-            categories = asked.table.categories or None
-            items = asked.table.item[both]
-            about = f"{asked.spec.key}: Cohen's kappa"
-            # The analytic error takes units as independent; where a group holds several, groups are resampled.
-            clustered = len(np.unique(bench.gathered.groups[items])) < len(items)
-            key = _pair_key(bench, first, second, about)
-            kappa = bench.remembered(
-                key, [table[both]], items,
-                lambda drawn: cohen_kappa(
-                    table[both], weights=weights, categories=categories, unit=asked.table.unit,  # noqa: B023
-                    resampling=drawn if clustered else None,  # noqa: B023
-                ).estimate,
-                categories, asked.table.unit, weights,
-            )  # fmt: skip
-            rows.append(_pair(bench, first, second, about, kappa, items))
-            same = (table[both, 0] == table[both, 1]).astype(np.float64)
-            about = f"{asked.spec.key}: raw agreement"
-            key = _pair_key(bench, first, second, about)
-            raw = bench.remembered(
-                key, [same], items,
-                lambda drawn: share_of(
-                    bench, same, items, asked.table.unit, "raw agreement of a pair", drawn  # noqa: B023
-                ),
-                asked.table.unit,
-            )  # fmt: skip
-            rows.append(_pair(bench, first, second, about, raw, items))
-    return rows
+    table = asked.table.ratings[:, [first, second]]
+    both = ~np.isnan(table).any(axis=1)
+    if not both.any():
+        return []
+    given, items, unit = table[both], asked.table.item[both], asked.table.unit
+    # The analytic error takes units as independent; where a group holds several, groups are resampled.
+    clustered = len(np.unique(bench.gathered.groups[items])) < len(items)
+    about = f"{asked.spec.key}: Cohen's kappa"
+    kappa = cohen_kappa(
+        given, weights="quadratic" if asked.spec.measure == "ordinal" else "identity",
+        categories=asked.table.categories or None, unit=unit,
+        resampling=bench.resampling(_pair_key(bench, first, second, about), items) if clustered else None,
+    ).estimate  # fmt: skip
+    rows = [_pair(bench, first, second, about, kappa, items)]
+    about, same = f"{asked.spec.key}: raw agreement", (given[:, 0] == given[:, 1]).astype(np.float64)
+    drawn = bench.resampling(_pair_key(bench, first, second, about), items)
+    raw = share_of(bench, same, items, unit, "raw agreement of a pair", drawn)
+    return [*rows, _pair(bench, first, second, about, raw, items)]
 
 
-def _detection_pairs(bench: Bench, label: LabelObjects) -> list[PairRow]:
-    rows = []
-    for first, second in combinations(range(label.found.shape[1]), 2):
-        known = ~np.isnan(label.found[:, [first, second]]).any(axis=1)
-        table, items = label.found[known][:, [first, second]], label.item[known]
-        if table.sum():
-            about = f"{label.label}: marked by both"
-            estimate = bench.remembered(
-                _pair_key(bench, first, second, about), [table], items,
-                lambda drawn: ratio_estimate(
-                    2 * table[:, 0] * table[:, 1], table.sum(axis=1), drawn, unit="objects",  # noqa: B023
-                    method="positive specific agreement of a pair", version=VERSION,
-                ),
-            )  # fmt: skip
-            rows.append(_pair(bench, first, second, about, estimate, items))
-    return rows
+def _detection_pair(bench: Bench, label: LabelObjects, first: int, second: int) -> list[PairRow]:
+    table = label.found[:, [first, second]]
+    known = ~np.isnan(table).any(axis=1)
+    table, items = table[known], label.item[known]
+    if not table.sum():
+        return []
+    about = f"{label.label}: marked by both"
+    estimate = ratio_estimate(
+        2 * table[:, 0] * table[:, 1], table.sum(axis=1),
+        bench.resampling(_pair_key(bench, first, second, about), items), unit="objects",
+        method="positive specific agreement of a pair", version=VERSION,
+    )  # fmt: skip
+    return [_pair(bench, first, second, about, estimate, items)]
 
 
-def _overlap_pairs(bench: Bench, label: LabelObjects) -> list[PairRow]:
-    grouped: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
-    for pair in label.pairs:
-        grouped[pair.first, pair.second].append((pair.comparison.dice, pair.item))
-    rows = []
-    for (first, second), found in sorted(grouped.items()):
-        items = np.array([item for _, item in found], dtype=np.int64)
-        about = f"{label.label}: Dice"
-        values = [dice for dice, _ in found]
-        estimate = bench.remembered(
-            _pair_key(bench, first, second, about), [values], items,
-            lambda drawn: mean_estimate(
-                values, drawn, unit="objects", method="mean Dice of a pair", version=VERSION  # noqa: B023
-            ),
-        )  # fmt: skip
-        rows.append(_pair(bench, first, second, about, estimate, items))
-    return rows
+def _overlap_pair(bench: Bench, label: LabelObjects, first: int, second: int) -> list[PairRow]:
+    own = (label.pairs.first == first) & (label.pairs.second == second)
+    if not own.any():
+        return []
+    items, about = label.pairs.item[own], f"{label.label}: Dice"
+    drawn = bench.resampling(_pair_key(bench, first, second, about), items)
+    estimate = mean_estimate(
+        label.pairs.dice[own], drawn, unit="objects", method="mean Dice of a pair", version=VERSION
+    )
+    return [_pair(bench, first, second, about, estimate, items)]
 
 
 def _pair(bench: Bench, first: int, second: int, about: str, estimate: Estimate, items: IntArray) -> PairRow:

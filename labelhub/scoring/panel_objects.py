@@ -6,8 +6,6 @@ reported (Hripcsak & Rothschild 2005, JAMIA 12:296-298). Intervals resample grou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from labelhub.numerics.alpha import krippendorff_alpha
@@ -15,7 +13,7 @@ from labelhub.numerics.bootstrap import mean_estimate, ratio_estimate
 from labelhub.numerics.specific import found_by, specific_agreement
 from labelhub.scoring.extent_overlap import HD95_IN_PLANE
 from labelhub.scoring.gather import FloatArray, IntArray
-from labelhub.scoring.gather_objects import LabelObjects, MixedObjects, Pair
+from labelhub.scoring.gather_objects import LabelObjects, MixedObjects
 from labelhub.scoring.panel_rows import (
     Bench,
     ClassRow,
@@ -59,14 +57,15 @@ def detection_row(bench: Bench, objects: LabelObjects) -> DetectionRow:
 def overlap_row(bench: Bench, objects: LabelObjects) -> OverlapRow:
     """How alike readers drew the objects that both marked, and everything of the label on an item."""
     label, key, pairs = objects.label, f"overlap.{objects.label}", objects.pairs
-    whole = [pair for pair in objects.whole_pairs if pair.n_first + pair.n_second > 0]
-    items = np.array([pair.item for pair in whole], dtype=np.int64)
-    dice = np.array([2 * pair.n_both / (pair.n_first + pair.n_second) for pair in whole])
+    whole = objects.whole_pairs
+    marked = whole.n_first + whole.n_second > 0
+    items = whole.item[marked]
+    dice = 2 * whole.n_both[marked] / (whole.n_first + whole.n_second)[marked]
     unit = "pairs of readers"
     return OverlapRow(
         label=label,
-        dice=_pair_mean(bench, f"{key}.dice", f"{label}: mean pairwise Dice of objects both marked", pairs, "dice"),
-        iou=_pair_mean(bench, f"{key}.iou", f"{label}: mean pairwise IoU of objects both marked", pairs, "iou"),
+        dice=_mean(bench, f"{key}.dice", f"{label}: mean pairwise Dice of objects both marked", pairs.dice, pairs.item, unit),
+        iou=_mean(bench, f"{key}.iou", f"{label}: mean pairwise IoU of objects both marked", pairs.iou, pairs.item, unit),
         hd95=_hd95_rows(bench, objects),
         volume_difference=_volume_difference(bench, objects),
         whole_dice=_mean(
@@ -128,12 +127,6 @@ def confusion_counts(table: FloatArray, n_categories: int) -> tuple[tuple[int, .
         tally = np.bincount(given, minlength=n_categories)
         counts += np.outer(tally, tally) - np.diag(tally)
     return tuple(tuple(int(count) for count in row) for row in counts)
-
-
-def pair_means(pairs: Sequence[Pair], name: str) -> tuple[FloatArray, IntArray]:
-    """One measure of every pair, and the item of each."""
-    values = np.array([getattr(pair.comparison, name) for pair in pairs], dtype=np.float64)
-    return values, np.array([pair.item for pair in pairs], dtype=np.int64)
 
 
 def _n_readers(found: FloatArray) -> IntArray:
@@ -232,11 +225,6 @@ def _matched_by(bench: Bench, objects: LabelObjects) -> str:
     return f"centres {reach}"
 
 
-def _pair_mean(bench: Bench, key: str, name: str, pairs: Sequence[Pair], measure: str) -> Measured:
-    values, items = pair_means(pairs, measure)
-    return _mean(bench, key, name, values, items, "pairs of readers")
-
-
 def _mean(bench: Bench, key: str, name: str, values: FloatArray, items: IntArray, unit: str) -> Measured:
     estimate = mean_estimate(values, bench.resampling(key, items), unit=unit, method=name, version=OVERLAP_VERSION)
     return bench.measured(key, name, estimate, items)
@@ -244,21 +232,20 @@ def _mean(bench: Bench, key: str, name: str, values: FloatArray, items: IntArray
 
 def _hd95_rows(bench: Bench, objects: LabelObjects) -> tuple[Measured, ...]:
     """One number a unit of length: millimetres and pixels are never averaged."""
-    rows = []
+    pairs, rows = objects.pairs, []
     for unit in ("mm", "px"):
-        chosen = [p for p in objects.pairs if p.comparison.unit == unit and not np.isnan(p.comparison.hd95)]
-        if chosen:
-            where = f", {HD95_IN_PLANE}" if any(pair.comparison.is_in_plane for pair in chosen) else ""
-            name = f"{objects.label}: mean pairwise HD95 in {unit}{where}"
-            rows.append(_pair_mean(bench, f"overlap.{objects.label}.hd95-{unit}", name, chosen, "hd95"))
+        chosen = (pairs.is_mm == (unit == "mm")) & ~np.isnan(pairs.hd95)
+        if chosen.any():
+            where = f", {HD95_IN_PLANE}" if pairs.is_in_plane[chosen].any() else ""
+            name, key = f"{objects.label}: mean pairwise HD95 in {unit}{where}", f"overlap.{objects.label}.hd95-{unit}"
+            rows.append(_mean(bench, key, name, pairs.hd95[chosen], pairs.item[chosen], "pairs of readers"))
     return tuple(rows)
 
 
 def _volume_difference(bench: Bench, objects: LabelObjects) -> Measured:
-    values, items = pair_means(objects.pairs, "volume_difference")
     key = f"overlap.{objects.label}.size-difference"
     name = f"{objects.label}: mean absolute size difference of two readers, 2|A−B|/(A+B)"
-    return _mean(bench, key, name, np.abs(values), items, "pairs of readers")
+    return _mean(bench, key, name, np.abs(objects.pairs.volume_difference), objects.pairs.item, "pairs of readers")
 
 
 def _pairs_both_empty(bench: Bench, objects: LabelObjects) -> Measured:

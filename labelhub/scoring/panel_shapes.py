@@ -16,7 +16,7 @@ import numpy as np
 
 from labelhub.numerics.geometry import PlacedMask
 from labelhub.numerics.shape_distances import dice_distance
-from labelhub.numerics.shape_raters import human_ceiling
+from labelhub.numerics.shape_raters import overall_human_ceiling
 from labelhub.numerics.structured import structured_alpha
 from labelhub.scoring.extents import extent_of, grid_at
 from labelhub.scoring.gather_objects import LabelObjects, Objects
@@ -36,14 +36,14 @@ def shape_rows(bench: Bench, objects: Objects) -> tuple[ShapeRow, ...]:
 
 def shape_row(bench: Bench, objects: LabelObjects) -> ShapeRow | None:
     """Alpha, sigma and ceiling of one label; None where fewer than two objects were drawn by two readers."""
-    drawn = [unit for unit, members in enumerate(objects.shapes) if len(members) >= 2]
+    drawn = np.flatnonzero((objects.found == 1).sum(axis=1) >= 2).tolist()
     if not objects.has_area or len({int(objects.item[unit]) for unit in drawn}) < 2:
         return None
     key = f"shapes.{objects.label}"
     n_all = len(drawn)
     if n_all > MOST_OBJECTS:
         drawn = _chosen(bench, objects, drawn)
-    masks, raters = _masks(bench, objects, drawn)
+    masks = _masks(bench, objects, drawn)
     places = np.array([objects.item[unit] for unit in drawn], dtype=np.int64)
     rng = np.random.default_rng(bench.settings.seed)
 
@@ -57,8 +57,8 @@ def shape_row(bench: Bench, objects: LabelObjects) -> ShapeRow | None:
         masks, apart, rng, resampling=bench.resampling(f"{key}.alpha", places), unit="objects",
         max_chance_pairs=MOST_CHANCE_PAIRS,
     )  # fmt: skip
-    ceiling = human_ceiling(
-        masks, raters, likeness, resampling=bench.resampling(f"{key}.ceiling", places), unit="objects"
+    ceiling = overall_human_ceiling(
+        masks, likeness, resampling=bench.resampling(f"{key}.ceiling", places), unit="objects"
     )
     name = objects.label
     return ShapeRow(
@@ -66,7 +66,7 @@ def shape_row(bench: Bench, objects: LabelObjects) -> ShapeRow | None:
         alpha=bench.measured(f"{key}.alpha", f"{name}: alpha of shapes (1 − Dice)", alpha.estimate, places),
         observed=alpha.observed, expected=alpha.expected, baseline=alpha.baseline, n_chance_pairs=alpha.n_chance_pairs,
         sigma=alpha.sigma, ks=alpha.ks, n_pairs=alpha.n_pairs,
-        ceiling=bench.measured(f"{key}.ceiling", f"{name}: one reader against the others, mean Dice", ceiling.estimate, places),
+        ceiling=bench.measured(f"{key}.ceiling", f"{name}: one reader against the others, mean Dice", ceiling, places),
         n_left_out=n_all - len(drawn),
     )  # fmt: skip
 
@@ -75,27 +75,23 @@ def _chosen(bench: Bench, objects: LabelObjects, drawn: Sequence[int]) -> list[i
     """The objects that are looked at: by a seeded draw for each, so that a further object changes few of them."""
 
     def lot(unit: int) -> int:
-        shapes = "\n".join(shape.shape_id for _, shape in sorted(objects.shapes[unit].items()))
         item = bench.gathered.items[int(objects.item[unit])].key
-        return zlib.crc32(f"{bench.settings.seed} {item} {shapes}".encode())
+        return zlib.crc32(f"{bench.settings.seed} {item} {objects.names[unit]}".encode())
 
     return sorted(sorted(drawn, key=lot)[:MOST_OBJECTS])
 
 
-def _masks(bench: Bench, objects: LabelObjects, drawn: Sequence[int]) -> tuple[list[list[PlacedMask]], list[list[int]]]:
+def _masks(bench: Bench, objects: LabelObjects, drawn: Sequence[int]) -> list[list[PlacedMask]]:
+    """The masks of each object, its readers in order."""
     masks: list[list[PlacedMask]] = []
-    raters: list[list[int]] = []
     for unit in drawn:
         grids = bench.gathered.items[int(objects.item[unit])].grids
         own: list[PlacedMask] = []
-        names: list[int] = []
-        for rater, shape in sorted(objects.shapes[unit].items()):
+        for _, shape in sorted(objects.shapes[unit].items()):
             grid = grid_at(shape.medium, grids)
             size = None if grid is None else grid.size
             mask = bench.memory.part("extent", [shape], size, lambda: extent_of(shape, size)).mask  # noqa: B023
             if mask is not None:
                 own.append(mask)
-                names.append(rater)
         masks.append(own)
-        raters.append(names)
-    return masks, raters
+    return masks

@@ -2,7 +2,7 @@
 
 Each test plays changes and compares whole panels; a part that is remembered under too little of what it rests on shows here.
 Tried with planted defects: findings of an item kept without the columns of its readers; a comparison with gold kept
-without the gold; objects of an item kept without the labels.
+without the gold; objects of an item kept without the labels; an item's row kept for the same readers in other columns.
 """
 
 from __future__ import annotations
@@ -108,6 +108,24 @@ def test_a_remembered_panel_equals_a_fresh_one_after_any_change(seed: int) -> No
         again = measure(set_of(readings, records), gold=given, memory=memory, **rules)
         memory.forget_unused()
         assert same(fresh, again), f"seed {seed}, step {step}"
+
+
+def test_a_reader_who_comes_before_all_others_changes_no_digit_of_what_is_remembered() -> None:
+    """A row of many columns is added up in an order that hangs on where its readers stand, which the new one moves."""
+    rng, memory = np.random.default_rng(3), Memory()
+    records: dict[str, object] = {}
+    raters = [f"r{number:02d}" for number in range(24)]
+    readings = [
+        a_reading(rng, f"i{item}", rater, ("organ",))
+        for item in range(9)
+        for rater in rng.choice(raters, 9, replace=False).tolist()
+    ]
+    measure(set_of(readings, records), memory=memory, n_resamples=40)
+    memory.forget_unused()
+    for newcomer in ("a", "b", "c"):
+        readings.append(a_reading(rng, "i0", newcomer, ("organ",)))
+        again = measure(set_of(readings, records), memory=memory, n_resamples=40)
+        assert same(measure(set_of(readings, records), n_resamples=40), again), newcomer
 
 
 def test_what_did_not_change_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
