@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from labelhub.accounts.services import end_sessions
 from labelhub.annotations import documents, history, log
 from labelhub.annotations.models import Document, Operation, Submission
 from labelhub.assignments.batches import make_batch
 from labelhub.assignments.models import Assignment
+from labelhub.config.soak.browsers import session_cookie
 from labelhub.projects.selectors import labeler_of
 from labelhub.workflow import lifecycle, together
 from tests.browser.drawing import at, click_all, drag, saved
@@ -183,6 +185,22 @@ def test_a_window_that_crashes_with_unsent_work_sends_it_when_it_is_opened_again
     rows(again, 2)
     saved(again)
     assert standing(work) == 2
+
+
+def test_what_one_drew_is_not_sent_by_the_next_who_signs_in_on_the_same_browser(visit_live, people, work, server):
+    ann = opened(visit_live, people.ann, work)
+    end_sessions(user=people.ann, actor="test", reason="test")
+    ann.locator("#saved[data-status=signed-out]").wait_for()
+    box(ann, 0.3, 0.3)
+    ann.locator("#saved:has-text('1 kept here')").wait_for()
+    ann.context.add_cookies([session_cookie(people.ben, server.url)])
+    ann.evaluate("window.dispatchEvent(new Event('focus'))")
+    ann.locator("#trouble:has-text('Somebody else is signed in here')").wait_for()
+    assert not Operation.objects.count()
+    ann.context.add_cookies([session_cookie(people.ann, server.url)])
+    ann.evaluate("window.dispatchEvent(new Event('focus'))")
+    saved(ann)
+    assert Operation.objects.get().author == people.ann
 
 
 def test_cursors_have_names_a_shape_in_hand_is_held_and_one_follows_the_other(visit_live, people, work):

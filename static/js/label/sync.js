@@ -136,7 +136,7 @@ export class Sync extends EventTarget {
   async sendBatch() {
     const batch = firstOf(this.draft.pending);
     const operations = batch.map((operation, i) => ({ ...operation, client_seq: this.nextNumber + i }));
-    const body = { client_id: this.clientId, epoch: this.epoch, fence: this.fence, operations };
+    const body = { client_id: this.clientId, epoch: this.epoch, fence: this.fence, person: this.draft.author, operations };
     const answer = await (this.socket?.isOpen ? this.socket.ask({ type: "send", ...body }) : ask(this.address, { body }));
     this.nextNumber = answer.next_client_seq;
     const head = this.draft.acknowledged.head_seq;
