@@ -7,6 +7,8 @@ acknowledgement; a shape in hand that two can move.
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 import uuid
 from typing import Any
@@ -25,6 +27,11 @@ from tests.browser.drawing import at, click_all, drag, saved
 from tests.cast import Cast, make_cast
 from tests.workflow.walking import add_item, set_policy
 
+# Takes the last act back, and hears nothing for some seconds.
+UNDONE_AND_BUSY = """() => setTimeout(() => {
+  document.querySelector("#canvas").dispatchEvent(new KeyboardEvent("keydown", { key: "z", bubbles: true }));
+  for (const end = performance.now() + 5000; performance.now() < end;);
+}, 100)"""
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -185,6 +192,29 @@ def test_a_window_that_crashes_with_unsent_work_sends_it_when_it_is_opened_again
     rows(again, 2)
     saved(again)
     assert standing(work) == 2
+
+
+def test_an_act_is_kept_though_the_page_is_too_busy_to_hear_so_before_it_crashes(
+    chromium, visit_live, people, work, server
+):
+    ann = opened(visit_live, people.ann, work)
+    box(ann, 0.3, 0.3)
+    box(ann, 0.45, 0.3)
+    saved(ann)
+    server.kill()
+    processes = chromium.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    ann.evaluate(UNDONE_AND_BUSY)
+    time.sleep(1.5)
+    with ann.expect_event("crash"):
+        for process in processes:
+            if process["type"] == "renderer":
+                os.kill(process["id"], signal.SIGKILL)
+    server.start()
+    again = ann.context.new_page()
+    again.goto(f"/label/{work.pk}/")
+    again.wait_for_selector("#main[data-ready=yes]")
+    saved(again)
+    assert standing(work) == 1
 
 
 def test_what_one_drew_is_not_sent_by_the_next_who_signs_in_on_the_same_browser(visit_live, people, work, server):

@@ -51,9 +51,12 @@ export class Outbox {
   /** @returns {Promise<any>} */
   request(mode, ask) {
     return new Promise((resolve, reject) => {
-      const request = ask(this.database.transaction(STORE, mode, { durability: "strict" }).objectStore(STORE));
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
+      const transaction = this.database.transaction(STORE, mode, { durability: "strict" });
+      const request = ask(transaction.objectStore(STORE));
+      transaction.oncomplete = () => resolve(request.result);
+      transaction.onabort = () => reject(transaction.error);
+      // By itself it would wait until this page heard that it went well: a crash before that would take it back.
+      transaction.commit();
     });
   }
 }
