@@ -233,6 +233,33 @@ def test_what_one_drew_is_not_sent_by_the_next_who_signs_in_on_the_same_browser(
     assert Operation.objects.get().author == people.ann
 
 
+def test_a_window_left_open_keeps_its_work_after_its_person_signed_out_and_in_again(visit_live, people, work, server):
+    ann = opened(visit_live, people.ann, work)
+    box(ann, 0.3, 0.3)
+    saved(ann)
+    other = ann.context.new_page()
+    other.goto("/account/")
+    with other.expect_navigation():
+        other.locator("form[action$='/account/sign-out/'] button").first.evaluate("(button) => button.click()")
+    ann.locator("#saved[data-status=signed-out]").wait_for()
+    ann.context.add_cookies([session_cookie(people.ann, server.url)])
+    ann.evaluate("window.dispatchEvent(new Event('focus'))")
+    saved(ann)
+    box(ann, 0.45, 0.3)
+    ann.wait_for_timeout(1000)
+    assert ann.locator("#saved").get_attribute("data-status") == "saved"
+    server.kill()
+    box(ann, 0.6, 0.3)
+    ann.locator("#saved[data-status=offline]").wait_for()
+    ann.close()
+    server.start()
+    other.goto(f"/label/{work.pk}/")
+    other.wait_for_selector("#main[data-ready=yes]")
+    rows(other, 3)
+    saved(other)
+    assert standing(work) == 3
+
+
 def test_cursors_have_names_a_shape_in_hand_is_held_and_one_follows_the_other(visit_live, people, work):
     ann, ben = opened(visit_live, people.ann, work), opened(visit_live, people.ben, work)
     box(ann, 0.4, 0.3)
