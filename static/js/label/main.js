@@ -37,6 +37,11 @@ async function start() {
   const workspace = await ask(address);
   const draft = new Draft(workspace, await masksOf(workspace));
   const outbox = await Outbox.open(assignment, workspace.author);
+  // Before anything can be done or is said: what comes next stands behind it.
+  for (const operation of await outbox.kept()) {
+    await bringMask(draft, operation.payload);
+    draft.resume(operation);
+  }
   // A server without sockets says so by an empty address: everything goes over HTTP then, and nobody else is seen.
   const socket = page.dataset.socket ? new DocumentSocket(page.dataset.socket) : null;
   const sync = new Sync(draft, outbox, address, workspace, socket);
@@ -99,10 +104,6 @@ async function start() {
   });
   listenToKeys(editor, finish, classes, { useTool: (tool) => useTool(editor, classes, tool), nextPreset, nextRemark: () => ticket?.next() || nextRemark(), aside, ticket, acts });
 
-  for (const operation of await outbox.kept()) {
-    await bringMask(draft, operation.payload);
-    draft.resume(operation);
-  }
   editor.addEventListener("picture", () => showPicture(editor));
   if (!hanging.open()) open(0);
   ticket?.load().catch((error) => say(error.message));
