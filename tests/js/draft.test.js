@@ -59,6 +59,22 @@ test("an act after an undo ends the redo", () => {
   assert.equal(made.redo(), false);
 });
 
+test("what one did to a colleague's shape is taken back, unless the colleague went on with it", () => {
+  const made = draft({ head_seq: 1, shapes: [{ shape_id: "s", medium: 0, label: "x", regions: BOX, author: "b" }], marks: [], layers: [] });
+  const said = [];
+  made.addEventListener("say", (event) => said.push(event.detail));
+  const isDeleted = () => made.state.shapes.get("s").is_deleted;
+  made.act("shape.delete", { shape_id: "s" });
+  made.undo();
+  assert.deepEqual([isDeleted(), said], [false, []]);
+  made.redo();
+  assert.equal(isDeleted(), true);
+  acknowledgeAll(made);
+  made.receive([{ seq: 5, op_id: "o", author: "b", kind: "shape.geometry", payload: { shape_id: "s", base_version: 1, regions: MOVED } }]);
+  made.undo();
+  assert.deepEqual([isDeleted(), said.length], [true, 1]);
+});
+
 test("an operation stored before a reload does not count twice", () => {
   const shape = { shape_id: "s", medium: 0, label: "x", regions: MOVED, version: 2 };
   const made = draft({ head_seq: 2, shapes: [shape], marks: [], layers: [] });
