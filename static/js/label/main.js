@@ -57,6 +57,10 @@ async function start() {
   editor.lateTools = { assist: whenAsked(async () => (await import("./assist.js")).assistTool(editor, address, workspace.click_models)) };
   editor.pixelsOf = (medium) => (medium.has_pixels ? pixelsOf(medium) : null);
   draft.addEventListener("change", () => editor.redraw());
+  sync.settled = async () => {
+    await editor.proposals.settled;
+    if (editor.proposals.current) throw new Error("A preview waits: Enter keeps it, Escape drops it.");
+  };
   const isWatching = workspace.is_watching === true;
   if (isWatching) editor.closedWords = "You watch here: press C to pin a comment to a place.";
   editor.addEventListener("say", (event) => say(/** @type {CustomEvent} */ (event).detail));

@@ -39,6 +39,8 @@ export class Sync extends EventTarget {
     this.failures = 0;
     this.status = "saved";
     this.detail = "";
+    /** What was accepted and is on its way into the document; rejects where it cannot come. */
+    this.settled = async () => undefined;
     draft.addEventListener("new", (event) => {
       const operation = /** @type {CustomEvent} */ (event).detail;
       outbox.keep(operation);
@@ -131,6 +133,7 @@ export class Sync extends EventTarget {
 
   /** Resolves once everything drawn so far is acknowledged; rejects with the reason where it cannot be. */
   async flushed() {
+    await this.settled();
     await this.push();
     while (this.isSending) await new Promise((resolve) => this.addEventListener("status", resolve, { once: true }));
     if (this.draft.pending.length) throw new Error(this.detail || "Your last changes are not stored yet. Wait a moment and submit again.");
