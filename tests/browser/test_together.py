@@ -308,6 +308,24 @@ def test_how_it_came_to_be_is_stepped_through_and_what_stood_is_brought_back(vis
     assert ann.locator("#replay").is_hidden()
 
 
+def test_an_image_that_is_closed_while_the_past_is_shown_stays_closed(visit_live, people, work):
+    ann, ben = opened(visit_live, people.ann, work), opened(visit_live, people.ben, work)
+    box(ann, 0.35, 0.3)
+    rows(ben, 1)
+    ann.keyboard.press("t")
+    ann.locator("#replay").wait_for()
+    with ben.expect_navigation():
+        ben.keyboard.press("Control+Enter")
+    ann.locator("#saved[data-status=closed]").wait_for()
+    ann.locator("#replay-slider").press("ArrowLeft")
+    ann.locator("#replay-slider").press("ArrowRight")
+    ann.locator("#replay-copy").click()
+    ann.locator("#replay").wait_for(state="hidden")
+    box(ann, 0.6, 0.3)
+    rows(ann, 1)
+    assert "kept here" not in ann.locator("#saved").inner_text()
+
+
 def test_a_long_absence_is_caught_up_with_in_parts_and_at_once(visit_live, people, work):
     ben = opened(visit_live, people.ben, work)
     ben.context.set_offline(offline=True)
