@@ -93,6 +93,18 @@ test("a refused operation leaves the drawing, stays in the tray, and those after
   assert.equal(made.refused[0].operation.payload.shape_id, "bad");
 });
 
+test("undo passes over what was refused", () => {
+  const made = draft();
+  made.act("answer.set", { question: "g", value: 1 });
+  made.act("shape.add", { shape_id: "bad", medium: 0, label: "x", regions: BOX });
+  made.act("shape.geometry", { shape_id: "bad", base_version: 1, regions: MOVED });
+  made.act("stroke.add", { stroke_id: "k", medium: 0, label: "x", mode: "add", tip: "round", radius: 4, points: [8, 8], index: 0 });
+  for (const { op_id } of made.pending.slice(1)) made.refuse(op_id, "It leaves the image.");
+  assert.equal(made.undo(), true);
+  assert.deepEqual(made.pending.map(({ kind, payload }) => [kind, payload.value]), [["answer.set", 1], ["answer.set", null]]);
+  assert.equal(made.undo(), false);
+});
+
 test("slices seen become ranges", () => {
   assert.deepEqual(ranges([]), []);
   assert.deepEqual(ranges([0, 1, 2, 5, 7, 8]), [[0, 2], [5, 5], [7, 8]]);
