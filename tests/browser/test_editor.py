@@ -264,7 +264,7 @@ def test_what_was_accepted_is_stored_before_the_image_is_left_or_the_image_is_no
     assert Assignment.objects.get().state == "open"
     if status:
         held[0].fulfill(status=status, body="{}")
-        page.get_by_text("preview waits").wait_for()
+        page.get_by_text("not stored").wait_for()
         preview(page)
         assert Assignment.objects.get().state == "open"
     else:

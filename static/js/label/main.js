@@ -58,8 +58,9 @@ async function start() {
   editor.pixelsOf = (medium) => (medium.has_pixels ? pixelsOf(medium) : null);
   draft.addEventListener("change", () => editor.redraw());
   sync.settled = async () => {
+    const { current } = editor.proposals;
     await editor.proposals.settled;
-    if (editor.proposals.current) throw new Error("A preview waits: Enter keeps it, Escape drops it.");
+    if (editor.proposals.current && editor.proposals.current !== current) throw new Error("What you kept last was not stored. The preview stays: press Enter to try again.");
   };
   const isWatching = workspace.is_watching === true;
   if (isWatching) editor.closedWords = "You watch here: press C to pin a comment to a place.";
