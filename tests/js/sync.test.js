@@ -87,6 +87,12 @@ test("what is drawn after a crash stands behind what was kept before, though the
   assert.deepEqual((await again.kept()).map((entry) => entry.op_id), ["first", "second"]);
 });
 
+test("what another person's window keeps for the same image, after theirs was erased, is not taken up", async () => {
+  const rows = new Map();
+  await new Outbox(database(rows), "w", "b").keep({ op_id: "theirs", kind: "shape.add", payload: {} });
+  assert.deepEqual(await new Outbox(database(rows), "w", "a").kept(), []);
+});
+
 test("a browser that keeps nothing more holds up nothing, and the page knows", async () => {
   const broken = database();
   const outbox = new Outbox(broken, "w", "a");

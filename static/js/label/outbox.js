@@ -35,7 +35,7 @@ export class Outbox {
   async kept() {
     if (!this.database) return [];
     const all = await this.request("readonly", (store) => store.getAll());
-    const own = all.filter((entry) => entry.assignment === this.assignment).sort((a, b) => a.order - b.order);
+    const own = all.filter((entry) => entry.assignment === this.assignment && entry.author === this.author).sort((a, b) => a.order - b.order);
     // What is drawn next comes after these, whatever the clock says now.
     this.order = Math.max(this.order, own.at(-1)?.order ?? 0);
     return own.map(({ op_id, kind, payload }) => ({ op_id, kind, payload }));
