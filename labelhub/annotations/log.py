@@ -35,13 +35,16 @@ MAX_DOCUMENT_OPERATIONS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What one client sends at a time. ``epoch`` and ``fence`` are what it believes; None is not compared."""
+    """What one client sends at a time. ``epoch``, ``fence`` and ``person`` (the public id of who drew it) are what it
+    believes; None is not compared.
+    """
 
     author: User
     client_id: uuid.UUID
     operations: Sequence[Any]
     epoch: int | None = None
     fence: int | None = None
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +87,17 @@ def append_operations(
     operations: Sequence[Any],
     epoch: int | None = None,
     fence: int | None = None,
+    person: str | None = None,
 ) -> Acknowledged:
     """Take operations into the log, in order, and acknowledge them after the commit.
 
     Raises ``AnnotationRefused`` where the document as a whole takes none: ``too-many-operations``, ``client-taken``,
-    ``assignment-closed``, ``assignment-waits``, ``lease-ended``, ``stale-epoch``; ``NotFound`` or ``NotAllowed`` for anybody
-    but its labeler and who joined them.
+    ``assignment-closed``, ``assignment-waits``, ``lease-ended``, ``stale-epoch``, ``signed-out``; ``NotFound`` or
+    ``NotAllowed`` for anybody but its labeler and who joined them.
     """
     with transaction.atomic():
-        answer = append_together(document=document, sendings=[Sending(author, client_id, operations, epoch, fence)])[0]
+        sending = Sending(author, client_id, operations, epoch, fence, person)
+        answer = append_together(document=document, sendings=[sending])[0]
         if not isinstance(answer, Acknowledged):
             raise answer
         hints.tell_on_commit(document.pk, hints.head_moved(document.pk, answer.head_seq))
@@ -184,6 +189,12 @@ def _answer(
 
 
 def _require_current(document: Document, standing: Standing, sending: Sending) -> None:
+    if sending.person is not None and sending.person != str(sending.author.public_id):
+        raise AnnotationRefused(
+            "signed-out",
+            "Somebody else is signed in here now. Your work is kept. Sign in again as yourself, then come back.",
+            status=403,
+        )
     if len(sending.operations) > MAX_OPERATIONS:
         raise AnnotationRefused(
             "too-many-operations",

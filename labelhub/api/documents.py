@@ -78,6 +78,7 @@ class DocumentView(APIView):
         operations = body.get("operations")
         if not isinstance(operations, list):
             raise ParseError("“operations” must be a list. Nothing was stored.")
+        person = body.get("person")
         result = log.append_operations(
             document=document,
             author=_author(request),
@@ -85,6 +86,7 @@ class DocumentView(APIView):
             operations=operations,
             epoch=_whole(body, "epoch"),
             fence=_whole(body, "fence"),
+            person=person if isinstance(person, str) else None,
         )
         return Response(log.acknowledgement(result))
 

@@ -305,4 +305,5 @@ def _sending(message: Mapping[str, Any], author: User) -> log.Sending | None:
     epoch, fence = message.get("epoch"), message.get("fence")
     if client_id is None or not isinstance(operations, list) or type(epoch) is not int or type(fence) is not int:
         return None
-    return log.Sending(author, client_id, operations, epoch, fence)
+    person = message.get("person")
+    return log.Sending(author, client_id, operations, epoch, fence, person if isinstance(person, str) else None)

@@ -126,6 +126,12 @@ def test_a_stale_lease_is_answered_with_the_sentence_and_code(cast, assignment):
     }
 
 
+def test_what_one_drew_is_not_taken_from_whoever_signed_in_after_them(cast, assignment):
+    answer = send(browser_of(cast.ann), assignment, add_shape(), person=str(cast.ben.public_id))
+    assert (answer.status_code, answer.json()["code"]) == (403, "signed-out")
+    assert send(browser_of(cast.ann), assignment, add_shape(), person=str(cast.ann.public_id)).status_code == 200
+
+
 def test_a_refused_operation_is_named_in_a_normal_answer(cast, assignment):
     bad = add_shape(2)
     bad["payload"]["regions"][0]["points"] = [[1, 1], [9, 9], [9, 1], [1, 9]]

@@ -247,6 +247,32 @@ def test_what_cannot_be_stored_stays_a_preview(page):
     assert kinds() == ["patch.add"]
 
 
+@pytest.mark.parametrize(("way", "status"), [("Control+Enter", 503), ("Shift+P", 503), ("Shift+P", 0)])
+def test_what_was_accepted_is_stored_before_the_image_is_left_or_the_image_is_not_left(page, way, status):
+    held: list[Any] = []
+    page.keyboard.press("1")
+    drag(page, (0.3, 0.3), (0.35, 0.3))
+    saved(page)
+    page.route("**/masks/?size=*", lambda route: held.insert(0, route))
+    page.keyboard.press("m")
+    page.mouse.click(*in_pane(page, 0, 0.5, 0.5))
+    preview(page)
+    with page.expect_request("**/masks/?size=*"):
+        page.keyboard.press("Enter")
+    page.keyboard.press(way)
+    page.wait_for_timeout(500)
+    assert Assignment.objects.get().state == "open"
+    if status:
+        held[0].fulfill(status=status, body="{}")
+        page.get_by_text("not stored").wait_for()
+        preview(page)
+        assert Assignment.objects.get().state == "open"
+    else:
+        with page.expect_navigation():
+            held[0].continue_()
+        assert kinds()[-1] == "patch.add"
+
+
 def test_a_patch_that_waits_over_a_reload_is_seen_and_sent(page):
     page.route("**/document/", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
     page.keyboard.press("1")

@@ -18,6 +18,18 @@ from labelhub.projects.services import publish_policy
 from tests.browser.drawing import at, click_all, drag, saved, start
 from tests.cast import Cast, make_cast
 
+# Before what is kept stands an operation that names a mask.
+WITH_A_MASK = """() => new Promise((resolve) => {
+  const request = indexedDB.open("labelhub");
+  request.onsuccess = () => {
+    const store = request.result.transaction("outbox", "readwrite").objectStore("outbox");
+    store.getAll().onsuccess = ({ target: { result: [entry] } }) => {
+      const place = { medium: 0, origin: [0, 0, 0], size: [1, 1, 1] };
+      const payload = { stroke_id: "k", label: "area", mode: "add", mask: "f".repeat(64), ...place };
+      store.put({ ...entry, op_id: crypto.randomUUID(), kind: "patch.add", payload, order: 1 }).onsuccess = resolve;
+    };
+  };
+})"""
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -137,6 +149,24 @@ def test_saved_is_not_shown_while_the_server_is_away_and_nothing_is_lost_by_a_re
     saved(page)
     assert page.locator(".shape-row").count() == 1
     assert Operation.objects.get().kind == "shape.add"
+
+
+def test_saved_is_not_shown_while_what_was_kept_is_still_being_taken_up(page, photograph, people):
+    start(page)
+    page.route("**/document/", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    page.get_by_text("good", exact=True).click()
+    page.wait_for_selector("#saved[data-status=offline]")
+    page.evaluate(WITH_A_MASK)
+    held: list[Any] = []
+    page.route("**/masks/**", lambda route: held.insert(0, route))
+    with page.expect_request("**/masks/**"):
+        page.reload()
+    page.wait_for_timeout(300)
+    assert page.locator("#saved").get_attribute("data-status") != "saved"
+    page.unroute("**/document/")
+    held[0].abort()
+    saved(page)
+    assert Operation.objects.get().payload["value"] == "good"
 
 
 def test_an_answer_lost_on_the_way_back_does_not_double_anything(page, photograph, people):

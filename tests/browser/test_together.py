@@ -7,22 +7,31 @@ acknowledgement; a shape in hand that two can move.
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 import uuid
 from typing import Any
 
 import pytest
 
+from labelhub.accounts.services import end_sessions
 from labelhub.annotations import documents, history, log
 from labelhub.annotations.models import Document, Operation, Submission
 from labelhub.assignments.batches import make_batch
 from labelhub.assignments.models import Assignment
+from labelhub.config.soak.browsers import session_cookie
 from labelhub.projects.selectors import labeler_of
 from labelhub.workflow import lifecycle, together
 from tests.browser.drawing import at, click_all, drag, saved
 from tests.cast import Cast, make_cast
 from tests.workflow.walking import add_item, set_policy
 
+# Takes the last act back, and hears nothing for some seconds.
+UNDONE_AND_BUSY = """() => setTimeout(() => {
+  document.querySelector("#canvas").dispatchEvent(new KeyboardEvent("keydown", { key: "z", bubbles: true }));
+  for (const end = performance.now() + 5000; performance.now() < end;);
+}, 100)"""
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -185,6 +194,72 @@ def test_a_window_that_crashes_with_unsent_work_sends_it_when_it_is_opened_again
     assert standing(work) == 2
 
 
+def test_an_act_is_kept_though_the_page_is_too_busy_to_hear_so_before_it_crashes(
+    chromium, visit_live, people, work, server
+):
+    ann = opened(visit_live, people.ann, work)
+    box(ann, 0.3, 0.3)
+    box(ann, 0.45, 0.3)
+    saved(ann)
+    server.kill()
+    processes = chromium.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    ann.evaluate(UNDONE_AND_BUSY)
+    time.sleep(1.5)
+    with ann.expect_event("crash"):
+        for process in processes:
+            if process["type"] == "renderer":
+                os.kill(process["id"], signal.SIGKILL)
+    server.start()
+    again = ann.context.new_page()
+    again.goto(f"/label/{work.pk}/")
+    again.wait_for_selector("#main[data-ready=yes]")
+    saved(again)
+    assert standing(work) == 1
+
+
+def test_what_one_drew_is_not_sent_by_the_next_who_signs_in_on_the_same_browser(visit_live, people, work, server):
+    ann = opened(visit_live, people.ann, work)
+    end_sessions(user=people.ann, actor="test", reason="test")
+    ann.locator("#saved[data-status=signed-out]").wait_for()
+    box(ann, 0.3, 0.3)
+    ann.locator("#saved:has-text('1 kept here')").wait_for()
+    ann.context.add_cookies([session_cookie(people.ben, server.url)])
+    ann.evaluate("window.dispatchEvent(new Event('focus'))")
+    ann.locator("#trouble:has-text('Somebody else is signed in here')").wait_for()
+    assert not Operation.objects.count()
+    ann.context.add_cookies([session_cookie(people.ann, server.url)])
+    ann.evaluate("window.dispatchEvent(new Event('focus'))")
+    saved(ann)
+    assert Operation.objects.get().author == people.ann
+
+
+def test_a_window_left_open_keeps_its_work_after_its_person_signed_out_and_in_again(visit_live, people, work, server):
+    ann = opened(visit_live, people.ann, work)
+    box(ann, 0.3, 0.3)
+    saved(ann)
+    other = ann.context.new_page()
+    other.goto("/account/")
+    with other.expect_navigation():
+        other.locator("form[action$='/account/sign-out/'] button").first.evaluate("(button) => button.click()")
+    ann.locator("#saved[data-status=signed-out]").wait_for()
+    ann.context.add_cookies([session_cookie(people.ann, server.url)])
+    ann.evaluate("window.dispatchEvent(new Event('focus'))")
+    saved(ann)
+    box(ann, 0.45, 0.3)
+    ann.wait_for_timeout(1000)
+    assert ann.locator("#saved").get_attribute("data-status") == "saved"
+    server.kill()
+    box(ann, 0.6, 0.3)
+    ann.locator("#saved[data-status=offline]").wait_for()
+    ann.close()
+    server.start()
+    other.goto(f"/label/{work.pk}/")
+    other.wait_for_selector("#main[data-ready=yes]")
+    rows(other, 3)
+    saved(other)
+    assert standing(work) == 3
+
+
 def test_cursors_have_names_a_shape_in_hand_is_held_and_one_follows_the_other(visit_live, people, work):
     ann, ben = opened(visit_live, people.ann, work), opened(visit_live, people.ben, work)
     box(ann, 0.4, 0.3)
@@ -231,6 +306,24 @@ def test_how_it_came_to_be_is_stepped_through_and_what_stood_is_brought_back(vis
     saved(ann)
     assert standing(work) == 2
     assert ann.locator("#replay").is_hidden()
+
+
+def test_an_image_that_is_closed_while_the_past_is_shown_stays_closed(visit_live, people, work):
+    ann, ben = opened(visit_live, people.ann, work), opened(visit_live, people.ben, work)
+    box(ann, 0.35, 0.3)
+    rows(ben, 1)
+    ann.keyboard.press("t")
+    ann.locator("#replay").wait_for()
+    with ben.expect_navigation():
+        ben.keyboard.press("Control+Enter")
+    ann.locator("#saved[data-status=closed]").wait_for()
+    ann.locator("#replay-slider").press("ArrowLeft")
+    ann.locator("#replay-slider").press("ArrowRight")
+    ann.locator("#replay-copy").click()
+    ann.locator("#replay").wait_for(state="hidden")
+    box(ann, 0.6, 0.3)
+    rows(ann, 1)
+    assert "kept here" not in ann.locator("#saved").inner_text()
 
 
 def test_a_long_absence_is_caught_up_with_in_parts_and_at_once(visit_live, people, work):

@@ -59,6 +59,22 @@ test("an act after an undo ends the redo", () => {
   assert.equal(made.redo(), false);
 });
 
+test("what one did to a colleague's shape is taken back, unless the colleague went on with it", () => {
+  const made = draft({ head_seq: 1, shapes: [{ shape_id: "s", medium: 0, label: "x", regions: BOX, author: "b" }], marks: [], layers: [] });
+  const said = [];
+  made.addEventListener("say", (event) => said.push(event.detail));
+  const isDeleted = () => made.state.shapes.get("s").is_deleted;
+  made.act("shape.delete", { shape_id: "s" });
+  made.undo();
+  assert.deepEqual([isDeleted(), said], [false, []]);
+  made.redo();
+  assert.equal(isDeleted(), true);
+  acknowledgeAll(made);
+  made.receive([{ seq: 5, op_id: "o", author: "b", kind: "shape.geometry", payload: { shape_id: "s", base_version: 1, regions: MOVED } }]);
+  made.undo();
+  assert.deepEqual([isDeleted(), said.length], [true, 1]);
+});
+
 test("an operation stored before a reload does not count twice", () => {
   const shape = { shape_id: "s", medium: 0, label: "x", regions: MOVED, version: 2 };
   const made = draft({ head_seq: 2, shapes: [shape], marks: [], layers: [] });
@@ -75,6 +91,18 @@ test("a refused operation leaves the drawing, stays in the tray, and those after
   made.refuse(made.pending[0].op_id, "The outline crosses itself.");
   assert.deepEqual([...made.state.shapes.keys()], ["good"]);
   assert.equal(made.refused[0].operation.payload.shape_id, "bad");
+});
+
+test("undo passes over what was refused", () => {
+  const made = draft();
+  made.act("answer.set", { question: "g", value: 1 });
+  made.act("shape.add", { shape_id: "bad", medium: 0, label: "x", regions: BOX });
+  made.act("shape.geometry", { shape_id: "bad", base_version: 1, regions: MOVED });
+  made.act("stroke.add", { stroke_id: "k", medium: 0, label: "x", mode: "add", tip: "round", radius: 4, points: [8, 8], index: 0 });
+  for (const { op_id } of made.pending.slice(1)) made.refuse(op_id, "It leaves the image.");
+  assert.equal(made.undo(), true);
+  assert.deepEqual(made.pending.map(({ kind, payload }) => [kind, payload.value]), [["answer.set", 1], ["answer.set", null]]);
+  assert.equal(made.undo(), false);
 });
 
 test("slices seen become ranges", () => {

@@ -161,11 +161,13 @@ def test_a_colleague_speaks_only_in_their_own_name(cast: Cast, work):
             (signed, "own"),
             (sending(0, "c", bens, 3), "sequence-gap"),
             (sending(0, "a", bens, 2), "shape-exists"),
+            (sending(0, "f", bens, 2, person=str(cast.ann.public_id)), "signed-out"),
+            (sending(0, "f", str(uuid.uuid4()), person=str(cast.ann.public_id)), "signed-out"),
             (sending(0, "d", str(uuid.uuid4()), 1, document_id=str(uuid.uuid4()), session="x"), "own"),
         ]
         for frame, wanted in forgeries:
             await ben.say(**frame)
-            answer = await ben.heard("refused" if wanted == "client-taken" else "stored")
+            answer = await ben.heard("refused" if wanted in ("client-taken", "signed-out") else "stored")
             code = answer.get("code") or (answer["refused"] or {}).get("code")
             assert code == (None if wanted in ("own", "replayed") else wanted)
         await ann.say(**sending(9, "e", anns, 2))

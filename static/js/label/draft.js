@@ -27,7 +27,8 @@ export class Draft extends EventTarget {
   act(kind, payload) {
     const inverse = this.inverseOf(kind, payload);
     if (inverse) {
-      this.done.push({ forth: againOf(kind, payload), back: inverse });
+      const version = this.state.shapes.get(payload.shape_id)?.version;
+      this.done.push({ forth: againOf(kind, payload), back: inverse, version });
       this.undone = [];
     }
     this.perform({ op_id: crypto.randomUUID(), kind, payload });
@@ -53,8 +54,12 @@ export class Draft extends EventTarget {
   step(from, to, way) {
     const step = from.pop();
     if (!step) return false;
-    const shape = this.state.shapes.get(step[way].payload?.shape_id);
-    if (shape && shape.author !== this.author && step[way].kind !== "shape.attribute") {
+    const { shape_id: id, stroke_id: stroke } = step[way].payload ?? {};
+    const shape = this.state.shapes.get(id);
+    // It was refused: nothing of it is there.
+    if ((id && !shape) || (stroke && !this.state.marks.has(stroke))) return this.step(from, to, way);
+    // Whoever changed an outline is its author; a colleague's may stand as it stood when this was done.
+    if (shape && shape.author !== this.author && shape.version !== step.version && step[way].kind !== "shape.attribute") {
       this.dispatchEvent(new CustomEvent("say", { detail: "Somebody changed this shape since. It stays as it is." }));
       return true;
     }

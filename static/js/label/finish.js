@@ -74,7 +74,8 @@ export class Finish {
       return;
     }
     await this.proposals.settled;
-    if (this.isBusy) return;
+    // What could not be stored is a preview again, and was told.
+    if (this.isBusy || this.proposals.current) return;
     const question = this.questions.firstMissing(this.isNoFinding);
     if (question) {
       this.questions.focus(question.key);

@@ -37,6 +37,11 @@ async function start() {
   const workspace = await ask(address);
   const draft = new Draft(workspace, await masksOf(workspace));
   const outbox = await Outbox.open(assignment, workspace.author);
+  // Before anything can be done or is said: what comes next stands behind it.
+  for (const operation of await outbox.kept()) {
+    await bringMask(draft, operation.payload);
+    draft.resume(operation);
+  }
   // A server without sockets says so by an empty address: everything goes over HTTP then, and nobody else is seen.
   const socket = page.dataset.socket ? new DocumentSocket(page.dataset.socket) : null;
   const sync = new Sync(draft, outbox, address, workspace, socket);
@@ -52,6 +57,11 @@ async function start() {
   editor.lateTools = { assist: whenAsked(async () => (await import("./assist.js")).assistTool(editor, address, workspace.click_models)) };
   editor.pixelsOf = (medium) => (medium.has_pixels ? pixelsOf(medium) : null);
   draft.addEventListener("change", () => editor.redraw());
+  sync.settled = async () => {
+    const { current } = editor.proposals;
+    await editor.proposals.settled;
+    if (editor.proposals.current && editor.proposals.current !== current) throw new Error("What you kept last was not stored. The preview stays: press Enter to try again.");
+  };
   const isWatching = workspace.is_watching === true;
   if (isWatching) editor.closedWords = "You watch here: press C to pin a comment to a place.";
   editor.addEventListener("say", (event) => say(/** @type {CustomEvent} */ (event).detail));
@@ -63,7 +73,7 @@ async function start() {
   const slices = new Slices(editor, draft, workspace.media, assignment);
   const nextPreset = startWindows(editor);
   let past = null;
-  const replay = whenAsked(async () => (past = new (await import("./replay.js")).Replay(editor, draft, address, say)));
+  const replay = whenAsked(async () => (past = new (await import("./replay.js")).Replay(editor, draft, address, say, () => end())));
   const hanging = new Hanging(editor, workspace.media, workspace.hanging ?? null, page.dataset.project);
   const acts = { ...actsOf(editor, draft, mediaAddress, hanging), replay: () => replay().then((one) => one.toggle(), () => say(NOT_LOADED)), draft: () => undefined, pin: () => undefined, leavePin: () => false };
   startToolbox(editor, classes, acts);
@@ -99,10 +109,6 @@ async function start() {
   });
   listenToKeys(editor, finish, classes, { useTool: (tool) => useTool(editor, classes, tool), nextPreset, nextRemark: () => ticket?.next() || nextRemark(), aside, ticket, acts });
 
-  for (const operation of await outbox.kept()) {
-    await bringMask(draft, operation.payload);
-    draft.resume(operation);
-  }
   editor.addEventListener("picture", () => showPicture(editor));
   if (!hanging.open()) open(0);
   ticket?.load().catch((error) => say(error.message));

@@ -7,10 +7,20 @@ const STORE = "outbox";
 export class Outbox {
   /** @param {IDBDatabase | null} database null where the browser keeps nothing (private windows) */
   constructor(database, assignment, author) {
-    this.database = database;
+    this.connect(database);
     this.assignment = assignment;
     this.author = author;
     this.order = Date.now();
+  }
+
+  /** Signing out in another window empties what the browser keeps, and ends the connection: what is drawn later needs a new one. */
+  connect(database) {
+    this.database = database;
+    database?.addEventListener("close", () => {
+      this.database = null;
+      // Not before it is emptied.
+      setTimeout(async () => this.connect(await openDatabase().catch(() => null)), 1000);
+    });
   }
 
   /** @returns {Promise<Outbox>} */
@@ -25,22 +35,29 @@ export class Outbox {
   async kept() {
     if (!this.database) return [];
     const all = await this.request("readonly", (store) => store.getAll());
-    return all
-      .filter((entry) => entry.assignment === this.assignment)
-      .sort((a, b) => a.order - b.order)
-      .map(({ op_id, kind, payload }) => ({ op_id, kind, payload }));
+    const own = all.filter((entry) => entry.assignment === this.assignment && entry.author === this.author).sort((a, b) => a.order - b.order);
+    // What is drawn next comes after these, whatever the clock says now.
+    this.order = Math.max(this.order, own.at(-1)?.order ?? 0);
+    return own.map(({ op_id, kind, payload }) => ({ op_id, kind, payload }));
   }
 
+  /** Where the browser takes one no more, it takes none after it: the page warns before it is left. */
   async keep(operation) {
     this.order += 1;
     const entry = { ...operation, assignment: this.assignment, author: this.author, order: this.order };
-    if (this.database) await this.request("readwrite", (store) => store.put(entry));
+    if (this.database) await this.request("readwrite", (store) => store.put(entry)).catch(() => {
+      this.database = null;
+    });
   }
 
   async forget(ids) {
     if (!this.database || !ids.length) return;
-    const transaction = this.database.transaction(STORE, "readwrite");
-    for (const id of ids) transaction.objectStore(STORE).delete(id);
+    try {
+      const transaction = this.database.transaction(STORE, "readwrite");
+      for (const id of ids) transaction.objectStore(STORE).delete(id);
+    } catch {
+      // Sent once more when the page is opened again, and known there.
+    }
   }
 
   async eraseOthers() {
@@ -51,9 +68,12 @@ export class Outbox {
   /** @returns {Promise<any>} */
   request(mode, ask) {
     return new Promise((resolve, reject) => {
-      const request = ask(this.database.transaction(STORE, mode, { durability: "strict" }).objectStore(STORE));
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
+      const transaction = this.database.transaction(STORE, mode, { durability: "strict" });
+      const request = ask(transaction.objectStore(STORE));
+      transaction.oncomplete = () => resolve(request.result);
+      transaction.onabort = () => reject(transaction.error);
+      // By itself it would wait until this page heard that it went well: a crash before that would take it back.
+      transaction.commit();
     });
   }
 }

@@ -23,12 +23,14 @@ export class Replay {
    * @param {import("./draft.js").Draft} draft
    * @param {string} address of the document
    * @param {(text: string) => void} say
+   * @param {() => void} open lets the editor draw where the image is still open
    */
-  constructor(editor, draft, address, say) {
+  constructor(editor, draft, address, say, open) {
     this.editor = editor;
     this.draft = draft;
     this.address = address;
     this.say = say;
+    this.open = open;
     this.isOpen = false;
     this.bar = byId("replay");
     this.slider = byId("replay-slider");
@@ -54,7 +56,6 @@ export class Replay {
       return this.say(error.message);
     }
     if (!this.acts.length) return this.say("Nothing was drawn here yet.");
-    this.wasReadOnly = this.editor.isReadOnly;
     this.isOpen = true;
     this.editor.setTool("select");
     this.editor.isReadOnly = true;
@@ -69,7 +70,7 @@ export class Replay {
     this.stop();
     this.isOpen = false;
     this.bar.hidden = true;
-    this.editor.isReadOnly = this.wasReadOnly;
+    this.open();
     this.editor.document = this.draft;
     this.draft.emit("change");
     byId("canvas").focus();
@@ -150,7 +151,6 @@ export class Replay {
 
   /** Draw once more, as new shapes, what stood then: the chosen one, or all that do not stand so now. */
   copy() {
-    if (this.wasReadOnly) return this.say("This image is closed. Nothing can be changed here.");
     const then = this.editor.document.state;
     const now = this.draft.state;
     const standing = [...then.shapes.values()].filter((shape) => !shape.is_deleted);
@@ -160,6 +160,7 @@ export class Replay {
       return !current || current.is_deleted || current.version !== shape.version;
     });
     this.close();
+    if (this.editor.isReadOnly) return this.say("This image is closed. Nothing can be changed here.");
     if (!wanted.length) return this.say("All shapes that stood there stand now as well. Painted parts are brought back by undo.");
     for (const shape of wanted) {
       this.draft.act("shape.add", { shape_id: crypto.randomUUID(), medium: shape.medium, label: shape.label, regions: shape.regions, attributes: shape.attributes });

@@ -13,6 +13,7 @@ const LONGEST_WAIT_MS = 15_000;
 // A hint may be lost: the log is asked for now and then, more often where there is no socket and others draw.
 const LOOK_EVERY_MS = 15_000;
 const LOOK_WITHOUT_SOCKET_MS = 3000;
+const AGAIN_AFTER_MS = 1000;
 const ENDS = { "lease-ended": "lease-ended", "lease-lost": "lease-ended", "assignment-closed": "closed", "assignment-waits": "closed", "not-found": "closed" };
 
 export class Sync extends EventTarget {
@@ -38,9 +39,11 @@ export class Sync extends EventTarget {
     this.failures = 0;
     this.status = "saved";
     this.detail = "";
+    /** What was accepted and is on its way into the document; rejects where it cannot come. */
+    this.settled = async () => undefined;
     draft.addEventListener("new", (event) => {
       const operation = /** @type {CustomEvent} */ (event).detail;
-      outbox.keep(operation).catch(() => this.emit("unkept"));
+      outbox.keep(operation);
       // Whoever is signed out would be refused with each stroke; the window that is looked at again asks anew.
       if (this.status !== "signed-out") this.push();
     });
@@ -87,13 +90,14 @@ export class Sync extends EventTarget {
    */
   take({ operations: acts, head_seq: head }) {
     this.taken = this.taken.then(async () => {
-      const own = new Set(this.draft.pending.map((operation) => operation.op_id));
+      const before = [...this.draft.pending];
       await this.learnMasks(acts);
       if (!this.draft.receive(acts)) await this.pull();
-      await this.outbox.forget(acts.map((act) => act.op_id).filter((id) => own.has(id)));
+      const left = new Set(this.draft.pending);
+      await this.outbox.forget(before.filter((operation) => !left.has(operation)).map((operation) => operation.op_id));
       if (acts.length && this.draft.acknowledged.head_seq < head) this.look();
       if (!this.draft.pending.length && this.status === "saving" && !this.isSending) this.set("saved");
-    }).catch(() => this.look());
+    }).catch(() => void setTimeout(() => this.look(), AGAIN_AFTER_MS));
     return this.taken;
   }
 
@@ -111,12 +115,13 @@ export class Sync extends EventTarget {
     this.isSending = true;
     clearTimeout(this.timer);
     try {
-      while (this.draft.pending.length) {
+      while (this.draft.pending.length && !this.isEnded) {
         this.set("saving");
         await this.sendBatch();
       }
       this.failures = 0;
-      this.set("saved");
+      // What was closed meanwhile stays so.
+      this.set(this.isEnded ? this.status : "saved", this.isEnded ? this.detail : "");
       // Signed in again: the socket that was closed then is opened anew.
       if (this.socket?.isOver) this.socket.revive();
     } catch (error) {
@@ -128,6 +133,7 @@ export class Sync extends EventTarget {
 
   /** Resolves once everything drawn so far is acknowledged; rejects with the reason where it cannot be. */
   async flushed() {
+    await this.settled();
     await this.push();
     while (this.isSending) await new Promise((resolve) => this.addEventListener("status", resolve, { once: true }));
     if (this.draft.pending.length) throw new Error(this.detail || "Your last changes are not stored yet. Wait a moment and submit again.");
@@ -136,7 +142,7 @@ export class Sync extends EventTarget {
   async sendBatch() {
     const batch = firstOf(this.draft.pending);
     const operations = batch.map((operation, i) => ({ ...operation, client_seq: this.nextNumber + i }));
-    const body = { client_id: this.clientId, epoch: this.epoch, fence: this.fence, operations };
+    const body = { client_id: this.clientId, epoch: this.epoch, fence: this.fence, person: this.draft.author, operations };
     const answer = await (this.socket?.isOpen ? this.socket.ask({ type: "send", ...body }) : ask(this.address, { body }));
     this.nextNumber = answer.next_client_seq;
     const head = this.draft.acknowledged.head_seq;
