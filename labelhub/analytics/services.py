@@ -37,8 +37,9 @@ JOB_KIND = "analytics.measure"
 SEED = 1
 # Before other work of its queue: numbers are to be seconds old, and a measure of what changed takes about one.
 PRIORITY = 10
-# After a measure a project rests for this share of the time that it took, and at most so long: other work has a turn.
-REST = 0.2
+# After a measure a project rests for this share of the time that it took, and at most so long. However short that is, a job
+# that waits has its turn then: a worker that looks takes what may be done, and the next measure may not be yet.
+REST = 0.05
 LONGEST_PAUSE = timedelta(minutes=1)
 # Of so many projects a process keeps what it has read and compared.
 MOST_PROJECTS = 4
@@ -176,7 +177,7 @@ def keep_fresh(project: Project) -> None:
 
 
 def ask_for_measure(project: Project) -> None:
-    """Have a worker measure the project as it is now, unless one is about to. At most five sixths of a worker's time go there.
+    """Have a worker measure the project as it is now, unless one is about to. After each, other work has a turn.
 
     A measure under way may have missed what happened since it began, so that one more follows it.
     """

@@ -102,7 +102,7 @@ class Desk:
         state = history.state_of(Document.objects.get(pk=self.document.pk))
         places = [np.mean(shape.regions[0]["points"], axis=0) for shape in state.standing_shapes()]
         places += [np.array(mark.payload["points"][:2]) / 4 for mark in state.marks.values() if not mark.is_undone]
-        return sorted(int(y // CELL) * (COLUMNS // CELL) + int(x // CELL) for x, y in places)
+        return sorted(_cell_at(x, y) for x, y in places)
 
     def senders(self) -> set[uuid.UUID]:
         """Return which windows sent something, once nothing comes any more: what was on its way may wait at a busy server."""
@@ -212,8 +212,12 @@ def _one_kill(desk: Desk, plan: Plan) -> None:
         desk.sit_down(ann)
     desk.is_seated = False
     paper, killed_at = _draw_until_killed(desk, plan, ann)
-    known = paper.states[paper.n_saved :]
-    desk.trial.check(frozenset(desk.cells()) in known, f"{desk.told}what the page called saved was not on the server")
+    cells, known = desk.cells(), paper.states[paper.n_saved :]
+    desk.trial.check(
+        frozenset(cells) in known,
+        f"{desk.told}what the page called saved was not on the server: {cells} are there; {paper.n_saved} of "
+        f"{len(paper.finished)} acts were called saved: {[*map(sorted, paper.states)]}",
+    )
     if desk.profile.is_dead():
         found = desk.profile.files_with(desk.secrets, but=CACHES)
         desk.trial.check(not found, f"{desk.told}a patient's data lay in the browser: {found[:3]}")
@@ -297,13 +301,16 @@ def _one_act(desk: Desk, paper: Paper) -> None:
 
 def _see(desk: Desk, paper: Paper) -> None:
     """Look whether the page took the act at all: what it never took cannot be lost, and is a finding of its own."""
-    end, n_drawn = time.monotonic() + TAKEN_S, len(paper.states[-1])
-    while (n_seen := desk.hands.n_standing()) != n_drawn and time.monotonic() < end:
+    end, drawn = time.monotonic() + TAKEN_S, sorted(paper.states[-1])
+    while True:
+        places, n_refused = desk.hands.places()
+        seen = sorted(_cell_at(x, y) for x, y in places)
+        if seen == drawn or time.monotonic() > end:
+            break
         time.sleep(0.01)
-    n_acts = len(paper.finished)
-    desk.trial.check(
-        n_seen == n_drawn, f"{desk.told}act {n_acts} was not taken by the page: {n_seen} stand there, {n_drawn} drawn"
-    )
+    told = f"{desk.told}act {len(paper.finished)} of this sitting"
+    desk.trial.check(seen == drawn, f"{told} was not taken by the page: {seen} stand there at {places}, {drawn} drawn")
+    desk.trial.check(not n_refused, f"{told}: the server refused {n_refused}")
 
 
 def _judge(desk: Desk, paper: Paper, killed_at: float) -> None:
@@ -372,6 +379,11 @@ def _leave(desk: Desk) -> None:
     desk.finish()
     found = desk.profile.files_with(desk.secrets)
     trial.check(not found, f"{desk.told}a patient's data stayed in the browser of somebody who signed out: {found[:3]}")
+
+
+def _cell_at(x: float, y: float) -> int:
+    """Return the number of the cell in which a place (x, y) in pixels lies."""
+    return int(y // CELL) * (COLUMNS // CELL) + int(x // CELL)
 
 
 def _picture(world: SoakWorld, rng: np.random.Generator) -> tuple[Item, dict[str, bytes]]:

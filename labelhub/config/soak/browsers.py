@@ -61,10 +61,18 @@ HELD = """() => {
   for (const shape of state.shapes.values()) if (!shape.is_deleted) shapes[shape.shape_id] = shape.regions;
   return { head: acknowledged.head_seq, pending: pending.length, shapes, painted };
 }"""
-# How many shapes and strokes stand in the window.
-STANDING = """() => {
-  const { state } = globalThis.watched;
-  return [...state.shapes.values(), ...state.marks.values()].filter((one) => !(one.is_deleted || one.is_undone)).length;
+# Where each shape and each stroke of the window stands (the middle of an outline's corners, where a stroke began), in pixels
+# (x, y), and how many acts the server refused.
+PLACES = """() => {
+  const { state, refused } = globalThis.watched;
+  const middle = (points) => [0, 1].map((axis) => points.reduce((sum, point) => sum + point[axis], 0) / points.length);
+  const shapes = [...state.shapes.values()].filter((shape) => !shape.is_deleted);
+  const marks = [...state.marks.values()].filter((mark) => !mark.is_undone);
+  const places = [
+    ...shapes.map((shape) => middle(shape.regions[0].points)),
+    ...marks.map((mark) => mark.payload.points.slice(0, 2).map((quarters) => quarters / 4)),
+  ];
+  return [places, refused.length];
 }"""
 # Everything that scripts of the page could have kept in the browser.
 KEPT = """async () => {
@@ -244,9 +252,10 @@ class Hands:
             return False
         return True
 
-    def n_standing(self) -> int:
-        """Return how many shapes and strokes stand in the window."""
-        return int(self.page.evaluate(STANDING))
+    def places(self) -> tuple[list[tuple[float, float]], int]:
+        """Return where each shape and stroke of the window stands, (x, y) in pixels, and how many acts were refused."""
+        places, n_refused = self.page.evaluate(PLACES)
+        return [(x, y) for x, y in places], int(n_refused)
 
     def held(self) -> Held:
         """Return what stands in the window."""

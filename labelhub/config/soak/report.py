@@ -12,6 +12,8 @@ class TimeIsUp(Exception):
 
 
 # Says how far a trial is: done, of how many. May raise :class:`TimeIsUp` between two tries.
+# How many failures are told of.
+TOLD = 5
 Progress = Callable[[int, int], None]
 
 
@@ -47,8 +49,7 @@ class Trial:
         """The result in words, with the upper 95 % bound where nothing failed (3/n)."""
         told = "; ".join(f"{name} {value}" for name, value in self.facts.items())
         if self.failures:
-            return (
-                f"{self.name}: {len(self.failures)} of {self.n:,} failed (seed {self.seed}). First: {self.failures[0]}"
-            )
+            first = "; ".join(self.failures[:TOLD])
+            return f"{self.name}: {len(self.failures)} checks of {self.n:,} tries failed (seed {self.seed}). First: {first}"
         bound = f"upper bound {3 / self.n:.1e}" if self.n else "nothing was tried"
         return f"{self.name}: 0 of {self.n:,} failed, {bound} (seed {self.seed}). {told}".rstrip()

@@ -40,6 +40,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until stopped."""
         process_memory.keep_freed_memory()
+        process_memory.set_aside_what_is_loaded()
         queues = [name for name in options["queues"].split(",") if name]
         if options["once"]:
             self.stdout.write(f"{worker.run_pending(queues=queues, name=worker.worker_name())} jobs were run.")
