@@ -210,6 +210,8 @@ def _one_kill(desk: Desk, plan: Plan) -> None:
         desk.is_seated = False
     if not desk.is_seated:
         desk.sit_down(ann)
+        # What a sitting left that ended with the driver's hang is sent first: it is none of this one's acts.
+        desk.trial.check(desk.hands.saved(), f"{desk.told}the window that was opened cannot get rid of earlier work")
     desk.is_seated = False
     paper, killed_at = _draw_until_killed(desk, plan, ann)
     cells, known = desk.cells(), paper.states[paper.n_saved :]

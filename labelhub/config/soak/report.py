@@ -50,6 +50,7 @@ class Trial:
         told = "; ".join(f"{name} {value}" for name, value in self.facts.items())
         if self.failures:
             first = "; ".join(self.failures[:TOLD])
-            return f"{self.name}: {len(self.failures)} checks of {self.n:,} tries failed (seed {self.seed}). First: {first}"
+            failed = f"{len(self.failures)} checks in {self.n:,} tries failed (seed {self.seed})"
+            return f"{self.name}: {failed}. First: {first}. {told}"
         bound = f"upper bound {3 / self.n:.1e}" if self.n else "nothing was tried"
         return f"{self.name}: 0 of {self.n:,} failed, {bound} (seed {self.seed}). {told}".rstrip()
