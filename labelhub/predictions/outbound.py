@@ -138,14 +138,19 @@ def _asked(
     try:
         while not exchange.over.wait(min(_ASK_EVERY_S, max(until - time.monotonic(), 0.0))):
             if time.monotonic() >= until:
-                raise OutboundRefused(
-                    f"The model's server took longer than {bounds.whole_s:g} s. Nothing was predicted. Is it overloaded?"
-                )
+                raise _too_slow(bounds.whole_s)
             if between is not None:
                 between()
     finally:
         exchange.end()
     return exchange.answer()
+
+
+def _too_slow(waited_s: float) -> OutboundRefused:
+    """Of the whole answer or of a silence within it: one and the same where both are given the same time."""
+    return OutboundRefused(
+        f"The model's server took longer than {waited_s:g} s. Nothing was predicted. Is it overloaded?"
+    )
 
 
 class _Exchange:
@@ -173,6 +178,8 @@ class _Exchange:
             return self._found
         if isinstance(self._error, OutboundRefused):
             raise self._error
+        if isinstance(self._error, TimeoutError) and self.connection.is_connected:
+            raise _too_slow(self.connection.timeout_s)
         raise OutboundRefused(
             f"The model's server could not be asked ({type(self._error).__name__}). Nothing was predicted. Is it running?"
         ) from self._error
@@ -250,6 +257,11 @@ class _Pinned(http.client.HTTPConnection):
             raise OSError("nobody waits for it any more")
         if isinstance(line, ssl.SSLSocket):
             line.do_handshake()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server was reached."""
+        return self._line is not None
 
     def cut(self) -> None:
         """End the line from another thread: what reads from it there wakes up."""

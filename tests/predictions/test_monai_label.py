@@ -22,7 +22,7 @@ from django.core.management import CommandError, call_command
 from labelhub.catalog import sandbox_process
 from labelhub.catalog.services import ItemIdentity, add_photograph
 from labelhub.formats.shapes import Grid
-from labelhub.predictions import monai_label
+from labelhub.predictions import monai_label, outbound
 from labelhub.predictions.models import ModelVersion, Prediction
 from labelhub.predictions.monai_label import MonaiLabelPredictor, monai_label_predictor
 from labelhub.predictions.outbound import OutboundRefused
@@ -157,6 +157,8 @@ def test_a_server_that_works_for_another_is_waited_for_as_long_as_a_picture_may_
     assert begun.is_set()
     with pytest.raises(OutboundRefused, match=r"longer than 0\.7 s"):
         monai_label_predictor(parameters(server, timeout_s=0.7))
+    with pytest.raises(OutboundRefused, match=r"longer than 0\.3 s"):
+        outbound.get(f"{server}/info/", bounds=outbound.Bounds(whole_s=20.0, silence_s=0.3))
     go_on.set()
     assert monai_label_predictor(parameters(server))
 
