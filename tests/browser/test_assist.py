@@ -149,7 +149,9 @@ def test_more_presses_mend_the_preview_and_backspace_and_escape_take_back(visit_
 @pytest.mark.parametrize("mode", ["box", "stroke"])
 def test_a_box_or_a_stroke_on_a_coronal_slice_stays_on_it(visit_as, people, assistant, mode):
     page = opened(visit_as, people)
-    page.keyboard.press("Shift+V")
+    # Nothing can be pointed at on a slice that is still on its way.
+    with page.expect_response(lambda response: "/slice/coronal/" in response.url):
+        page.keyboard.press("Shift+V")
     page.locator("#option-mode").wait_for()
     page.select_option("#option-mode", mode)
     drag(page, *(((0.3, 0.3), (0.7, 0.7)) if mode == "box" else ((0.45, 0.5), (0.55, 0.5))))
