@@ -7,7 +7,6 @@ own servers. Not here: names and hashes (``static_files``).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 from django.conf import settings
@@ -39,9 +38,7 @@ class StaticFirst:
             return
         answer = file.get_response(scope["method"], asked)
         headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers]
-        await send(
-            {"type": "http.response.start", "status": int(HTTPStatus(answer.status)), "headers": headers + _common()}
-        )
+        await send({"type": "http.response.start", "status": int(answer.status), "headers": headers + _common()})
         if answer.file is not None:
             with answer.file as content:
                 while part := content.read(PART):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def driving() -> Iterator[Driver]:
 
 
 @contextmanager
-def within(patience_s: float, *ends: Any) -> Iterator[threading.Event]:
+def within(patience_s: float, *ends: Callable[[], None]) -> Iterator[threading.Event]:
     """Where what is inside takes longer, call ``ends`` in turn, each a few seconds after the one before.
 
     So that a driver that hangs fails: first its browser is ended, then itself. The event says that this was so.
