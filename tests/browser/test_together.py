@@ -217,6 +217,17 @@ def test_an_act_is_kept_though_the_page_is_too_busy_to_hear_so_before_it_crashes
     assert standing(work) == 1
 
 
+def test_where_no_socket_comes_through_a_window_that_only_looks_is_told_that_its_person_was_signed_out(
+    visit_live, people, work
+):
+    ann = opened(visit_live, people.ann, work)
+    ann.context.add_init_script("WebSocket = class extends EventTarget { close() {} send() {} }")
+    ann.reload()
+    ann.wait_for_selector("#main[data-ready=yes]")
+    end_sessions(user=people.ann, actor="test", reason="test")
+    ann.locator("#saved[data-status=signed-out]").wait_for()
+
+
 def test_what_one_drew_is_not_sent_by_the_next_who_signs_in_on_the_same_browser(visit_live, people, work, server):
     ann = opened(visit_live, people.ann, work)
     end_sessions(user=people.ann, actor="test", reason="test")

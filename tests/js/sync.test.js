@@ -63,6 +63,17 @@ test("what a pull finds stored is not kept any longer", async () => {
   assert.deepEqual(forgotten, [own.op_id]);
 });
 
+for (const [status, code, detail, told] of [[403, undefined, "Sign in.", "signed-out"], [409, "lease-ended", "Your time ended.", "lease-ended"], [502, undefined, "", "saved"]]) {
+  test(`a window without a socket that sends nothing learns of ${status} ${code ?? "without a code"} by looking: ${told}`, async () => {
+    const { socket, sync } = windowWith(() => new Promise(() => undefined));
+    socket.isOpen = false;
+    globalThis.fetch = async () => Response.json({ code, detail }, { status: Number(status) });
+    sync.look();
+    await soon(20);
+    assert.equal(sync.status, told);
+  });
+}
+
 /** As much of a browser's database as the outbox uses. */
 function database(rows = new Map()) {
   const store = {

@@ -81,7 +81,10 @@ export class Sync extends EventTarget {
   look() {
     this.lookedAt = performance.now();
     if (this.socket?.isOpen) this.socket.tell({ type: "pull", after: this.draft.acknowledged.head_seq });
-    else if (this.isShared) this.pull().catch(() => undefined);
+    else {
+      // A server that is not reached is told by what is sent; that nobody is signed in any more, or that this ended, only here.
+      this.pull().catch((error) => (error.code === "signed-out" || ENDS[error.code]) && this.fail(error));
+    }
   }
 
   /**
