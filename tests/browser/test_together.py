@@ -25,7 +25,7 @@ from labelhub.projects.selectors import labeler_of
 from labelhub.workflow import lifecycle, together
 from tests.browser.drawing import at, click_all, drag, saved
 from tests.cast import Cast, make_cast
-from tests.workflow.walking import add_item, set_policy
+from tests.workflow.walking import add_item, set_policy, submit
 
 # Takes the last act back, and hears nothing for some seconds.
 UNDONE_AND_BUSY = """() => setTimeout(() => {
@@ -242,6 +242,23 @@ def test_what_one_drew_is_not_sent_by_the_next_who_signs_in_on_the_same_browser(
     ann.evaluate("window.dispatchEvent(new Event('focus'))")
     saved(ann)
     assert Operation.objects.get().author == people.ann
+
+
+def test_what_had_not_arrived_when_the_image_was_handed_in_is_in_the_tray_and_not_drawn_as_if_it_were(
+    visit_live, people, work
+):
+    ann = opened(visit_live, people.ann, work)
+    ann.context.set_offline(True)
+    box(ann, 0.3, 0.3)
+    ann.locator("#saved:has-text('1 kept here')").wait_for()
+    submit(work, people.ann, no_finding=True)
+    ann.context.set_offline(False)
+    for _ in range(2):
+        ann.reload()
+        ann.wait_for_selector("#main[data-ready=yes]")
+        ann.locator("#tray li").wait_for()
+        assert ann.locator("#tray li").inner_text().startswith("You drew a shape. It had not reached the server")
+        assert ann.locator("#shapes > li").count() == 0
 
 
 def test_a_window_left_open_keeps_its_work_after_its_person_signed_out_and_in_again(visit_live, people, work, server):

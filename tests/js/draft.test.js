@@ -135,3 +135,27 @@ test("a request holds at most a hundred operations, and of large ones as many as
   assert.equal(firstOf(operations(50, 90_000)).length, 4);
   assert.equal(firstOf(operations(3, 900_000)).length, 1);
 });
+
+test("what was drawn over an outline that is refused is drawn over the one that stands, and so it is after a reload", () => {
+  const made = draft();
+  made.act("shape.add", { shape_id: "s", medium: 0, label: "x", regions: BOX });
+  acknowledgeAll(made);
+  made.act("shape.geometry", { shape_id: "s", base_version: 1, regions: BOX });
+  made.act("shape.geometry", { shape_id: "s", base_version: 2, regions: MOVED });
+  const kept = structuredClone(made.pending[1]);
+  made.refuse(made.pending[0].op_id, "It crosses itself.");
+  assert.deepEqual([made.pending[0].payload.base_version, made.state.shapes.get("s").regions], [1, MOVED]);
+  const reloaded = draft({ head_seq: 1, shapes: [made.acknowledged.shapes.get("s")], marks: [], layers: [] });
+  reloaded.resume(kept);
+  assert.equal(reloaded.pending[0].payload.base_version, 1);
+});
+
+test("an outline that a colleague changed meanwhile is still told as changed twice", () => {
+  const made = draft();
+  made.act("shape.add", { shape_id: "s", medium: 0, label: "x", regions: BOX });
+  acknowledgeAll(made);
+  made.act("shape.geometry", { shape_id: "s", base_version: 1, regions: BOX });
+  made.receive([{ seq: 2, op_id: "theirs", kind: "shape.geometry", author: "b", payload: { shape_id: "s", base_version: 1, regions: MOVED } }]);
+  assert.equal(made.pending[0].payload.base_version, 1);
+  assert.equal(made.state.shapes.get("s").conflicts.length, 1);
+});

@@ -73,6 +73,11 @@ export class Draft extends EventTarget {
     this.perform(operation, false);
   }
 
+  /** An operation that was kept too, for an image that takes none any more: it is in the tray, and not drawn as if it were stored. */
+  leaveOut(operation, detail) {
+    this.refused.push({ operation, detail });
+  }
+
   /** The server has these for certain. @param {{op_id: string, seq: number}[]} acknowledgements */
   acknowledge(acknowledgements) {
     const seqs = new Map(acknowledgements.map(({ op_id: id, seq }) => [id, seq]));
@@ -122,7 +127,7 @@ export class Draft extends EventTarget {
 
   perform(operation, isNew = true) {
     this.pending.push(operation);
-    apply(this.state, this.asAct(operation, this.state.head_seq + 1));
+    this.put(operation);
     if (isNew) this.dispatchEvent(new CustomEvent("new", { detail: operation }));
     this.emit("change");
     this.emit("pending");
@@ -138,8 +143,16 @@ export class Draft extends EventTarget {
 
   rebuild() {
     this.state = copyState(this.acknowledged);
-    for (const operation of this.pending) apply(this.state, this.asAct(operation, this.state.head_seq + 1));
+    for (const operation of this.pending) this.put(operation);
     this.emit("change");
+  }
+
+  /** Show one of ours on top of the rest. What was drawn over an outline that was refused is drawn over the one that stands. */
+  put(operation) {
+    const { payload } = operation;
+    const shape = this.state.shapes.get(payload.shape_id);
+    if (shape && payload.base_version > shape.version) payload.base_version = shape.version;
+    apply(this.state, this.asAct(operation, this.state.head_seq + 1));
   }
 
   asAct(operation, seq) {

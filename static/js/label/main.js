@@ -27,6 +27,8 @@ import { Slices } from "./slices.js";
 import { Sync } from "./sync.js";
 import { startToolbox, startWindows, useTool } from "./toolbox.js";
 
+const OVER = ["submitted", "skipped", "unreadable", "disputed"];
+const TOO_LATE = "It had not reached the server when this image was closed, and is not part of it. Draw it again if the image comes back to you.";
 const NOT_LOADED = "This part of the page could not be loaded. Your work is safe. Try again when you are online.";
 const page = byId("main");
 const { assignment, document: address, media: mediaAddress } = page.dataset;
@@ -39,8 +41,8 @@ async function start() {
   const outbox = await Outbox.open(assignment, workspace.author);
   // Before anything can be done or is said: what comes next stands behind it.
   for (const operation of await outbox.kept()) {
-    await bringMask(draft, operation.payload);
-    draft.resume(operation);
+    if (OVER.includes(workspace.status)) draft.leaveOut(operation, TOO_LATE);
+    else await takeUp(draft, operation);
   }
   // A server without sockets says so by an empty address: everything goes over HTTP then, and nobody else is seen.
   const socket = page.dataset.socket ? new DocumentSocket(page.dataset.socket) : null;
@@ -151,8 +153,9 @@ function masksOf({ state }) {
 }
 
 /** A patch that was kept over a reload names a mask that the state does not name yet. */
-async function bringMask(draft, payload) {
-  await bringMasks(draft.layers.masks, address, [payload]).catch(() => undefined);
+async function takeUp(draft, operation) {
+  await bringMasks(draft.layers.masks, address, [operation.payload]).catch(() => undefined);
+  draft.resume(operation);
 }
 
 function pixelsOf(medium) {

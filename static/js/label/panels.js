@@ -3,6 +3,7 @@ import { measured } from "../lib/measure.js";
 import { spacingIn } from "../lib/planes.js";
 import { h, icon } from "./dom.js";
 import { isEmpty, questionField } from "./questions.js";
+import { doneInWords } from "./words.js";
 
 const TOOL_WORD = { polygon: "polygon", box: "box", point: "point", polyline: "line", ellipse: "ellipse", brush: "brush" };
 
@@ -212,8 +213,10 @@ export class QuestionPanel {
 /** What the server could not take: kept in sight with the reason, so that nothing disappears unsaid. */
 export function trayOf(container, draft) {
   const list = container.querySelector("ul");
-  draft.addEventListener("pending", () => {
+  const show = () => {
     container.hidden = !draft.refused.length;
-    list.replaceChildren(...draft.refused.map(({ operation, detail }) => h("li", {}, h("strong", {}, operation.kind), " ", detail)));
-  });
+    list.replaceChildren(...draft.refused.map(({ operation, detail }) => h("li", {}, h("strong", {}, `You ${doneInWords(operation.kind)}.`), " ", detail)));
+  };
+  draft.addEventListener("pending", show);
+  show();
 }

@@ -6,16 +6,11 @@ import { apply, copyState, createState } from "../lib/fold.js";
 import { Layers } from "../lib/layers.js";
 import { ask, bringMasks } from "../live/server.js";
 import { byId } from "./dom.js";
+import { doneInWords } from "./words.js";
 
 const STEP_MS = 120;
 // A state is kept now and then, so that a step back folds little.
 const KEEP_EVERY = 100;
-const WORDS = {
-  "shape.add": "drew a shape", "shape.geometry": "changed a shape", "shape.label": "gave a shape another class",
-  "shape.attribute": "answered about a shape", "shape.delete": "deleted a shape", "shape.restore": "brought a shape back",
-  "stroke.add": "painted", "patch.add": "filled a region", "stroke.undo": "took a stroke back", "stroke.redo": "did a stroke again",
-  "answer.set": "answered a question",
-};
 
 export class Replay {
   /**
@@ -109,7 +104,7 @@ export class Replay {
     const state = this.stateAt(step);
     this.editor.document = /** @type {any} */ ({ state, layers: this.layers, act: () => undefined, emit: () => this.editor.redraw() });
     const act = this.acts[step - 1];
-    const words = act ? `${step} of ${this.acts.length} · ${this.nameOf(act.author)} ${WORDS[act.kind] ?? act.kind} · ${timeOf(act.at)}` : `0 of ${this.acts.length} · as it began`;
+    const words = act ? `${step} of ${this.acts.length} · ${this.nameOf(act.author)} ${doneInWords(act.kind)} · ${timeOf(act.at)}` : `0 of ${this.acts.length} · as it began`;
     byId("replay-text").textContent = words;
     this.slider.setAttribute("aria-valuetext", words);
     this.goTo(act);
