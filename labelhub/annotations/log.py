@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from labelhub.accounts.middleware import SOMEBODY_ELSE
 from labelhub.accounts.models import User
 from labelhub.annotations import hints
 from labelhub.annotations.baking import bake_when_long
@@ -192,7 +193,7 @@ def _require_current(document: Document, standing: Standing, sending: Sending) -
     if sending.person is not None and sending.person != str(sending.author.public_id):
         raise AnnotationRefused(
             "signed-out",
-            "Somebody else is signed in here now. Your work is kept. Sign in again as yourself, then come back.",
+            SOMEBODY_ELSE,
             status=403,
         )
     if len(sending.operations) > MAX_OPERATIONS:

@@ -8,6 +8,7 @@ import numpy as np
 import orjson
 import pytest
 from django.test import Client as Browser
+from django.urls import reverse
 
 from labelhub.annotations.models import Operation
 from labelhub.assignments.models import Assignment
@@ -130,6 +131,28 @@ def test_what_one_drew_is_not_taken_from_whoever_signed_in_after_them(cast, assi
     answer = send(browser_of(cast.ann), assignment, add_shape(), person=str(cast.ben.public_id))
     assert (answer.status_code, answer.json()["code"]) == (403, "signed-out")
     assert send(browser_of(cast.ann), assignment, add_shape(), person=str(cast.ann.public_id)).status_code == 200
+
+
+@pytest.mark.parametrize("place", ["mask", "heartbeat", "submit", "park", "skip"])
+def test_a_page_left_open_does_nothing_in_the_name_of_whoever_signed_in_after(cast, assignment, place):
+    addresses = {
+        "mask": address(assignment, "masks/?size=1,1,8"),
+        "heartbeat": address(assignment, "heartbeat/"),
+    }
+    to = addresses.get(place) or reverse(f"label-{place}", args=[assignment.pk])
+    body = b"\xff" if place == "mask" else b'{"client_id": "6a3f0d9e-0a67-4c7f-b1f5-000000000000", "reason": "unclear"}'
+
+    def post(person):
+        kind = "application/octet-stream" if place == "mask" else "application/json"
+        return browser_of(cast.ann).post(to, body, content_type=kind, headers={"X-LabelHub-Person": person})
+
+    before = Assignment.objects.values().get(pk=assignment.pk)
+    answer = post(str(cast.ben.public_id))
+    assert (answer.status_code, answer.json()["code"]) == (403, "signed-out")
+    assert Assignment.objects.values().get(pk=assignment.pk) == before
+    # The person whom the page was made for is let through to it.
+    answer = post(str(cast.ann.public_id))
+    assert answer.status_code != 403
 
 
 def test_a_refused_operation_is_named_in_a_normal_answer(cast, assignment):

@@ -1,6 +1,6 @@
 // Asking the server what hints mean. Loaded with the tool that asks.
 import { unpacked } from "../lib/piece.js";
-import { cookie, Refusal, signedOut, Unreachable } from "./server.js";
+import { headersOfWrites, Refusal, signedOut, Unreachable } from "./server.js";
 
 /**
  * @param {string} address @param {any} body @param {AbortSignal} signal
@@ -11,7 +11,7 @@ export async function askProposal(address, body, signal) {
   try {
     response = await fetch(address, {
       method: "POST", body: JSON.stringify(body), redirect: "manual", signal,
-      headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": cookie("labelhub_csrf") },
+      headers: { Accept: "application/json", "Content-Type": "application/json", ...headersOfWrites() },
     });
     if (response.ok) return read(response, new Uint8Array(await response.arrayBuffer()));
   } catch (error) {

@@ -1,5 +1,9 @@
 // Requests to this server: JSON in and out, the token for writing, and refusals as errors with a code and a sentence.
 
+export const UNREACHED = "The server cannot be reached. Your work is kept here and sent when it answers.";
+const LONGEST_MS = 60_000;
+const LONGEST_MASK_MS = 300_000;
+
 export class Refusal extends Error {
   constructor(status, code, detail) {
     super(detail);
@@ -16,20 +20,23 @@ export async function ask(address, { body, raw, isLast } = {}) {
   const isWrite = body !== undefined || raw !== undefined;
   const headers = { Accept: "application/json" };
   if (isWrite) {
-    // Read anew each time: signing in again in another window changes it.
-    headers["X-CSRFToken"] = cookie("labelhub_csrf");
+    Object.assign(headers, headersOfWrites());
     headers["Content-Type"] = raw ? "application/octet-stream" : "application/json";
   }
   let response;
   try {
     response = await fetch(address, {
       method: isWrite ? "POST" : "GET", headers, body: raw ?? (isWrite ? JSON.stringify(body) : undefined), redirect: isWrite ? "manual" : "follow", keepalive: isLast,
+      // A connection that went without a word would be waited for without an end.
+      signal: AbortSignal.timeout(raw ? LONGEST_MASK_MS : LONGEST_MS),
     });
   } catch {
-    throw new Unreachable("The server cannot be reached. Your work is kept here and sent when it answers.");
+    throw new Unreachable(UNREACHED);
   }
   if (response.type === "opaqueredirect" || response.redirected || response.status === 401) throw signedOut();
-  const answer = await response.json().catch(() => ({}));
+  const answer = await response.json().catch(() => (response.ok && response.status !== 204 ? null : {}));
+  // Half an answer: whether it was done is not known, and asking again is safe.
+  if (!answer) throw new Unreachable(UNREACHED);
   if (response.ok) return answer;
   // Django's own refusals (a missing session or token) carry no code.
   if (response.status === 403 && !answer.code) throw signedOut();
@@ -63,7 +70,16 @@ export function signedOut() {
   return new Refusal(401, "signed-out", "You are signed out. Your work is kept here. Sign in again in the window that opens, then come back.");
 }
 
-export function cookie(name) {
+/** Who asks, and that this page does. */
+export function headersOfWrites() {
+  // Read anew each time: signing in again in another window changes it.
+  const token = cookie("labelhub_csrf");
+  // Whom this page was made for: whoever signed in since is not who did this.
+  const { person } = document.body?.dataset ?? {};
+  return person ? { "X-CSRFToken": token, "X-LabelHub-Person": person } : { "X-CSRFToken": token };
+}
+
+function cookie(name) {
   const entry = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
   return entry ? decodeURIComponent(entry.slice(name.length + 1)) : "";
 }

@@ -3,7 +3,7 @@
 //
 // Events: open (detail: hello), operations, presence, refused (of nothing in particular), gone (detail: code). Not here: what is
 // sent and when (label/sync.js), colleagues (colleagues.js).
-import { Refusal, Unreachable } from "./server.js";
+import { Refusal, Unreachable, UNREACHED } from "./server.js";
 
 const AGAIN_AFTER_MS = [300, 700, 1500, 3000, 6000, 12_000];
 const ANSWER_WITHIN_MS = 12_000;
@@ -104,5 +104,5 @@ export class DocumentSocket extends EventTarget {
 }
 
 function unreachable() {
-  return new Unreachable("The server cannot be reached. Your work is kept here and sent when it answers.");
+  return new Unreachable(UNREACHED);
 }
