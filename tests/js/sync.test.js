@@ -74,6 +74,26 @@ for (const [status, code, detail, told] of [[403, undefined, "Sign in.", "signed
   });
 }
 
+test("a mask that did not come when the page opened is brought before its patch is sent, and shown", async () => {
+  const { draft, sync } = windowWith(async ({ operations: [own] }) => ({ acknowledged: [{ op_id: own.op_id, seq: 1 }], head_seq: 1, next_client_seq: 2, refused: null }));
+  const mask = "f".repeat(64);
+  draft.resume({ op_id: "m", kind: "patch.add", payload: { stroke_id: "k", medium: 0, label: "x", mode: "add", origin: [0, 2, 2], size: [1, 1, 1], mask, index: 0 } });
+  assert.equal(draft.layers.occupied(draft.state, 0, "x").length, 0);
+  const asked = [];
+  globalThis.fetch = async (address) => asked.push(address) && new Response(new Uint8Array([128]));
+  await sync.push();
+  assert.deepEqual(asked, [`/document/masks/${mask}/`]);
+  assert.deepEqual([draft.layers.occupied(draft.state, 0, "x"), draft.pending, sync.status], [[0], [], "saved"]);
+});
+
+test("a mask that still cannot be had holds up nothing: what is sent tells why", async () => {
+  const { draft, sync } = windowWith(async ({ operations: [own] }) => ({ acknowledged: [], head_seq: 0, next_client_seq: 1, refused: { op_id: own.op_id, code: "mask-unknown", detail: "Its mask is gone." } }));
+  draft.resume({ op_id: "m", kind: "patch.add", payload: { stroke_id: "k", medium: 0, label: "x", mode: "add", origin: [0, 2, 2], size: [1, 1, 1], mask: "f".repeat(64), index: 0 } });
+  globalThis.fetch = async () => new Response("", { status: 404 });
+  await sync.push();
+  assert.deepEqual([draft.pending, draft.refused.map(({ detail }) => detail)], [[], ["Its mask is gone."]]);
+});
+
 /** As much of a browser's database as the outbox uses. */
 function database(rows = new Map()) {
   const store = {
@@ -85,7 +105,7 @@ function database(rows = new Map()) {
     const made = { objectStore: () => store, commit: () => queueMicrotask(() => made.oncomplete()) };
     return made;
   };
-  return /** @type {any} */ ({ addEventListener: () => undefined, transaction });
+  return /** @type {any} */ (Object.assign(new EventTarget(), { transaction }));
 }
 
 test("what is drawn after a crash stands behind what was kept before, though the clock went back", async () => {
@@ -115,4 +135,23 @@ test("a browser that keeps nothing more holds up nothing, and the page knows", a
   await outbox.forget(["a"]);
   await outbox.keep({ op_id: "b", kind: "shape.add", payload: {} });
   assert.equal(outbox.database, null);
+});
+
+test("what is drawn while a new connection to the browser's store is made is kept over a crash, and what was stored meanwhile is not", async () => {
+  const rows = new Map();
+  const opened = {};
+  Object.assign(globalThis, { indexedDB: { open: () => opened } });
+  const first = database(rows);
+  const outbox = new Outbox(first, "w", "a");
+  first.dispatchEvent(new Event("close"));
+  const drawn = ["one", "two", "three"].map((id) => ({ op_id: id, kind: "shape.add", payload: {} }));
+  for (const operation of drawn.slice(0, 2)) await outbox.keep(operation);
+  await outbox.forget(["one"]);
+  assert.equal(rows.size, 0);
+  await soon(1100);
+  Object.assign(opened, { result: database(rows) });
+  opened.onsuccess();
+  await soon(20);
+  await outbox.keep(drawn[2]);
+  assert.deepEqual((await outbox.kept()).map((entry) => entry.op_id), ["two", "three"]);
 });

@@ -7,6 +7,9 @@ const STORE = "outbox";
 export class Outbox {
   /** @param {IDBDatabase | null} database null where the browser keeps nothing (private windows) */
   constructor(database, assignment, author) {
+    /** What is done until a new connection is there. @type {any[]} */
+    this.waiting = [];
+    this.isConnecting = false;
     this.connect(database);
     this.assignment = assignment;
     this.author = author;
@@ -16,8 +19,11 @@ export class Outbox {
   /** Signing out in another window empties what the browser keeps, and ends the connection: what is drawn later needs a new one. */
   connect(database) {
     this.database = database;
+    this.isConnecting = false;
+    for (const entry of this.waiting.splice(0)) this.put(entry);
     database?.addEventListener("close", () => {
       this.database = null;
+      this.isConnecting = true;
       // Not before it is emptied.
       setTimeout(async () => this.connect(await openDatabase().catch(() => null)), 1000);
     });
@@ -45,12 +51,18 @@ export class Outbox {
   async keep(operation) {
     this.order += 1;
     const entry = { ...operation, assignment: this.assignment, author: this.author, order: this.order };
+    if (this.isConnecting) this.waiting.push(entry);
+    else await this.put(entry);
+  }
+
+  async put(entry) {
     if (this.database) await this.request("readwrite", (store) => store.put(entry)).catch(() => {
       this.database = null;
     });
   }
 
   async forget(ids) {
+    this.waiting = this.waiting.filter((entry) => !ids.includes(entry.op_id));
     if (!this.database || !ids.length) return;
     try {
       const transaction = this.database.transaction(STORE, "readwrite");

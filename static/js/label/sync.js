@@ -108,6 +108,18 @@ export class Sync extends EventTarget {
     return bringMasks(this.draft.layers.masks, this.address, acts.map((act) => act.payload));
   }
 
+  /** The masks of patches that were kept over a reload, where they did not come when the page opened. */
+  async bringLate() {
+    const { layers, pending } = this.draft;
+    const late = pending.map(({ payload }) => payload).filter(({ mask }) => mask && !layers.masks.has(mask));
+    if (!late.length) return;
+    const masks = new Map();
+    // Where one still cannot be had, what is sent next tells why.
+    await bringMasks(masks, this.address, late).catch(() => undefined);
+    for (const [name, mask] of masks) layers.arrived(name, mask);
+    if (masks.size) this.draft.emit("change");
+  }
+
   get isEnded() {
     return this.status === "lease-ended" || this.status === "closed";
   }
@@ -120,6 +132,7 @@ export class Sync extends EventTarget {
     try {
       while (this.draft.pending.length && !this.isEnded) {
         this.set("saving");
+        await this.bringLate();
         await this.sendBatch();
       }
       this.failures = 0;
