@@ -253,8 +253,10 @@ def _look_at_saved(trial: Trial, told: str, work: Assignment, window: Window) ->
 
 def _judge(trial: Trial, told: str, work: Assignment, windows: list[Window], ledger: Ledger) -> None:
     document = documents.document_of(assignment=work)
+    # First all send what they have: a window has caught up with the log only once it grows no more.
+    are_saved = [window.hands.saved(within_s=CATCH_UP_S) for window in windows]
     for place, window in enumerate(windows):
-        is_there = window.hands.saved(within_s=CATCH_UP_S) and _catches_up(window.hands, document)
+        is_there = are_saved[place] and _catches_up(window.hands, document)
         trial.check(is_there, f"{told}window {place} does not catch up with the log")
     rows = judge_log(trial, told, document, ledger)
     if rows is None:
