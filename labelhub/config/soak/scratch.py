@@ -48,5 +48,13 @@ def scratch_database() -> Iterator[str]:
             yield connection.vendor
     finally:
         connections.close_all()
+        if not is_file:
+            _end_sessions(str(connection.settings_dict["NAME"]))
         connection.creation.destroy_test_db(own, verbosity=0)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_sessions(database: str) -> None:
+    """A server that a trial killed may have a session left, and a database with one cannot be dropped."""
+    with connection.creation._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
