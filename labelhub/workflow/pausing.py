@@ -30,6 +30,9 @@ from labelhub.workflow.deciding import want_reads
 from labelhub.workflow.gating import ask_to_send_on
 from labelhub.workflow.states import State
 
+# An item in these is decided: a pause opens it for nobody.
+DECIDED = (State.SETTLED, State.AMBIGUOUS, State.EXCLUDED)
+
 
 def propose(*, labeler: Labeler, by: User, reason: str) -> Gate:
     """Propose to the admins that the labeler be paused. Admins only. Writes ``gate.pause_proposed``."""
@@ -66,7 +69,7 @@ def items_to_send_on(labeler: Labeler) -> list[int]:
     rows = Submission.objects.filter(assignment__labeler=labeler, read_kind__in=assigned.FILLING)
     if first is not None:
         rows = rows.filter(submitted_at__gte=first)
-    unsettled = rows.exclude(assignment__item__state__in=[State.SETTLED, State.EXCLUDED]).exclude(
+    unsettled = rows.exclude(assignment__item__state__in=DECIDED).exclude(
         assignment__item__in=GoldReference.objects.filter(retired_at=None).values("item")
     )
     return sorted(set(unsettled.values_list("assignment__item_id", flat=True)))
@@ -79,7 +82,7 @@ def send_on(*, item_id: int, fact: Gate) -> bool:
     """
     with transaction.atomic():
         item = Item.objects.select_for_update(of=("self",)).select_related("project").get(pk=item_id)
-        if item.state in (State.SETTLED, State.EXCLUDED) or was_sent_past(item, fact):
+        if item.state in DECIDED or was_sent_past(item, fact):
             return False
         own = assigned.of_item(item).filter(labeler=fact.labeler, state__in=HELD, read_kind="rework")
         for assignment in own:

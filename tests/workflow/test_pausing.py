@@ -1,8 +1,8 @@
 """A labeler's gate in the life of a project: facts from gold answers, a proposal, a pause, what follows, and its end.
 
 Planted and seen to fail: a pause without a proposal first, a paused labeler who is still handed work, items of a paused
-labeler that nobody else gets, gold or settled items among those that go to others, two more readers where one was planned, and
-a second evaluation that writes the facts again.
+labeler that nobody else gets, gold, settled or ambiguous items among those that go to others, two more readers where one was
+planned, and a second evaluation that writes the facts again.
 """
 
 from __future__ import annotations
@@ -193,6 +193,19 @@ def test_unsettled_items_of_a_paused_labeler_go_to_others_once(cast: Cast):
     assert state(items[0]) == "reading"
     store(cast, items[0], dora, SQUARE)
     assert state(items[0]) == "settled"
+
+
+def test_what_a_reviewer_found_ambiguous_stays_so_through_a_pause(cast: Cast):
+    set_policy(cast, readers=2, max_readers=2, slip_agreement=0.0, **SHORT)
+    item = add_item(cast.project)
+    for user, square in ((cast.ann, SQUARE), (cast.ben, OTHER)):
+        store(cast, item, user, square)
+    item.refresh_from_db()
+    lifecycle.declare_ambiguous(item=item, by=cast.rita, reason="Its edge is a matter of taste.")
+    fact = pausing.pause(labeler=labeler(cast, cast.ann), by=cast.ada, reason="Many slips.")
+    assert run_jobs() == [{"items": 0}]
+    assert not pausing.send_on(item_id=item.pk, fact=fact)
+    assert state(item) == "ambiguous"
 
 
 def test_an_item_of_which_one_read_was_planned_gets_one_more(cast: Cast):
