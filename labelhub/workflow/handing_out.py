@@ -145,8 +145,10 @@ def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice |
     """Return as what the labeler reads ``item`` (locked) when they take expired work again; None where it wants no reader.
 
     Gold takes any number of readers. Work that came back went to a reviewer when its time ended. Who sees everybody's labels
-    since cannot go on with a blind read. A continued draft goes on as what it was.
+    since cannot go on with a blind read. A continued draft goes on as what it was, with who has it now.
     """
+    if assignment.continued_by.exists():
+        return None
     labeler = assignment.labeler
     role = role_in(labeler.user, labeler.project) if labeler.user is not None else None
     if role is None or item.state == Item.State.EXCLUDED:
