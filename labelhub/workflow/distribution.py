@@ -181,6 +181,8 @@ def _reading_of(item: Item, labeler: Labeler, policy: Policy) -> tuple[str, bool
 def _want_one_more(item: Item) -> None:
     if item.state == State.EXCLUDED:
         raise CannotGive("The item is excluded.")
+    if current_gold(item) is not None:
+        raise CannotGive("The item is gold, which only the queue places.")
     if item.state == State.SETTLED:
         # Its label no longer stands unquestioned; a further reading decides with the others.
         move(item=item, to=State.REVIEW)

@@ -1,8 +1,9 @@
 """What a pause does: the labeler's last unsettled items go to others. And who decides about one.
 
 A pause never takes a reading away: each item that the paused labeler read since their failing test began, and that is not
-settled, gets one more reader, and a route that says why. It is done by a job, one transaction an item, so that a pause holds
-at once however many items follow it. Drafts are not touched. Not here: the test (``routing.gates``).
+settled, gets one more reader (a reviewer where nobody is left to read it), and a route that says why. It is done by a job, one
+transaction an item, so that a pause holds at once however many items follow it. Drafts are not touched. Not here: the test
+(``routing.gates``).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from labelhub.routing.services import send_past, was_sent_past
 from labelhub.scoring.models import GoldReference
 from labelhub.workflow.deciding import want_reads
 from labelhub.workflow.gating import ask_to_send_on
-from labelhub.workflow.states import State
+from labelhub.workflow.rereading import new_readers
+from labelhub.workflow.states import State, move
 
 # An item in these is decided: a pause opens it for nobody.
 DECIDED = (State.SETTLED, State.AMBIGUOUS, State.EXCLUDED)
@@ -76,7 +78,7 @@ def items_to_send_on(labeler: Labeler) -> list[int]:
 
 
 def send_on(*, item_id: int, fact: Gate) -> bool:
-    """Ask one more reader for an unsettled item of a paused labeler; doing it twice is doing it once.
+    """Ask one more reader, or a reviewer where nobody is left, for a paused labeler's item; doing it twice is doing it once.
 
     Work on it that came back to the paused labeler is withdrawn: their draft is kept. Writes ``item.routed``.
     """
@@ -90,6 +92,10 @@ def send_on(*, item_id: int, fact: Gate) -> bool:
         if assigned.has_open(item, read_kind="rework"):
             # Another author mends it now; what comes back is decided with the paused labeler's reading beside it.
             return False
+        if item.reads_taken >= assigned.wanted_reads(item, current_policy(item.project)[1]) and not new_readers(item):
+            send_past(item, fact, wanted=None)
+            move(item=item, to=State.REVIEW)
+            return True
         _, policy = current_policy(item.project)
         wanted = max(assigned.wanted_reads(item, policy), assigned.n_filled(item)) + 1
         send_past(item, fact, wanted=wanted)

@@ -35,6 +35,7 @@ from tests.workflow.walking import (
     review,
     set_policy,
     state,
+    store,
     submit,
     take,
 )
@@ -109,6 +110,16 @@ def test_open_skipped_and_submitted_work_is_queued_again(cast: Cast):
     assert Event.objects.filter(kind="assignment.requeued").count() == 3
     with pytest.raises(StepRefused, match="Say why"):
         distribution.requeue(chosen=[settled], by=cast.ada, reason=" ")
+
+
+def test_gold_is_not_queued_again_by_hand(cast: Cast):
+    set_policy(cast, readers=1)
+    item = add_item(cast.project)
+    store(cast, item, cast.ada, SQUARE, is_gold=True)
+    answer = store(cast, item, cast.ann, SQUARE)
+    outcome = distribution.requeue(chosen=[answer.assignment], by=cast.ada, reason="look again")
+    assert outcome.kept == {"The item is gold, which only the queue places.": 1}
+    assert state(item) == "settled"
 
 
 def test_a_draft_that_is_handed_over_names_both_and_is_no_independent_read(cast: Cast):

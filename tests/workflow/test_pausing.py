@@ -17,6 +17,7 @@ from labelhub.audit.models import Event
 from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
 from labelhub.projects.permissions import NotAllowed, NotFound
+from labelhub.reviews.sightings import keep_sighting
 from labelhub.routing import gates
 from labelhub.routing.models import Gate, Route
 from labelhub.scoring import gold as golds
@@ -193,6 +194,22 @@ def test_unsettled_items_of_a_paused_labeler_go_to_others_once(cast: Cast):
     assert state(items[0]) == "reading"
     store(cast, items[0], dora, SQUARE)
     assert state(items[0]) == "settled"
+
+
+def test_where_nobody_is_left_to_read_an_item_of_a_paused_labeler_it_goes_to_a_reviewer(cast: Cast):
+    set_policy(cast, readers=2, max_readers=2, slip_agreement=0.0, **SHORT)
+    item, other = add_item(cast.project), add_item(cast.project, seed=1)
+    for user, square in ((cast.ann, SQUARE), (cast.ben, OTHER)):
+        store(cast, item, user, square)
+    store(cast, other, cast.ann, SQUARE)
+    keep_sighting(item=item, by=cast.rita)
+    pausing.pause(labeler=labeler(cast, cast.ann), by=cast.ada, reason="Many slips.")
+    assert run_jobs() == [{"items": 2}]
+    assert (state(item), state(other)) == ("review", "reading")
+    routes = {row.item_id: row for row in Route.objects.filter(rule="paused-labeler")}
+    assert [entry["outcome"] for entry in routes[item.pk].alternatives] == ["more-readers"]
+    assert [entry["outcome"] for entry in routes[other.pk].alternatives] == ["reviewer"]
+    assert run_jobs() == []
 
 
 def test_what_a_reviewer_found_ambiguous_stays_so_through_a_pause(cast: Cast):
