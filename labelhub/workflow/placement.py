@@ -84,7 +84,8 @@ def gold_share(desk: Desk) -> float:
 def next_repeat(desk: Desk, at: datetime) -> Item | None:
     """Return an item that the labeler read long enough ago, where a draw says that a repeat is due, else None.
 
-    Never one whose label they may have learned since: they were told a judgement of it, mended it, or judged it.
+    Never one whose label they may have learned since: they were told a judgement of it, mended it, or judged it, or their
+    seat shows them what others made of it, now that they read it.
     """
     labeler, policy = desk.labeler, desk.policy
     if not desk.reads_blind or draw(desk.project, "repeat", labeler.pk, labeler.n_handed) >= policy.repeat_share:
@@ -97,6 +98,9 @@ def next_repeat(desk: Desk, at: datetime) -> Item | None:
     ).exclude(assignment__item__state=Item.State.EXCLUDED)
     rows = rows.exclude(Exists(own.filter(Q(read_kind__in=["repeat", "rework"]) | Q(state__in=HELD))))
     rows = rows.exclude(Exists(told.filter(Q(submission__assignment__labeler=labeler) | Q(reviewer=labeler.user_id))))
+    if desk.may_know_others:
+        others = Submission.objects.filter(assignment__item=OuterRef("assignment__item"))
+        rows = rows.exclude(Exists(others.exclude(assignment__labeler=labeler)))
     rows = rows.exclude(
         Exists(GoldReference.objects.filter(item=OuterRef("assignment__item"), retired_at=None))
     ).exclude(Exists(BatchItem.objects.filter(item=OuterRef("assignment__item"), batch__is_shared=True)))

@@ -1,16 +1,19 @@
 """Who knows what others saw in an item, and so reads it blind no more: whoever looked, judged, decided, or wrote of it.
 
 Planted and seen to fail: a judgement, or an answer to what is in dispute, that leaves somebody blind; a reviewer or an admin
-who is an annotator now taken for blind, by the queue, by hand, and by hidden gold; a look that hides no gold from who looked.
+who is an annotator now taken for blind, by the queue, by hand, and by hidden gold; a look that hides no gold from who looked; a
+repeat of an image whose other reads the reader's seat shows.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from labelhub.consensus.regions import forget_sittings
 from labelhub.projects.models import Role
@@ -99,3 +102,18 @@ def next_gold_of(cast: Cast, user: Any, turn: int) -> int | None:
     desk.labeler.n_handed = turn
     gold = placement.next_gold(desk)
     return None if gold is None else gold.item_id
+
+
+def test_a_reviewer_repeats_no_image_of_which_others_reads_are_in(cast: Cast):
+    set_policy(cast, readers=2, repeat_share=0.5, repeat_after_days=0)
+    alone, read_by_two = add_item(cast.project), add_item(cast.project, seed=1)
+    for user, items in ((cast.rita, (alone, read_by_two)), (cast.ann, (read_by_two,))):
+        for item in items:
+            store(cast, item, user, SQUARE)
+    desk, later = desk_of(labeler(cast, cast.rita)), timezone.now() + timedelta(days=1)
+    found = set()
+    for turn in range(20):
+        desk.labeler.n_handed = turn
+        again = placement.next_repeat(desk, later)
+        found.add(again and again.pk)
+    assert found == {None, alone.pk}
