@@ -199,12 +199,18 @@ def rework_rounds(item: Item) -> dict[int, int]:
 def met_by(labeler: int, *, is_skipped_forgiven: bool = False) -> QuerySet[Assignment]:
     """Return the assignments for which an item (``OuterRef("pk")``) does not go to the labeler with this id again.
 
-    Work whose time ended may be taken again, and skipped work that an admin opened again; with ``is_skipped_forgiven`` all
-    skipped work.
+    Work whose time ended may be taken again, unless somebody goes on with its draft, and skipped work that an admin opened
+    again; with ``is_skipped_forgiven`` all skipped work.
     """
-    rows = Assignment.objects.filter(item=OuterRef("pk"), labeler=labeler).exclude(state=State.EXPIRED)
+    own = Assignment.objects.filter(item=OuterRef("pk"), labeler=labeler)
+    rows = own.exclude(Q(state=State.EXPIRED) & ~is_gone_on())
     again = Q(state=State.SKIPPED) if is_skipped_forgiven else Q(state=State.SKIPPED, requeued_at__isnull=False)
     return rows.exclude(again)
+
+
+def is_gone_on() -> Q:
+    """Return the condition that somebody else goes or went on with the draft of an assignment: then it is a part of theirs."""
+    return Q(Exists(Assignment.objects.filter(continues=OuterRef("pk"))))
 
 
 def accompanied_by(labeler: int) -> QuerySet[Companion]:

@@ -45,8 +45,8 @@ def open_assignment(
 ) -> Assignment:  # fmt: skip
     """Give ``item`` to ``labeler`` for ``lease_s`` seconds (None: no end). An expired one of the same kind is opened again.
 
-    The caller holds the item. Raises :class:`AlreadyRead` where the labeler has, read or skipped the item, except for a
-    rework or a repeat read, or where an admin opened skipped work again.
+    The caller holds the item. Raises :class:`AlreadyRead` where the labeler has, read or skipped the item, or somebody goes
+    on with their draft of it, except for a rework or a repeat read, or where an admin opened skipped work again.
     """
     at = now or timezone.now()
     lease_until = None if lease_s is None else at + timedelta(seconds=lease_s)
@@ -55,6 +55,8 @@ def open_assignment(
     if read_kind == "independent" and any(row.read_kind == "assisted" for row in earlier):
         read_kind = "assisted"
     if read_kind not in REPEATABLE and any(_bars(row) for row in earlier):
+        raise AlreadyRead
+    if read_kind not in REPEATABLE and continues is None and _was_handed_over(earlier):
         raise AlreadyRead
     values = {
         "lease_until": lease_until, "reason": reason[:300], "begun_at": at if is_begun else None,
@@ -211,6 +213,11 @@ def _bars(earlier: Assignment) -> bool:
     if earlier.state == State.SKIPPED:
         return earlier.requeued_at is None
     return earlier.state != State.EXPIRED
+
+
+def _was_handed_over(earlier: Sequence[Assignment]) -> bool:
+    ended = [row.pk for row in earlier if row.state == State.EXPIRED]
+    return bool(ended) and Assignment.objects.filter(continues__in=ended).exists()
 
 
 def _expired_twin(earlier: Sequence[Assignment], read_kind: str, follows: Assignment | None) -> Assignment | None:

@@ -33,7 +33,12 @@ def settlements_of(item: Item) -> QuerySet[Settlement]:
 
 def has_settled(user: User, item: Item) -> bool:
     """Whether ``user`` decided a label of the item, and so has seen its readings."""
-    return Settlement.objects.filter(item=item, decided_by_id=user.pk).exists()
+    return settled_by(user).filter(item=item).exists()
+
+
+def settled_by(user: User) -> QuerySet[Settlement]:
+    """Return the settlements that ``user`` decided."""
+    return Settlement.objects.filter(decided_by_id=user.pk)
 
 
 def standing_settlements(project: Project) -> QuerySet[Settlement]:

@@ -18,7 +18,7 @@ from labelhub.catalog.models import Item
 from labelhub.projects.models import GuidelineVersion, Project
 from labelhub.projects.permissions import NotFound, visible_to
 from labelhub.reviews.models import ClaimVerdict, Question, QuestionReply, TakenIntoGuideline, UnreadableClaim
-from labelhub.reviews.selectors import READING
+from labelhub.reviews.selectors import took_part
 
 Reach = QuestionReply.Reach
 HEADING = "*Questions and answers*"
@@ -56,7 +56,7 @@ def open_questions(user: User, project: Project) -> QuerySet[Question]:
 
 def open_claims(user: User, project: Project) -> QuerySet[UnreadableClaim]:
     """Return the claims that nobody confirmed or refuted, the oldest first; on items that ``user`` reads they are left out."""
-    mine = Assignment.objects.filter(item=OuterRef("item"), labeler__user_id=user.pk, state__in=READING)
+    mine = Assignment.objects.filter(took_part(), item=OuterRef("item"), labeler__user_id=user.pk)
     waiting = UnreadableClaim.objects.filter(verdict=None).values("pk")
     rows = UnreadableClaim.objects.filter(pk__in=waiting, item__project=project).exclude(Exists(mine))
     rows = rows.exclude(item__state=Item.State.EXCLUDED)

@@ -32,6 +32,7 @@ from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
 from labelhub.annotations.plain import readings_of
 from labelhub.assignments.models import HELD, Assignment, Companion
+from labelhub.assignments.selectors import is_gone_on
 from labelhub.catalog.models import Item, Medium
 from labelhub.formats.shapes import Reading
 from labelhub.predictions.models import Prediction
@@ -55,7 +56,7 @@ from labelhub.scoring.reads import VOTING, Reads, reads_of
 from labelhub.scoring.rows import CURRENT_AGREEMENT, SIMILARITY
 
 # States of an assignment whose labeler reads the item, or has judged it.
-READING = (*HELD, Assignment.State.SUBMITTED, Assignment.State.UNREADABLE)
+_READING = (*HELD, Assignment.State.SUBMITTED, Assignment.State.UNREADABLE)
 # A day of waiting weighs as much as this much disagreement, a step of priority as much as that.
 WEIGHT_OF_A_DAY, WEIGHT_OF_PRIORITY = 0.02, 0.5
 # Where readers cannot be compared a look is worth as much as an even dispute.
@@ -189,8 +190,13 @@ def own_comments(labeler: Labeler, item: Item) -> Sequence[OwnComment]:
 
 def has_read(user: User, item: Item) -> bool:
     """Whether ``user`` labels or labeled the item, alone or with others."""
-    rows = Assignment.objects.filter(item=item, state__in=READING)
+    rows = Assignment.objects.filter(took_part(), item=item)
     return rows.filter(Q(labeler__user_id=user.pk) | Q(companions__labeler__user_id=user.pk)).exists()
+
+
+def took_part() -> Q:
+    """Return the condition that an assignment's labeler reads or read the item, or that their draft went into a reading."""
+    return Q(state__in=_READING) | is_gone_on()
 
 
 def has_judged(user: User, item: Item) -> bool:
@@ -325,7 +331,7 @@ def _similarity() -> Subquery:
 
 def _waiting(user: User, project: Project) -> QuerySet[Item]:
     # Lists that are made once, in place of questions to each of many thousand items.
-    mine = Assignment.objects.filter(item__project=project, labeler__user_id=user.pk, state__in=READING)
+    mine = Assignment.objects.filter(took_part(), item__project=project, labeler__user_id=user.pk)
     votes = PanelVote.objects.filter(item__project=project, item__state=Item.State.REVIEW)
     voted = votes.filter(reviewer_id=user.pk, sat_since=F("item__state_changed_at"))
     items = Item.objects.filter(project=project, state=Item.State.REVIEW)

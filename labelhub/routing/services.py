@@ -38,6 +38,9 @@ DRAWN_REASON = "The rules would accept it; it was drawn at random for a reviewer
 NEW_VERSION = "new-version"
 # Of a reading that let an error stand which was planted in the draft it began from.
 ERROR_STOOD = "error-stood"
+# Why a further blind read was asked for and no reviewer, and the other way round.
+SOMEBODY_LEFT = "Somebody is there who never had the item."
+NOBODY_LEFT = "Everybody who could read it blind had it already."
 
 
 def route_item(
@@ -85,14 +88,26 @@ def send_to_admin(item: Item, votes: Sequence[int]) -> Route:
     """Record that a panel found no majority: an admin decides. ``votes`` are those for each label. Writes ``item.routed``."""
     reason = f"{sum(votes)} reviewers voted and no label has more than half of the panel: an admin decides."
     numbers = {"trigger": "panel", "votes": sum(votes), "most_votes": max(votes)}
-    return _sent(item, Route.Outcome.REVIEWER, PANEL_TIE, reason, numbers)
+    why = _not("accept", "No label has more than half of the panel.")
+    return _sent(item, Route.Outcome.REVIEWER, PANEL_TIE, reason, numbers, alternatives=why)
 
 
-def send_past(item: Item, fact: Gate, *, wanted: int) -> Route:
-    """Record that one more reader is asked because a labeler who read the item was paused. Writes ``item.routed``."""
-    reason = f"{fact.labeler.name}, who read it, was paused: one more reader instead."
+def send_past(item: Item, fact: Gate, *, wanted: int | None) -> Route:
+    """Record that a labeler who read the item was paused. Writes ``item.routed``.
+
+    One more reader is asked; where ``wanted`` is None, a reviewer.
+    """
+    said = f"{fact.labeler.name}, who read it, was paused:"
     numbers = {"gate": fact.pk, "wanted_reads": wanted}
-    return _sent(item, Route.Outcome.MORE_READERS, PAUSED_LABELER, reason, numbers, author=fact.labeler)
+    if wanted is None:
+        return _sent(
+            item, Route.Outcome.REVIEWER, PAUSED_LABELER, f"{said} a reviewer decides.", numbers, author=fact.labeler,
+            alternatives=_not("more-readers", NOBODY_LEFT),
+        )  # fmt: skip
+    return _sent(
+        item, Route.Outcome.MORE_READERS, PAUSED_LABELER, f"{said} one more reader instead.", numbers, author=fact.labeler,
+        alternatives=_not("reviewer", SOMEBODY_LEFT),
+    )  # fmt: skip
 
 
 def send_past_reading(item: Item, author: Labeler, *, share: float, wanted: int | None) -> Route:
@@ -103,9 +118,10 @@ def send_past_reading(item: Item, author: Labeler, *, share: float, wanted: int 
     reason = f"{author.name} let an error stand that was planted in the draft: their reading has no vote."
     numbers = {"trigger": "planted", "undone_share": round(share, 3), "wanted_reads": wanted}
     if wanted is None:
-        why = [{"outcome": "more-readers", "why_not": "Everybody who could read it blind had it already."}]
+        why = _not("more-readers", NOBODY_LEFT)
         return _sent(item, Route.Outcome.REVIEWER, ERROR_STOOD, reason, numbers, author=author, alternatives=why)
-    return _sent(item, Route.Outcome.MORE_READERS, ERROR_STOOD, reason, numbers, author=author)
+    why = _not("reviewer", SOMEBODY_LEFT)
+    return _sent(item, Route.Outcome.MORE_READERS, ERROR_STOOD, reason, numbers, author=author, alternatives=why)
 
 
 def send_disputed(
@@ -118,43 +134,58 @@ def send_disputed(
     Writes ``item.routed``.
     """
     outcome, then = Route.Outcome.MORE_READERS, "One more reader, who has seen no other reading."
+    other = _not("reviewer", "A blind reading can decide it.")
     if wanted is None:
         outcome = Route.Outcome.REVIEWER
+        other = _not("more-readers", why or "No further blind reading decides it.")
         then = f"{why or 'No further blind reading decides it.'} {'Another' if by_reviewer else 'A'} reviewer decides."
     reason = f"{author.name} stands by a reading that was returned. {then}"
     numbers = {"trigger": "dispute", "dispute": dispute, "wanted_reads": wanted}
-    return _sent(item, outcome, DISPUTED, reason, numbers, author=author)
+    return _sent(item, outcome, DISPUTED, reason, numbers, author=author, alternatives=other)
 
 
 def send_drawn(item: Item, share: float) -> Route:
     """Record that an item which the rules accept goes to a reviewer because it was drawn. Writes ``item.routed``."""
-    return _sent(item, Route.Outcome.REVIEWER, DRAWN, DRAWN_REASON, {"trigger": "sample", "share": share})
+    why = _not("accept", "It was drawn at random for a reviewer's look.")
+    return _sent(
+        item, Route.Outcome.REVIEWER, DRAWN, DRAWN_REASON, {"trigger": "sample", "share": share}, alternatives=why
+    )
 
 
 def send_judged_otherwise(item: Item, test: int) -> Route:
     """Record that two reviewers decided otherwise, blind to each other, so that a third one decides. Writes ``item.routed``."""
     reason = "A second reviewer, who was not told of the decision, decided otherwise. A third one decides."
-    return _sent(item, Route.Outcome.REVIEWER, JUDGED_OTHERWISE, reason, {"trigger": "review", "test": test})
+    why = _not("accept", "Two reviewers decided otherwise, blind to each other.")
+    numbers = {"trigger": "review", "test": test}
+    return _sent(item, Route.Outcome.REVIEWER, JUDGED_OTHERWISE, reason, numbers, alternatives=why)
 
 
 def send_again(item: Item, *, version: str, outcome: str, reason: str, wanted: int) -> Route:
     """Record that the item is read anew because the rules changed to ``version``. Writes ``item.routed``."""
     others = {
-        Route.Outcome.MORE_READERS: ("reviewer", "Somebody is there who never had the item."),
-        Route.Outcome.REVIEWER: ("more-readers", "Everybody who could read it blind had it already."),
+        Route.Outcome.MORE_READERS: ("reviewer", SOMEBODY_LEFT),
+        Route.Outcome.REVIEWER: ("more-readers", NOBODY_LEFT),
     }[Route.Outcome(outcome)]  # fmt: skip
     numbers = {"trigger": "version", "version": version, "wanted_reads": wanted}
-    alternatives = [{"outcome": others[0], "why_not": others[1]}]
+    alternatives = _not(*others)
     reason = f"Read anew under {version}: {reason}"
     return _sent(item, outcome, NEW_VERSION, reason, numbers, alternatives=alternatives)
 
 
-def _sent(item: Item, outcome: str, rule: str, reason: str, numbers: dict[str, Any], **rest: Any) -> Route:
+def _not(outcome: str, why: str) -> list[dict[str, str]]:
+    """Return the outcome not taken, and why, as a route keeps it."""
+    return [{"outcome": outcome, "why_not": why}]
+
+
+def _sent(
+    item: Item, outcome: str, rule: str, reason: str, numbers: dict[str, Any], *, alternatives: list[dict[str, str]],
+    **rest: Any,
+) -> Route:  # fmt: skip
     """Write a route that follows from a fact, not from the item's numbers, with its event."""
     policy, _ = current_policy(item.project)
     route = Route.objects.create(
         item=item, outcome=outcome, rule=rule, reason=reason[:400], numbers=numbers, policy=policy,
-        method_version=METHOD_VERSION, **rest,
+        method_version=METHOD_VERSION, alternatives=alternatives, **rest,
     )  # fmt: skip
     audit.append(
         project_id=item.project_id, kind="item.routed", actor="system", subject=f"item:{item.pk}",

@@ -9,17 +9,18 @@ from labelhub.assignments.selectors import has_open, never_met
 from labelhub.catalog.models import Item
 from labelhub.consensus import audits
 from labelhub.consensus.models import Settlement
-from labelhub.consensus.selectors import has_settled
+from labelhub.consensus.selectors import settled_by
 from labelhub.projects.models import Labeler, Project, Role
 from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
 from labelhub.reviews.selectors import rejected
-from labelhub.reviews.sightings import knows_others
+from labelhub.reviews.sightings import known_to
 from labelhub.routing.policy_rules import Situation
 from labelhub.routing.services import route_item, send_drawn, situation_of
 from labelhub.scoring.gold import current_gold, gold_items
 from labelhub.scoring.services import score_item
+from labelhub.workflow import queue
 from labelhub.workflow.draws import draw as secret_draw
 from labelhub.workflow.states import State, move
 
@@ -55,7 +56,10 @@ def review_draw(item: Item) -> float:
 
 
 def items_to_audit(labeler: Labeler, policy: Policy) -> list[int]:
-    """Return the first drawn items that this labeler never had, judged or settled, and may audit by the policy."""
+    """Return the first drawn items that this labeler may audit by the policy.
+
+    They never had, judged or settled them; nobody who is kept apart from them read them; no batch closes them to them.
+    """
     user = labeler.user
     if user is None or (role := role_in(user, labeler.project)) is None or role == Role.ADMIN:
         return []
@@ -63,13 +67,11 @@ def items_to_audit(labeler: Labeler, policy: Policy) -> list[int]:
         return []
     drawn = audits.open_lots(labeler.project).values("item_id")
     gold = gold_items(labeler.project).values("pk")
-    fresh = (
-        never_met(labeler, Item.objects.filter(pk__in=drawn).exclude(pk__in=gold))
-        .select_related("project")
-        .order_by("pk")
-    )
-    found = [item for item in fresh[:MOST_CANDIDATES] if not knows_others(user, item) and not has_settled(user, item)]
-    return [item.pk for item in found if not _is_being_audited(item)]
+    own = settled_by(user).values("item_id")
+    items = Item.objects.filter(pk__in=drawn).exclude(pk__in=gold).exclude(pk__in=own).exclude(known_to(user.pk))
+    items = items.exclude(queue.read_by_partners(labeler.pk)).exclude(queue.closed_to(labeler.pk))
+    fresh = never_met(labeler, items).select_related("project").order_by("pk")
+    return [item.pk for item in fresh[:MOST_CANDIDATES] if not _is_being_audited(item)]
 
 
 def hear_auditor(item: Item) -> None:

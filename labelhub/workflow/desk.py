@@ -60,6 +60,11 @@ class Desk:
         return self.role != Role.ADMIN
 
     @property
+    def may_know_others(self) -> bool:
+        """Whether they have or had a seat from which other people's reads are seen, so that some items are known to them."""
+        return self.role != Role.ANNOTATOR or self.had_other_seat
+
+    @property
     def may_decide_disputes(self) -> bool:
         """Whether they can be a third reader: they never had a seat from which other people's reads are seen."""
         return self.role == Role.ANNOTATOR and not self.had_other_seat

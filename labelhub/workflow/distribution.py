@@ -27,7 +27,7 @@ from labelhub.projects.permissions import Action, require, role_in
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
 from labelhub.projects.teams import holds
-from labelhub.reviews.selectors import has_judged
+from labelhub.reviews.sightings import knows_others
 from labelhub.scoring.gold import current_gold
 from labelhub.workflow import deciding, lifecycle, queue
 from labelhub.workflow.errors import StepRefused
@@ -165,8 +165,8 @@ def _reading_of(item: Item, labeler: Labeler, policy: Policy) -> tuple[str, bool
         raise CannotGive("The item is gold, which only the queue places.")
     if item.reads_taken >= assigned.wanted_reads(item, policy):
         raise CannotGive("The item has all the readers that it wants.")
-    if has_judged(labeler.user, item):
-        raise CannotGive("The labeler judged a reading of the item.")
+    if knows_others(labeler.user, item):
+        raise CannotGive("The labeler knows what others said of the item.")
     if queue.is_with_partner(item, labeler):
         raise CannotGive("Somebody who is kept apart from the labeler reads the item.")
     if not holds(labeler, qualification_of(item)):
@@ -181,6 +181,8 @@ def _reading_of(item: Item, labeler: Labeler, policy: Policy) -> tuple[str, bool
 def _want_one_more(item: Item) -> None:
     if item.state == State.EXCLUDED:
         raise CannotGive("The item is excluded.")
+    if current_gold(item) is not None:
+        raise CannotGive("The item is gold, which only the queue places.")
     if item.state == State.SETTLED:
         # Its label no longer stands unquestioned; a further reading decides with the others.
         move(item=item, to=State.REVIEW)

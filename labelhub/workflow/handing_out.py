@@ -23,7 +23,7 @@ from labelhub.assignments.selectors import COMES_BACK_AFTER_S, LONGEST_WAIT_S, p
 from labelhub.audit.prepared import SLOTS, TIMES, instances, rows
 from labelhub.catalog.models import Item
 from labelhub.consensus import audits
-from labelhub.projects.models import Labeler, Role
+from labelhub.projects.models import Labeler
 from labelhub.projects.permissions import role_in
 from labelhub.projects.policy import Policy
 from labelhub.reviews.sightings import knows_others
@@ -145,8 +145,10 @@ def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice |
     """Return as what the labeler reads ``item`` (locked) when they take expired work again; None where it wants no reader.
 
     Gold takes any number of readers. Work that came back went to a reviewer when its time ended. Who sees everybody's labels
-    since cannot go on with a blind read. A continued draft goes on as what it was.
+    since cannot go on with a blind read. A continued draft goes on as what it was, with who has it now.
     """
+    if assignment.continued_by.exists():
+        return None
     labeler = assignment.labeler
     role = role_in(labeler.user, labeler.project) if labeler.user is not None else None
     if role is None or item.state == Item.State.EXCLUDED:
@@ -155,6 +157,8 @@ def choose_again(assignment: Assignment, item: Item, policy: Policy) -> Choice |
         labeler, role, policy, is_kept_apart=True, has_batches=True, has_training=False,
         had_other_seat=not may_read_blind(labeler),
     )  # fmt: skip
+    if desk.may_know_others and assignment.read_kind == "independent" and knows_others(person_of(labeler), item):
+        return None
     if assignment.read_kind in ("training", "repeat"):
         return (
             Choice(item, assignment.read_kind, planned_blind=False, reason=assignment.reason)
@@ -319,7 +323,7 @@ def _choice_on(item: Item, desk: Desk) -> Choice | None:
     planned, wanted, filled = planned_reads(item, policy), wanted_reads(item, policy), item.reads_taken
     if filled >= wanted:
         return None
-    if desk.role != Role.ANNOTATOR and labeler.user is not None and knows_others(labeler.user, item):
+    if desk.may_know_others and labeler.user is not None and knows_others(labeler.user, item):
         return None
     if desk.is_kept_apart and queue.is_with_partner(item, labeler):
         return None

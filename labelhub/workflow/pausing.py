@@ -1,8 +1,9 @@
 """What a pause does: the labeler's last unsettled items go to others. And who decides about one.
 
 A pause never takes a reading away: each item that the paused labeler read since their failing test began, and that is not
-settled, gets one more reader, and a route that says why. It is done by a job, one transaction an item, so that a pause holds
-at once however many items follow it. Drafts are not touched. Not here: the test (``routing.gates``).
+settled, gets one more reader (a reviewer where nobody is left to read it), and a route that says why. It is done by a job, one
+transaction an item, so that a pause holds at once however many items follow it. Drafts are not touched. Not here: the test
+(``routing.gates``).
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ from labelhub.routing.services import send_past, was_sent_past
 from labelhub.scoring.models import GoldReference
 from labelhub.workflow.deciding import want_reads
 from labelhub.workflow.gating import ask_to_send_on
-from labelhub.workflow.states import State
+from labelhub.workflow.rereading import new_readers
+from labelhub.workflow.states import State, move
+
+# An item in these is decided: a pause opens it for nobody.
+DECIDED = (State.SETTLED, State.AMBIGUOUS, State.EXCLUDED)
 
 
 def propose(*, labeler: Labeler, by: User, reason: str) -> Gate:
@@ -66,20 +71,20 @@ def items_to_send_on(labeler: Labeler) -> list[int]:
     rows = Submission.objects.filter(assignment__labeler=labeler, read_kind__in=assigned.FILLING)
     if first is not None:
         rows = rows.filter(submitted_at__gte=first)
-    unsettled = rows.exclude(assignment__item__state__in=[State.SETTLED, State.EXCLUDED]).exclude(
+    unsettled = rows.exclude(assignment__item__state__in=DECIDED).exclude(
         assignment__item__in=GoldReference.objects.filter(retired_at=None).values("item")
     )
     return sorted(set(unsettled.values_list("assignment__item_id", flat=True)))
 
 
 def send_on(*, item_id: int, fact: Gate) -> bool:
-    """Ask one more reader for an unsettled item of a paused labeler; doing it twice is doing it once.
+    """Ask one more reader, or a reviewer where nobody is left, for a paused labeler's item; doing it twice is doing it once.
 
     Work on it that came back to the paused labeler is withdrawn: their draft is kept. Writes ``item.routed``.
     """
     with transaction.atomic():
         item = Item.objects.select_for_update(of=("self",)).select_related("project").get(pk=item_id)
-        if item.state in (State.SETTLED, State.EXCLUDED) or was_sent_past(item, fact):
+        if item.state in DECIDED or was_sent_past(item, fact):
             return False
         own = assigned.of_item(item).filter(labeler=fact.labeler, state__in=HELD, read_kind="rework")
         for assignment in own:
@@ -87,6 +92,10 @@ def send_on(*, item_id: int, fact: Gate) -> bool:
         if assigned.has_open(item, read_kind="rework"):
             # Another author mends it now; what comes back is decided with the paused labeler's reading beside it.
             return False
+        if item.reads_taken >= assigned.wanted_reads(item, current_policy(item.project)[1]) and not new_readers(item):
+            send_past(item, fact, wanted=None)
+            move(item=item, to=State.REVIEW)
+            return True
         _, policy = current_policy(item.project)
         wanted = max(assigned.wanted_reads(item, policy), assigned.n_filled(item)) + 1
         send_past(item, fact, wanted=wanted)

@@ -15,6 +15,7 @@ from labelhub.annotations.models import Submission
 from labelhub.assignments.models import HELD, Assignment, BatchItem
 from labelhub.catalog.models import Item
 from labelhub.reviews.models import Decision
+from labelhub.reviews.sightings import known_to
 from labelhub.routing.gates import UNDECIDED
 from labelhub.scoring import exams
 from labelhub.scoring.exams import ExamStanding
@@ -22,6 +23,7 @@ from labelhub.scoring.models import GoldReference
 from labelhub.workflow.desk import Desk
 from labelhub.workflow.draws import draw
 from labelhub.workflow.errors import ExamFailed, ExamTooShort
+from labelhub.workflow.queue import closed_to
 
 Kind = GoldReference.Kind
 # From how many places of the circle a repeat is drawn.
@@ -82,7 +84,8 @@ def gold_share(desk: Desk) -> float:
 def next_repeat(desk: Desk, at: datetime) -> Item | None:
     """Return an item that the labeler read long enough ago, where a draw says that a repeat is due, else None.
 
-    Never one whose label they may have learned since: they were told a judgement of it, mended it, or judged it.
+    Never one whose label they may have learned since: they were told a judgement of it, mended it, or judged it, or their
+    seat shows them what others made of it, now that they read it.
     """
     labeler, policy = desk.labeler, desk.policy
     if not desk.reads_blind or draw(desk.project, "repeat", labeler.pk, labeler.n_handed) >= policy.repeat_share:
@@ -95,6 +98,9 @@ def next_repeat(desk: Desk, at: datetime) -> Item | None:
     ).exclude(assignment__item__state=Item.State.EXCLUDED)
     rows = rows.exclude(Exists(own.filter(Q(read_kind__in=["repeat", "rework"]) | Q(state__in=HELD))))
     rows = rows.exclude(Exists(told.filter(Q(submission__assignment__labeler=labeler) | Q(reviewer=labeler.user_id))))
+    if desk.may_know_others:
+        others = Submission.objects.filter(assignment__item=OuterRef("assignment__item"))
+        rows = rows.exclude(Exists(others.exclude(assignment__labeler=labeler)))
     rows = rows.exclude(
         Exists(GoldReference.objects.filter(item=OuterRef("assignment__item"), retired_at=None))
     ).exclude(Exists(BatchItem.objects.filter(item=OuterRef("assignment__item"), batch__is_shared=True)))
@@ -113,11 +119,18 @@ def _hidden_kinds(desk: Desk) -> list[str]:
     return [Kind.HIDDEN] if desk.policy.exam_items else [Kind.HIDDEN, Kind.EXAM]
 
 
+def _closed(desk: Desk) -> Q | None:
+    """Return what of an item keeps its gold from this labeler: they know others' reads of it, or lack its qualification."""
+    known = known_to(desk.labeler.user_id) if desk.may_know_others else None
+    closed = closed_to(desk.labeler.pk) if desk.has_batches else None
+    return known | closed if known is not None and closed is not None else known or closed
+
+
 def _drawn(desk: Desk, kinds: list[str], purpose: str, among: QuerySet[Item] | None = None) -> GoldReference | None:
     """Return gold of these kinds by a draw: never met by this labeler, nor of a group whose gold they met.
 
     Items of one patient are not independent, so one gold a patient says all that two would. Gold that was given to as many
-    as the policy allows is out.
+    as the policy allows is out, and so is what they may not read blind.
     """
     labeler, policy = desk.labeler, desk.policy
     rows = GoldReference.objects.filter(
@@ -129,6 +142,8 @@ def _drawn(desk: Desk, kinds: list[str], purpose: str, among: QuerySet[Item] | N
     ).exclude(item__state=Item.State.EXCLUDED)
     if among is not None:
         rows = rows.filter(item__in=among)
+    if (closed := _closed(desk)) is not None:
+        rows = rows.exclude(item__in=Item.objects.filter(closed, project=desk.project))
     ever = GoldReference.objects.filter(item__project=desk.project).values("item")
     met = Assignment.objects.filter(labeler=labeler, item__in=ever).exclude(item__group_key="")
     groups = set(met.values_list("item__group_key", flat=True))

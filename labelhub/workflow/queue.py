@@ -34,10 +34,10 @@ from labelhub.assignments.models import Assignment, BatchItem
 from labelhub.assignments.selectors import accompanied_by, filling, met_by
 from labelhub.audit.prepared import SLOTS, rows
 from labelhub.catalog.models import Item
-from labelhub.projects.models import KeptApart, Labeler, Membership, Qualification, Role
+from labelhub.projects.models import KeptApart, Labeler, Membership, Qualification
 from labelhub.projects.policy import Policy
-from labelhub.reviews.models import Decision, Dispute, MatterAnswer, Sighting
-from labelhub.reviews.selectors import written_on_others
+from labelhub.reviews.models import Dispute
+from labelhub.reviews.sightings import known_to
 from labelhub.scoring.models import GoldReference
 from labelhub.workflow import preferred
 from labelhub.workflow.desk import Desk
@@ -129,15 +129,12 @@ def barred(desk: Desk, labeler: int, *, is_skipped_forgiven: bool = False) -> Ex
         reasons |= Q(Exists(Dispute.objects.filter(item=OuterRef("pk"), outcomes=None)))
     # Gold is placed by draws of its own.
     reasons |= Q(Exists(GoldReference.objects.filter(item=OuterRef("pk"), retired_at=None)))
-    if desk.role != Role.ANNOTATOR:
-        reasons |= Q(Exists(Decision.objects.filter(item=OuterRef("pk"), reviewer=desk.labeler.user_id)))
-        reasons |= Q(Exists(written_on_others(desk.labeler.user_id).filter(thread__item=OuterRef("pk"))))
-        reasons |= Q(Exists(MatterAnswer.objects.filter(item=OuterRef("pk"), reviewer=desk.labeler.user_id)))
-        reasons |= Q(Exists(Sighting.objects.filter(item=OuterRef("pk"), user=desk.labeler.user_id)))
+    if desk.may_know_others:
+        reasons |= known_to(desk.labeler.user_id)
     if desk.is_kept_apart:
-        reasons |= Q(Exists(_of_partners(labeler).filter(item=OuterRef("pk"))))
+        reasons |= read_by_partners(labeler)
     if desk.has_batches:
-        reasons |= Q(Exists(_closed_to(labeler))) | Q(Exists(accompanied_by(labeler)))
+        reasons |= closed_to(labeler) | Q(Exists(accompanied_by(labeler)))
     if policy.same_subject == "different":
         reasons |= ~Q(group_key="") & Q(Exists(_reads_of_the_group(desk.project.pk).filter(labeler=labeler)))
     if policy.same_subject == "same":
@@ -148,6 +145,18 @@ def barred(desk: Desk, labeler: int, *, is_skipped_forgiven: bool = False) -> Ex
 def is_with_partner(item: Item, labeler: Labeler) -> bool:
     """Whether somebody who is kept apart from the labeler reads or read the item."""
     return _of_partners(labeler.pk).filter(item=item).exists()
+
+
+def read_by_partners(labeler: int) -> Q:
+    """Return the condition that somebody who is kept apart from the labeler with this id reads or read the item."""
+    return Q(Exists(_of_partners(labeler).filter(item=OuterRef("pk"))))
+
+
+def closed_to(labeler: int) -> Q:
+    """Return the condition that a batch of the item asks for a qualification which the labeler with this id does not hold."""
+    held = Qualification.objects.filter(labeler=labeler, ended_at=None).values("name")
+    asking = BatchItem.objects.filter(item=OuterRef("pk")).exclude(batch__qualification="")
+    return Q(Exists(asking.exclude(batch__qualification__in=held)))
 
 
 def _wanting(project: int) -> QuerySet[Item]:
@@ -183,7 +192,7 @@ def _level(desk: Desk, state: str, side: str) -> QuerySet[Any, Any]:
 def _kind(desk: Desk) -> tuple[Hashable, ...]:
     """What changes the text of a labeler's query, or parameters that are theirs for long."""
     policy = desk.policy
-    own = desk.labeler.user_id if desk.role != Role.ANNOTATOR else None
+    own = desk.labeler.user_id if desk.may_know_others else None
     subject = policy.same_subject if policy.same_subject == "any" else f"{policy.same_subject} {desk.project.pk}"
     return (
         policy.readers, policy.overlap_share, subject, own, desk.is_kept_apart, desk.has_batches,
@@ -206,12 +215,6 @@ def _of_partners(labeler: int) -> QuerySet[Assignment]:
         Q(labeler__in=pairs.filter(first=labeler).values("second"))
         | Q(labeler__in=pairs.filter(second=labeler).values("first"))
     )
-
-
-def _closed_to(labeler: int) -> QuerySet[BatchItem]:
-    held = Qualification.objects.filter(labeler=labeler, ended_at=None).values("name")
-    asking = BatchItem.objects.filter(item=OuterRef("pk")).exclude(batch__qualification="")
-    return asking.exclude(batch__qualification__in=held)
 
 
 def _reads_of_the_group(project_id: int) -> QuerySet[Assignment]:

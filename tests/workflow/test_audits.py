@@ -1,7 +1,8 @@
 """Accepted labels are drawn at random and read again blind; what an auditor finds is the residual error, by who accepted.
 
 Planted once and seen to fail: a drawn item offered to who read it, and to who judged it; a reading begun before the draw
-taken for an audit; items counted in place of patients.
+taken for an audit; items counted in place of patients; a drawn item offered to the partner of a pair that copies, and to who
+lacks the qualification of its batch.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from labelhub.assignments.batches import make_batch
 from labelhub.catalog.models import Item
 from labelhub.consensus.audits import chance_of_audit, open_lot, open_lots, residuals
 from labelhub.consensus.models import AuditLot, AuditReading
 from labelhub.numerics.residual_error import residual_error
+from labelhub.projects import teams
 from labelhub.projects.policy import Policy
 from labelhub.scoring.models import AuditedItem
 from labelhub.scoring.reads import reads_of
@@ -84,6 +87,19 @@ def test_nobody_audits_what_they_judged_settled_or_see_as_admin(cast: Cast):
     for user in (cast.ann, cast.ben, cast.rita, cast.ada):
         assert next_for(cast, user) is None
     assert take(cast, new_annotator(cast, "Cleo")).item == item
+
+
+def test_nobody_audits_what_the_partner_of_a_pair_that_copies_read_or_a_batch_closes_to_them(cast: Cast):
+    set_policy(cast, **ALL)
+    item = settled_item(cast)
+    cleo = new_annotator(cast, "Cleo")
+    pair = teams.keep_apart(first=labeler(cast, cast.ann), second=labeler(cast, cleo), reason="Same slips.", by="test")
+    assert next_for(cast, cleo) is None
+    teams.let_together(pair=pair, by="test")
+    make_batch(project=cast.project, name="Hard ones", items=[item], qualification="surgeon", by="test")
+    assert next_for(cast, cleo) is None
+    teams.set_qualifications(labeler=labeler(cast, cleo), names=["surgeon"], by="test")
+    assert take(cast, cleo).item == item
 
 
 def test_where_the_policy_says_so_only_reviewers_audit(cast: Cast):

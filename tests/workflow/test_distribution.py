@@ -2,7 +2,8 @@
 
 Planted once and seen to fail: ``continue_document`` without the operations' authors, ``withdraw`` left out of ``hand_over``,
 ``reads_taken`` not counted again in ``_close_held``; parked work taken
-for closed in ``requeue`` and ``hand_over``, left out of ``held_by``.
+for closed in ``requeue`` and ``hand_over``, left out of ``held_by``; who handed a draft over given the item again by the queue,
+by hand, on taking it again, and to review.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from labelhub.audit.models import Event
 from labelhub.catalog.models import Item
 from labelhub.projects.permissions import NotAllowed, NotFound
 from labelhub.projects.services import remove_member
+from labelhub.reviews.selectors import has_read
 from labelhub.workflow import distribution, lifecycle, satisfied
-from labelhub.workflow.errors import StepRefused
+from labelhub.workflow.errors import NoLongerWanted, StepRefused
 from tests.cast import Cast
 from tests.workflow.walking import (
     add_item,
@@ -33,6 +35,7 @@ from tests.workflow.walking import (
     review,
     set_policy,
     state,
+    store,
     submit,
     take,
 )
@@ -109,6 +112,16 @@ def test_open_skipped_and_submitted_work_is_queued_again(cast: Cast):
         distribution.requeue(chosen=[settled], by=cast.ada, reason=" ")
 
 
+def test_gold_is_not_queued_again_by_hand(cast: Cast):
+    set_policy(cast, readers=1)
+    item = add_item(cast.project)
+    store(cast, item, cast.ada, SQUARE, is_gold=True)
+    answer = store(cast, item, cast.ann, SQUARE)
+    outcome = distribution.requeue(chosen=[answer.assignment], by=cast.ada, reason="look again")
+    assert outcome.kept == {"The item is gold, which only the queue places.": 1}
+    assert state(item) == "settled"
+
+
 def test_a_draft_that_is_handed_over_names_both_and_is_no_independent_read(cast: Cast):
     item = add_item(cast.project)
     mine = take(cast, cast.ann)
@@ -130,6 +143,32 @@ def test_a_draft_that_is_handed_over_names_both_and_is_no_independent_read(cast:
     assert len(history.state_of(documents.document_of(assignment=mine)).standing_shapes()) == 1, (
         "Ann's draft is as it was"
     )
+
+
+def test_who_handed_a_draft_over_neither_reads_the_item_again_nor_reviews_it(cast: Cast):
+    item, other = add_item(cast.project), add_item(cast.project, seed=1)
+    mine = take(cast, cast.rita)
+    draw(mine, cast.rita, SQUARE)
+    distribution.hand_over(chosen=[mine], to=labeler(cast, cast.ben), by=cast.ada, reason="Rita is ill")
+    assert has_read(cast.rita, mine.item)
+    mine.refresh_from_db()
+    with pytest.raises(NoLongerWanted):
+        lifecycle.take_again(assignment=mine, by=cast.rita)
+    assert not give(cast, [mine.item], cast.rita).n_done
+    submit(take(cast, cast.ben), cast.ben)
+    assert read(cast, cast.rita, SQUARE).assignment.item == next(row for row in (item, other) if row != mine.item)
+    assert next_for(cast, cast.rita) is None
+
+
+def test_a_draft_may_be_handed_back_to_who_began_it(cast: Cast):
+    add_item(cast.project)
+    mine = take(cast, cast.ann)
+    draw(mine, cast.ann, SQUARE)
+    distribution.hand_over(chosen=[mine], to=labeler(cast, cast.ben), by=cast.ada, reason="Ann is ill")
+    theirs = take(cast, cast.ben)
+    done = distribution.hand_over(chosen=[theirs], to=labeler(cast, cast.ann), by=cast.ada, reason="Ann is back")
+    assert done.n_done == 1, done
+    assert [entry.name for entry in distribution.authors_of(take(cast, cast.ann))] == ["Ann", "Ben", "Ann"]
 
 
 def test_work_without_a_draft_is_handed_over_as_a_fresh_read(cast: Cast):

@@ -1,8 +1,8 @@
 """A labeler's gate in the life of a project: facts from gold answers, a proposal, a pause, what follows, and its end.
 
 Planted and seen to fail: a pause without a proposal first, a paused labeler who is still handed work, items of a paused
-labeler that nobody else gets, gold or settled items among those that go to others, two more readers where one was planned, and
-a second evaluation that writes the facts again.
+labeler that nobody else gets, gold, settled or ambiguous items among those that go to others, two more readers where one was
+planned, and a second evaluation that writes the facts again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from labelhub.audit.models import Event
 from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
 from labelhub.projects.permissions import NotAllowed, NotFound
+from labelhub.reviews.sightings import keep_sighting
 from labelhub.routing import gates
 from labelhub.routing.models import Gate, Route
 from labelhub.scoring import gold as golds
@@ -193,6 +194,35 @@ def test_unsettled_items_of_a_paused_labeler_go_to_others_once(cast: Cast):
     assert state(items[0]) == "reading"
     store(cast, items[0], dora, SQUARE)
     assert state(items[0]) == "settled"
+
+
+def test_where_nobody_is_left_to_read_an_item_of_a_paused_labeler_it_goes_to_a_reviewer(cast: Cast):
+    set_policy(cast, readers=2, max_readers=2, slip_agreement=0.0, **SHORT)
+    item, other = add_item(cast.project), add_item(cast.project, seed=1)
+    for user, square in ((cast.ann, SQUARE), (cast.ben, OTHER)):
+        store(cast, item, user, square)
+    store(cast, other, cast.ann, SQUARE)
+    keep_sighting(item=item, by=cast.rita)
+    pausing.pause(labeler=labeler(cast, cast.ann), by=cast.ada, reason="Many slips.")
+    assert run_jobs() == [{"items": 2}]
+    assert (state(item), state(other)) == ("review", "reading")
+    routes = {row.item_id: row for row in Route.objects.filter(rule="paused-labeler")}
+    assert [entry["outcome"] for entry in routes[item.pk].alternatives] == ["more-readers"]
+    assert [entry["outcome"] for entry in routes[other.pk].alternatives] == ["reviewer"]
+    assert run_jobs() == []
+
+
+def test_what_a_reviewer_found_ambiguous_stays_so_through_a_pause(cast: Cast):
+    set_policy(cast, readers=2, max_readers=2, slip_agreement=0.0, **SHORT)
+    item = add_item(cast.project)
+    for user, square in ((cast.ann, SQUARE), (cast.ben, OTHER)):
+        store(cast, item, user, square)
+    item.refresh_from_db()
+    lifecycle.declare_ambiguous(item=item, by=cast.rita, reason="Its edge is a matter of taste.")
+    fact = pausing.pause(labeler=labeler(cast, cast.ann), by=cast.ada, reason="Many slips.")
+    assert run_jobs() == [{"items": 0}]
+    assert not pausing.send_on(item_id=item.pk, fact=fact)
+    assert state(item) == "ambiguous"
 
 
 def test_an_item_of_which_one_read_was_planned_gets_one_more(cast: Cast):
