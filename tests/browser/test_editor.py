@@ -416,6 +416,18 @@ def test_a_ball_paints_through_slices_as_far_as_it_is_round_in_millimetres(page)
     assert kinds() == ["patch.add"]
 
 
+def test_a_ball_is_as_round_where_rows_are_taller_than_columns(page):
+    page.keyboard.press("1")
+    page.keyboard.press("Shift+V")
+    named(page, "Coronal")
+    page.locator("#option-tip").select_option("ball")
+    page.mouse.click(*in_pane(page, 0, 0.5, 0.5))
+    stored(page, 0)
+    n_slices, n_rows, n_columns = (voxels().any(axis=axes).sum() for axes in ((1, 2), (0, 2), (0, 1)))
+    assert abs(n_columns - n_rows) <= 1
+    assert abs(4 * n_slices - n_columns) <= 4
+
+
 def test_a_threshold_in_a_box_and_superpixels_follow_the_edge(page):
     page.keyboard.press("1")
     page.keyboard.press("j")
