@@ -259,9 +259,11 @@ export class PlaneEditor extends Space {
   }
 
   remove(id) {
-    if (this.isReadOnly || !this.document.state.shapes.get(id)) return;
+    if (this.isReadOnly || !this.document.state.shapes.get(id)) return undefined;
+    const holder = this.heldBy(id);
+    if (holder) return this.say(`${holder} is changing this shape now.`);
     if (this.selectedId === id) this.select(null);
-    this.document.act("shape.delete", { shape_id: id });
+    return this.document.act("shape.delete", { shape_id: id });
   }
 
   redraw() {
