@@ -314,6 +314,26 @@ def test_a_brush_held_to_a_class_paints_on_that_alone(page):
     drag(page, (0.3, 0.45), (0.7, 0.45))
     stored(page, 2)
     assert (voxels("lesion") & ~voxels("organ")).any()
+    page.locator("#option-limit").select_option("on:organ")
+    pane(page, 0).focus()
+    page.keyboard.press("2")
+    assert page.locator("#option-limit").input_value() == "any", "a class held to itself could not be painted"
+
+
+def test_superpixels_are_painted_and_taken_away_without_a_mouse(page):
+    page.keyboard.press("1")
+    page.keyboard.press("y")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(800)
+    page.keyboard.press("Enter")
+    keep(page)
+    assert voxels().any()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert page.locator("#proposal").is_hidden()
+    page.keyboard.press("Alt+Enter")
+    assert "Takes" in keep(page)
+    assert not voxels().any()
 
 
 def test_a_ring_is_filled_and_an_open_line_is_not(page):

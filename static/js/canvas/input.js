@@ -2,7 +2,8 @@
 //
 // Middle button, or the left with Space held: pan. Right button: window and level. Wheel: slices on a volume (zoom with Ctrl),
 // zoom on a photograph; with Shift it makes a preview stronger or weaker. Shift and the pointer move the linked cross-hair. With
-// a canvas focused, arrows move a pointer (Shift: ten pixels) and Enter presses there (Shift+Enter also while a preview waits).
+// a canvas focused, arrows move a pointer (Shift: ten pixels) and Enter presses there, with Alt as a click with Alt (Shift+Enter
+// also while a preview waits).
 import { voxelAt } from "../lib/planes.js";
 
 /** @typedef {import("./plane.js").PlaneEditor} PlaneEditor @typedef {import("./pane.js").Pane} Pane */
@@ -174,7 +175,7 @@ function listenToArrows(editor, pane, onPosition) {
   let at = null;
   let isDown = false;
   canvas.addEventListener("keydown", (event) => {
-    if (!pane.view || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!pane.view || event.ctrlKey || event.metaKey || (event.altKey && event.key !== "Enter")) return;
     const step = steps[event.key];
     if (step) {
       at = moved(pane.view, at, step, event.shiftKey ? 10 : 1);

@@ -233,6 +233,8 @@ export class PlaneEditor extends Space {
     const label = this.classes.get(key);
     if (!label) return;
     this.label = label;
+    // A brush held to this class would change nothing.
+    if (this.brush.limit === `on:${key}`) this.brush.limit = "any";
     const paints = !["select", "ruler", ...DRAWING].includes(this.toolName);
     this.setTool(paints && label.tool === "brush" ? this.toolName : TOOL_OF_CLASS[label.tool]);
     this.emit("label");

@@ -136,7 +136,8 @@ function cut(values, width, box) {
 
 /** Patches of like pixels: press or sweep to take them, with Alt to take them away. */
 export class SuperpixelTool {
-  isDrag = true;
+  // From the keyboard one patch at a time: the next Enter keeps it.
+  isDrag = false;
   side = 16;
 
   constructor(desk) {
