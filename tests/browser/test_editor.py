@@ -138,6 +138,12 @@ def test_all_planes_are_shown_scroll_by_themselves_and_are_painted_on(page):
     assert painted[:, 30].any()
     assert not painted[:, 29].any()
     assert painted.sum() == painted[:, 30].sum()
+    page.keyboard.press("v")
+    upper, lower = (pane(page, n).bounding_box() for n in (0, 1))
+    assert page.locator("#layout-name").inner_text() == "2×1"
+    assert lower["y"] >= upper["y"] + upper["height"]
+    assert (lower["x"], lower["width"]) == (upper["x"], upper["width"])
+    assert names.locator("visible=true").all_inner_texts() == ["Axial 6 / 12", "Coronal 31 / 60"]
 
 
 def test_the_linked_cross_hair_takes_the_other_planes_along(page):

@@ -24,8 +24,8 @@ import { BoxTool, PathTool, PointTool } from "./tools.js";
 export const TOOL_OF_CLASS = {
   polygon: "polygon", box: "box", point: "point", polyline: "polyline", ellipse: "ellipse", brush: "brush",
 };
-/** How many panes each layout shows. */
-export const LAYOUTS = { one: 1, two: 2, four: 3 };
+/** How many panes each layout shows; two stand side by side or one above the other. */
+export const LAYOUTS = { one: 1, two: 2, stacked: 2, four: 3 };
 
 export class PlaneEditor extends Space {
   /**
@@ -163,7 +163,7 @@ export class PlaneEditor extends Space {
     this.redraw();
   }
 
-  /** @param {"one"|"two"|"four"} layout */
+  /** @param {"one"|"two"|"stacked"|"four"} layout */
   setLayout(layout) {
     if (layout === this.layout) return;
     this.layout = layout;
@@ -176,7 +176,7 @@ export class PlaneEditor extends Space {
     this.moved();
   }
 
-  /** Hang series and planes on the panes as somebody arranged them. @param {"one"|"two"|"four"} layout @param {{medium: any, plane: any}[]} hung */
+  /** Hang series and planes on the panes as somebody arranged them. @param {"one"|"two"|"stacked"|"four"} layout @param {{medium: any, plane: any}[]} hung */
   hang(layout, hung) {
     this.leave(hung[0].medium);
     this.layout = layout;
