@@ -454,6 +454,27 @@ def test_a_ball_is_as_round_where_rows_are_taller_than_columns(page):
     assert abs(4 * n_slices - n_columns) <= 4
 
 
+def test_what_was_painted_once_and_erased_is_brought_back_as_a_copy_in_one_step(page):
+    page.keyboard.press("1")
+    drag(page, (0.4, 0.5), (0.6, 0.5))
+    stored(page, 0)
+    painted = voxels()
+    page.keyboard.press("x")
+    drag(page, (0.4, 0.4), (0.6, 0.4))
+    stored(page, 1)
+    rest = voxels()
+    assert rest.sum() < painted.sum()
+    page.keyboard.press("t")
+    page.locator("#replay-text", has_text="2 of 2").wait_for()
+    page.locator("#replay-slider").press("ArrowLeft")
+    page.locator("#replay-copy").click()
+    stored(page, 2)
+    np.testing.assert_array_equal(voxels(), painted)
+    page.keyboard.press("z")
+    stored(page, 3)
+    np.testing.assert_array_equal(voxels(), rest)
+
+
 def test_a_threshold_in_a_box_and_superpixels_follow_the_edge(page):
     page.keyboard.press("1")
     page.keyboard.press("j")
