@@ -31,6 +31,7 @@ ONTOLOGY: dict[str, Any] = {
         {"key": "ellipse", "name": "Ellipse", "colour": "#c3423f", "tool": "ellipse"},
         {"key": "point", "name": "Point", "colour": "#fde74c", "tool": "point"},
         {"key": "line", "name": "Line", "colour": "#5bc0eb", "tool": "polyline"},
+        {"key": "cyst", "name": "Cyst", "colour": "#b388eb", "tool": "polygon"},
     ],
     "questions": [],
 }
@@ -473,6 +474,23 @@ def test_what_was_painted_once_and_erased_is_brought_back_as_a_copy_in_one_step(
     page.keyboard.press("z")
     stored(page, 3)
     np.testing.assert_array_equal(voxels(), rest)
+
+
+def test_no_class_is_changed_while_the_past_is_shown(page):
+    page.keyboard.press("3")
+    click_all(page, (0.4, 0.4), (0.6, 0.4), (0.6, 0.6), (0.4, 0.6))
+    page.keyboard.press("Enter")
+    stored(page, 0)
+    page.keyboard.press("t")
+    page.locator("#replay-text", has_text="1 of 1").wait_for()
+    page.locator(".shape-name").click()
+    page.get_by_label("Class of this shape").select_option("cyst")
+    page.get_by_text("Nothing can be changed here").wait_for()
+    assert page.get_by_label("Class of this shape").input_value() == "nodule"
+    page.locator("#replay-close").click()
+    page.get_by_label("Class of this shape").select_option("cyst")
+    stored(page, 1)
+    assert kinds() == ["shape.add", "shape.label"]
 
 
 def test_a_threshold_in_a_box_and_superpixels_follow_the_edge(page):

@@ -56,6 +56,7 @@ export class Replay {
     this.isOpen = true;
     this.editor.setTool("select");
     this.editor.isReadOnly = true;
+    byId("questions").inert = true;
     this.bar.hidden = false;
     this.slider.max = String(this.acts.length);
     this.show(this.acts.length);
