@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-Layout = Literal["one", "two", "four"]
+Layout = Literal["one", "two", "stacked", "four"]
 Plane = Literal["axial", "coronal", "sagittal"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 PLANES: tuple[Plane, ...] = get_args(Plane)
 # How many panes show pictures in each layout.
-PANES: Mapping[Layout, int] = {"one": 1, "two": 2, "four": 3}
+PANES: Mapping[Layout, int] = {"one": 1, "two": 2, "stacked": 2, "four": 3}
 MOST_CHARACTERS = 80
 
 

@@ -19,6 +19,7 @@ from labelhub.web.manage_rules import kept_edits, version_seen
 WORDS = {
     "one": "One pane",
     "two": "Two panes side by side",
+    "stacked": "Two panes, one above the other",
     "four": "Three panes, with facts or 3-D in the fourth quarter",
 }
 FIELDS = ("series", "plane", "centre", "width")

@@ -31,6 +31,7 @@ ONTOLOGY: dict[str, Any] = {
         {"key": "ellipse", "name": "Ellipse", "colour": "#c3423f", "tool": "ellipse"},
         {"key": "point", "name": "Point", "colour": "#fde74c", "tool": "point"},
         {"key": "line", "name": "Line", "colour": "#5bc0eb", "tool": "polyline"},
+        {"key": "cyst", "name": "Cyst", "colour": "#b388eb", "tool": "polygon"},
     ],
     "questions": [],
 }
@@ -138,6 +139,12 @@ def test_all_planes_are_shown_scroll_by_themselves_and_are_painted_on(page):
     assert painted[:, 30].any()
     assert not painted[:, 29].any()
     assert painted.sum() == painted[:, 30].sum()
+    page.keyboard.press("v")
+    upper, lower = (pane(page, n).bounding_box() for n in (0, 1))
+    assert page.locator("#layout-name").inner_text() == "2×1"
+    assert lower["y"] >= upper["y"] + upper["height"]
+    assert (lower["x"], lower["width"]) == (upper["x"], upper["width"])
+    assert names.locator("visible=true").all_inner_texts() == ["Axial 6 / 12", "Coronal 31 / 60"]
 
 
 def test_the_linked_cross_hair_takes_the_other_planes_along(page):
@@ -314,6 +321,26 @@ def test_a_brush_held_to_a_class_paints_on_that_alone(page):
     drag(page, (0.3, 0.45), (0.7, 0.45))
     stored(page, 2)
     assert (voxels("lesion") & ~voxels("organ")).any()
+    page.locator("#option-limit").select_option("on:organ")
+    pane(page, 0).focus()
+    page.keyboard.press("2")
+    assert page.locator("#option-limit").input_value() == "any", "a class held to itself could not be painted"
+
+
+def test_superpixels_are_painted_and_taken_away_without_a_mouse(page):
+    page.keyboard.press("1")
+    page.keyboard.press("y")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(800)
+    page.keyboard.press("Enter")
+    keep(page)
+    assert voxels().any()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert page.locator("#proposal").is_hidden()
+    page.keyboard.press("Alt+Enter")
+    assert "Takes" in keep(page)
+    assert not voxels().any()
 
 
 def test_a_ring_is_filled_and_an_open_line_is_not(page):
@@ -414,6 +441,56 @@ def test_a_ball_paints_through_slices_as_far_as_it_is_round_in_millimetres(page)
     # 4 mm slices, 1 mm columns.
     assert abs(4 * n_slices - n_columns) <= 4
     assert kinds() == ["patch.add"]
+
+
+def test_a_ball_is_as_round_where_rows_are_taller_than_columns(page):
+    page.keyboard.press("1")
+    page.keyboard.press("Shift+V")
+    named(page, "Coronal")
+    page.locator("#option-tip").select_option("ball")
+    page.mouse.click(*in_pane(page, 0, 0.5, 0.5))
+    stored(page, 0)
+    n_slices, n_rows, n_columns = (voxels().any(axis=axes).sum() for axes in ((1, 2), (0, 2), (0, 1)))
+    assert abs(n_columns - n_rows) <= 1
+    assert abs(4 * n_slices - n_columns) <= 4
+
+
+def test_what_was_painted_once_and_erased_is_brought_back_as_a_copy_in_one_step(page):
+    page.keyboard.press("1")
+    drag(page, (0.4, 0.5), (0.6, 0.5))
+    stored(page, 0)
+    painted = voxels()
+    page.keyboard.press("x")
+    drag(page, (0.4, 0.4), (0.6, 0.4))
+    stored(page, 1)
+    rest = voxels()
+    assert rest.sum() < painted.sum()
+    page.keyboard.press("t")
+    page.locator("#replay-text", has_text="2 of 2").wait_for()
+    page.locator("#replay-slider").press("ArrowLeft")
+    page.locator("#replay-copy").click()
+    stored(page, 2)
+    np.testing.assert_array_equal(voxels(), painted)
+    page.keyboard.press("z")
+    stored(page, 3)
+    np.testing.assert_array_equal(voxels(), rest)
+
+
+def test_no_class_is_changed_while_the_past_is_shown(page):
+    page.keyboard.press("3")
+    click_all(page, (0.4, 0.4), (0.6, 0.4), (0.6, 0.6), (0.4, 0.6))
+    page.keyboard.press("Enter")
+    stored(page, 0)
+    page.keyboard.press("t")
+    page.locator("#replay-text", has_text="1 of 1").wait_for()
+    page.locator(".shape-name").click()
+    page.get_by_label("Class of this shape").select_option("cyst")
+    page.get_by_text("Nothing can be changed here").wait_for()
+    assert page.get_by_label("Class of this shape").input_value() == "nodule"
+    page.locator("#replay-close").click()
+    page.get_by_label("Class of this shape").select_option("cyst")
+    stored(page, 1)
+    assert kinds() == ["shape.add", "shape.label"]
 
 
 def test_a_threshold_in_a_box_and_superpixels_follow_the_edge(page):

@@ -118,6 +118,24 @@ def test_undo_takes_back_ones_own_acts_in_turn_and_redo_brings_them_again(page, 
     assert not next(iter(state.marks.values())).is_undone
 
 
+def test_no_question_is_answered_while_the_past_is_shown(page, photograph, people):
+    start(page)
+    page.keyboard.press("1")
+    click_all(page, (0.3, 0.3), (0.45, 0.3), (0.45, 0.5), (0.3, 0.5))
+    page.keyboard.press("Enter")
+    saved(page)
+    page.keyboard.press("t")
+    page.locator("#replay-text", has_text="1 of 1").wait_for()
+    page.locator("input[value=good]").evaluate("(input) => input.focus()")
+    page.keyboard.press("Space")
+    page.locator("#replay-close").click()
+    page.get_by_text("good", exact=True).click()
+    saved(page)
+    assert list(Operation.objects.order_by("seq").values_list("kind", "payload__value")) == [
+        ("shape.add", None), ("answer.set", "good"),
+    ]  # fmt: skip
+
+
 def test_a_corner_that_is_dragged_and_a_shape_that_is_deleted_are_stored(page, photograph, people):
     start(page)
     page.keyboard.press("2")

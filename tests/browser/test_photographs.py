@@ -145,6 +145,16 @@ def test_brightness_and_contrast_change_with_the_right_button_and_come_back_with
     assert colour_under(page, 0.5, 0.5) == before
 
 
+def test_brightness_and_contrast_change_without_a_mouse(visit_as, people):
+    page = open_photograph(visit_as, people, 200, 300)
+    page.locator("#canvas").focus()
+    for key, words in (("ArrowDown", "C 136 W 255"), ("ArrowRight", "C 136 W 263.5"), ("ArrowUp", "C 127.2 W 263.5")):
+        page.keyboard.press(f"Control+{key}")
+        assert page.locator("#window-text").inner_text() == words
+    page.keyboard.press("w")
+    assert page.locator("#window-text").inner_text() == ""
+
+
 def test_many_shapes_lie_on_a_sheet_that_is_mended_and_moves_with_the_view(visit_as, people):
     page = open_photograph(visit_as, people, 200, 300)
     client = uuid.uuid4()

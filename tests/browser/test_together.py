@@ -300,13 +300,19 @@ def test_cursors_have_names_a_shape_in_hand_is_held_and_one_follows_the_other(vi
     ben.wait_for_timeout(600)
     click_all(ben, (0.45, 0.36))
     assert "Ann is changing this shape" in ben.locator("#said").inner_text()
+    ben.locator("#shapes button[aria-label='Delete this shape']").click()
+    rows(ben, 1)
     ann.mouse.up()
     ben.locator(".avatar").click()
     assert ben.locator(".avatar").get_attribute("aria-pressed") == "true"
+    ben.wait_for_timeout(600)
+    seen = ben.locator("#canvas").screenshot()
     for _ in range(4):
         ann.keyboard.press("+")
-    ann.mouse.move(*at(ann, 0.5, 0.5))
-    ben.wait_for_timeout(600)
+    ben.wait_for_timeout(1200)
+    assert ben.locator("#canvas").screenshot() != seen, (
+        "who follows sees what the other zooms to, without a move of the pointer"
+    )
     assert documents.head_of(Document.objects.get()) == 2
 
 

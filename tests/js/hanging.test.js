@@ -24,6 +24,12 @@ test("a rule finds a series by a part of its name, its kind or its number, each 
   assert.deepEqual(short(hungBy({ layout: "two", panes: [{ series: "t1", plane: "axial" }, { series: "t1", plane: "axial" }] }, media)), ["two", "1:axial", "2:axial"]);
 });
 
+test("two series stand side by side or one above the other", () => {
+  const panes = [{ series: "flair", plane: "axial" }, { series: "t1", plane: "axial" }];
+  assert.deepEqual(short(hungBy({ layout: "stacked", panes }, [FLAIR, T1])), ["stacked", "0:axial", "1:axial"]);
+  assert.deepEqual(hungAlone("stacked", FLAIR, "coronal", [FLAIR, T1]).map(({ medium, plane }) => `${medium.ordinal}:${plane}`), ["0:coronal", "1:coronal"]);
+});
+
 test("what fits nothing is left out, and nothing that fits leaves it to the editor", () => {
   assert.deepEqual(short(hungBy({ layout: "two", panes: [{ series: "dwi", plane: "axial" }, { series: "t1", plane: "coronal" }] }, [FLAIR, T1])), ["one", "1:coronal"]);
   assert.equal(hungBy({ layout: "two", panes: [{ series: "dwi", plane: "axial" }] }, [FLAIR, T1]), null);

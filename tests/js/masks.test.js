@@ -8,6 +8,7 @@ import { both, countOf, cropped, has, packed, pieceOnPlane, sectionOf, union, wi
 import { allButLargest, grown, holesOf, partAt, partsOf, smallParts } from "../../static/js/lib/regions.js";
 import { gaussian, smoothed } from "../../static/js/lib/smooth.js";
 import { superpixels } from "../../static/js/lib/superpixels.js";
+import { paintStretched, paintStroke } from "../../static/js/lib/strokes.js";
 import { atOnce, inTurns } from "../../static/js/lib/turns.js";
 
 /** A plane from rows of text: # is set. */
@@ -215,4 +216,20 @@ test("long work gives the page its turn, and ends when it is not wanted any more
   assert.ok(turns >= 3, `the page had ${turns} turns`);
   let asked = 0;
   assert.equal(await inTurns(long(), () => (asked += 1) < 2), null);
+});
+
+test("a round tip is round in millimetres where rows are taller or lower than columns, and the same where they are alike", () => {
+  const across = (tall) => {
+    const plane = { data: new Uint8Array(40 * 160), width: 40, height: 160 };
+    paintStretched(plane, [80, 320], 48, tall, 1);
+    const rows = Array.from({ length: 160 }, (_, y) => plane.data.subarray(40 * y, 40 * y + 40).reduce((sum, value) => sum + value, 0));
+    return [Math.max(...rows), rows.filter(Boolean).length];
+  };
+  assert.deepEqual([across(4), across(2), across(1), across(0.25)], [[24, 6], [24, 12], [24, 24], [24, 95]]);
+  const [stretched, plain] = [paintStretched, (plane, points, radius, _, value) => paintStroke(plane, points, radius, "round", value)].map((paint) => {
+    const plane = { data: new Uint8Array(1600), width: 40, height: 40 };
+    paint(plane, [30, 41, 77, 96, 140, 20], 19, 1, 1);
+    return plane.data;
+  });
+  assert.deepEqual(stretched, plain);
 });

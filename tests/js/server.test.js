@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
-import { ask, Refusal, Unreachable } from "../../static/js/live/server.js";
+import { ask, bringMasks, Refusal, Unreachable } from "../../static/js/live/server.js";
 
 const { fetch } = globalThis;
 const { timeout } = AbortSignal;
@@ -42,7 +42,8 @@ test("a server that keeps silent is given up and told as not reached; a mask has
   });
   await assert.rejects(ask("/a/", { body: {} }), Unreachable);
   await assert.rejects(ask("/a/", { raw: "x" }), Unreachable);
-  assert.ok(waits[0] <= 60_000 && waits[1] > waits[0], String(waits));
+  await assert.rejects(bringMasks(new Map(), "/a/", [{ mask: "m", size: [1, 1, 1] }]), Unreachable);
+  assert.ok(waits[0] <= 60_000 && waits[1] > waits[0] && waits[2] === waits[1], String(waits));
 });
 
 test("an answer that breaks off is no answer; one without content is", async () => {

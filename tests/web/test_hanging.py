@@ -63,6 +63,13 @@ def test_an_admin_states_it_the_editor_gets_it_and_the_log_keeps_it(cast, client
     assert client.get(reverse("api-document", args=[work.pk])).json()["hanging"] == STATED.to_document()
 
 
+def test_two_panes_stand_side_by_side_or_one_above_the_other(cast, client):
+    client.force_login(cast.ada)
+    assert "one above the other" in client.get(reverse("manage-hanging", args=[cast.project.slug])).content.decode()
+    assert send(client, cast, layout="stacked").status_code == 302
+    assert current_hanging(cast.project)[1].layout == "stacked"
+
+
 def test_the_same_again_makes_no_version_and_an_older_form_is_refused_and_kept(cast, client):
     client.force_login(cast.ada)
     send(client, cast)

@@ -5,7 +5,7 @@
 import { axesOf } from "../lib/planes.js";
 import { pieceOnPlane, union } from "../lib/piece.js";
 import { greyOf, rangeAround } from "../lib/intensity.js";
-import { MAX_RADIUS, MIN_RADIUS, paintStroke, strokeBounds } from "../lib/strokes.js";
+import { MAX_RADIUS, MIN_RADIUS, paintStretched, paintStroke, strokeBounds } from "../lib/strokes.js";
 import { colourPiece, LARGE, LAYER_ALPHA } from "./bitmaps.js";
 import { drawPicture, drawTip } from "./scene.js";
 
@@ -49,8 +49,9 @@ export class BrushTool {
     return this.tip === "ball" || this.limit !== "any";
   }
 
-  get flatTip() {
-    return this.tip === "square" ? "square" : "round";
+  /** How tall a row is to the tip, in columns: a ball is round in millimetres, a flat tip in pixels. */
+  get tall() {
+    return this.tip === "ball" ? this.desk.view.aspect[1] : 1;
   }
 
   /** The radius in image pixels. */
@@ -110,14 +111,14 @@ export class BrushTool {
   /** The painted voxels of this slice, and for a ball of those around it. */
   async keepMask(points, mode) {
     const { active, label, proposals } = this.desk;
-    const { tip, radius } = this;
+    const { tip, radius, tall } = this;
     const slices = tip === "ball" ? this.ballSlices(radius) : [{ index: active.index, radius }];
     const { columns: width, rows: height } = active.view;
     const painted = await Promise.all(slices.map(async ({ index, radius: r }) => {
       const slice = this.limit !== "range" ? null : index === active.index ? this.desk.slice : await this.desk.pixels.load(active.plane, index);
       const allows = this.allowed(index, slice);
       const plane = { data: new Uint8Array(width * height), width, height };
-      paintStroke(plane, points, r, this.flatTip, 1);
+      this.paintPath(plane, points, { tip, radius: r, tall }, 1);
       if (allows) plane.data.forEach((value, i) => value && !allows(i) && (plane.data[i] = 0));
       return pieceOnPlane(active.plane, index, plane);
     }));
@@ -168,17 +169,24 @@ export class BrushTool {
   paint(points) {
     const { plane, touched, allows } = this;
     const value = this.isErasing ? 0 : 1;
-    const box = strokeBounds(points, this.radius, plane.width, plane.height);
+    const box = strokeBounds(points, Math.ceil(this.radius / Math.min(1, this.tall)), plane.width, plane.height);
     if (!box) return;
-    if (!allows) paintStroke(plane, points, this.radius, this.flatTip, value);
+    if (!allows) this.paintPath(plane, points, this, value);
     else {
-      paintStroke(touched, points, this.radius, this.flatTip, 1);
+      this.paintPath(touched, points, this, 1);
       const [x0, y0, x1, y1] = box;
       for (let y = y0; y < y1; y += 1) {
         for (let i = y * plane.width + x0; i < y * plane.width + x1; i += 1) if (touched.data[i] && allows(i)) plane.data[i] = value;
       }
     }
     colourPiece(this.canvas, plane, this.desk.colour, box);
+  }
+
+  /** @param {any} plane @param {number[]} points @param {{tip: string, radius: number, tall: number}} how @param {0|1} value */
+  paintPath(plane, points, how, value) {
+    const { tip, radius, tall } = how;
+    if (tall === 1) paintStroke(plane, points, radius, tip === "square" ? "square" : "round", value);
+    else paintStretched(plane, points, radius, tall, value);
   }
 
   /** The class as it will be after this stroke. */

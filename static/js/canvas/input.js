@@ -2,11 +2,14 @@
 //
 // Middle button, or the left with Space held: pan. Right button: window and level. Wheel: slices on a volume (zoom with Ctrl),
 // zoom on a photograph; with Shift it makes a preview stronger or weaker. Shift and the pointer move the linked cross-hair. With
-// a canvas focused, arrows move a pointer (Shift: ten pixels) and Enter presses there (Shift+Enter also while a preview waits).
+// a canvas focused, arrows move a pointer (Shift: ten pixels) and Enter presses there, with Alt as a click with Alt (Shift+Enter
+// also while a preview waits); arrows with Ctrl are a drag of the right button.
 import { voxelAt } from "../lib/planes.js";
 
 /** @typedef {import("./plane.js").PlaneEditor} PlaneEditor @typedef {import("./pane.js").Pane} Pane */
 
+/** Pixels of the screen that an arrow stands for. */
+const WINDOW_STEP = 10;
 const held = { mode: "", x: 0, y: 0, window: null, isSpace: false };
 
 /** @param {PlaneEditor} editor @param {(position: [number, number] | null) => void} onMove */
@@ -124,14 +127,19 @@ function drag(editor, pane, event, [x, y], inImage) {
     editor.follow(pane);
     [held.x, held.y] = [x, y];
   } else if (held.mode === "window" && held.window) {
-    const unit = Math.max(held.window.width, 1) / 300;
-    editor.setWindow(held.window.centre + (y - held.y) * unit, held.window.width + (x - held.x) * unit);
+    moveWindow(editor, held.window, x - held.x, y - held.y);
   } else if (held.mode === "cross" || (editor.isLinked && event.shiftKey && !held.mode)) {
     goThere(editor, pane, inImage(event));
   } else {
     const moves = held.mode === "tool" ? (event.getCoalescedEvents?.() ?? []) : [];
     for (const move of moves.length ? moves : [event]) editor.tool.move?.(...inImage(move), move);
   }
+}
+
+/** A way to the right takes contrast, one down makes darker; from a window on, in pixels of the screen. */
+function moveWindow(editor, { centre, width }, right, down) {
+  const unit = Math.max(width, 1) / 300;
+  editor.setWindow(centre + down * unit, width + right * unit);
 }
 
 /** The other planes go where a place of this one is. */
@@ -174,9 +182,11 @@ function listenToArrows(editor, pane, onPosition) {
   let at = null;
   let isDown = false;
   canvas.addEventListener("keydown", (event) => {
-    if (!pane.view || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!pane.view || event.metaKey || (event.altKey && event.key !== "Enter")) return;
     const step = steps[event.key];
-    if (step) {
+    if (event.ctrlKey && step && editor.window) moveWindow(editor, editor.window, step[0] * WINDOW_STEP, step[1] * WINDOW_STEP);
+    else if (event.ctrlKey) return;
+    else if (step) {
       at = moved(pane.view, at, step, event.shiftKey ? 10 : 1);
       editor.tool.move?.(...at, event);
       editor.crosshair = at;

@@ -4,11 +4,11 @@ import { extent } from "../lib/layers.js";
 
 /** @typedef {import("../lib/piece.js").Piece} Piece */
 
-/** What is painted of a class on the active pane's slice. @returns {Piece | null} */
-export function paintedHere(desk, label = desk.label.key, index = desk.active.index) {
-  const { document: { state, layers }, medium, active } = desk;
-  const plane = layers.section(state, medium.ordinal, label, active.plane, index);
-  return plane && pieceOnPlane(active.plane, index, plane);
+/** What is painted of a class on a slice; the active pane's where none is named. @returns {Piece | null} */
+export function paintedHere(desk, label = desk.label.key, index = desk.active.index, plane = desk.active.plane) {
+  const { document: { state, layers }, medium } = desk;
+  const section = layers.section(state, medium.ordinal, label, plane, index);
+  return section && pieceOnPlane(plane, index, section);
 }
 
 /** What is painted of a class on all of the medium, in the smallest box around it. @returns {Piece | null} */

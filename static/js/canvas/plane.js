@@ -24,8 +24,8 @@ import { BoxTool, PathTool, PointTool } from "./tools.js";
 export const TOOL_OF_CLASS = {
   polygon: "polygon", box: "box", point: "point", polyline: "polyline", ellipse: "ellipse", brush: "brush",
 };
-/** How many panes each layout shows. */
-export const LAYOUTS = { one: 1, two: 2, four: 3 };
+/** How many panes each layout shows; two stand side by side or one above the other. */
+export const LAYOUTS = { one: 1, two: 2, stacked: 2, four: 3 };
 
 export class PlaneEditor extends Space {
   /**
@@ -163,7 +163,7 @@ export class PlaneEditor extends Space {
     this.redraw();
   }
 
-  /** @param {"one"|"two"|"four"} layout */
+  /** @param {"one"|"two"|"stacked"|"four"} layout */
   setLayout(layout) {
     if (layout === this.layout) return;
     this.layout = layout;
@@ -176,7 +176,7 @@ export class PlaneEditor extends Space {
     this.moved();
   }
 
-  /** Hang series and planes on the panes as somebody arranged them. @param {"one"|"two"|"four"} layout @param {{medium: any, plane: any}[]} hung */
+  /** Hang series and planes on the panes as somebody arranged them. @param {"one"|"two"|"stacked"|"four"} layout @param {{medium: any, plane: any}[]} hung */
   hang(layout, hung) {
     this.leave(hung[0].medium);
     this.layout = layout;
@@ -233,6 +233,8 @@ export class PlaneEditor extends Space {
     const label = this.classes.get(key);
     if (!label) return;
     this.label = label;
+    // A brush held to this class would change nothing.
+    if (this.brush.limit === `on:${key}`) this.brush.limit = "any";
     const paints = !["select", "ruler", ...DRAWING].includes(this.toolName);
     this.setTool(paints && label.tool === "brush" ? this.toolName : TOOL_OF_CLASS[label.tool]);
     this.emit("label");
@@ -259,9 +261,11 @@ export class PlaneEditor extends Space {
   }
 
   remove(id) {
-    if (this.isReadOnly || !this.document.state.shapes.get(id)) return;
+    if (this.isReadOnly || !this.document.state.shapes.get(id)) return undefined;
+    const holder = this.heldBy(id);
+    if (holder) return this.say(`${holder} is changing this shape now.`);
     if (this.selectedId === id) this.select(null);
-    this.document.act("shape.delete", { shape_id: id });
+    return this.document.act("shape.delete", { shape_id: id });
   }
 
   redraw() {

@@ -143,10 +143,10 @@ export function strokeTwice(context, view, points, isClosed, colour, width = 1.7
   context.stroke();
 }
 
-/** The tip of the brush where the pointer is. @param {number[]} at */
+/** The tip of the brush where the pointer is: round in pixels, a ball in millimetres. @param {number[]} at */
 export function drawTip(context, view, at, radius, tip, colour) {
   const [cx, cy] = view.toScreen(at[0], at[1]);
-  const sides = [radius * view.step[0], radius * view.step[1]];
+  const sides = [radius * view.step[0], radius * view.step[tip === "ball" ? 0 : 1]];
   const [rx, ry] = view.isSideways ? sides.reverse() : sides;
   context.save();
   for (const [style, width] of /** @type {[string, number][]} */ ([["rgb(0 0 0 / 70%)", 3], [colour, 1.25]])) {

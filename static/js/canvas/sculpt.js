@@ -118,6 +118,8 @@ export class SculptTool {
 export function simplifySelected(desk) {
   const shape = desk.selected();
   if (!shape) return desk.say("Choose an outline first (S), then take corners from it.");
+  const holder = desk.heldBy(shape.shape_id);
+  if (holder) return desk.say(`${holder} is changing this shape now.`);
   const regions = shape.regions.map((region) =>
     (BENDABLE.includes(region.kind) ? { ...region, points: fewerCorners(region.points, region.kind === "polygon", 1 / desk.view.scale) } : region));
   const [before, after] = [shape.regions, regions].map((all) => all.reduce((sum, region) => sum + region.points.length, 0));

@@ -102,7 +102,7 @@ export class GrowTool {
     const { columns, rows } = desk.view;
     const [px, py] = [Math.min(columns - 1, Math.floor(x)), Math.min(rows - 1, Math.floor(y))];
     this.options;
-    this.seed = { px, py, plane: desk.active.plane, index: desk.active.index, colour: colourAt(desk.slice, px, py), isErasing: event?.altKey ?? false, field: null };
+    this.seed = { px, py, plane: desk.active.plane, index: desk.active.index, slice: desk.slice, colour: colourAt(desk.slice, px, py), isErasing: event?.altKey ?? false, field: null };
     return this.grow();
   }
 
@@ -116,7 +116,7 @@ export class GrowTool {
       const data = await run(grown({ size, far }, at, this.tolerance, this.radius, spacing));
       if (!data) return null;
       const piece = { origin, size, data };
-      const own = this.spread === "volume" ? paintedAnywhere(desk) : paintedHere(desk, label, seed.index);
+      const own = this.spread === "volume" ? paintedAnywhere(desk) : paintedHere(desk, label, seed.index, seed.plane);
       const taken = seed.isErasing && both(piece, own);
       const changes = seed.isErasing ? (taken ? [{ label, mode: "erase", piece: taken }] : []) : adding(label, piece, own);
       if (!changes.length) return seed.isErasing ? "Nothing of this class lies there." : "All of it is painted already. Raise the tolerance with ].";
@@ -132,11 +132,10 @@ export class GrowTool {
   }
 
   /** How unlike the seed every pixel of its slice is. */
-  sliceField({ px, py, plane, index, colour }) {
-    const { desk } = this;
-    const { width, height } = desk.slice;
-    const [across, down] = spacingIn(plane, desk.medium.spacing_mm) ?? [1, 1];
-    const far = farFrom(desk.slice, colour);
+  sliceField({ px, py, plane, index, slice, colour }) {
+    const { width, height } = slice;
+    const [across, down] = spacingIn(plane, this.desk.medium.spacing_mm) ?? [1, 1];
+    const far = farFrom(slice, colour);
     return {
       size: voxelAt(plane, width, height, 1), far, at: voxelAt(plane, px, py, 0), origin: voxelAt(plane, 0, 0, index), spacing: voxelAt(plane, across, down, 1),
     };

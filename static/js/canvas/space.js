@@ -53,6 +53,7 @@ export class Space extends Desk {
 
   /** Panes that show the same plane of other series look at the same place, as large in millimetres. @param {import("./pane.js").Pane} pane */
   follow(pane) {
+    this.emit("view");
     if (!this.isVolume || !pane.isShown || !pane.view) return;
     const { view, plane, medium } = pane;
     const [x, y] = view.toImage(view.width / 2, view.height / 2);

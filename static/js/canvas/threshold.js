@@ -1,6 +1,7 @@
 // Threshold in a box, and superpixels: both paint by the values of the slice that is seen, and both are previewed.
 import { greyOf, otsu } from "../lib/intensity.js";
 import { both, pieceOnPlane, union } from "../lib/piece.js";
+import { sidesOf } from "../lib/planes.js";
 import { superpixels } from "../lib/superpixels.js";
 import { inTurns } from "../lib/turns.js";
 import { adding, paintedAnywhere, paintedHere } from "./masks.js";
@@ -21,6 +22,7 @@ export class ThresholdTool {
     this.desk = desk;
     this.start = null;
     this.end = null;
+    /** The last box, with the slice that it was drawn on: the planes may go elsewhere while the level is set. @type {any} */
     this.box = null;
   }
 
@@ -38,7 +40,7 @@ export class ThresholdTool {
   }
 
   changed() {
-    if (this.box) this.apply();
+    if (this.box?.medium === this.desk.medium) this.apply();
   }
 
   down(x, y) {
@@ -59,8 +61,9 @@ export class ThresholdTool {
     this.start = null;
     const box = [Math.floor(x0), Math.floor(y0), Math.ceil(x1), Math.ceil(y1)];
     if (box[2] - box[0] < 2 || box[3] - box[1] < 2) return this.desk.say("Drag a box around what is to be painted.");
-    this.box = { box, plane: this.desk.active.plane, index: this.desk.active.index };
-    const values = cut(greyOf(this.desk.slice), this.desk.slice.width, box);
+    const { medium, slice, active: { plane, index } } = this.desk;
+    this.box = { box, plane, index, slice, medium };
+    const values = cut(greyOf(slice), slice.width, box);
     const level = otsu(values);
     if (Number.isNaN(level)) return this.desk.say("All values in this box are alike.");
     this.spreadOfValues = Math.max(...values.filter(Number.isFinite)) - Math.min(...values.filter(Number.isFinite));
@@ -71,18 +74,18 @@ export class ThresholdTool {
 
   apply() {
     const { desk } = this;
-    const { box, plane, index } = this.box;
+    const { box, plane, index, slice: own, medium } = this.box;
     const label = desk.label.key;
     return desk.proposals.compute("Applying the threshold…", async (run) => {
       const all = this.spread === "volume" && desk.isVolume;
-      const indices = all ? Array.from({ length: desk.active.count }, (_, i) => i) : [index];
+      const indices = all ? Array.from({ length: sidesOf(plane, medium.size).count }, (_, i) => i) : [index];
       const found = [];
       for (const at of indices) {
-        const slice = all ? await desk.pixels.load(plane, at) : desk.slice;
+        const slice = all ? await desk.pixels.load(plane, at) : own;
         found.push(this.within(slice, box, plane, at));
         if (!(await run(nothing()))) return null;
       }
-      const changes = adding(label, union(found), all ? paintedAnywhere(desk) : paintedHere(desk, label, index));
+      const changes = adding(label, union(found), all ? paintedAnywhere(desk) : paintedHere(desk, label, index, plane));
       if (!changes.length) return "Nothing in this box is on that side of the level.";
       return { changes, words: `${this.side} ${this.level}`, again: (step) => this.again(step) };
     });
@@ -133,7 +136,8 @@ function cut(values, width, box) {
 
 /** Patches of like pixels: press or sweep to take them, with Alt to take them away. */
 export class SuperpixelTool {
-  isDrag = true;
+  // From the keyboard one patch at a time: the next Enter keeps it.
+  isDrag = false;
   side = 16;
 
   constructor(desk) {

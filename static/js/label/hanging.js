@@ -2,7 +2,7 @@
 import { companionsOf, hungAlone, hungBy, nameOfSeries } from "../lib/hanging.js";
 import { byId, h } from "./dom.js";
 
-const NEXT = { one: "two", two: "four", four: "one" };
+const NEXT = { one: "two", two: "four", four: "stacked", stacked: "one" };
 
 export class Hanging {
   /**

@@ -4,7 +4,7 @@ import { LAYOUTS } from "../canvas/plane.js";
 import { byId, h } from "./dom.js";
 import { inPatient, valueAt } from "./readout.js";
 
-const NAMES = { one: "1", two: "1×2", four: "2×2" };
+const NAMES = { one: "1", two: "1×2", stacked: "2×1", four: "2×2" };
 const title = (plane) => plane[0].toUpperCase() + plane.slice(1);
 
 /** @param {import("../canvas/plane.js").PlaneEditor} editor @param {any} draft @param {import("./hanging.js").Hanging} hanging */

@@ -117,6 +117,7 @@ async function start() {
   const end = () => {
     editor.isReadOnly = isWatching || workspace.status !== "open" || sync.isEnded || past?.isOpen === true;
     page.classList.toggle("is-closed", editor.isReadOnly && !isWatching);
+    byId("questions").inert = editor.isReadOnly;
   };
   sync.addEventListener("status", end);
   // The page itself asks whoever ran out of time whether to take the image again.

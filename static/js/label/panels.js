@@ -166,14 +166,30 @@ export class ShapePanel {
     if (same.length < 2) return null;
     const select = h("select", {
       "aria-label": "Class of this shape",
-      on: { change: (event) => this.draft.act("shape.label", { shape_id: entry.id, label: event.target.value }) },
+      on: {
+        change: (event) => {
+          if (this.isClosed()) event.target.value = entry.label;
+          else this.draft.act("shape.label", { shape_id: entry.id, label: event.target.value });
+        },
+      },
     }, ...same.map((other) => h("option", { value: other.key, selected: other.key === entry.label }, other.name)));
     return select;
   }
 
+  /** Whether nothing can be changed here now; says so. */
+  isClosed() {
+    if (this.editor.isReadOnly) this.editor.say(this.editor.closedWords);
+    return this.editor.isReadOnly;
+  }
+
   answer(entry, question, value) {
+    if (this.isClosed()) {
+      // The field goes back to what stands.
+      this.rows.get(entry.id).shape = undefined;
+      return this.render();
+    }
     const target = entry.shape ? { shape_id: entry.id } : { layer: { medium: this.editor.medium.ordinal, label: entry.label } };
-    this.draft.act("shape.attribute", { ...target, attribute: question.key, value });
+    return this.draft.act("shape.attribute", { ...target, attribute: question.key, value });
   }
 
   showLayer(entry) {

@@ -2,6 +2,8 @@
 //
 // While the past is shown nothing can be drawn; what stood then can be drawn once more as a copy. Not here: what an operation
 // does (lib/fold.js).
+import { LARGE } from "../canvas/bitmaps.js";
+import { adding, paintedAnywhere } from "../canvas/masks.js";
 import { apply, copyState, createState } from "../lib/fold.js";
 import { Layers } from "../lib/layers.js";
 import { ask, bringMasks } from "../live/server.js";
@@ -54,6 +56,7 @@ export class Replay {
     this.isOpen = true;
     this.editor.setTool("select");
     this.editor.isReadOnly = true;
+    byId("questions").inert = true;
     this.bar.hidden = false;
     this.slider.max = String(this.acts.length);
     this.show(this.acts.length);
@@ -144,7 +147,7 @@ export class Replay {
     byId("replay-play").setAttribute("aria-label", "Play");
   }
 
-  /** Draw once more, as new shapes, what stood then: the chosen one, or all that do not stand so now. */
+  /** Draw once more what stood then: the chosen shape, or all shapes that do not stand so now and what is not painted now. */
   copy() {
     const then = this.editor.document.state;
     const now = this.draft.state;
@@ -154,13 +157,27 @@ export class Replay {
       const current = now.shapes.get(shape.shape_id);
       return !current || current.is_deleted || current.version !== shape.version;
     });
+    const painted = chosen.length ? [] : this.painted();
     this.close();
     if (this.editor.isReadOnly) return this.say("This image is closed. Nothing can be changed here.");
-    if (!wanted.length) return this.say("All shapes that stood there stand now as well. Painted parts are brought back by undo.");
+    const changes = painted.flatMap(([label, piece]) => adding(label, piece, paintedAnywhere(this.editor, label)));
+    if (!wanted.length && !changes.length) return this.say("All that stood there stands now as well.");
     for (const shape of wanted) {
       this.draft.act("shape.add", { shape_id: crypto.randomUUID(), medium: shape.medium, label: shape.label, regions: shape.regions, attributes: shape.attributes });
     }
-    return this.say(`${wanted.length} shape${wanted.length === 1 ? "" : "s"} drawn once more as a copy.`);
+    if (changes.length) this.editor.proposals.keep(changes);
+    const shapes = wanted.length ? [`${wanted.length} shape${wanted.length === 1 ? "" : "s"}`] : [];
+    const parts = changes.map(({ label }) => `what was painted of ${this.editor.classes.get(label).name}`);
+    return this.say(`Drawn once more as a copy: ${[...shapes, ...parts].join(", ")}.`);
+  }
+
+  /** What was painted then on the picture that is seen, by class. @returns {[string, any][]} */
+  painted() {
+    const { editor, layers } = this;
+    const [, rows, columns] = editor.medium.size;
+    if (rows * columns > LARGE) return [];
+    const labels = layers.labels(editor.document.state, editor.medium.ordinal).filter((label) => editor.classes.has(label));
+    return labels.map((label) => [label, paintedAnywhere(editor, label)]);
   }
 }
 

@@ -6,12 +6,12 @@ import { areLinked, PLANES } from "./planes.js";
 
 /**
  * @typedef {{series: string, plane: string, window?: number[] | null}} Rule
- * @typedef {{layout: "one"|"two"|"four", panes: Rule[]}} Protocol
+ * @typedef {{layout: "one"|"two"|"stacked"|"four", panes: Rule[]}} Protocol
  * @typedef {{medium: any, plane: any, window?: number[] | null}} Hung
  */
 
 /** How many panes each layout has. */
-const PANES = { one: 1, two: 2, four: 3 };
+const PANES = { one: 1, two: 2, stacked: 2, four: 3 };
 
 /** What people call a series: its description, else its kind and number. */
 export function nameOfSeries({ metadata, ordinal }) {
@@ -32,7 +32,7 @@ function means({ series }, medium) {
 
 /**
  * What a protocol hangs of an item; null where no rule fits any of its series, or the item has no volume.
- * @param {Protocol | null} protocol @param {any[]} media @returns {{layout: "one"|"two"|"four", hung: Hung[]} | null}
+ * @param {Protocol | null} protocol @param {any[]} media @returns {{layout: "one"|"two"|"stacked"|"four", hung: Hung[]} | null}
  */
 export function hungBy(protocol, media) {
   if (!protocol) return null;
@@ -52,7 +52,7 @@ export function hungBy(protocol, media) {
 /** What hangs by itself: two series in one plane side by side; three planes of one. @param {any} first @param {string} plane @returns {Hung[]} */
 export function hungAlone(layout, first, plane, media) {
   const [, second] = companionsOf(first, media);
-  if (layout === "two" && second) return [first, second].map((medium) => ({ medium, plane }));
+  if (PANES[layout] === 2 && second) return [first, second].map((medium) => ({ medium, plane }));
   const planes = layout === "four" ? PLANES : [plane, ...PLANES.filter((name) => name !== plane)];
   return planes.map((name) => ({ medium: first, plane: name }));
 }

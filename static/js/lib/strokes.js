@@ -60,6 +60,19 @@ export function paintStroke(plane, points, radius, tip, value) {
   }
 }
 
+/**
+ * The same with a round tip that is round where rows are `tall` times as high as columns: each row is painted at its height in a
+ * grid of square pixels. For masks alone; a stroke of the log is painted by `paintStroke`.
+ * @param {Plane} plane @param {number[]} points @param {number} radius quarter columns @param {number} tall @param {0|1} value
+ */
+export function paintStretched({ data, width, height }, points, radius, tall, value) {
+  const box = strokeBounds(points, Math.ceil(radius / Math.min(1, tall)), width, height);
+  for (let y = box?.[1] ?? 0; y < (box?.[3] ?? 0); y += 1) {
+    const path = points.map((at, i) => (i % 2 ? Math.round((at - 4 * y - 2) * tall) + 2 : at));
+    paintStroke({ data: data.subarray(y * width, (y + 1) * width), width, height: 1 }, path, radius, "round", value);
+  }
+}
+
 function paintSegment(plane, ax, ay, bx, by, radius, tip, value) {
   const [x0, x1] = pixelRange(Math.min(ax, bx) - radius, Math.max(ax, bx) + radius, plane.width);
   const [y0, y1] = pixelRange(Math.min(ay, by) - radius, Math.max(ay, by) + radius, plane.height);

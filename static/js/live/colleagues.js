@@ -2,7 +2,8 @@
 //
 // Presence is thrown away: who was not heard for a while is gone. Names and ids are the server's, never the sender's. Only in
 // shared batches; in others no presence travels. Not here: the socket (socket.js), the drawing itself (canvas/).
-import { drawShape, strokeTwice } from "../canvas/scene.js";
+import { drawShape } from "../canvas/scene.js";
+import { outline } from "../lib/geometry.js";
 
 const SEND_EVERY_MS = 60;
 const ALIVE_EVERY_MS = 4000;
@@ -31,7 +32,7 @@ export class Colleagues extends EventTarget {
     socket.addEventListener("gone", () => this.forgetAll());
     editor.overlays.push((context, view, pane) => this.draw(context, view, pane));
     editor.heldBy = (id) => this.holderOf(id);
-    for (const name of ["slice", "tool", "label", "selection"]) editor.addEventListener(name, () => this.sendSoon());
+    for (const name of ["slice", "tool", "label", "selection", "view"]) editor.addEventListener(name, () => this.sendSoon());
     for (const type of ["pointerdown", "wheel"]) for (const { canvas } of editor.panes) canvas.addEventListener(type, () => this.follow(""), { passive: true });
     setInterval(() => this.tick(), 1000);
     this.show();
@@ -136,7 +137,8 @@ export class Colleagues extends EventTarget {
     const across = Math.abs(box.x1 - box.x0) * view.aspect[0];
     const down = Math.abs(box.y1 - box.y0) * view.aspect[1];
     if (across <= 0 || down <= 0) return;
-    view.scale = Math.min(view.width / across, view.height / down);
+    const [wide, high] = view.isSideways ? [down, across] : [across, down];
+    view.scale = Math.min(view.width / wide, view.height / high);
     view.place([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2], view.width / 2, view.height / 2);
     view.isFitted = false;
     editor.redraw();
@@ -206,15 +208,19 @@ function initials(name) {
 
 /** What is being drawn or dragged now, thinned out. */
 export function ghostOf(editor) {
-  const { tool, toolName } = editor;
+  const { tool } = editor;
   if (!tool.isBusy) return null;
-  if (toolName === "select") {
-    const region = tool.drag?.hasMoved ? editor.onSlice(tool.drag.regions)[0] : null;
-    return region ? { kind: region.kind, points: thinned(region.points) } : null;
+  const { drag } = tool;
+  if (drag) {
+    const at = drag.index ?? drag.held?.index;
+    const region = at === undefined ? editor.onSlice(drag.regions)[0] : drag.regions[at];
+    if (!drag.hasMoved || !region) return null;
+    return region.rotation_deg ? { kind: "polygon", points: outline(region) } : { kind: region.kind, points: thinned(region.points) };
   }
   if (tool.start) return tool.region();
   if (!tool.points?.length) return null;
-  if (tool.radius === undefined) return { kind: tool.kind ?? "polyline", points: thinned(tool.points) };
+  // What is not closed yet is a line.
+  if (tool.radius === undefined) return { kind: "polyline", points: thinned(tool.points) };
   const points = [];
   for (let i = 0; i < tool.points.length; i += 2) points.push([tool.points[i] / 4, tool.points[i + 1] / 4]);
   return { kind: "stroke", points: thinned(points), radius: tool.radius / 4 };
@@ -238,8 +244,7 @@ function drawGhost(context, view, ghost, colour) {
     context.beginPath();
     for (const [x, y] of [...ghost.points, ghost.points.at(-1)]) context.lineTo(...view.toScreen(x, y));
     context.stroke();
-  } else if (ghost.kind === "box" || ghost.kind === "ellipse") drawShape(context, view, [ghost], colour);
-  else strokeTwice(context, view, ghost.points, false, colour, 1.5);
+  } else drawShape(context, view, [ghost], colour);
   context.restore();
 }
 

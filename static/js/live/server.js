@@ -55,9 +55,16 @@ export async function bringMasks(masks, address, parts) {
 }
 
 async function fetchBits(address) {
-  const response = await fetch(address);
-  if (!response.ok) throw new Refusal(response.status, "mask-unreadable", "A part of the earlier drawing could not be read. Reload the page.");
-  return new Uint8Array(await response.arrayBuffer());
+  let bits;
+  try {
+    // What is drawn waits for it before it is sent: silence must end here too.
+    const response = await fetch(address, { signal: AbortSignal.timeout(LONGEST_MASK_MS) });
+    bits = response.ok ? new Uint8Array(await response.arrayBuffer()) : response.status;
+  } catch {
+    throw new Unreachable(UNREACHED);
+  }
+  if (typeof bits === "number") throw new Refusal(bits, "mask-unreadable", "A part of the earlier drawing could not be read. Reload the page.");
+  return bits;
 }
 
 /** Keep a mask that a following patch names. @param {import("../lib/piece.js").Piece} piece @returns {Promise<string>} its name */
