@@ -125,10 +125,18 @@ class Policy:
         return {name: getattr(self, name) for name in RANGES}
 
     def warnings(self) -> list[str]:
-        """Return a sentence for each rule that decides nothing under the present numbers."""
-        return dormant_rules(self.rules, self.numbers())
+        """Return a sentence for each rule that decides nothing under the present numbers, and where offers betray disputes."""
+        found = dormant_rules(self.rules, self.numbers())
+        if self.max_readers > self.readers and self.random_extra_share < LEAST_RANDOM_EXTRA:
+            found.append(
+                f"Fewer than {LEAST_RANDOM_EXTRA:.0%} of the further reads go to items drawn at random: whoever is offered one "
+                "can tell that the others disagree."
+            )
+        return found
 
 
+# Below it a further read is offered mostly where readers differ, and its reader knows.
+LEAST_RANDOM_EXTRA = 0.1
 RANGES: Mapping[str, tuple[float, float]] = {
     "readers": (1, 20),
     "max_readers": (1, 50),

@@ -38,6 +38,8 @@ DRAWN_REASON = "The rules would accept it; it was drawn at random for a reviewer
 NEW_VERSION = "new-version"
 # Of a reading that let an error stand which was planted in the draft it began from.
 ERROR_STOOD = "error-stood"
+# And of an item that nobody is left to read once more.
+NO_READER_LEFT = "no-reader-left"
 # Why a further blind read was asked for and no reviewer, and the other way round.
 SOMEBODY_LEFT = "Somebody is there who never had the item."
 NOBODY_LEFT = "Everybody who could read it blind had it already."
@@ -122,6 +124,15 @@ def send_past_reading(item: Item, author: Labeler, *, share: float, wanted: int 
         return _sent(item, Route.Outcome.REVIEWER, ERROR_STOOD, reason, numbers, author=author, alternatives=why)
     why = _not("reviewer", SOMEBODY_LEFT)
     return _sent(item, Route.Outcome.MORE_READERS, ERROR_STOOD, reason, numbers, author=author, alternatives=why)
+
+
+def send_for_want_of_readers(item: Item, wanted: int) -> Route:
+    """Record that the rules ask for more readers than there are: a reviewer decides. Writes ``item.routed``."""
+    reason = f"The rules ask for {wanted} readers. {NOBODY_LEFT} A reviewer decides."
+    numbers = {"trigger": "readers", "wanted_reads": wanted}
+    return _sent(
+        item, Route.Outcome.REVIEWER, NO_READER_LEFT, reason, numbers, alternatives=_not("more-readers", NOBODY_LEFT)
+    )
 
 
 def send_disputed(

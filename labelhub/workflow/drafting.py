@@ -37,7 +37,7 @@ from labelhub.scoring.planted import HELPED
 from labelhub.workflow import deciding, steps
 from labelhub.workflow.draws import draw
 from labelhub.workflow.errors import StepRefused
-from labelhub.workflow.rereading import new_readers
+from labelhub.workflow.readers_left import new_readers
 from labelhub.workflow.states import State, move
 
 # Kinds of reading in which a draft may be shown at all; one that measures agreement with oneself, or teaches, has none.

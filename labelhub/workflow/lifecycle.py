@@ -54,6 +54,7 @@ from labelhub.workflow.desk import Desk, desk_of
 from labelhub.workflow.disputing import close_dispute, dispute
 from labelhub.workflow.errors import ItemExcluded, StepRefused
 from labelhub.workflow.questions import answer, ask, publish_guideline
+from labelhub.workflow.readers_left import ask_for_more
 from labelhub.workflow.recalling import recall
 from labelhub.workflow.rereading import send_back
 from labelhub.workflow.returning import REWORK_LEASE_S
@@ -379,6 +380,6 @@ def _score_and_route(item: Item, *, moves_gates: bool = True) -> None:
     elif outcome == "back-to-author":
         returning.return_to_author(item, decided.odd_submission(), reason)
     elif outcome == "more-readers":
-        deciding.want_reads(item, decided.verdict.wanted_reads)
+        ask_for_more(item, decided.verdict.wanted_reads)
     else:
         move(item=item, to=State.REVIEW)

@@ -29,7 +29,7 @@ from labelhub.routing.services import send_past, was_sent_past
 from labelhub.scoring.models import GoldReference
 from labelhub.workflow.deciding import want_reads
 from labelhub.workflow.gating import ask_to_send_on
-from labelhub.workflow.rereading import new_readers
+from labelhub.workflow.readers_left import new_readers
 from labelhub.workflow.states import State, move
 
 # An item in these is decided: a pause opens it for nobody.

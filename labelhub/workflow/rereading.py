@@ -16,22 +16,21 @@ from django.db import transaction
 
 from labelhub.accounts.models import User
 from labelhub.assignments import selectors as assigned
-from labelhub.assignments.selectors import never_met
 from labelhub.audit import services as audit
 from labelhub.catalog.models import Item
 from labelhub.jobs import services as jobs
 from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
-from labelhub.projects.models import Labeler, Membership, Project, Role
+from labelhub.projects.models import Project
 from labelhub.projects.permissions import Action, require
 from labelhub.projects.selectors import current_guideline, current_ontology
-from labelhub.reviews.sightings import knows_others
 from labelhub.routing.models import Route
 from labelhub.routing.services import send_again, was_sent_again
 from labelhub.scoring.gold import current_gold
 from labelhub.workflow import steps
 from labelhub.workflow.deciding import want_reads
 from labelhub.workflow.errors import ItemExcluded, StepRefused
+from labelhub.workflow.readers_left import new_readers
 from labelhub.workflow.states import State, move
 
 JOB_KIND = "workflow.send_again"
@@ -135,20 +134,6 @@ def _send(held: Item, by: User, reason: str) -> Sent:
         wanted_reads=wanted if has_reader else None,
     )
     return Sent("readers" if has_reader else "reviewer")
-
-
-def new_readers(item: Item) -> list[int]:
-    """Return labelers who are here, read blind, and never had the item; one is enough to know."""
-    here = Membership.objects.filter(project=item.project_id, removed_at=None).exclude(role=Role.ADMIN)
-    labelers = Labeler.objects.filter(project=item.project_id, user__in=here.values("user")).select_related("user")
-    only = Item.objects.filter(pk=item.pk)
-    found = (
-        row.pk
-        for row in labelers.order_by("pk")
-        if row.user is not None and never_met(row, only).exists() and not knows_others(row.user, item)
-    )
-    first = next(found, None)
-    return [] if first is None else [first]
 
 
 def _version(project: Project) -> str:

@@ -27,6 +27,7 @@ from labelhub.reviews.marks import Seal, marks_of
 from labelhub.reviews.models import Decision
 from labelhub.workflow import deciding, settling, steps
 from labelhub.workflow.errors import CannotReturn
+from labelhub.workflow.readers_left import ask_for_more
 from labelhub.workflow.states import State, move
 
 # Work that came back may wait for its author this long; then a reviewer takes it.
@@ -105,4 +106,4 @@ def _reject(item: Item, submission: Submission, reviewer: User, decision: Decisi
     if item.state == State.SETTLED or verdict.outcome == "reviewer":
         move(item=item, to=State.REVIEW)
     if verdict.outcome in ("back-to-author", "more-readers"):
-        deciding.want_reads(item, max(verdict.wanted_reads, assigned.n_filled(item) + 1))
+        ask_for_more(item, max(verdict.wanted_reads, assigned.n_filled(item) + 1))

@@ -24,6 +24,7 @@ from labelhub.projects.services import acknowledge_guideline, publish_guideline,
 from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import rejected
 from labelhub.reviews.services import MAX_COMMENT, ReviewRefused
+from labelhub.reviews.sightings import keep_sighting
 from labelhub.routing.models import Route
 from labelhub.workflow import deciding, lifecycle
 from labelhub.workflow.errors import (
@@ -328,11 +329,42 @@ def test_a_rejection_after_the_last_round_asks_one_more_reader(cast: Cast):
     read(cast, cast.ben, OTHER)
     with pytest.raises(CannotReturn):
         lifecycle.start_rework(submission=first, reason="x", by=cast.rita)
+    cleo = new_annotator(cast, "Cleo")
     review(first, cast.rita, "reject", "Not this.")
     assert state(item) == "reading"
-    cleo = new_annotator(cast, "Cleo")
     read(cast, cleo, (41, 40, 15))
     assert (state(item), rule(item)) == ("settled", "agreement"), "the rejected reading no longer votes"
+
+
+def test_where_the_rules_ask_for_a_reader_and_nobody_is_left_a_reviewer_decides(cast: Cast):
+    set_policy(cast, readers=2, max_readers=7)
+    item = add_item(cast.project)
+    # A reviewer who saw no reading could read it.
+    keep_sighting(item=item, by=cast.rita)
+    read(cast, cast.ann, SQUARE)
+    assert state(item) == "reading", "the second planned reader may still come"
+    read(cast, cast.ben, OTHER)
+    assert (state(item), rule(item)) == ("review", "no-reader-left")
+    last, before = Route.objects.filter(item=item).order_by("-pk")[:2]
+    assert (last.outcome, last.numbers["wanted_reads"], before.outcome) == ("reviewer", 3, "more-readers")
+    assert [entry["outcome"] for entry in last.alternatives] == ["more-readers"]
+
+
+def test_planned_readers_who_are_not_there_yet_are_waited_for(cast: Cast):
+    set_policy(cast, readers=3, max_readers=3)
+    item = add_item(cast.project)
+    read(cast, cast.ann, SQUARE)
+    read(cast, cast.ben, SQUARE)
+    assert state(item) == "reading"
+
+
+def test_a_rejection_that_nobody_is_left_to_read_again_stays_with_the_reviewers(cast: Cast):
+    set_policy(cast, max_readers=2, max_rework_rounds=0)
+    item = add_item(cast.project)
+    first = read(cast, cast.ann, SQUARE)
+    read(cast, cast.ben, OTHER)
+    review(first, cast.rita, "reject", "Not this.")
+    assert (state(item), rule(item)) == ("review", "no-reader-left")
 
 
 def test_a_judgement_of_a_version_that_its_author_replaced_is_answered_with_both(cast: Cast):
