@@ -42,7 +42,8 @@ def test_the_scripts_of_the_labeling_page_stay_light():
         waiting += imports_of(path)
     assert len(found) > 30, "the modules of the editor were not found"
     page = (Path(settings.BASE_DIR) / "templates" / "label" / "workspace.html").read_text(encoding="utf-8")
-    assert "{% block htmx %}{% endblock %}" in page and " hx-" not in page
+    assert "{% block htmx %}{% endblock %}" in page
+    assert " hx-" not in page
     total = sum(len(gzip.compress(path.read_bytes())) for path in found)
     assert total <= MOST_KB * 1000, f"{total / 1000:.0f} kB"
 
