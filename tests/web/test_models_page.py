@@ -29,7 +29,7 @@ from labelhub.predictions.models import Draft, ModelVersion, Prediction, Trained
 from labelhub.predictions.preparation import Preparation
 from labelhub.scoring.model_on_gold import score_on_gold
 from labelhub.scoring.models import DraftsAgain, HelpedReading, Score
-from labelhub.workflow import lifecycle, predicting
+from labelhub.workflow import bringing_models, lifecycle, predicting
 from tests.cast import Cast, make_cast
 from tests.workflow.walking import add_item, labeler, new_annotator, set_policy, store
 
@@ -254,6 +254,29 @@ def test_a_bundle_is_kept_for_a_worker_and_what_is_none_is_refused(cast: Cast):
     assert page(cast, cast.ada, "bring/", name="nothing chosen").status_code == 400
 
 
+def test_what_the_maps_of_a_bundle_mean_is_told_in_its_form(cast: Cast):
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("configs/metadata.json", "{}")
+    sent = SimpleUploadedFile("a.zip", held.getvalue())
+    page(cast, cast.ada, "bring/", bundle=sent, classes=" , nucleus,")
+    assert Job.objects.get().arguments["classes"] == ["", "nucleus", ""]
+    Job.objects.all().delete()
+    sent.seek(0)
+    page(cast, cast.ada, "bring/", bundle=sent, classes=" ")
+    assert Job.objects.get().arguments["classes"] == []
+
+
+def test_two_projects_bring_the_same_bundle_at_once(cast: Cast, tmp_path):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as written:
+        written.writestr("configs/metadata.json", "{}")
+    for project in (cast.project, cast.other_project, cast.project):
+        bringing_models.import_bundle(project=project, archive=archive, name="x", by="test")
+    assert {job.project_id for job in Job.objects.all()} == {cast.project.pk, cast.other_project.pk}
+    assert Job.objects.count() == 2
+
+
 def test_networks_that_take_clicks_stand_with_what_pointing_reaches(cast: Cast):
     def figure(value: float) -> dict[str, Any]:
         return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 24, "n_groups": 8}
@@ -307,7 +330,11 @@ def test_what_kind_of_network_is_trained_is_chosen_in_the_form(cast: Cast):
     assert (run.name, run.settings["kind"], run.settings["classes"]) == ("Clicks: lesion", "clicks", ["lesion"])
     Job.objects.update(state="cancelled")
     assert page(cast, cast.ada, "train/", release=str(release.number), kind="automatic").status_code == 302
-    assert TrainingRun.objects.latest("pk").settings["kind"] == "automatic"
+    latest = TrainingRun.objects.latest("pk").settings
+    assert (latest["kind"], latest["ensemble"]) == ("automatic", False)
+    Job.objects.update(state="cancelled")
+    page(cast, cast.ada, "train/", release=str(release.number), kind="automatic", ensemble="1")
+    assert TrainingRun.objects.latest("pk").settings["ensemble"] is True
 
 
 def test_the_page_is_the_admins_and_its_numbers_a_file(cast: Cast):
