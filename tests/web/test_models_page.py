@@ -6,6 +6,7 @@ draft; drafts that are given back without a reason; nothing told of items that d
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from typing import Any
@@ -21,6 +22,7 @@ from labelhub.analytics.model_table import model_rows
 from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
 from labelhub.jobs.models import Job
+from labelhub.jobs.services import sign_of_life
 from labelhub.jobs.worker import run_pending
 from labelhub.predictions import predictor, services
 from labelhub.predictions.architectures import read_design
@@ -187,7 +189,9 @@ def test_a_version_is_let_loose_and_the_job_stands_on_the_page(cast: Cast):
     model = registered(cast)
     add_item(cast.project)
     assert page(cast, cast.ada, f"{model.pk}/look/", go="1").status_code == 302
-    assert "A model looks at the project" in page(cast, cast.ada).content.decode()
+    body = page(cast, cast.ada).content.decode()
+    assert "A model looks at the project" in body
+    assert "sign of life" not in body, "image analysis waits for no such worker"
 
 
 class TakesHalf:
@@ -233,7 +237,10 @@ def test_a_network_of_unknown_origin_is_not_called_image_analysis(cast: Cast):
         project=cast.project, name="n", design=design, weights=b"w", classes=["", "nucleus"], preparation=Preparation(),
         by="test",
     )  # fmt: skip
-    assert "nothing: image analysis" not in page(cast, cast.ada).content.decode()
+    body = page(cast, cast.ada).content.decode()
+    assert "nothing: image analysis" not in body
+    # Of the weights, which came without a name for what they were in.
+    assert hashlib.sha256(b"w").hexdigest() in body
     registered(cast)
     assert page(cast, cast.ada).content.decode().count("nothing: image analysis") == 1
 
@@ -248,7 +255,11 @@ def test_a_bundle_is_kept_for_a_worker_and_what_is_none_is_refused(cast: Cast):
     )
     job = Job.objects.get(kind="inference.import_bundle")
     assert (job.queue, job.arguments["name"]) == ("gpu", "Ours")
-    assert "Reading a model that was brought" in page(cast, cast.ada).content.decode()
+    body = page(cast, cast.ada).content.decode()
+    assert "Reading a model that was brought" in body
+    assert "No worker that runs networks gives a sign of life" in body
+    sign_of_life(worker="w", queues=["gpu"], note="")
+    assert "sign of life" not in page(cast, cast.ada).content.decode()
     assert page(cast, cast.ada, "bring/", bundle=SimpleUploadedFile("b.zip", b"no zip"), name="").status_code == 302
     assert Job.objects.filter(kind="inference.import_bundle").count() == 1
     assert page(cast, cast.ada, "bring/", name="nothing chosen").status_code == 400
