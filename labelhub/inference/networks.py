@@ -109,7 +109,9 @@ def _made(design: Design) -> Any:
         arguments.pop("norm_name")
     try:
         return getattr(nets, design.architecture)(**arguments)
-    except (ValueError, TypeError, KeyError, IndexError, AssertionError, NotImplementedError, RuntimeError) as error:
+    except (
+        ValueError, TypeError, KeyError, IndexError, AssertionError, NotImplementedError, RuntimeError, ArithmeticError,
+    ) as error:  # fmt: skip
         raise ArchitectureRefused(
             f"The arguments of {design.architecture} do not fit together: {str(error)[:200]} Nothing was loaded."
         ) from error

@@ -10,7 +10,7 @@ Reference: Open Inference Protocol, REST, with the binary tensor extension where
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,9 +19,9 @@ import torch
 from labelhub.formats.shapes import FormatError
 from labelhub.formats.strict_json import load_json
 from labelhub.inference.predictor import NetworkPredictor
-from labelhub.predictions.architectures import read_design
+from labelhub.predictions.architectures import Design, read_design
 from labelhub.predictions.outbound import OutboundRefused, post, require_allowed
-from labelhub.predictions.preparation import read_preparation
+from labelhub.predictions.preparation import Preparation, read_preparation
 
 NAME: Final = "kserve-v2"
 _LENGTH: Final = "Inference-Header-Content-Length"
@@ -58,7 +58,22 @@ def remote_predictor(parameters: Mapping[str, Any]) -> NetworkPredictor:
         },
     )  # fmt: skip
     network = RemoteNetwork(parameters, dimensions=dimensions, maps=len(classes))
-    return NetworkPredictor(design, (network,), classes, read_preparation(parameters.get("preparation", {})))
+    return RemotePredictor(design, network, classes, read_preparation(parameters.get("preparation", {})))
+
+
+class RemotePredictor(NetworkPredictor):
+    """The predictor of a network on a server: it is stopped also while the server computes."""
+
+    def __init__(
+        self, design: Design, network: RemoteNetwork, classes: Sequence[str], preparation: Preparation
+    ) -> None:
+        super().__init__(design, (network,), classes, preparation)
+        self._network = network
+
+    def watch(self, between: Callable[[], None]) -> None:
+        """Call ``between`` after each window from now on, and twice a second while one is waited for."""
+        super().watch(between)
+        self._network.between = between
 
 
 class RemoteNetwork(torch.nn.Module):  # type: ignore[misc]
@@ -70,12 +85,13 @@ class RemoteNetwork(torch.nn.Module):  # type: ignore[misc]
         self.url = f"{str(parameters['url']).rstrip('/')}/v2/models/{parameters['model']}/infer"
         self.names = str(parameters.get("input", "INPUT__0")), str(parameters.get("output", "OUTPUT__0"))
         self.is_binary = parameters.get("binary") is True
+        self.between: Callable[[], None] | None = None
 
     def forward(self, batch: Any) -> Any:
         """Send windows ``[n, c, ...]`` and return maps ``[n, k, ...]``."""
         given = np.ascontiguousarray(batch.cpu().numpy(), dtype="<f4")
         body, headers = self._question(given)
-        answered, content = post(self.url, body, headers)
+        answered, content = post(self.url, body, headers, between=self.between)
         wanted = (given.shape[0], self.maps, *given.shape[2:])
         return torch.from_numpy(_tensor(content, answered, self.names[1], wanted)).to(batch.device)
 

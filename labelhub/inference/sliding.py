@@ -26,6 +26,11 @@ from labelhub.inference import windows
 from labelhub.inference.memory import kept_memory
 
 _BYTE = 256
+# Which errors without a class of their own say so: those of a CPU, and of the libraries of a card.
+_LACK_OF_MEMORY = (
+    "not enough memory", "can't allocate memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",
+)  # fmt: skip
 # One finished run of planes: the first plane, sums divided by weights ``[k, z, y, x]``, mean entropies ``[z, y, x]`` or None.
 Receiver = Callable[[int, Any, Any], None]
 
@@ -59,7 +64,7 @@ def slide(
 
     What is handed over is the mean of logits where the network is asked once, else of probabilities. Answers to a lack of
     memory with fewer windows at once, then with smaller ones, from the start; ``receive`` then hears of plane 0 again. The
-    way that went through is returned. ``between`` is called between windows. Raises :class:`OutOfMemory`.
+    way that went through is returned. ``between`` is called before each answer of a network. Raises :class:`OutOfMemory`.
     """
     trial = _fitted(asking)
     while True:
@@ -109,7 +114,6 @@ class _Pass:
         with torch.inference_mode():
             for (z, here), end in zip(depth, ends, strict=True):
                 for start in range(0, len(here), self.asking.batch):
-                    self.between()
                     self._add(here[start : start + self.asking.batch])
                 self._hand_over(z, end - z)
 
@@ -134,10 +138,13 @@ class _Pass:
     def _asked(self, batch: Any) -> tuple[Any, Any]:
         """The mean answer ``[n, k, z, y, x]`` of all ways of asking, and the mean entropy where there are several."""
         if self.answers == 1:
+            self.between()
             return self._forward(self.networks[0], batch), None
         mean: Any = None
         entropy: Any = None
         for network, axes, _ in self._ways():
+            # A window that is asked in forty ways takes longer than whoever stops the work should wait.
+            self.between()
             turned = torch.flip(batch, axes) if axes else batch
             logits = self._forward(network, turned)
             logits = torch.flip(logits, axes) if axes else logits
@@ -265,7 +272,7 @@ def _easier(asking: Asking) -> Asking | None:
 def _is_lack_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return "not enough memory" in str(error) or "can't allocate memory" in str(error)
+    return any(words in str(error) for words in _LACK_OF_MEMORY)
 
 
 def _free(device: Any) -> None:

@@ -27,6 +27,16 @@ MAX_CONFIG_BYTES: Final = 4 << 20
 MAX_FILES: Final = 5_000
 _TARGET = re.compile(r"(?:monai\.networks\.nets\.(?:[a-z_0-9]+\.)?)?([A-Za-z]+)")
 _MAX_REFERENCES: Final = 16
+# Values that are read of a file in all. A reference to a list of references multiplies, so that a short file means billions.
+_MAX_VALUES: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The configuration that references lead into, and how many values may still be read of it: one is taken for each."""
+
+    document: Mapping[str, Any]
+    left: Iterator[int]
 
 
 class BundleRefused(DomainError):
@@ -69,7 +79,8 @@ def read_bundle(members: Mapping[str, Path]) -> Bundle:
     """Return what a bundle's files say. Raises :class:`BundleRefused` or ``ArchitectureRefused``, naming the place."""
     files = _without_top_folder(members)
     config, metadata = _json(files, CONFIG), _json(files, METADATA, is_needed=False)
-    design = _design(config)
+    source = _Source(config, iter(range(_MAX_VALUES)))
+    design = _design(source)
     weights = next((name for name in WEIGHTS if name in files), None)
     if weights is None:
         scripted = next(
@@ -79,7 +90,7 @@ def read_bundle(members: Mapping[str, Path]) -> Bundle:
         raise BundleRefused(
             f"The bundle has none of {', '.join(WEIGHTS)}.{found} Nothing was kept. Export the weights as safetensors."
         )
-    preparation, notes = _preparation(config, design)
+    preparation, notes = _preparation(source, design)
     return Bundle(
         name=str(metadata.get("name") or "bundle")[:120], version=str(metadata.get("version") or "")[:40], design=design,
         preparation=preparation, outputs=_outputs(metadata, design.out_channels),
@@ -123,9 +134,9 @@ def _json(files: Mapping[str, Path], name: str, *, is_needed: bool = True) -> di
     return document
 
 
-def _design(config: Mapping[str, Any]) -> Design:
+def _design(source: _Source) -> Design:
     place = f"{CONFIG}: network_def"
-    described = config.get("network_def")
+    described = source.document.get("network_def")
     if not isinstance(described, dict):
         raise BundleRefused(f"{place} is not an object that names a network. Nothing was kept.")
     target = described.get("_target_")
@@ -140,15 +151,17 @@ def _design(config: Mapping[str, Any]) -> Design:
             continue
         if key.startswith("_"):
             raise BundleRefused(f"{place}: {key[:40]} asks for code to be run and is refused. Nothing was kept.")
-        arguments[key] = _literal(value, config, f"{place} → {key[:60]}")
+        arguments[key] = _literal(value, source, f"{place} → {key[:60]}")
     return read_design(match.group(1), arguments, place=place)
 
 
-def _literal(value: Any, config: Mapping[str, Any], place: str, references: int = 0) -> Any:
+def _literal(value: Any, source: _Source, place: str, references: int = 0) -> Any:
     """The value with references to literals of the same file put in. Raises :class:`BundleRefused` for anything else."""
+    if next(source.left, None) is None:
+        raise BundleRefused(f"{place}: the file means more than {_MAX_VALUES} values. Nothing was kept.")
     if isinstance(value, str):
         if value.startswith("@"):
-            return _referred(value, config, place, references)
+            return _referred(value, source, place, references)
         if value.lstrip().startswith(("$", "%")):
             raise BundleRefused(
                 f"{place} is the expression {value[:60]!r}. Expressions are never evaluated. Nothing was kept. "
@@ -156,17 +169,17 @@ def _literal(value: Any, config: Mapping[str, Any], place: str, references: int 
             )
         return value
     if isinstance(value, list):
-        return [_literal(entry, config, f"{place}[{number}]", references) for number, entry in enumerate(value)]
+        return [_literal(entry, source, f"{place}[{number}]", references) for number, entry in enumerate(value)]
     if isinstance(value, dict):
         hidden = next((key for key in value if key.startswith("_")), None)
         if hidden is not None:
             raise BundleRefused(f"{place} → {hidden[:40]} asks for code to be run and is refused. Nothing was kept.")
-        return {key: _literal(entry, config, f"{place} → {key[:60]}", references) for key, entry in value.items()}
+        return {key: _literal(entry, source, f"{place} → {key[:60]}", references) for key, entry in value.items()}
     return value
 
 
-def _referred(value: str, config: Mapping[str, Any], place: str, references: int) -> Any:
-    found: Any = config
+def _referred(value: str, source: _Source, place: str, references: int) -> Any:
+    found: Any = source.document
     for part in re.split(r"::|#", value[1:]):
         if isinstance(found, dict) and part in found:
             found = found[part]
@@ -176,7 +189,7 @@ def _referred(value: str, config: Mapping[str, Any], place: str, references: int
             raise BundleRefused(f"{place} refers to {value[:60]!r}, which is not in the file. Nothing was kept.")
     if references >= _MAX_REFERENCES:
         raise BundleRefused(f"{place} refers to itself. Nothing was kept.")
-    return _literal(found, config, place, references + 1)
+    return _literal(found, source, place, references + 1)
 
 
 def _outputs(metadata: Mapping[str, Any], count: int) -> tuple[str, ...]:
@@ -185,16 +198,17 @@ def _outputs(metadata: Mapping[str, Any], count: int) -> tuple[str, ...]:
     return tuple(str(named.get(str(number), ""))[:120] for number in range(count))
 
 
-def _preparation(config: Mapping[str, Any], design: Design) -> tuple[Preparation, tuple[str, ...]]:
+def _preparation(source: _Source, design: Design) -> tuple[Preparation, tuple[str, ...]]:
     """How pixels are prepared, as far as it is written in literals that mean something here; the rest is noted."""
     values: dict[str, Any] = {"axes": "ras" if design.dimensions == 3 else "zyx", "normalisation": "none"}
+    config = source.document
     notes: list[str] = []
     for step in _steps(config.get("preprocessing")):
         target = str(step.get("_target_", ""))
         name = target.rsplit(".", 1)[-1]
         try:
             literal = {
-                key: _literal(value, config, f"preprocessing → {name[:40]} → {key[:40]}")
+                key: _literal(value, source, f"preprocessing → {name[:40]} → {key[:40]}")
                 for key, value in step.items()
                 if not key.startswith("_") and key != "keys"
             }
@@ -205,7 +219,7 @@ def _preparation(config: Mapping[str, Any], design: Design) -> tuple[Preparation
         if taken is None:
             notes.append(f"{name[:60]} is not carried out here")
         values |= taken or {}
-    values |= _inferer(config, design)
+    values |= _inferer(source, design)
     if any(step.get("sigmoid") is True for step in _steps(config.get("postprocessing"))) or design.out_channels == 1:
         values["activation"] = "sigmoid"
     return read_preparation(values), tuple(dict.fromkeys(notes))
@@ -234,13 +248,13 @@ def _understood(name: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _inferer(config: Mapping[str, Any], design: Design) -> dict[str, Any]:
+def _inferer(source: _Source, design: Design) -> dict[str, Any]:
     """The window and its overlap, where they are literals."""
-    inferer = as_mapping(config.get("inferer"))
+    inferer = as_mapping(source.document.get("inferer"))
     found: dict[str, Any] = {}
     for key, name in (("roi_size", "patch"), ("overlap", "overlap")):
         try:
-            value = _literal(inferer.get(key), config, f"inferer → {key}")
+            value = _literal(inferer.get(key), source, f"inferer → {key}")
         except BundleRefused:
             continue
         if name == "patch" and isinstance(value, list) and len(value) == design.dimensions:

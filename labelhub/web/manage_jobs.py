@@ -22,14 +22,14 @@ from labelhub.workflow.predicting import left_out_of
 @project_page(Role.ADMIN)
 def job(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Show one job as a row, for htmx. A row of a job that ended asks no more."""
-    return render(request, "components/job.html", {"row": job_row(_job(project, pk))})
+    return _row_answer(request, _job(project, pk))
 
 
 @project_page(Role.ADMIN, methods=("POST",))
 def cancel(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Ask a job to stop where its work is whole."""
     services.cancel_by(job=_job(project, pk), actor=actor(request))
-    return render(request, "components/job.html", {"row": job_row(_job(project, pk))})
+    return _row_answer(request, _job(project, pk))
 
 
 @project_page(Role.ADMIN, methods=("GET", "POST"))
@@ -50,6 +50,15 @@ def job_row(row: Job) -> dict[str, Any]:
     return {
         "job": row, "progress": progress_of(row), "name": JOBS.get(row.kind, row.kind), "left_out": left_out_of(row),
     }  # fmt: skip
+
+
+def _row_answer(request: HttpRequest, row: Job) -> HttpResponse:
+    shown = job_row(row)
+    answer = render(request, "components/job.html", {"row": shown})
+    if shown["progress"].is_over:
+        # What the job made, where the page shows it, asks for itself once more.
+        answer["HX-Trigger"] = "job-over"
+    return answer
 
 
 def _job(project: Project, pk: int) -> Job:

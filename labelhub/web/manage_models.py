@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,6 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
     names = {labeler.pk: labeler for labeler in labelers(project)}
     leaning = [(names[key], found) for key, found in leanings(project, policy).items() if key in names]
     unfit = predicting.left_out(project)
-    run = trainings_of(project).first()
-    job = job_of(project.pk, run.job_id) if run is not None and run.job_id else None
     newest = [row for kind in SHOWN_JOBS for row in jobs_of_kind(project.pk, kind)]
     context = {
         "rows": [
@@ -80,9 +79,7 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
         "jobs": [job_row(row) for row in newest if row.state != Job.State.DONE],
         "strategies": edge_cases.STRATEGIES,
         "releases": [one for one in releases_of(project) if one.finished_at is not None],
-        "run": run,
-        "run_job": None if job is None else job_row(job),
-        "curve": None if run is None else curve_of(training_curve(run)),
+        **_course(project),
         "has_workers": bool(workers_of(NETWORK_QUEUE)),
         "without_networks": WITHOUT_NETWORKS.get(read_state().value, ""),
     } | cost_context(project, effect, request.GET)
@@ -110,13 +107,19 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
     release = release_numbered(project, int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0)
     try:
         training_models.start_training(
-            project=project, release=release, by=person(request), **_kind_of(request.POST.get("kind", ""))
+            project=project, release=release, by=person(request), **_asked_training(request.POST)
         )
     except TrainingRefused as refusal:
         messages.error(request, str(refusal))
     else:
         messages.success(request, "The training waits for a worker that runs networks. Its course stands below.")
     return redirect(f"{reverse('manage-models', args=[project.slug])}#training")
+
+
+@project_page(Role.ADMIN)
+def course(request: HttpRequest, project: Project) -> HttpResponse:
+    """Show the course of the newest training, for htmx. That of a training that is over asks no more."""
+    return render(request, "components/learning_curve.html", _course(project))
 
 
 @project_page(Role.ADMIN, methods=("POST",))
@@ -132,7 +135,7 @@ def bring(request: HttpRequest, project: Project) -> HttpResponse:
         try:
             bringing_models.import_bundle(
                 project=project, archive=Path(kept.name), name=request.POST.get("name", "").strip()[:120] or "Brought in",
-                by=actor(request),
+                by=actor(request), classes=_named_maps(request.POST.get("classes", "")),
             )  # fmt: skip
         except BundleRefused as refusal:
             messages.error(request, str(refusal))
@@ -174,10 +177,27 @@ def drafts_again(request: HttpRequest, project: Project, pk: int) -> HttpRespons
     return redirect(f"{reverse('manage-models', args=[project.slug])}#leaning")
 
 
-def _kind_of(chosen: str) -> dict[str, Any]:
-    """What the form's kind of network means for a training: its settings and its name."""
-    kind, _, key = chosen.partition(":")
-    return {"settings": {"kind": CLICKS, "classes": [key]}, "name": f"Clicks: {key}"[:120]} if kind == CLICKS else {}
+def _course(project: Project) -> dict[str, Any]:
+    """The newest training's job and how it went so far."""
+    run = trainings_of(project).first()
+    job = job_of(project.pk, run.job_id) if run is not None and run.job_id else None
+    return {
+        "run_job": None if job is None else job_row(job),
+        "curve": None if run is None else curve_of(training_curve(run)),
+    }
+
+
+def _asked_training(form: Mapping[str, str]) -> dict[str, Any]:
+    """What the form means for a training: its settings and, of a network that takes clicks, its name."""
+    kind, _, key = form.get("kind", "").partition(":")
+    if kind == CLICKS:
+        return {"settings": {"kind": CLICKS, "classes": [key]}, "name": f"Clicks: {key}"[:120]}
+    return {"settings": {"ensemble": form.get("ensemble") == "1"}}
+
+
+def _named_maps(written: str) -> list[str]:
+    """The class that each map means, as written in the form: keys between commas, nothing for the ground."""
+    return [key.strip() for key in written.split(",")] if written.strip() else []
 
 
 def _lines(row: ModelRow) -> list[tuple[object, ...]]:

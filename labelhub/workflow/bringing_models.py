@@ -37,7 +37,8 @@ def import_bundle(*, project: Project, archive: Path, name: str, by: str, classe
     with transaction.atomic():
         blob = store_blob_file(path=archive, kind="bundle")
         job = jobs.enqueue(
-            kind=IMPORT_KIND, queue=NETWORK_QUEUE, project_id=project.pk, asked_by=by, dedupe_key=f"bundle:{blob.pk}",
+            kind=IMPORT_KIND, queue=NETWORK_QUEUE, project_id=project.pk, asked_by=by,
+            dedupe_key=f"bundle:{project.pk}:{blob.pk}",
             arguments={"project": project.pk, "blob": blob.pk, "name": name[:120], "classes": list(classes)}, total_units=3,
         )  # fmt: skip
         audit.append(

@@ -2,7 +2,8 @@
 
 Each hostile file would leave a canary behind if any of it ran. All are tried in this process, without the walls of the
 child, and those with weights again in the child.
-Planted and seen to fail: ``weights_only=False``; expressions passed over where the network is described; a link followed.
+Planted and seen to fail: ``weights_only=False``; expressions passed over where the network is described; a link followed;
+references followed without end.
 """
 
 from __future__ import annotations
@@ -275,6 +276,16 @@ def test_expressions_and_other_classes_are_refused_by_place(network, tmp_path, m
     with pytest.raises(DomainError, match="network_def"):
         read_folder(folder_of(tmp_path, config))
     assert not (tmp_path / "canary").exists()
+
+
+def test_references_that_multiply_are_refused_and_not_followed(tmp_path):
+    # Sixteen lists of ten, each of the one before: a few hundred bytes that mean 10^16 values.
+    config = CONFIG | {"a0": [1] * 10} | {f"a{n}": [f"@a{n - 1}"] * 10 for n in range(1, 16)}
+    with pytest.raises(BundleRefused, match=r"network_def → channels.*more than 20000 values"):
+        read_folder(folder_of(tmp_path / "network", config | {"network_def": NETWORK | {"channels": "@a15"}}))
+    steps = {"transforms": [{"_target_": "Spacingd", "pixdim": "@a15"}]}
+    bundle = read_folder(folder_of(tmp_path / "pixels", config | {"preprocessing": steps}))
+    assert any("more than 20000 values" in note for note in bundle.notes)
 
 
 def test_hostile_archives_give_nothing(tmp_path):

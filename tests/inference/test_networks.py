@@ -81,6 +81,9 @@ def test_weights_that_are_damaged_or_another_networks_are_refused():
 def test_arguments_that_do_not_fit_together_and_giants_are_refused():
     with pytest.raises(ArchitectureRefused, match="fit together"):
         build(read_design("UNet", ENDS | {"channels": [4], "strides": [2]}))
+    nothing = {"channels": [4, 8], "strides": [2], "norm": ["group", {"num_groups": 0}]}
+    with pytest.raises(ArchitectureRefused, match="fit together"):
+        build(read_design("UNet", ENDS | nothing))
     giant = ENDS | {"spatial_dims": 3, "channels": [4096] * 6, "strides": [2] * 5}
     with pytest.raises(ArchitectureRefused, match="parameters"):
         build(read_design("UNet", giant))

@@ -1,7 +1,8 @@
 """Models on servers: off unless listed, asked as their protocol says, and no connection to anywhere else.
 
 Five hundred hostile addresses are asked with every connection counted.
-Planted and seen to fail: a host compared by its end; the status of an answer not looked at; a name that leads to this machine.
+Planted and seen to fail: a host compared by its end; the status of an answer not looked at; a name that leads to this machine;
+a server that is waited for without asking whether to go on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import itertools
 import json
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -31,10 +33,13 @@ class Answering(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     asked: list[str] = []  # noqa: RUF012 - one list for all requests is meant
+    may_go_on = threading.Event()
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         Answering.asked.append(self.path)
+        if self.path.startswith("/slow"):
+            Answering.may_go_on.wait(30)
         if self.path.startswith("/moved"):
             self.send_response(302)
             self.send_header("Location", "http://127.0.0.1:9/elsewhere")
@@ -104,6 +109,24 @@ def test_answers_that_do_not_hold_and_redirects_are_refused(server):
             remote_predictor(parameters(server + path)).predict(picture, Grid((1, 16, 16)), ontology)
     with pytest.raises(OutboundRefused, match="unknown: token"):
         remote_predictor(parameters(server, token="x"))
+
+
+def test_whoever_waits_for_a_slow_server_can_stop(server):
+    Answering.may_go_on.clear()
+    predictor = remote_predictor(parameters(f"{server}/slow"))
+
+    def stopped():
+        if Answering.asked:
+            raise KeyError
+
+    predictor.watch(stopped)
+    begun = time.monotonic()
+    try:
+        with pytest.raises(KeyError):
+            predictor.predict(np.zeros((1, 16, 16), dtype=np.uint8), Grid((1, 16, 16)), ontology)
+        assert time.monotonic() - begun < 2
+    finally:
+        Answering.may_go_on.set()
 
 
 def test_nothing_is_called_unless_the_owner_lists_it(server, settings):

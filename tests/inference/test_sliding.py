@@ -1,6 +1,7 @@
 """Windows over an image: equal to MONAI's inferer, bounded in memory, answering to its lack, and doubt by the formula.
 
-Planted and seen to fail: the weights of a window all alike; planes handed over before the last window that touches them.
+Planted and seen to fail: the weights of a window all alike; planes handed over before the last window that touches them; work
+that cannot be stopped while one window is asked in many ways; a card's lack of memory taken for a mistake.
 """
 
 from __future__ import annotations
@@ -97,15 +98,15 @@ def test_members_mirrored_windows_and_doubt_follow_the_formula():
 
 
 class Narrow(torch.nn.Module):
-    """A network on a machine with memory for so many voxels at once."""
+    """A network on a machine with memory for so many voxels at once, and what that machine says beyond it."""
 
-    def __init__(self, most: int):
+    def __init__(self, most: int, words="DefaultCPUAllocator: can't allocate memory: you tried to allocate 999 bytes."):
         super().__init__()
-        self.inner, self.most = network(3), most
+        self.inner, self.most, self.words = network(3), most, words
 
     def forward(self, batch):
         if batch.numel() > self.most:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 999 bytes.")
+            raise RuntimeError(self.words)
         return self.inner(batch)
 
 
@@ -121,6 +122,15 @@ def test_a_lack_of_memory_is_answered_by_fewer_then_smaller_windows():
     broken = torch.nn.Sequential(torch.nn.Conv3d(2, 2, 1))
     with pytest.raises(RuntimeError, match="channels"):
         slide([broken], given, Asking((8, 8, 8)), kept)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"],
+)  # fmt: skip
+def test_the_libraries_of_a_card_are_understood_when_they_lack_memory(words):
+    used = slide([Narrow(8 * 8 * 8, words)], image(8, 8, 16), Asking((8, 8, 16), step=(2, 2, 2)), Kept((8, 8, 16)))
+    assert used.window == (8, 8, 8)
 
 
 def test_the_largest_map_wins_and_the_first_of_equals():
@@ -140,6 +150,13 @@ def test_work_is_stopped_between_windows():
     with pytest.raises(KeyError):
         slide([network(3)], image(32, 8, 8), Asking((8, 8, 8)), Kept((32, 8, 8)), between=between)
     assert len(calls) == 3
+
+
+def test_work_is_stopped_between_two_answers_about_one_window():
+    calls = []
+    asking = Asking((8, 8, 8), flips=True, dropout_passes=2)
+    slide([network(3), network(3, 1)], image(8, 8, 8), asking, Kept((8, 8, 8)), between=lambda: calls.append(1))
+    assert len(calls) == 2 * 8 * 2
 
 
 def test_memory_is_kept_while_windows_are_asked_and_given_back_after(monkeypatch):

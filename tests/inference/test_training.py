@@ -2,7 +2,7 @@
 
 The pictures are squares on noise and the network is tiny, so that a training takes a second or two.
 Planted and seen to fail: pictures of one patient in two folds; ambiguous pixels counted in the loss; a final model's own
-word heard about what it learned from; a finished fold trained again.
+word heard about what it learned from; a finished fold trained again; all labels read before a cancel is heard.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import torch
 from labelhub.exports.models import Release
 from labelhub.formats.shapes import Grid, MaskRegion, Reading, Shape
 from labelhub.inference import wiring
+from labelhub.inference.training import clicking
 from labelhub.inference.training import running as training
 from labelhub.inference.training.cases import IGNORED, Case, label_map
 from labelhub.inference.training.cuts import Cuts
 from labelhub.inference.training.fitting import Epoch, fit, loss_of
 from labelhub.inference.training.folds import grouped_folds
+from labelhub.jobs import registry
 from labelhub.jobs import services as jobs
 from labelhub.jobs.models import Job
 from labelhub.jobs.worker import run_pending
@@ -142,6 +144,25 @@ def test_a_training_is_cancelled_between_two_batches(cast: Cast, release: Releas
     assert not TrainingPoint.objects.exists()
     run.refresh_from_db()
     assert run.finished_at is None
+
+
+@pytest.mark.parametrize("asked", [TINY, {"kind": "clicks", "classes": ["lesion"]}])
+def test_reading_the_labels_is_stopped_between_two_items(cast: Cast, release: Release, monkeypatch, asked):
+    start_training(project=cast.project, release=release, by=cast.ada, settings=asked)
+    claimed = jobs.claim(worker="w", queues=["gpu"])
+    read = []
+
+    def cancelled(item, *arguments):
+        read.append(item)
+        jobs.ask_cancel(claimed.pk)
+        return []
+
+    monkeypatch.setattr(registry, "WRITE_EVERY_S", 0.0)
+    for module in (training, clicking):
+        monkeypatch.setattr(module, "labels_of", cancelled)
+    with pytest.raises(jobs.JobCancelled):
+        training.run_training(_running(claimed))
+    assert len(read) == 1, "of six"
 
 
 def test_one_patient_alone_is_learned_from_and_the_metrics_say_why_there_are_none(cast: Cast):

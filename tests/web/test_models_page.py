@@ -6,6 +6,7 @@ draft; drafts that are given back without a reason; nothing told of items that d
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from typing import Any
@@ -21,6 +22,7 @@ from labelhub.analytics.model_table import model_rows
 from labelhub.annotations.models import Submission
 from labelhub.catalog.models import Item
 from labelhub.jobs.models import Job
+from labelhub.jobs.services import sign_of_life
 from labelhub.jobs.worker import run_pending
 from labelhub.predictions import predictor, services
 from labelhub.predictions.architectures import read_design
@@ -29,7 +31,7 @@ from labelhub.predictions.models import Draft, ModelVersion, Prediction, Trained
 from labelhub.predictions.preparation import Preparation
 from labelhub.scoring.model_on_gold import score_on_gold
 from labelhub.scoring.models import DraftsAgain, HelpedReading, Score
-from labelhub.workflow import lifecycle, predicting
+from labelhub.workflow import bringing_models, lifecycle, predicting
 from tests.cast import Cast, make_cast
 from tests.workflow.walking import add_item, labeler, new_annotator, set_policy, store
 
@@ -187,7 +189,9 @@ def test_a_version_is_let_loose_and_the_job_stands_on_the_page(cast: Cast):
     model = registered(cast)
     add_item(cast.project)
     assert page(cast, cast.ada, f"{model.pk}/look/", go="1").status_code == 302
-    assert "A model looks at the project" in page(cast, cast.ada).content.decode()
+    body = page(cast, cast.ada).content.decode()
+    assert "A model looks at the project" in body
+    assert "sign of life" not in body, "image analysis waits for no such worker"
 
 
 class TakesHalf:
@@ -233,7 +237,10 @@ def test_a_network_of_unknown_origin_is_not_called_image_analysis(cast: Cast):
         project=cast.project, name="n", design=design, weights=b"w", classes=["", "nucleus"], preparation=Preparation(),
         by="test",
     )  # fmt: skip
-    assert "nothing: image analysis" not in page(cast, cast.ada).content.decode()
+    body = page(cast, cast.ada).content.decode()
+    assert "nothing: image analysis" not in body
+    # Of the weights, which came without a name for what they were in.
+    assert hashlib.sha256(b"w").hexdigest() in body
     registered(cast)
     assert page(cast, cast.ada).content.decode().count("nothing: image analysis") == 1
 
@@ -248,10 +255,37 @@ def test_a_bundle_is_kept_for_a_worker_and_what_is_none_is_refused(cast: Cast):
     )
     job = Job.objects.get(kind="inference.import_bundle")
     assert (job.queue, job.arguments["name"]) == ("gpu", "Ours")
-    assert "Reading a model that was brought" in page(cast, cast.ada).content.decode()
+    body = page(cast, cast.ada).content.decode()
+    assert "Reading a model that was brought" in body
+    assert "No worker that runs networks gives a sign of life" in body
+    sign_of_life(worker="w", queues=["gpu"], note="")
+    assert "sign of life" not in page(cast, cast.ada).content.decode()
     assert page(cast, cast.ada, "bring/", bundle=SimpleUploadedFile("b.zip", b"no zip"), name="").status_code == 302
     assert Job.objects.filter(kind="inference.import_bundle").count() == 1
     assert page(cast, cast.ada, "bring/", name="nothing chosen").status_code == 400
+
+
+def test_what_the_maps_of_a_bundle_mean_is_told_in_its_form(cast: Cast):
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("configs/metadata.json", "{}")
+    sent = SimpleUploadedFile("a.zip", held.getvalue())
+    page(cast, cast.ada, "bring/", bundle=sent, classes=" , nucleus,")
+    assert Job.objects.get().arguments["classes"] == ["", "nucleus", ""]
+    Job.objects.all().delete()
+    sent.seek(0)
+    page(cast, cast.ada, "bring/", bundle=sent, classes=" ")
+    assert Job.objects.get().arguments["classes"] == []
+
+
+def test_two_projects_bring_the_same_bundle_at_once(cast: Cast, tmp_path):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as written:
+        written.writestr("configs/metadata.json", "{}")
+    for project in (cast.project, cast.other_project, cast.project):
+        bringing_models.import_bundle(project=project, archive=archive, name="x", by="test")
+    assert {job.project_id for job in Job.objects.all()} == {cast.project.pk, cast.other_project.pk}
+    assert Job.objects.count() == 2
 
 
 def test_networks_that_take_clicks_stand_with_what_pointing_reaches(cast: Cast):
@@ -307,7 +341,11 @@ def test_what_kind_of_network_is_trained_is_chosen_in_the_form(cast: Cast):
     assert (run.name, run.settings["kind"], run.settings["classes"]) == ("Clicks: lesion", "clicks", ["lesion"])
     Job.objects.update(state="cancelled")
     assert page(cast, cast.ada, "train/", release=str(release.number), kind="automatic").status_code == 302
-    assert TrainingRun.objects.latest("pk").settings["kind"] == "automatic"
+    latest = TrainingRun.objects.latest("pk").settings
+    assert (latest["kind"], latest["ensemble"]) == ("automatic", False)
+    Job.objects.update(state="cancelled")
+    page(cast, cast.ada, "train/", release=str(release.number), kind="automatic", ensemble="1")
+    assert TrainingRun.objects.latest("pk").settings["ensemble"] is True
 
 
 def test_the_page_is_the_admins_and_its_numbers_a_file(cast: Cast):

@@ -173,13 +173,10 @@ class _ClickTraining:
         self.done, self.total = 0, 1
 
     def go(self) -> Mapping[str, Any]:
-        self._show("Reading the labels")
-        labels = [
-            label
-            for item, reading in labels_in(self.release)
-            for label in labels_of(item, reading, [self.key], self.folder)
-            if 1 in label.present
-        ]
+        labels: list[Label] = []
+        for item, reading in labels_in(self.release):
+            self._show("Reading the labels")
+            labels += [label for label in labels_of(item, reading, [self.key], self.folder) if 1 in label.present]
         plan = self._plan(labels)
         self.total = (plan.n_folds + 1) * self.settings.epochs + len(labels)
         model = self.run.model

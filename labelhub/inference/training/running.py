@@ -63,12 +63,10 @@ class _Training:
         self.done, self.total = 0, 1
 
     def go(self) -> Mapping[str, Any]:
-        self._show("Reading the labels")
-        labels = [
-            label
-            for item, reading in labels_in(self.release)
-            for label in labels_of(item, reading, self.candidates, self.folder)
-        ]
+        labels: list[Label] = []
+        for item, reading in labels_in(self.release):
+            self._show("Reading the labels")
+            labels += labels_of(item, reading, self.candidates, self.folder)
         plan = self._plan(labels)
         n_epochs = self.settings.epochs
         self.total = (plan.n_folds + 1) * n_epochs + len(plan.fold_of)
