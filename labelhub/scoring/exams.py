@@ -48,6 +48,11 @@ def exam_standing(labeler: Labeler, policy: Policy, *, is_unruled: bool = False)
     return _standings([labeler], policy, {} if is_unruled else _rulings([labeler]))[0]
 
 
+def may_work(labeler: Labeler, policy: Policy) -> bool:
+    """Whether the labeler passed the entry exam, or none is asked."""
+    return exam_standing(labeler, policy).standing in ("none", "passed")
+
+
 def standings(labelers: Sequence[Labeler], policy: Policy) -> list[ExamStanding]:
     """Return where each of the labelers stands: two queries, however many they are."""
     return _standings(labelers, policy, _rulings(labelers) if policy.exam_items else {})

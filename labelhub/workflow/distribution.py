@@ -28,6 +28,7 @@ from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
 from labelhub.projects.teams import holds
 from labelhub.reviews.sightings import knows_others
+from labelhub.scoring import exams
 from labelhub.scoring.gold import current_gold
 from labelhub.workflow import deciding, lifecycle, queue
 from labelhub.workflow.errors import StepRefused
@@ -159,6 +160,10 @@ def _reading_of(item: Item, labeler: Labeler, policy: Policy) -> tuple[str, bool
     role = role_in(labeler.user, labeler.project) if labeler.user is not None else None
     if role is None or labeler.user is None:
         raise CannotGive("The labeler has no account here, or has left.")
+    if role != Role.ADMIN and not exams.may_work(labeler, policy):
+        raise CannotGive(
+            "The labeler has not passed the entry exam. Let them sit it first, or admit them on the Gold page."
+        )
     if item.state not in queue.WANTING:
         raise CannotGive("The item is decided, with a reviewer, with its author, or excluded.")
     if current_gold(item) is not None:

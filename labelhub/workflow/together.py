@@ -25,6 +25,7 @@ from labelhub.projects.permissions import Action, NotFound, require
 from labelhub.projects.selectors import labeler_of
 from labelhub.projects.teams import holds, qualifications_of
 from labelhub.reviews.sightings import knows_others
+from labelhub.scoring import exams
 from labelhub.workflow import desk, steps
 from labelhub.workflow.errors import NotALabelerNow, StepRefused
 
@@ -72,11 +73,15 @@ def join(*, assignment: Assignment, by: User) -> Companion:
     """Take a seat at work that somebody else began; joining twice is joining once. Writes ``companion.joined``.
 
     Raises ``NotFound`` where the work is not shared or not open, as ``lifecycle.hand_out`` for who may not label now, and
-    ``StepRefused`` (``seats-taken``, ``not-qualified``, ``knows-others``).
+    ``StepRefused`` (``exam-first``, ``seats-taken``, ``not-qualified``, ``knows-others``).
     """
     work = work_to_join(by, assignment.pk)
     labeler = labeler_of(by, work.item.project)
-    desk.desk_of(labeler)
+    seat_of = desk.desk_of(labeler)
+    if seat_of.reads_blind and not exams.may_work(labeler, seat_of.policy):
+        raise StepRefused(
+            "The entry exam comes before shared work. You did not join. Get your next image.", code="exam-first"
+        )
     with transaction.atomic():
         item = steps.locked(work.item_id)
         work = work_to_join(by, work.pk)

@@ -22,6 +22,7 @@ from labelhub.catalog.models import Item
 from labelhub.projects.permissions import NotAllowed, NotFound
 from labelhub.projects.services import remove_member
 from labelhub.reviews.selectors import has_read
+from labelhub.scoring import exams
 from labelhub.workflow import distribution, lifecycle, satisfied
 from labelhub.workflow.errors import NoLongerWanted, StepRefused
 from tests.cast import Cast
@@ -50,6 +51,19 @@ def _two_readers(cast: Cast) -> None:
 
 def give(cast: Cast, items, user, **rest):
     return distribution.assign_by_hand(items=items, labeler=labeler(cast, user), by=cast.ada, **rest)
+
+
+def test_who_has_not_passed_the_entry_exam_is_given_nothing_by_hand_and_gets_no_draft(cast: Cast):
+    items = [add_item(cast.project, seed=number) for number in range(2)]
+    held = take(cast, cast.ben)
+    set_policy(cast, readers=2, max_readers=2, exam_items=2)
+    refused = {"The labeler has not passed the entry exam. Let them sit it first, or admit them on the Gold page.": 1}
+    assert give(cast, items[:1], cast.ann).kept == refused
+    handed = distribution.hand_over(chosen=[held], to=labeler(cast, cast.ann), by=cast.ada, reason="away")
+    held.refresh_from_db()
+    assert (handed.kept, held.state) == (refused, "open")
+    exams.rule(labeler=labeler(cast, cast.ann), verdict="admitted", reason="known from before", by="user:1")
+    assert give(cast, items[:1], cast.ann).n_done == 1
 
 
 def test_work_given_by_hand_comes_first_and_the_first_due_before_others(cast: Cast):

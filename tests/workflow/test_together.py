@@ -23,6 +23,7 @@ from labelhub.projects import teams
 from labelhub.projects.permissions import Action, NotFound, can
 from labelhub.projects.selectors import labeler_of
 from labelhub.reviews.selectors import has_read
+from labelhub.scoring import exams
 from labelhub.workflow import lifecycle, pausing, together
 from labelhub.workflow.auditing import items_to_audit
 from labelhub.workflow.errors import StepRefused
@@ -95,6 +96,15 @@ def test_nobody_sits_down_where_work_is_done_alone_or_is_not_theirs_to_see(cast:
     with pytest.raises(NotFound):
         together.work_to_join(cast.otto, work.pk)
     assert Companion.objects.count() == 0
+
+
+def test_the_entry_exam_comes_before_shared_work(cast: Cast, work):
+    set_policy(cast, exam_items=2)
+    with pytest.raises(StepRefused) as refusal:
+        together.join(assignment=work, by=cast.ben)
+    assert (refusal.value.code, work.companions.count()) == ("exam-first", 0)
+    exams.rule(labeler=labeler_of(cast.ben, cast.project), verdict="admitted", reason="known", by="user:1")
+    together.join(assignment=work, by=cast.ben)
 
 
 def test_a_handed_over_draft_is_no_shared_image(cast: Cast, item, work):
