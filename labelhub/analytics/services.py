@@ -18,6 +18,7 @@ from django.db.models import Aggregate, Count, F, IntegerField, Max, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from labelhub.analytics.copiers import keep_copiers_apart
 from labelhub.analytics.models import Rollup
 from labelhub.analytics.panel_store import to_bytes
 from labelhub.annotations.models import Submission
@@ -127,6 +128,8 @@ def measure_project(project: Project) -> Panel:
     )
     kept.keep_only([*gold.readings, *readings.readings], readings.items)
     is_kept = _give_back(project.pk, kept)
+    # Before the panel is kept: what is kept is not measured again.
+    keep_copiers_apart(project, panel)
     Rollup.objects.update_or_create(
         project=project,
         defaults={
