@@ -83,8 +83,16 @@ class CopyingPair:
 
     first: Labeler
     second: Labeler
-    evidence: str
+    n_identical: int
+    n_compared: int
     items: tuple[str, ...]
+
+    @property
+    def evidence(self) -> str:
+        """Return the numbers in words."""
+        return (
+            f"{self.n_identical} of {self.n_compared} outlines on {len(self.items)} items the same to the last vertex"
+        )
 
 
 def copying_pairs(project: Project, panel: Panel) -> tuple[CopyingPair, ...]:
@@ -92,8 +100,7 @@ def copying_pairs(project: Project, panel: Panel) -> tuple[CopyingPair, ...]:
     people = {rater_key(labeler): labeler for labeler in labelers(project) if labeler.user_id is not None}
     return tuple(
         CopyingPair(
-            people[row.first], people[row.second],
-            f"{row.n_identical} of {row.n_compared} outlines on {len(row.items)} items the same to the last vertex", row.items,
+            people[row.first], people[row.second], row.n_identical, row.n_compared, row.items,
         )
         for row in panel.copies if row.is_suspicious and row.first in people and row.second in people
     )  # fmt: skip

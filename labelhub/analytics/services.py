@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from django.db.models import Aggregate, Count, F, IntegerField, Max, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from labelhub.analytics.copiers import keep_copiers_apart
 from labelhub.analytics.models import Rollup
 from labelhub.analytics.panel_store import to_bytes
 from labelhub.annotations.models import Submission
@@ -127,6 +128,8 @@ def measure_project(project: Project) -> Panel:
     )
     kept.keep_only([*gold.readings, *readings.readings], readings.items)
     is_kept = _give_back(project.pk, kept)
+    # Before the panel is kept: what is kept is not measured again.
+    keep_copiers_apart(project, panel)
     Rollup.objects.update_or_create(
         project=project,
         defaults={
@@ -204,12 +207,23 @@ def _rested_at(project: Project) -> datetime | None:
     return None if made is None else made[0] + min(REST * timedelta(seconds=made[1]), LONGEST_PAUSE)
 
 
+_when_measured: list[Callable[[Project], object]] = []
+
+
+def when_measured(listener: Callable[[Project], object]) -> None:
+    """Have ``listener`` hear of each project that the job measured. Called in ``apps.ready`` of a package above."""
+    if listener not in _when_measured:
+        _when_measured.append(listener)
+
+
 def run_measure(running: Running) -> Mapping[str, Any]:
-    """The job: measure one project."""
+    """The job: measure one project, then tell those who act on what is new."""
     project = Project.objects.get(pk=running.arguments["project"])
     running.progress(0, 1, "Measuring all readings")
     panel = measure_project(project)
     # What was asked for meanwhile was put off until the rest after the measure before this one.
     put_off(kind=JOB_KIND, project_id=project.pk, until=_rested_at(project))
+    for listener in _when_measured:
+        listener(project)
     running.progress(1, 1, "Done")
     return {"items": panel.source.n_items, "readings": panel.source.n_readings}

@@ -284,12 +284,17 @@ class Qualification(models.Model):
 
 
 class KeptApart(models.Model):
-    """Two labelers never read the same item, because they were found to copy from one another. ``first`` has the lower id."""
+    """Two labelers never read the same item, because they were found to copy from one another. ``first`` has the lower id.
+
+    ``evidence`` is what the system found them by: ``identical`` of ``compared`` outlines on ``items`` (codes). It is empty
+    where an admin keeps them apart.
+    """
 
     first = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="+")
     second = models.ForeignKey(Labeler, on_delete=models.PROTECT, related_name="+")
     reason = models.CharField(max_length=300)
     decided_by = models.CharField(max_length=80)
+    evidence = models.JSONField(default=dict)
     since = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
 

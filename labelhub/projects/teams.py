@@ -6,7 +6,9 @@ until a time; each write leaves an audit event.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -72,8 +74,13 @@ def set_qualifications(*, labeler: Labeler, names: Sequence[str], by: str) -> No
         _event(labeler.project_id, "labeler.qualifications_changed", by, f"labeler:{labeler.pk}", n=len(wanted))
 
 
-def keep_apart(*, first: Labeler, second: Labeler, reason: str, by: str) -> KeptApart:
-    """Never give the two the same item from now on. Writes ``pair.kept_apart``; twice is once."""
+def keep_apart(
+    *, first: Labeler, second: Labeler, reason: str, by: str, evidence: Mapping[str, Any] | None = None
+) -> KeptApart:
+    """Never give the two the same item from now on. Writes ``pair.kept_apart``; twice is once.
+
+    ``evidence`` is kept where the system found them (as in ``KeptApart``); the event carries its numbers.
+    """
     if first.pk == second.pk or first.project_id != second.project_id:
         raise TeamProblem("A pair is two labelers of one project. Nothing was changed.")
     if not reason.strip():
@@ -81,10 +88,12 @@ def keep_apart(*, first: Labeler, second: Labeler, reason: str, by: str) -> Kept
     low, high = sorted((first, second), key=lambda labeler: labeler.pk)
     with transaction.atomic():
         pair, is_new = KeptApart.objects.get_or_create(
-            first=low, second=high, ended_at=None, defaults={"reason": reason.strip()[:300], "decided_by": by[:80]}
-        )
+            first=low, second=high, ended_at=None,
+            defaults={"reason": reason.strip()[:300], "decided_by": by[:80], "evidence": dict(evidence or {})},
+        )  # fmt: skip
         if is_new:
-            _event(first.project_id, "pair.kept_apart", by, f"pair:{pair.pk}", first=low.pk, second=high.pk)
+            numbers = {name: value for name, value in pair.evidence.items() if isinstance(value, int)}
+            _event(first.project_id, "pair.kept_apart", by, f"pair:{pair.pk}", first=low.pk, second=high.pk, **numbers)
     return pair
 
 
@@ -134,6 +143,12 @@ def pairs_apart(project: Project) -> QuerySet[KeptApart]:
     """Return the pairs who are kept apart now."""
     rows = KeptApart.objects.filter(first__project=project, ended_at=None)
     return rows.select_related("first", "second").order_by("-pk")
+
+
+def lifted_pairs(project: Project) -> dict[tuple[int, int], datetime]:
+    """Return when each pair that was kept apart once was last let together, by the two ids, the lower first. One query."""
+    rows = KeptApart.objects.filter(first__project=project, ended_at__isnull=False).order_by("ended_at")
+    return {(row.first_id, row.second_id): row.ended_at for row in rows if row.ended_at is not None}
 
 
 def apart_from(labeler: Labeler) -> QuerySet[KeptApart]:

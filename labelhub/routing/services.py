@@ -40,6 +40,8 @@ NEW_VERSION = "new-version"
 ERROR_STOOD = "error-stood"
 # And of an item that nobody is left to read once more.
 NO_READER_LEFT = "no-reader-left"
+# Of a label that readers who are mostly right contradict. Nothing here tells that it is gold: reviewers are not told either.
+DOUBTED = "doubted"
 # Why a further blind read was asked for and no reviewer, and the other way round.
 SOMEBODY_LEFT = "Somebody is there who never had the item."
 NOBODY_LEFT = "Everybody who could read it blind had it already."
@@ -169,6 +171,13 @@ def send_judged_otherwise(item: Item, test: int) -> Route:
     why = _not("accept", "Two reviewers decided otherwise, blind to each other.")
     numbers = {"trigger": "review", "test": test}
     return _sent(item, Route.Outcome.REVIEWER, JUDGED_OTHERWISE, reason, numbers, alternatives=why)
+
+
+def send_doubted(item: Item, **numbers: int) -> Route:
+    """Record that a reviewer looks at an item whose label is in doubt. Writes ``item.routed``."""
+    reason = "Readers whose work is mostly right see it otherwise than it is known so far: a reviewer decides."
+    why = _not("accept", "What is known of it is in doubt.")
+    return _sent(item, Route.Outcome.REVIEWER, DOUBTED, reason, {"trigger": "doubt", **numbers}, alternatives=why)
 
 
 def send_again(item: Item, *, version: str, outcome: str, reason: str, wanted: int) -> Route:

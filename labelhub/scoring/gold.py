@@ -89,6 +89,15 @@ def expose_gold(*, gold: GoldReference, most: int) -> None:
         )  # fmt: skip
 
 
+def doubt_gold(*, gold: GoldReference, by: str, reason: str, **numbers: int) -> None:
+    """Record that the gold is in doubt: it stays in use until somebody takes it out. Writes ``gold.doubted``."""
+    GoldReference.objects.filter(pk=gold.pk).update(doubted_at=timezone.now())
+    audit.append(
+        project_id=gold.item.project_id, kind="gold.doubted", actor=by, subject=f"item:{gold.item_id}",
+        facts={"gold": gold.pk, "reason": reason.strip()[:300], **numbers},
+    )  # fmt: skip
+
+
 def gold_items(project: Project) -> QuerySet[Item]:
     """Return the items with hidden or exam gold in use, whatever their state, but for excluded ones."""
     references = GoldReference.objects.filter(

@@ -1,6 +1,6 @@
 """How gold fares: how often it is passed, how often it was given, and gold that good labelers fail.
 
-Gold is itself wrong sometimes. What at least three labelers of high accuracy fail is listed for experts. Accuracy is shrunk
+Gold is itself wrong sometimes. What at least three labelers of high accuracy fail is for experts. Accuracy is shrunk
 towards what labelers of the project reach, so that nobody is good on five items. Not here: what is done about it
 (``workflow.golding``).
 """

@@ -17,7 +17,8 @@ class GoldReference(models.Model):
     """An item's true answer, as far as anyone knows: a submission made by an expert or settled. Retired, never deleted.
 
     ``n_exposures`` counts the labelers who were given it as gold; at the policy's most it rests (``rested_at``): nobody is
-    given it any more, and what was measured against it stands. ``drawn`` says how it was chosen.
+    given it any more, and what was measured against it stands. ``drawn`` says how it was chosen. ``doubted_at`` is when it was
+    last sent to the reviewers, because good labelers fail it or an admin doubts it.
     """
 
     class Kind(models.TextChoices):
@@ -33,6 +34,7 @@ class GoldReference(models.Model):
     drawn = models.CharField(max_length=12, default="hand")
     n_exposures = models.PositiveIntegerField(default=0)
     rested_at = models.DateTimeField(null=True)
+    doubted_at = models.DateTimeField(null=True)
     made_by = models.CharField(max_length=80)
     made_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True)

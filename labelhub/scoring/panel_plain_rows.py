@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# So many identical outlines are more than a coincidence or two.
+LEAST_IDENTICAL = 3
+
 
 @dataclass(frozen=True, slots=True)
 class DoubtRow:
@@ -58,4 +61,4 @@ class CopyRow:
     @property
     def is_suspicious(self) -> bool:
         """Whether it is more than a coincidence or two: small outlines on whole pixels do coincide now and then."""
-        return self.n_identical >= 3
+        return self.n_identical >= LEAST_IDENTICAL

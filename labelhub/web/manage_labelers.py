@@ -19,9 +19,9 @@ from labelhub.analytics.labeler_standings import LabelerStanding, standings_of
 from labelhub.annotations.plain import rater_key
 from labelhub.projects import selectors
 from labelhub.projects.errors import DomainError
-from labelhub.projects.models import Labeler, Project, Role
+from labelhub.projects.models import KeptApart, Labeler, Project, Role
 from labelhub.projects.permissions import NotFound
-from labelhub.projects.teams import labelers_in, teams_of
+from labelhub.projects.teams import apart_from, labelers_in, teams_of
 from labelhub.routing import gates
 from labelhub.scoring.panel_rows import Measured, PairRow, Panel
 from labelhub.web.access import person, project_page
@@ -104,6 +104,7 @@ def labeler(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         raise NotFound("There is no such labeler in this project.")
     standing = found.standing
     concerns = concerns_of(project, entry.labeler, standing.panel) if standing is not None else ()
+    apart = list(apart_from(entry.labeler))
     context = {
         "entry": entry,
         "times": (
@@ -118,7 +119,12 @@ def labeler(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "gate_rows": rows_of(entry.trace),
         "facts": facts_in_words(entry.facts),
         "concerns": [
-            (concern, items_link(project, codes=",".join(concern.items[:MOST_CODES]))) for concern in concerns
+            (
+                concern,
+                items_link(project, codes=",".join(concern.items[:MOST_CODES])),
+                _apart_from(concern.other, apart),
+            )
+            for concern in concerns
         ],
         "errors": [
             (named, ERROR_KINDS[named.kind], items_link(project, codes=",".join(named.items[:MOST_CODES])))
@@ -177,6 +183,11 @@ def pairs(request: HttpRequest, project: Project) -> HttpResponse:
         "team": team,
     }
     return render(request, "manage/pairs.html", context)
+
+
+def _apart_from(other: Labeler | None, pairs: Sequence[KeptApart]) -> KeptApart | None:
+    """Return which of the pairs keeps ``other`` apart, if any does."""
+    return next((pair for pair in pairs if other is not None and other.pk in (pair.first_id, pair.second_id)), None)
 
 
 def _noticed(entries: Sequence[LabelerStanding], panel: Panel) -> frozenset[int]:

@@ -10,9 +10,10 @@ from labelhub.analytics.cases import CopyingPair, copying_pairs
 from labelhub.analytics.selectors import kept_standing
 from labelhub.projects import teams
 from labelhub.projects.errors import DomainError
-from labelhub.projects.models import Labeler, Project, Role, Team
+from labelhub.projects.models import KeptApart, Labeler, Project, Role, Team
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import labelers
+from labelhub.scoring.panel_rows import Panel
 from labelhub.web.access import actor, project_page
 from labelhub.web.evidence import MOST_CODES, items_link
 
@@ -28,15 +29,18 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
         (labeler, [one.pk for one in members.get(labeler.pk, ())], ", ".join(held.get(labeler.pk, ())))
         for labeler in shown
     ]
+    # First the panel: measuring keeps apart whom it finds.
+    standing = kept_standing(project)
     apart = list(teams.pairs_apart(project))
+    keys = {frozenset((pair.first_id, pair.second_id)) for pair in apart}
     context = {
         "teams": teams.teams_of(project),
         "kinds": Team.Kind.values,
         "team": team,
         "rows": rows,
         "everybody": everybody,
-        "pairs": apart,
-        "proposed": _proposed(project, {frozenset((pair.first_id, pair.second_id)) for pair in apart}),
+        "pairs": [(pair, _items_behind(project, pair)) for pair in apart],
+        "let_together": _let_together(project, None if standing is None else standing.panel, keys),
     }
     return render(request, "manage/teams.html", context)
 
@@ -86,10 +90,15 @@ def let_together(request: HttpRequest, project: Project, pk: int) -> HttpRespons
     return redirect("manage-teams", project.slug)
 
 
-def _proposed(project: Project, apart: set[frozenset[int]]) -> list[tuple[CopyingPair, str]]:
+def _items_behind(project: Project, pair: KeptApart) -> str:
+    """Return the address of the items by which the system found the pair; nothing where an admin keeps it apart."""
+    codes = pair.evidence.get("items", ())
+    return items_link(project, codes=",".join(codes[:MOST_CODES])) if codes else ""
+
+
+def _let_together(project: Project, panel: Panel | None, apart: set[frozenset[int]]) -> list[tuple[CopyingPair, str]]:
     """The pairs that the newest panel found copying and that may still read the same items, each with its items."""
-    standing = kept_standing(project)
-    found = () if standing is None else copying_pairs(project, standing.panel)
+    found = () if panel is None else copying_pairs(project, panel)
     return [
         (pair, items_link(project, codes=",".join(pair.items[:MOST_CODES])))
         for pair in found

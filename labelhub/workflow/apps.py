@@ -11,11 +11,13 @@ class WorkflowApp(AppConfig):
 
     def ready(self) -> None:
         """Say who runs jobs on whole projects: models, scores anew, policies tried and published, work of the paused."""
+        from labelhub.analytics.services import when_measured
         from labelhub.jobs.registry import register as register_job
         from labelhub.workflow import (
             backfilling,
             edge_cases,
             gating,
+            golding,
             overdue,
             pausing,
             rereading,
@@ -25,6 +27,7 @@ class WorkflowApp(AppConfig):
         )
         from labelhub.workflow.predicting import JOB_KIND, run_predictions
 
+        when_measured(golding.doubt_failed_gold)
         register_job(JOB_KIND, run_predictions)
         register_job(edge_cases.JOB_KIND, edge_cases.run_choosing)
         register_job(backfilling.JOB_KIND, backfilling.run_backfill)

@@ -17,7 +17,6 @@ from django.db import transaction
 from labelhub.accounts.models import User
 from labelhub.annotations.models import Submission
 from labelhub.assignments import selectors as assigned
-from labelhub.audit import services as audit
 from labelhub.catalog.examples import shown_items
 from labelhub.catalog.models import Item
 from labelhub.consensus.models import Settlement
@@ -26,8 +25,17 @@ from labelhub.consensus.services import REFERENCE_METHOD
 from labelhub.projects.models import Project
 from labelhub.projects.permissions import Action, require
 from labelhub.projects.selectors import labeler_of
-from labelhub.scoring.gold import GoldProblem, make_gold, retire_gold
-from labelhub.scoring.gold_health import groups_with_gold, items_with_gold
+from labelhub.reviews.tickets import undecided
+from labelhub.routing.services import send_doubted
+from labelhub.scoring.gold import GoldProblem, current_gold, doubt_gold, make_gold, retire_gold
+from labelhub.scoring.gold_health import (
+    GOOD_ABOVE,
+    LEAST_FAILED,
+    AuditRow,
+    gold_audit,
+    groups_with_gold,
+    items_with_gold,
+)
 from labelhub.scoring.models import GoldReference, Score
 from labelhub.scoring.rows import CURRENT_AGREEMENT
 from labelhub.scoring.services import score_item
@@ -37,6 +45,8 @@ from labelhub.workflow.states import State, move
 # How an item's readers agreed, cut into three strata of difficulty; items with one reader are a stratum of their own.
 EASY_FROM, HARD_BELOW = 0.9, 0.7
 MOST_DRAWN = 500
+# From these gold goes to the reviewers by itself.
+DOUBTED_IN = (State.READING, State.SETTLED, State.REVIEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +161,7 @@ def _without_reference(held: Item, standing: Settlement | None) -> None:
 
 
 def send_to_experts(*, gold: GoldReference, by: User, reason: str) -> None:
-    """Put the item of doubtful gold on the reviewers' table. Writes ``gold.doubted``. Admins only.
+    """Put the item of doubtful gold on the reviewers' table. Writes ``gold.doubted`` and ``item.routed``. Admins only.
 
     The gold stays in use until somebody decides: excluding it is a decision of its own.
     """
@@ -160,11 +170,41 @@ def send_to_experts(*, gold: GoldReference, by: User, reason: str) -> None:
         item = lifecycle.locked(gold.item_id)
         if item.state == State.WAITING:
             raise GoldProblem("Nobody has read this item yet, so there is nothing to review. Nothing was changed.")
+        _to_experts(item, gold, f"user:{by.pk}", reason)
+
+
+def doubt_failed_gold(project: Project) -> int:
+    """Send gold that good labelers fail to the reviewers, each once, and return how many were sent.
+
+    Heard after each measure of a project, which every submission asks for: nothing that a labeler does takes longer on gold.
+    Writes what :func:`send_to_experts` does, by the system and with the numbers.
+    """
+    return sum(_doubt_by_itself(row) for row in gold_audit(project) if row.gold.doubted_at is None)
+
+
+def _doubt_by_itself(row: AuditRow) -> bool:
+    """Send one; not while its author or a third reader is asked, and never what is ambiguous or excluded."""
+    with transaction.atomic():
+        item = lifecycle.locked(row.gold.item_id)
+        gold = current_gold(item)
+        if gold is None or gold.pk != row.gold.pk or gold.doubted_at is not None:
+            return False
+        if item.state not in DOUBTED_IN or undecided(item):
+            return False
+        reason = (
+            f"{row.n_failed} of {row.n_good} labelers who do well on gold fail it; at least {LEAST_FAILED} whose accuracy, "
+            f"shrunk, is above {GOOD_ABOVE} are enough."
+        )
+        _to_experts(item, gold, "system", reason, failed=row.n_failed, good=row.n_good)
+    return True
+
+
+def _to_experts(item: Item, gold: GoldReference, by: str, reason: str, **numbers: int) -> None:
+    """Move the locked item to the reviewers, unless it is there: then its route stands, which a panel may rest on."""
+    if item.state != State.REVIEW:
         move(item=item, to=State.REVIEW)
-        audit.append(
-            project_id=item.project_id, kind="gold.doubted", actor=f"user:{by.pk}", subject=f"item:{item.pk}",
-            facts={"gold": gold.pk, "reason": reason.strip()[:300]},
-        )  # fmt: skip
+        send_doubted(item, **numbers)
+    doubt_gold(gold=gold, by=by, reason=reason, **numbers)
 
 
 def _difficulty(agreement: float | None) -> str:

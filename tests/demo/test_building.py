@@ -106,12 +106,11 @@ def test_a_newcomer_sits_the_exam_and_the_others_are_admitted(small):
     assert GoldReference.objects.get(item=given.item).kind == "training"
 
 
-def test_the_copying_pair_is_proposed_to_be_kept_apart(small, client):
+def test_the_copying_pair_is_kept_apart(small, client):
     client.force_login(User.objects.get(username="ada"))
     page = client.get(f"/manage/{small.slug}/teams/")
-    proposed = [{pair.first.name, pair.second.name} for pair, _ in page.context["proposed"]]
-    assert proposed == [{"Mira Okafor", "Kofi Brandt"}]
-    assert "Keep these two apart" in page.content.decode()
+    apart = [({pair.first.name, pair.second.name}, pair.decided_by) for pair, _ in page.context["pairs"]]
+    assert apart == [({"Mira Okafor", "Kofi Brandt"}, "system")]
 
 
 def test_nobody_reads_an_item_twice_and_expert_readings_vote_on_nothing(small):

@@ -17,12 +17,9 @@ from labelhub.catalog.models import Item
 from labelhub.catalog.selectors import media_of
 from labelhub.catalog.services import ItemIdentity, NewMedium, add_volume, create_item
 from labelhub.formats.shapes import Grid, MaskRegion, Reading, Region, Shape
-from labelhub.projects.models import KeptApart, Labeler
-from labelhub.projects.policy import Policy
-from labelhub.projects.services import publish_policy
+from labelhub.projects.models import Labeler
 from labelhub.web.case_pictures import OTHER, OWN, SIDE_PX, case_png
 from labelhub.workflow import lifecycle
-from tests.web.world import add_item
 
 N_ITEMS = 9
 
@@ -47,32 +44,6 @@ def concerns(project, labeler: Labeler) -> tuple[Concern, ...]:
     standing = standing_of(project)
     assert standing is not None
     return concerns_of(project, labeler, standing.panel)
-
-
-def test_a_pair_found_copying_is_proposed_to_be_kept_apart_and_an_admin_confirms_it(cast, as_):
-    publish_policy(project=cast.project, policy=Policy(readers=3, max_readers=3, min_items=5), by=cast.ada)
-    pair = [Labeler.objects.get(project=cast.project, user=user) for user in (cast.ben, cast.rita)]
-    place, codes = reverse("manage-teams", args=["cells"]), []
-    assert "Proposed" not in as_("ada").get(place).content.decode()
-    for number in range(N_ITEMS):
-        item = add_item(cast, source_id=f"copied-{number}")
-        codes.append(item.code)
-        for one in pair:
-            store(item, one, ring(30 + number % 5, 30, 10.5))
-    page = as_("ada").get(place)
-    [(found, href)] = page.context["proposed"]
-    assert {found.first, found.second} == set(pair)
-    assert found.evidence == f"{N_ITEMS} of {N_ITEMS} outlines on {N_ITEMS} items the same to the last vertex"
-    assert all(code in href for code in codes)
-    assert found.evidence in page.content.decode()
-    assert not KeptApart.objects.exists(), "only an admin decides"
-    answer = as_("ada").post(
-        reverse("manage-teams-apart", args=["cells"]),
-        {"first": found.first.pk, "second": found.second.pk, "reason": found.evidence},
-    )
-    assert answer.status_code == 302
-    assert KeptApart.objects.get().reason == found.evidence
-    assert as_("ada").get(place).context["proposed"] == []
 
 
 def test_the_picture_has_both_lines_and_is_asked_for_once(world, as_):

@@ -224,6 +224,9 @@ def test_gold_that_good_labelers_fail_is_listed_and_sent_to_experts(cast: Cast, 
     assert items[0].code in as_("ada").get(at(cast, "manage-gold")).content.decode()
     assert as_("ada").post(at(cast, "manage-gold-doubt", row.gold.pk)).status_code == 302
     assert state(items[0]) == "review"
+    page = as_("ada").get(at(cast, "manage-gold")).content.decode()
+    assert "sent to the reviewers" in page
+    assert at(cast, "manage-gold-doubt", row.gold.pk) not in page, "it is there already"
 
 
 def test_an_admin_rules_about_an_exam(cast: Cast, as_):

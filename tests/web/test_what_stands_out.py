@@ -75,8 +75,9 @@ def test_a_copy_is_shown_beside_what_it_copies_on_both_pages(cast, crowd):
         assert all(case.fact.startswith("12 vertices, all the same") for case in copy.cases)
 
 
-def test_a_copy_of_an_imported_reading_is_proposed_to_nobody(cast, crowd, as_):
-    assert as_("ada").get(reverse("manage-teams", args=["cells"])).context["proposed"] == []
+def test_a_copy_of_an_imported_reading_keeps_nobody_apart(cast, crowd, as_):
+    context = as_("ada").get(reverse("manage-teams", args=["cells"])).context
+    assert (context["pairs"], context["let_together"]) == ([], [])
 
 
 def test_nothing_stands_out_about_the_one_whose_readings_are_gold(cast, crowd):
