@@ -15,7 +15,7 @@ from labelhub.accounts.models import User
 from labelhub.analytics.event_words import VOTING_EVENTS, EventLine, lines_of
 from labelhub.annotations.models import Annotation, Submission
 from labelhub.assignments.models import HELD, Assignment
-from labelhub.assignments.selectors import of_item
+from labelhub.assignments.selectors import authors_of, of_item
 from labelhub.audit.models import Event
 from labelhub.audit.selectors import events_of_project
 from labelhub.catalog.models import Item, Medium
@@ -63,6 +63,11 @@ class ReaderStory:
     def key(self) -> str:
         """The name of this reader's layer."""
         return f"s{self.submission.pk}"
+
+    @property
+    def authors(self) -> list[Labeler]:
+        """Who drew it, who began it first: more than one where a draft was handed over."""
+        return authors_of(self.submission.assignment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,6 @@ from django.db.models import (
     F,
     IntegerField,
     OuterRef,
-    Q,
     QuerySet,
     Subquery,
     Sum,
@@ -28,6 +28,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
+from labelhub.analytics.labeler_evidence import CAME_BACK, FIRST_SETTLED, SENT_BACK, work_key
 from labelhub.analytics.selectors import Standing, kept_standing
 from labelhub.annotations.models import Submission
 from labelhub.annotations.plain import rater_key
@@ -47,7 +48,7 @@ from labelhub.reviews.models import Decision
 from labelhub.reviews.selectors import counted
 from labelhub.routing.gate_plan import plan_from, reference_among
 from labelhub.routing.gate_trace import Trace
-from labelhub.routing.gates import course_of, facts_in, state_after
+from labelhub.routing.gates import RESTARTS, course_of, facts_in, state_after
 from labelhub.routing.models import Gate
 from labelhub.scoring.gold_answers import GoldAnswer, gold_answers
 from labelhub.scoring.panel_rows import LabelerRow, Measured
@@ -94,7 +95,35 @@ class LabelerStanding:
     @property
     def n_pauses(self) -> int:
         """How often they were paused."""
-        return sum(fact.kind == Gate.Kind.PAUSED for fact in self.facts)
+        return len(self._pauses)
+
+    @property
+    def last_paused_at(self) -> datetime | None:
+        """When their last pause began."""
+        return self._pauses[-1].at if self._pauses else None
+
+    @property
+    def paused_over(self) -> tuple[str, ...]:
+        """The codes of the gold items that each pause looked back on: answered before it, since they were last resumed."""
+        found: dict[str, None] = {}
+        for pause in self._pauses:
+            before = [fact.at for fact in self.facts if fact.kind in RESTARTS and fact.at < pause.at]
+            since = before[-1] if before else None
+            answers = [answer for answer in self.trace.answers if answer.at <= pause.at]
+            found |= dict.fromkeys(answer.code for answer in answers if since is None or answer.at > since)
+        return tuple(found)
+
+    @property
+    def in_stretch(self) -> tuple[str, ...]:
+        """The codes of the gold items of the test or watch in which they are now."""
+        last = self.trace.last
+        if last is None:
+            return ()
+        return tuple(answer.code for answer in self.trace.answers[last.first : last.first + len(last.heights)])
+
+    @property
+    def _pauses(self) -> tuple[Gate, ...]:
+        return tuple(fact for fact in self.facts if fact.kind == Gate.Kind.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +222,7 @@ def _standing(
         shrunk=_measured(f"{key}.shrunk", "gold accuracy, shrunk", accuracy, codes, policy.min_gold),
         better=_measured(f"{key}.better", "above the target", _probability(above, len(codes), policy), codes, policy.min_gold),
         agreement=_headline(row), wrong=wrong,
-        first_pass=_first_pass(labeler, key, work, judged, policy), review=_review(key, judged, policy),
+        first_pass=_first_pass(labeler, work, judged, policy), review=_review(key, judged, policy),
         active_s=work.active_s, n_timed=work.n_timed, rework_s=work.rework_s, n_reworked=work.n_reworked, desk=desk,
         gate=state_after(facts) if labeler.user_id is not None else "", trace=trace, facts=tuple(facts),
     )  # fmt: skip
@@ -219,8 +248,11 @@ def _headline(row: LabelerRow | None) -> Measured | None:
     return next((defined[name] for name in HEADLINES if name in defined), None)
 
 
-def _first_pass(labeler: Labeler, key: str, work: _Work, judged: Sequence[_Judged], policy: Policy) -> Measured:
-    """First answers on items that are settled, or that came back: the share that never came back nor was rejected."""
+def _first_pass(labeler: Labeler, work: _Work, judged: Sequence[_Judged], policy: Policy) -> Measured:
+    """First answers on items that are settled, or that came back: the share that never came back nor was rejected.
+
+    The items behind it are looked up when it is opened (``labeler_evidence``): they would be most of the project's.
+    """
     rejected = {
         entry.submission_id: entry for entry in judged if entry.is_rejected and entry.is_first and not entry.came_back
     }
@@ -231,7 +263,7 @@ def _first_pass(labeler: Labeler, key: str, work: _Work, judged: Sequence[_Judge
     estimate = proportion(
         passed, max(n, passed), unit="first answers that were decided", method="accepted as first given"
     )
-    return _measured(f"{key}.first-pass", "first-pass acceptance", estimate, (), policy.min_items)
+    return _measured(work_key(labeler, "first-pass"), "first-pass acceptance", estimate, (), policy.min_items)
 
 
 def _review(key: str, judged: Sequence[_Judged], policy: Policy) -> Measured:
@@ -252,7 +284,7 @@ def _at_desk(labeler: Any) -> TimeAtDesk:
 
 def _labelers_with_counts(project: Project) -> QuerySet[Any]:
     own = Assignment.objects.filter(labeler=OuterRef("pk"))
-    back = own.filter(read_kind="rework", follows__read_kind__in=FILLING)
+    back = own.filter(SENT_BACK)
     counts = {f"n_{name}": _count(own.filter(state__in=states)) for name, states in _COUNTED.items()}
     found: QuerySet[Any] = (
         with_desk_time(Labeler.objects.filter(project=project))
@@ -269,15 +301,13 @@ def _count(rows: QuerySet[Assignment]) -> Coalesce:
 
 
 def _work(project: Project) -> Mapping[int, _Work]:
-    back = Q(read_kind="rework", assignment__recall_of=None)
-    first = Q(version=1, read_kind__in=FILLING, assignment__item__state=Item.State.SETTLED)
     rows = (
         Submission.objects.filter(assignment__item__project=project)
         .order_by()
         .values_list("assignment__labeler_id", "ontology__number", "guideline__number")
-        .annotate(n=Count("pk"), active=Sum("active_s", filter=~back), timed=Count("active_s", filter=~back))
-        .annotate(settled=Count("pk", filter=first), again=Sum("active_s", filter=back))
-        .annotate(n_again=Count("active_s", filter=back))
+        .annotate(n=Count("pk"), active=Sum("active_s", filter=~CAME_BACK), timed=Count("active_s", filter=~CAME_BACK))
+        .annotate(settled=Count("pk", filter=FIRST_SETTLED), again=Sum("active_s", filter=CAME_BACK))
+        .annotate(n_again=Count("active_s", filter=CAME_BACK))
     )
     found: dict[int, _Work] = {}
     for key, ontology, guideline, n, active, timed, settled, again, n_again in rows:

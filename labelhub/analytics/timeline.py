@@ -150,6 +150,8 @@ def _read(entry: Entry, event: Event, facts: StoryFacts, names: Names) -> Entry:
     versions += [f"instructions {submission.guideline.number}"] if submission.guideline is not None else []
     versions += [f"policy {submission.policy.number}"] if submission.policy is not None else []
     rows = [("Saw", _seen(reader, names)), ("Kind of read", _kind(reader)), ("Under", ", ".join(versions))]
+    if submission.assignment.continues_id is not None:
+        rows.append(("Drawn by", ", then ".join(names.labeler(author.pk) for author in reader.authors)))
     rows += [(facts.question(key), names.said(_answer(value))) for key, value in reader.answers.items()]
     if submission.active_s is not None:
         rows.append(("Time at work", f"{submission.active_s:.0f} s of {_work_of(submission)}, {TIMED}"))

@@ -213,6 +213,16 @@ def is_gone_on() -> Q:
     return Q(Exists(Assignment.objects.filter(continues=OuterRef("pk"))))
 
 
+def authors_of(assignment: Assignment) -> list[Labeler]:
+    """Return who worked on the assignment's draft, who began it first: those whose draft was handed over, then its labeler."""
+    found = [assignment.labeler]
+    row = assignment.continues
+    while row is not None:
+        found.append(row.labeler)
+        row = row.continues
+    return found[::-1]
+
+
 def accompanied_by(labeler: int) -> QuerySet[Companion]:
     """Return the seats that the labeler with this id has or had at an item (``OuterRef("pk")``): they saw what others drew."""
     return Companion.objects.filter(assignment__item=OuterRef("pk"), labeler=labeler)

@@ -13,6 +13,7 @@ from typing import Any
 
 from labelhub.annotations.models import Submission
 from labelhub.annotations.plain import readings_of
+from labelhub.assignments.selectors import authors_of
 from labelhub.catalog.models import Item
 from labelhub.exports.contents import Contents, chunks, contents_of
 from labelhub.formats.shapes import Reading
@@ -25,7 +26,9 @@ def reads_entries(items: Sequence[int]) -> list[dict[str, Any]]:
     entries = []
     for some in chunks(items):
         rows = Submission.objects.filter(assignment__item__in=some)
-        rows = rows.select_related("assignment__item", "ontology", "guideline").order_by("assignment__item_id", "pk")
+        rows = rows.select_related(
+            "assignment__item", "assignment__labeler", "assignment__continues", "ontology", "guideline"
+        ).order_by("assignment__item_id", "pk")
         for row in rows:
             seen[row.assignment.item_id, row.assignment.labeler_id] += 1
             entries.append(_entry(row, seen[row.assignment.item_id, row.assignment.labeler_id]))
@@ -59,6 +62,8 @@ def labeler_name(key: int) -> str:
 def _entry(row: Submission, place: int) -> dict[str, Any]:
     return {
         "item": row.assignment.item.code, "submission": row.pk, "labeler": labeler_name(row.assignment.labeler_id),
+        # Who began a draft that was handed over, then who went on with it.
+        "authors": [labeler_name(author.pk) for author in authors_of(row.assignment)],
         "as": place, "version": row.version, "read_kind": row.read_kind, "planned_blind": row.planned_blind,
         "ontology": row.ontology.number, "guideline": row.guideline.number if row.guideline is not None else None,
     }  # fmt: skip

@@ -34,6 +34,8 @@ STATES: dict[str, str] = {
     Kind.TEST_STARTED: "testing", Kind.CLEARED: "cleared", Kind.DRIFT_ALARM: "testing", Kind.PROPOSED: "proposed",
     Kind.PAUSED: "paused", Kind.RESUMED: "testing", Kind.KEPT: "testing", Kind.WITHDRAWN: "testing",
 }  # fmt: skip
+# After these a labeler's next answers are those of a new test.
+RESTARTS = (Kind.RESUMED, Kind.KEPT)
 # Also before the first gold.
 UNDECIDED = "testing"
 # What the course comes to, as a state.
@@ -119,7 +121,7 @@ def course_of(answers: Sequence[GoldAnswer], facts: Sequence[Gate], next_plan: C
     ``next_plan`` gives the plan of a test that has not begun.
     """
     begun = {fact.test: plan_of_document(fact.numbers["plan"]) for fact in facts if fact.kind == Kind.TEST_STARTED}
-    restarts = [fact.at for fact in facts if fact.kind in (Kind.RESUMED, Kind.KEPT)]
+    restarts = [fact.at for fact in facts if fact.kind in RESTARTS]
     return trace_of(answers, lambda test: begun[test] if test in begun else next_plan(), restarts)
 
 

@@ -20,6 +20,7 @@ from labelhub.analytics.item_table import (
     item_page,
     labelers_of,
 )
+from labelhub.analytics.labeler_evidence import Behind, work_named
 from labelhub.analytics.selectors import standing_of
 from labelhub.catalog import selectors as catalog
 from labelhub.catalog.models import Item
@@ -125,11 +126,13 @@ def gold(request: HttpRequest, project: Project, code: str) -> HttpResponse:
     return redirect("manage-item", project.slug, code)
 
 
-def _number_behind(request: HttpRequest, project: Project) -> Measured | None:
-    """Return the number whose items the address asks for."""
+def _number_behind(request: HttpRequest, project: Project) -> Measured | Behind | None:
+    """Return the number whose items the address asks for: of somebody's work, or of the kept panel."""
     key = request.GET.get("of", "")
     if not key:
         return None
+    if (work := work_named(project, key)) is not None:
+        return work
     standing = standing_of(project)
     found = number_named(standing.panel, key) if standing is not None else None
     if found is None:
@@ -139,7 +142,7 @@ def _number_behind(request: HttpRequest, project: Project) -> Measured | None:
     return found
 
 
-def _filter_of(request: HttpRequest, behind: Measured | None) -> ItemFilter:
+def _filter_of(request: HttpRequest, behind: Measured | Behind | None) -> ItemFilter:
     get = request.GET.get
     codes = get("codes", "")
     labelers = tuple(_whole(text) for text in request.GET.getlist("labeler") if text)

@@ -15,6 +15,7 @@ from labelhub.analytics import selectors as analytics
 from labelhub.analytics.cases import concerns_of, stand_out
 from labelhub.analytics.event_words import facts_in_words
 from labelhub.analytics.labeler_errors import errors_of
+from labelhub.analytics.labeler_evidence import PARTS, work_key
 from labelhub.analytics.labeler_standings import LabelerStanding, standings_of
 from labelhub.annotations.plain import rater_key
 from labelhub.projects import selectors
@@ -105,14 +106,15 @@ def labeler(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     standing = found.standing
     concerns = concerns_of(project, entry.labeler, standing.panel) if standing is not None else ()
     apart = list(apart_from(entry.labeler))
+    line = _line(project, entry)
     context = {
         "entry": entry,
         "times": (
-            ("Labeling", entry.active_s, entry.n_timed),
-            ("Rework", entry.rework_s, entry.n_reworked),
-            ("Review", entry.desk.active_s, entry.desk.n),
+            ("Labeling", entry.active_s, entry.n_timed, line["labeling_time"]),
+            ("Rework", entry.rework_s, entry.n_reworked, line["rework_time"]),
+            ("Review", entry.desk.active_s, entry.desk.n, line["review_time"]),
         ),
-        "line": _line(project, entry),
+        "line": line,
         "policy": found.policy,
         "standing": standing,
         "chart": chart_of(entry.trace),
@@ -251,20 +253,26 @@ def _shown(key: str, people: dict[str, Labeler]) -> str:
 
 def _line(project: Project, entry: LabelerStanding) -> dict[str, Any]:
     """Return a labeler's numbers for the table, each with the list of the items behind it."""
-    key = str(entry.labeler.pk)
-    everything, gold = items_link(project, labeler=key), items_link(project, labeler=key, gold="1")
-    reviewed = entry.review.items[:MOST_CODES]
+    gold = items_link(project, labeler=str(entry.labeler.pk), gold="1")
     last = entry.trace.last
     return {
         "entry": entry,
         "gold": gold if entry.gold.items else "",
-        "wrong": items_link(project, codes=",".join(entry.wrong[:MOST_CODES])) if entry.wrong else "",
-        "everything": everything if entry.n_submitted else "",
-        "reviewed": items_link(project, codes=",".join(reviewed)) if reviewed else "",
+        "wrong": _with_codes(project, entry.wrong),
+        "reviewed": _with_codes(project, entry.review.items),
         "agreement": number_link(project, entry.agreement.key) if entry.agreement and entry.agreement.items else "",
+        "stretch": _with_codes(project, entry.in_stretch),
+        # A pause by hand may rest on no gold: then on what was said of it.
+        "pauses": _with_codes(project, entry.paused_over)
+        or f"{reverse('manage-labeler', args=[project.slug, entry.labeler.pk])}#gate",
         "height": last.heights[-1] if last is not None else None,
         "last": last,
+        **{part.replace("-", "_"): number_link(project, work_key(entry.labeler, part)) for part in PARTS},
     }
+
+
+def _with_codes(project: Project, codes: Sequence[str]) -> str:
+    return items_link(project, codes=",".join(codes[:MOST_CODES])) if codes else ""
 
 
 # How times of work are measured.
@@ -296,5 +304,23 @@ def _csv_rows(entries: Iterable[LabelerStanding]) -> Iterator[tuple[Any, ...]]:
         ):
             value, reason = (seconds, "") if n else (None, "nothing was measured")
             yield (entry.labeler.name, "work", name, value, None, None, n, "s", TIMED, False, reason)
-        yield (entry.labeler.name, "gate", entry.gate or "none", None, None, None, len(entry.trace.answers), "gold answers",
-               "sequential test", False, "")  # fmt: skip
+        for name, number, n, unit, method in _gate_numbers(entry):
+            yield (entry.labeler.name, "gate", name, number, None, None, n, unit, method, False, "")
+
+
+def _gate_numbers(entry: LabelerStanding) -> Iterator[tuple[str, Any, int, str, str]]:
+    """How the gate stands, the last values of its last test and of the watch after it with their limits, and the pauses."""
+    trace = entry.trace
+    yield entry.gate or "none", None, len(trace.answers), "gold answers", "sequential test"
+    test = next((part for part in reversed(trace.segments) if part.kind == "test"), None)
+    if test is not None:
+        n, method = len(test.heights), f"SPRT, test {test.test}"
+        yield "log likelihood ratio of poor to good", test.heights[-1], n, "gold answers", method
+        yield "log likelihood ratio that clears", test.lower, n, "gold answers", method
+        yield "log likelihood ratio that fails", test.upper, n, "gold answers", method
+    if trace.last is not None and trace.last.kind == "watch":
+        n, method = len(trace.last.heights), f"CUSUM after test {trace.last.test}"
+        yield "CUSUM", trace.last.heights[-1], n, "gold answers", method
+        yield "CUSUM that alarms", trace.last.upper, n, "gold answers", method
+    if entry.last_paused_at is not None:
+        yield "last pause began", entry.last_paused_at.isoformat(), entry.n_pauses, "pauses", "counted"

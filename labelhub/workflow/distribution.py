@@ -145,16 +145,6 @@ def release_work_of(*, labeler: Labeler, by: User, reason: str) -> Outcome:
     return requeue(chosen=list(assigned.held_by(labeler)), by=by, reason=reason)
 
 
-def authors_of(assignment: Assignment) -> list[Labeler]:
-    """Return who worked on the assignment's draft: its labeler, and before them those whose draft was handed over."""
-    found = [assignment.labeler]
-    row = assignment.continues
-    while row is not None:
-        found.append(row.labeler)
-        row = row.continues
-    return found
-
-
 def _reading_of(item: Item, labeler: Labeler, policy: Policy) -> tuple[str, bool]:
     """Return as what the labeler would read the item, and whether planned blind. Raises ``CannotGive``."""
     role = role_in(labeler.user, labeler.project) if labeler.user is not None else None

@@ -27,10 +27,10 @@ from labelhub.formats.shapes import Reading
 from labelhub.jobs.worker import run_pending
 from labelhub.projects.services import imported_labeler
 from labelhub.scoring.reads import reads_of
-from labelhub.workflow import lifecycle
+from labelhub.workflow import distribution, lifecycle
 from tests.cast import Cast
 from tests.exports.test_release import ALIKE, SQUARE, content, released, settled_item
-from tests.workflow.walking import add_item, set_policy, square_reading, store
+from tests.workflow.walking import add_item, draw, labeler, set_policy, square_reading, store, submit, take
 
 pytestmark = pytest.mark.django_db
 
@@ -212,3 +212,19 @@ def test_a_reading_is_a_plain_reading(cast: Cast):
     assert [(type(reading), [s.label for s in reading.shapes]) for reading in back.readings] == [
         (Reading, ["nucleus"])
     ] * 2
+
+
+def test_a_reading_that_went_on_with_another_s_draft_names_both_authors(cast: Cast):
+    set_policy(cast, readers=1)
+    add_item(cast.project)
+    mine = take(cast, cast.ann)
+    draw(mine, cast.ann, SQUARE)
+    distribution.hand_over(chosen=[mine], to=labeler(cast, cast.ben), by=cast.ada, reason="Ann is ill")
+    item = submit(take(cast, cast.ben), cast.ben).assignment.item
+    lifecycle.settle(item=item, by=cast.rita, reason="Right.", submission=reads_of(item).every[0])
+    alone = settled_item(cast, seed=1)
+    with_reads(cast)
+    reads = json.loads(content(cast, "manifest.json"))["reads"]
+    ann, ben = (f"labeler-{labeler(cast, user).pk}" for user in (cast.ann, cast.ben))
+    assert [(row["labeler"], row["authors"]) for row in reads if row["item"] == item.code] == [(ben, [ann, ben])]
+    assert all(row["authors"] == [row["labeler"]] for row in reads if row["item"] == alone.code)

@@ -19,7 +19,7 @@ from labelhub.scoring import gold_health
 from labelhub.scoring.gold import make_gold, retire_gold
 from labelhub.scoring.models import ExamRuling, GoldReference
 from labelhub.scoring.training import own_training
-from labelhub.workflow import golding, lifecycle
+from labelhub.workflow import distribution, golding, lifecycle
 from tests.cast import Cast, make_cast
 from tests.workflow.walking import (
     add_item,
@@ -302,3 +302,16 @@ def test_who_is_refused_work_is_told_why_on_the_queue(cast: Cast, as_):
     assert "entry exam of this project has 3 images" in answer.content.decode()
     with pytest.raises(lifecycle.StepRefused):
         take(cast, cast.ann)
+
+
+def test_an_item_s_page_and_story_say_who_began_a_draft_and_who_went_on(cast: Cast, as_):
+    add_item(cast.project)
+    mine = take(cast, cast.ann)
+    item = mine.item
+    draw(mine, cast.ann, (10, 10, 20))
+    distribution.hand_over(chosen=[mine], to=labeler(cast, cast.ben), by=cast.ada, reason="Ann is ill")
+    submit(take(cast, cast.ben), cast.ben)
+    html = as_("ada").get(reverse("manage-item", args=["cells", item.code])).content.decode()
+    assert "Begun by Ann, continued by Ben" in html
+    told = as_("ada").get(reverse("review-story", args=["cells", item.code])).content.decode()
+    assert "Ann, then Ben" in told

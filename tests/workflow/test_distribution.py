@@ -16,7 +16,7 @@ from django.utils import timezone
 from labelhub.annotations import documents, history
 from labelhub.annotations.models import Operation
 from labelhub.assignments.models import Assignment
-from labelhub.assignments.selectors import n_filled, own_queue
+from labelhub.assignments.selectors import authors_of, n_filled, own_queue
 from labelhub.audit.models import Event
 from labelhub.catalog.models import Item
 from labelhub.projects.permissions import NotAllowed, NotFound
@@ -145,7 +145,7 @@ def test_a_draft_that_is_handed_over_names_both_and_is_no_independent_read(cast:
     given = take(cast, cast.ben)
     assert (given.item, given.read_kind, given.planned_blind) == (item, "co-edited", False)
     draw(given, cast.ben, OTHER)
-    assert [entry.name for entry in distribution.authors_of(given)] == ["Ben", "Ann"]
+    assert [entry.name for entry in authors_of(given)] == ["Ann", "Ben"]
     authors = (
         Operation.objects.filter(document__assignment=given).order_by("seq").values_list("author__username", flat=True)
     )
@@ -182,7 +182,7 @@ def test_a_draft_may_be_handed_back_to_who_began_it(cast: Cast):
     theirs = take(cast, cast.ben)
     done = distribution.hand_over(chosen=[theirs], to=labeler(cast, cast.ann), by=cast.ada, reason="Ann is back")
     assert done.n_done == 1, done
-    assert [entry.name for entry in distribution.authors_of(take(cast, cast.ann))] == ["Ann", "Ben", "Ann"]
+    assert [entry.name for entry in authors_of(take(cast, cast.ann))] == ["Ann", "Ben", "Ann"]
 
 
 def test_work_without_a_draft_is_handed_over_as_a_fresh_read(cast: Cast):
