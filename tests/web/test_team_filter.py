@@ -1,0 +1,75 @@
+"""The team filter on the pages of admins and reviewers: what it leaves, what it says, and that it is kept from page to page.
+
+Ann is in the team of a site; Ben is in none; nobody is in the vendor's.
+"""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from labelhub.assignments.batches import batch_rows, make_batch
+from labelhub.projects import teams
+from labelhub.projects.models import Team
+from tests.cast import Cast, make_cast
+from tests.workflow.walking import add_item, labeler, set_policy, store
+
+SQUARE, OTHER = (10, 10, 20), (40, 40, 15)
+EVERYBODY = "Show everybody"
+
+
+@pytest.fixture
+def cast(db) -> Cast:
+    """A project of which nothing was read yet."""
+    return make_cast()
+
+
+@pytest.fixture
+def site(cast: Cast) -> Team:
+    team = teams.make_team(project=cast.project, name="Site North", kind="site", by="test")
+    teams.set_teams(labeler=labeler(cast, cast.ann), teams=[team], by="test")
+    return team
+
+
+@pytest.fixture
+def vendor(cast: Cast) -> Team:
+    return teams.make_team(project=cast.project, name="Vendor A", kind="vendor", by="test")
+
+
+def at(cast: Cast, name: str, *rest) -> str:
+    return reverse(name, args=[cast.project.slug, *rest])
+
+
+def words(page) -> str:
+    return " ".join(page.content.decode().split())
+
+
+SIDE = ("overview", "items", "labelers", "activity", "gold", "gate", "pairs", "models", "data", "people", "policy", "audit")
+
+
+def test_links_of_the_side_list_keep_the_team(cast: Cast, site: Team, as_):
+    shown = words(as_("ada").get(at(cast, "manage-people"), {"team": site.pk}))
+    for name in SIDE:
+        assert f'href="{at(cast, f"manage-{name}")}?team={site.pk}"' in shown
+    assert f'href="{at(cast, "manage-teams")}?team={site.pk}"' in shown
+    assert "?team=" not in words(as_("ada").get(at(cast, "manage-people")))
+    odd = as_("ada").get(at(cast, "manage-data"), {"team": '1"><b>'})
+    assert "<b>" not in words(odd)
+
+
+def test_batches_count_the_items_of_a_team(cast: Cast, site: Team, vendor: Team, as_):
+    set_policy(cast, readers=2)
+    items = [add_item(cast.project, seed=seed) for seed in range(3)]
+    first = make_batch(project=cast.project, name="First", items=items[:2], by="test")
+    make_batch(project=cast.project, name="Second", items=items[2:], by="test")
+    store(cast, items[0], cast.ann, SQUARE)
+    store(cast, items[1], cast.ben, SQUARE)
+    store(cast, items[2], cast.ben, SQUARE)
+    assert [(row.batch.name, row.n_items) for row in batch_rows(cast.project)] == [("First", 2), ("Second", 1)]
+    page = as_("ada").get(at(cast, "manage-batches"), {"team": site.pk})
+    assert [(row.batch.name, row.n_items, row.n_done) for row in page.context["rows"]] == [("First", 1, 0)]
+    assert f"?batch={first.pk}&amp;team={site.pk}" in words(page)
+    nobody = words(as_("ada").get(at(cast, "manage-batches"), {"team": vendor.pk}))
+    assert "Nobody of this team has or read an item of a batch" in nobody
+    assert EVERYBODY in nobody
+    assert as_("ada").get(at(cast, "manage-batches"), {"team": "99999"}).status_code == 400
