@@ -73,3 +73,27 @@ def test_batches_count_the_items_of_a_team(cast: Cast, site: Team, vendor: Team,
     assert "Nobody of this team has or read an item of a batch" in nobody
     assert EVERYBODY in nobody
     assert as_("ada").get(at(cast, "manage-batches"), {"team": "99999"}).status_code == 400
+
+
+def test_the_gates_lines_on_several_labelers_are_those_of_a_team(cast: Cast, site: Team, vendor: Team, as_):
+    set_policy(cast)
+    for subject in ("p1", "p2"):
+        store(cast, add_item(cast.project, subject=subject), cast.ada, SQUARE, is_gold=True)
+    ada = as_("ada")
+    everybody = ada.get(at(cast, "manage-gate")).context["lines"]
+    page = ada.get(at(cast, "manage-gate"), {"team": site.pk})
+    whole, own = (
+        {line.name: line.cells[0] for line in lines if "is paused" in line.name or "whole gate" in line.name}
+        for lines in (everybody, page.context["lines"])
+    )
+    assert "At least one of all 2 labelers is paused" in whole
+    one = own["At least one of this team's 1 labeler is paused"]
+    alone = "The whole gate pauses within the 2 planned gold items"
+    assert (one.value, one.low, one.high) == pytest.approx((own[alone].value, own[alone].low, own[alone].high))
+    assert own[alone] == whole[alone], "a rate of one labeler is nobody's of a team"
+    assert "Of this team are the lines on at least one" in words(page)
+    nobody = ada.get(at(cast, "manage-gate"), {"team": vendor.pk})
+    assert "Nobody of this team labels here" in words(nobody)
+    assert EVERYBODY in words(nobody)
+    assert not any("At least one" in line.name for line in nobody.context["lines"])
+    assert ada.get(at(cast, "manage-gate"), {"team": "99999"}).status_code == 400
