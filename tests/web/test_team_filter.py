@@ -12,7 +12,7 @@ from labelhub.assignments.batches import batch_rows, make_batch
 from labelhub.projects import teams
 from labelhub.projects.models import Team
 from tests.cast import Cast, make_cast
-from tests.workflow.walking import add_item, labeler, set_policy, store
+from tests.workflow.walking import add_item, labeler, read, set_policy, store
 
 SQUARE, OTHER = (10, 10, 20), (40, 40, 15)
 EVERYBODY = "Show everybody"
@@ -97,3 +97,28 @@ def test_the_gates_lines_on_several_labelers_are_those_of_a_team(cast: Cast, sit
     assert EVERYBODY in words(nobody)
     assert not any("At least one" in line.name for line in nobody.context["lines"])
     assert ada.get(at(cast, "manage-gate"), {"team": "99999"}).status_code == 400
+
+
+def audited(cast: Cast) -> None:
+    """Two labels that were accepted by a rule, one by Ann's reading, one by Ben's; Rita audits both, and Ben's is wrong."""
+    set_policy(cast, audit_share=1.0, readers=1, max_readers=1)
+    for reader, mark in ((cast.ann, SQUARE), (cast.ben, OTHER)):
+        store(cast, add_item(cast.project), reader, SQUARE)
+        read(cast, cast.rita, mark)
+
+
+def test_the_error_left_is_told_of_the_labels_that_rest_on_a_teams_readings(
+    cast: Cast, site: Team, vendor: Team, as_
+):
+    audited(cast)
+    ada = as_("ada")
+    (whole,) = ada.get(at(cast, "manage-policy")).context["residuals"]
+    assert (whole.n_accepted, whole.n_read, whole.n_wrong) == (2, 2, 1)
+    page = ada.get(at(cast, "manage-policy"), {"team": site.pk})
+    (own,) = page.context["residuals"]
+    assert (own.n_accepted, own.n_read, own.n_wrong) == (1, 1, 0)
+    assert "The policy itself holds for everybody." in words(page)
+    nobody = words(ada.get(at(cast, "manage-policy"), {"team": vendor.pk}))
+    assert "Nobody of this team has a reading in an accepted label" in nobody
+    assert EVERYBODY in nobody
+    assert ada.get(at(cast, "manage-policy"), {"team": "99999"}).status_code == 400
