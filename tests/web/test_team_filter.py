@@ -44,7 +44,7 @@ def words(page) -> str:
     return " ".join(page.content.decode().split())
 
 
-SIDE = ("overview", "items", "labelers", "activity", "gold", "gate", "pairs", "models", "data", "people", "policy", "audit")
+SIDE = ("overview", "items", "labelers", "activity", "gold", "gate", "pairs", "models", "data", "policy", "audit")
 
 
 def test_links_of_the_side_list_keep_the_team(cast: Cast, site: Team, as_):
@@ -107,9 +107,7 @@ def audited(cast: Cast) -> None:
         read(cast, cast.rita, mark)
 
 
-def test_the_error_left_is_told_of_the_labels_that_rest_on_a_teams_readings(
-    cast: Cast, site: Team, vendor: Team, as_
-):
+def test_the_error_left_is_told_of_the_labels_that_rest_on_a_teams_readings(cast: Cast, site: Team, vendor: Team, as_):
     audited(cast)
     ada = as_("ada")
     (whole,) = ada.get(at(cast, "manage-policy")).context["residuals"]
@@ -122,3 +120,27 @@ def test_the_error_left_is_told_of_the_labels_that_rest_on_a_teams_readings(
     assert "Nobody of this team has a reading in an accepted label" in nobody
     assert EVERYBODY in nobody
     assert ada.get(at(cast, "manage-policy"), {"team": "99999"}).status_code == 400
+
+
+def test_the_overview_is_told_of_a_team(cast: Cast, site: Team, vendor: Team, as_):
+    set_policy(cast, readers=2, max_readers=2)
+    both, bens, _ = (add_item(cast.project, seed=seed) for seed in range(3))
+    store(cast, both, cast.ann, SQUARE)
+    store(cast, both, cast.ben, OTHER)
+    store(cast, bens, cast.ben, SQUARE)
+    ada = as_("ada")
+    everybody = ada.get(at(cast, "manage-overview")).context["overview"]
+    assert (everybody.n_items, everybody.n_submissions, everybody.n_labelers) == (3, 3, 2)
+    page = ada.get(at(cast, "manage-overview"), {"team": site.pk})
+    own = page.context["overview"]
+    assert (own.n_items, own.n_submissions, own.n_labelers, own.n_open_assignments) == (1, 1, 1, 0)
+    assert (own.funnel["review"], own.agreement) == (1, everybody.agreement)
+    assert [row.item for row in page.context["disputed"]] == [both.code]
+    shown = words(page)
+    assert "1 item waits for a reviewer." in shown
+    assert shown.count(f"?state=review&amp;team={site.pk}") == 2, "of the sentence and of the funnel"
+    assert "are of all readers together" in shown
+    nobody = ada.get(at(cast, "manage-overview"), {"team": vendor.pk})
+    assert "Nobody of this team labels here yet." in words(nobody)
+    assert EVERYBODY in words(nobody)
+    assert ada.get(at(cast, "manage-overview"), {"team": "99999"}).status_code == 400
