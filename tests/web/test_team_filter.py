@@ -5,14 +5,21 @@ Ann is in the team of a site; Ben is in none; nobody is in the vendor's.
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from labelhub.assignments.batches import batch_rows, make_batch
+from labelhub.catalog.models import Item
 from labelhub.projects import teams
 from labelhub.projects.models import Team
+from labelhub.reviews.calibration_models import ReviewTest
+from labelhub.reviews.questions import keep_question
+from labelhub.reviews.threads import open_thread
 from tests.cast import Cast, make_cast
-from tests.workflow.walking import add_item, labeler, read, set_policy, store
+from tests.workflow.walking import add_item, labeler, new_annotator, read, set_policy, store
 
 SQUARE, OTHER = (10, 10, 20), (40, 40, 15)
 EVERYBODY = "Show everybody"
@@ -144,3 +151,74 @@ def test_the_overview_is_told_of_a_team(cast: Cast, site: Team, vendor: Team, as
     assert "Nobody of this team labels here yet." in words(nobody)
     assert EVERYBODY in words(nobody)
     assert ada.get(at(cast, "manage-overview"), {"team": "99999"}).status_code == 400
+
+
+def waiting(cast: Cast, **policy) -> tuple[Item, Item]:
+    """Two items that wait for Rita: Ann and Ben read the first, Ben and Cleo the second; Ann and Ben each ask something."""
+    set_policy(cast, readers=2, max_readers=2, slip_agreement=0.0, **policy)
+    cleo = new_annotator(cast, "Cleo")
+    first, second = add_item(cast.project, seed=1), add_item(cast.project, seed=2)
+    for item, one, other in ((first, cast.ann, cast.ben), (second, cast.ben, cleo)):
+        keep_question(assignment=store(cast, item, one, SQUARE).assignment, text="Is this debris?")
+        store(cast, item, other, OTHER)
+    return first, second
+
+
+def test_the_inbox_of_a_reviewer_is_filtered_by_team(cast: Cast, site: Team, vendor: Team, as_):
+    first, second = waiting(cast)
+    rita = as_("rita")
+    everything = rita.get(reverse("review-inbox")).context
+    assert {row.item.code for row, *_ in everything["rows"]} == {first.code, second.code}
+    page = rita.get(reverse("review-inbox"), {"team": site.pk})
+    assert [row.item.code for row, *_ in page.context["rows"]] == [first.code]
+    assert page.context["n_waiting"] == 1
+    assert [row.assignment.labeler.user for row, _ in page.context["questions"]] == [cast.ann]
+    assert f'href="{reverse("review-threads")}?team={site.pk}"' in words(page)
+    nobody = words(rita.get(reverse("review-inbox"), {"team": vendor.pk}))
+    assert "Nobody of this team read what waits for you" in nobody
+    assert EVERYBODY in nobody
+
+
+def test_threads_and_disputes_are_filtered_by_team(cast: Cast, site: Team, vendor: Team, as_):
+    items = waiting(cast)
+    for item in items:
+        open_thread(item=item, by=cast.rita, text="Look.", request_id=uuid.uuid4())
+    rita = as_("rita")
+    assert len(rita.get(reverse("review-threads")).context["rows"]) == 2
+    page = rita.get(reverse("review-threads"), {"team": site.pk})
+    assert [row.thread.item for row in page.context["rows"]] == [items[0]]
+    assert f'href="{reverse("review-inbox")}?team={site.pk}"' in words(page)
+    nobody = words(rita.get(reverse("review-threads"), {"team": vendor.pk}))
+    assert "Nobody of this team read an item of such a thread" in nobody
+
+
+@pytest.mark.parametrize("place", ["review-inbox", "review-threads"])
+def test_who_reviews_blind_cannot_ask_by_team_who_read_an_item(cast: Cast, site: Team, as_, place: str):
+    for item in waiting(cast, review_blind=True):
+        open_thread(item=item, by=cast.rita, text="Look.", request_id=uuid.uuid4())
+    page = as_("rita").get(reverse(place), {"team": site.pk})
+    assert len(page.context["rows"]) == 2
+    assert site.name not in words(page)
+    admins = as_("ada").get(reverse(place), {"team": site.pk})
+    assert len(admins.context["rows"]) == 1, "admins see names"
+    assert site.name in words(admins)
+
+
+def test_a_reading_that_a_tested_reviewer_may_not_know_of_puts_no_item_into_their_teams_list(
+    cast: Cast, site: Team, as_
+):
+    set_policy(cast, readers=1, max_readers=1, rereview_share=1.0)
+    item = add_item(cast.project)
+    store(cast, item, cast.ben, SQUARE)
+    now = timezone.now()
+    ReviewTest.objects.create(
+        item=item, reviewer=cast.rita, kind="again", decided_by=cast.ada, settled_as=1, reason="They differ.",
+        hides_from=now, due_from=now,
+    )  # fmt: skip
+    store(cast, item, cast.ann, SQUARE)
+    Item.objects.filter(pk=item.pk).update(state=Item.State.SETTLED)
+    rita = as_("rita")
+    assert [row.item for row, *_ in rita.get(reverse("review-inbox")).context["rows"]] == [item]
+    assert rita.get(reverse("review-inbox"), {"team": site.pk}).context["rows"] == []
+    teams.set_teams(labeler=labeler(cast, cast.ben), teams=[site], by="test")
+    assert len(rita.get(reverse("review-inbox"), {"team": site.pk}).context["rows"]) == 1
