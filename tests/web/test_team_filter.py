@@ -222,3 +222,13 @@ def test_a_reading_that_a_tested_reviewer_may_not_know_of_puts_no_item_into_thei
     assert rita.get(reverse("review-inbox"), {"team": site.pk}).context["rows"] == []
     teams.set_teams(labeler=labeler(cast, cast.ben), teams=[site], by="test")
     assert len(rita.get(reverse("review-inbox"), {"team": site.pk}).context["rows"]) == 1
+
+
+@pytest.mark.parametrize("name", ["labelers", "gold", "people"])
+def test_a_page_without_anybody_of_the_team_says_so(cast: Cast, site: Team, vendor: Team, as_, name: str):
+    set_policy(cast, exam_items=1)
+    place = at(cast, f"manage-{name}")
+    assert "Nobody of this team" not in words(as_("ada").get(place, {"team": site.pk}))
+    nobody = words(as_("ada").get(place, {"team": vendor.pk}))
+    assert "Nobody of this team" in nobody
+    assert EVERYBODY in nobody
