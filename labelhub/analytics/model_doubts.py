@@ -18,8 +18,9 @@ import numpy as np
 from labelhub.numerics.label_quality import confident_joint
 from labelhub.numerics.proportions import proportion
 from labelhub.numerics.results import Estimate
-from labelhub.projects.models import Project
+from labelhub.projects.models import Project, Team
 from labelhub.projects.ontology import Ontology
+from labelhub.projects.teams import labelers_in
 from labelhub.scoring.model_quality import HELD_TO_BE, OBJECTED, QUALITY
 from labelhub.scoring.models import Score
 
@@ -52,11 +53,13 @@ class GivenFor:
     items: tuple[str, ...]
 
 
-def doubted_readings(project: Project, *, most: int = 12) -> list[DoubtedReading]:
-    """Return the readings that a model believes least, the least believable first."""
+def doubted_readings(project: Project, *, most: int = 12, team: Team | None = None) -> list[DoubtedReading]:
+    """Return the readings that a model believes least, the least believable first; of a ``team`` its people's."""
     rows = Score.objects.filter(
         item__project=project, about=Score.About.MODEL, metric=QUALITY, label="", replaced_at=None, value__lt=BELIEVED_FROM,
     ).exclude(item__state="excluded")  # fmt: skip
+    if team is not None:
+        rows = rows.filter(first__assignment__labeler__in=labelers_in(team))
     worst = list(rows.select_related("item", "first__assignment__labeler").order_by("value", "pk")[:most])
     objected: dict[int, list[tuple[str, float, str]]] = {}
     for row in Score.objects.filter(

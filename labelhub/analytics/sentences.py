@@ -7,8 +7,8 @@ sentence says that nothing is shown. Each sentence names what to open to see the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from labelhub.projects.models import Labeler
@@ -59,6 +59,31 @@ def sentences_of(
         text = "No labeler is shown to differ from the others or to miss the target."
         found.append(Sentence(text, Target("labelers"), "good" if panel.gold is not None else ""))
     return (*found, *_agreement(panel), *_work(panel, funnel))[:MOST]
+
+
+def sentences_of_team(
+    panel: Panel | None, funnel: Mapping[str, int], labelers: Mapping[str, Labeler], inside: Collection[str]
+) -> tuple[Sentence, ...]:
+    """As :func:`sentences_of` for a team whose raters are ``inside`` and whose items make the funnel.
+
+    How far readers agree is no matter of one team, so nothing is said of it.
+    """
+    if not inside:
+        return (Sentence("Nobody of this team labels here yet.", Target("people")),)
+    if sum(funnel.values()) == 0:
+        return (Sentence("Nobody of this team read an item yet.", Target("people")),)
+    if panel is None:
+        return (Sentence("The readings are being measured; numbers follow in a moment.", Target("items")),)
+    own = replace(
+        panel,
+        copies=tuple(row for row in panel.copies if row.first in inside or row.second in inside),
+        alarms=tuple(row for row in panel.alarms if row.rater in inside),
+    )
+    found = [*_copies(own, labelers), *_one_a_person(_alarms(own, labelers))]
+    if not found and any(row.rater in inside for row in panel.labelers):
+        text = "No labeler of this team is shown to differ from the others or to miss the target."
+        found.append(Sentence(text, Target("labelers"), "good" if panel.gold is not None else ""))
+    return (*found, *_work(own, funnel))[:MOST]
 
 
 def _copies(panel: Panel, labelers: Mapping[str, Labeler]) -> list[Sentence]:

@@ -13,10 +13,11 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
 from labelhub.assignments.errors import AssignmentProblem
-from labelhub.assignments.models import Assignment, Batch, BatchItem
+from labelhub.assignments.models import HELD, Assignment, Batch, BatchItem
 from labelhub.audit import services as audit
 from labelhub.catalog.models import READ_ONCE, Item, secret_draw
-from labelhub.projects.models import Project
+from labelhub.projects.models import Project, Team
+from labelhub.projects.teams import labelers_in
 
 A_TIME = 2000
 
@@ -96,11 +97,19 @@ def batches_of(project: Project) -> QuerySet[Batch]:
     return Batch.objects.filter(project=project).order_by("due_at", "name")
 
 
-def batch_rows(project: Project) -> list[BatchRow]:
-    """Return the project's batches with how far each is. One query."""
-    done = Count("places", filter=Q(places__item__state__in=["settled", "excluded"]))
-    rows = batches_of(project).annotate(n=Count("places"), done=done)
-    return [BatchRow(row, row.n, row.done) for row in rows]
+def batch_rows(project: Project, *, team: Team | None = None) -> list[BatchRow]:
+    """Return the project's batches with how far each is. One query.
+
+    With a ``team`` only items count that somebody of it has or read, and batches without one are left out.
+    """
+    counted = Q()
+    if team is not None:
+        states = (*HELD, Assignment.State.SUBMITTED)
+        read = Assignment.objects.filter(labeler__in=labelers_in(team), state__in=states).values("item")
+        counted = Q(places__item__in=read)
+    done = Count("places", filter=counted & Q(places__item__state__in=["settled", "excluded"]))
+    rows = batches_of(project).annotate(n=Count("places", filter=counted), done=done)
+    return [BatchRow(row, row.n, row.done) for row in rows if row.n or team is None]
 
 
 def lies_in_shared_batch(item: Item) -> bool:

@@ -26,9 +26,10 @@ from labelhub.consensus.models import AuditLot, AuditReading, Settlement
 from labelhub.consensus.selectors import current_settlement, readings_of_settlements
 from labelhub.numerics.residual_error import residual_error
 from labelhub.numerics.results import Estimate
-from labelhub.projects.models import Project
+from labelhub.projects.models import Project, Team
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy, translations_of
+from labelhub.projects.teams import labelers_in
 from labelhub.reviews.selectors import rejected
 from labelhub.routing.policy_rules import Situation, decide
 from labelhub.scoring.audited import keep_audited
@@ -167,9 +168,15 @@ def _keep_known_answer(lot: AuditLot, submission: Submission) -> None:
     )
 
 
-def residuals(project: Project) -> tuple[Residual, ...]:
-    """Return the error left among accepted labels, against an auditor, for each stratum that had an acceptance."""
+def residuals(project: Project, *, team: Team | None = None) -> tuple[Residual, ...]:
+    """Return the error left among accepted labels, against an auditor, for each stratum that had an acceptance.
+
+    With a ``team`` only labels count that rest on a reading of somebody who is in it now.
+    """
     lots = AuditLot.objects.filter(item__project=project).exclude(item__state=Item.State.EXCLUDED)
+    if team is not None:
+        resting = Settlement.objects.filter(inputs__assignment__labeler__in=labelers_in(team))
+        lots = lots.filter(settlement__in=resting)
     accepted = dict(lots.order_by().values_list("stratum").annotate(n=Count("pk")))
     rows = list(lots.filter(is_drawn=True).select_related("item", "reading").order_by("pk"))
     by_stratum = {stratum: [lot for lot in rows if lot.stratum == stratum] for stratum in Stratum.values}

@@ -16,7 +16,16 @@ from django.utils import timezone
 
 from labelhub.audit import services as audit
 from labelhub.projects.errors import DomainError
-from labelhub.projects.models import KeptApart, Labeler, Project, Qualification, Team, TeamMember
+from labelhub.projects.models import (
+    KeptApart,
+    Labeler,
+    Membership,
+    Project,
+    Qualification,
+    Role,
+    Team,
+    TeamMember,
+)
 
 
 class TeamProblem(DomainError):
@@ -121,6 +130,12 @@ def team_names(labelers: Sequence[Labeler]) -> dict[int, list[Team]]:
 def labelers_in(team: Team) -> QuerySet[Labeler]:
     """Return who is in the team now."""
     return Labeler.objects.filter(teams__team=team, teams__ended_at=None)
+
+
+def annotators_in(team: Team) -> int:
+    """Return how many of the team annotate in its project now."""
+    seats = Membership.objects.filter(project=team.project_id, role=Role.ANNOTATOR, removed_at=None)
+    return seats.filter(user__in=labelers_in(team).values("user")).count()
 
 
 def qualifications_of(labelers: Sequence[Labeler]) -> dict[int, list[str]]:

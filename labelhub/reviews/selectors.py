@@ -38,13 +38,14 @@ from labelhub.formats.shapes import Reading
 from labelhub.predictions.models import Prediction
 from labelhub.predictions.plain import reading_of as reading_of_prediction
 from labelhub.predictions.selectors import newest_prediction
-from labelhub.projects.models import Labeler, Membership, Project, Role
+from labelhub.projects.models import Labeler, Membership, Project, Role, Team
 from labelhub.projects.permissions import Action, require, visible_to
 from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_policy
 from labelhub.reviews.calibration_models import ReviewTest
 from labelhub.reviews.error_models import Appraisal
 from labelhub.reviews.models import Comment, Decision, PanelVote
+from labelhub.reviews.of_team import read_in, tests_in
 from labelhub.reviews.reviewer_tests import as_it_waits, decided_otherwise_by, open_test, open_tests
 from labelhub.reviews.tickets import disputed_against, upheld_decisions
 from labelhub.reviews.workload import day_of
@@ -121,8 +122,13 @@ class OwnComment:
     at: datetime
 
 
-def inbox(user: User, project: Project, *, now: datetime | None = None, limit: int = 200) -> Inbox:
-    """Return the items that wait for a reviewer, the most valuable look first; items that ``user`` read are left out."""
+def inbox(
+    user: User, project: Project, *, now: datetime | None = None, limit: int = 200, team: Team | None = None
+) -> Inbox:
+    """Return the items that wait for a reviewer, the most valuable look first; items that ``user`` read are left out.
+
+    With a ``team`` only items that somebody of it read.
+    """
     at = now or timezone.now()
     _, policy = current_policy(project)
     day = day_of(user, project, policy=policy, now=at)
@@ -130,6 +136,8 @@ def inbox(user: User, project: Project, *, now: datetime | None = None, limit: i
     # of those alone that come so far: of all that wait it would be most of the work.
     order = ("-priority", F("similarity").asc(nulls_last=True), "state_changed_at")
     waiting = _waiting(user, project).annotate(similarity=_similarity()).order_by(*order)
+    if team is not None:
+        waiting = waiting.filter(pk__in=read_in(team))
     if day.begun:
         # Theirs to finish, and so before all others, however these are ordered.
         is_begun = Case(When(pk__in=day.begun, then=Value(1)), default=Value(0))
@@ -138,10 +146,11 @@ def inbox(user: User, project: Project, *, now: datetime | None = None, limit: i
     counted_first = list(waiting.values_list("pk", Window(Count("pk")))[:most])
     begun = day.begun.intersection(pk for pk, _ in counted_first)
     tests = tuple(open_tests(user, project, policy=policy, now=at))
-    rows = [_inbox_row(item, at) for item in _with_facts(project, [pk for pk, _ in counted_first], tests)]
+    placed = tests if team is None else tests_in(team, tests)
+    rows = [_inbox_row(item, at) for item in _with_facts(project, [pk for pk, _ in counted_first], placed)]
     offered = sorted((row for row in rows if row.item.pk not in begun), key=_by_value)[: day.left]
     shown = sorted([*offered, *(row for row in rows if row.item.pk in begun)], key=_by_value)[:limit]
-    n_fresh = (counted_first[0][1] if counted_first else 0) - len(begun) + len(tests)
+    n_fresh = (counted_first[0][1] if counted_first else 0) - len(begun) + len(placed)
     return Inbox(tuple(shown), len(begun) + min(n_fresh, day.left), tests)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from labelhub.accounts.models import User
-from labelhub.projects.models import Project
+from labelhub.projects.models import Project, Team
 from labelhub.projects.selectors import current_policy
 from labelhub.reviews.models import Comment, Mention, Sighting, Thread
+from labelhub.reviews.of_team import read_in
 from labelhub.reviews.reviewer_tests import hides_from
 from labelhub.reviews.selectors import Screen, screen_of
 from labelhub.reviews.threads import comments_of, readable, with_state
@@ -24,11 +25,15 @@ PAGE = 40
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is shown. ``waiting``: open, and the last word is somebody else's to one who takes part or is named."""
+    """What is shown. ``waiting``: open, and the last word is somebody else's to one who takes part or is named.
+
+    With a ``team`` threads on items that somebody of it read.
+    """
 
     show: str = "open"
     text: str = ""
     mine: bool = False
+    team: Team | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,9 @@ class ThreadPage:
 
 def page_of(user: User, projects: Sequence[Project], wanted: Wanted, *, before: int | None = None) -> ThreadPage:
     """Return one page in a few queries. ``before`` is the key of the last comment of the page before."""
-    rows = _marked(user, projects)
+    rows, hidden = _marked(user, projects), hides_from(user, projects)
+    if wanted.team is not None:
+        rows = rows.filter(item__in=read_in(wanted.team, hidden=hidden))
     if wanted.show == "waiting":
         rows = rows.filter(is_resolved=False, is_waiting=True)
     elif wanted.show != "all":
@@ -69,7 +76,7 @@ def page_of(user: User, projects: Sequence[Project], wanted: Wanted, *, before: 
         rows = rows.filter(last_pk__lt=before)
     parts = ("item__project", "submission__assignment__labeler", "assignment__labeler", "opened_by")
     found = list(rows.select_related(*parts).order_by("-last_pk")[: PAGE + 1])
-    screens = _screens(user, found[:PAGE], hides_from(user, projects))
+    screens = _screens(user, found[:PAGE], hidden)
     said_in = comments_of(found[:PAGE])
     rows_shown = []
     for thread in found[:PAGE]:

@@ -130,6 +130,22 @@ def certificate_of(project: Project) -> Certificate:
     return certify(policy, planned.reference, supply, planned)
 
 
+def among(certificate: Certificate, n_labelers: int) -> Certificate:
+    """Return the certificate with the chances that one of so many labelers is paused, or is not, and all else as it is.
+
+    They share their gold with everybody, so what each can meet of it does not change.
+    """
+    behaviours = tuple(
+        replace(
+            entry,
+            any_paused=any_of(entry.planned, n_labelers),
+            any_missed=any_of(_other(entry.planned), n_labelers),
+        )
+        for entry in certificate.behaviours
+    )
+    return replace(certificate, behaviours=behaviours)
+
+
 def certify(policy: Policy, reference: Reference, supply: Supply, planned: Planned | None = None) -> Certificate:
     """As :func:`certificate_of`, where reference, gold and plan are known (the plain one unless given); reads nothing."""
     chosen = Planned(plan_from(policy, reference), reference) if planned is None else planned
@@ -142,6 +158,16 @@ def certify(policy: Policy, reference: Reference, supply: Supply, planned: Plann
     )
     return Certificate(
         plan, reference, supply, exam, share, behaviours, tuple(_refusals(plan, reference, supply, share, exam))
+    )
+
+
+def any_of(share: Estimate | None, n_labelers: int) -> Estimate | None:
+    """Return the chance that it happens to at least one of several labelers who answer independently."""
+    if share is None:
+        return None
+    value, low, high = (1 - (1 - part) ** n_labelers for part in (share.value, share.low, share.high))
+    return replace(
+        share, value=value, low=low, high=high, method=f"{share.method}; at least one of {n_labelers} labelers"
     )
 
 
@@ -195,7 +221,7 @@ def _behaviour(
     )
     return Behaviour(
         accuracy=accuracy, role=role, one=one, planned=planned, compared=compared,
-        any_paused=_any(planned, n_labelers), any_missed=_any(_other(planned), n_labelers), naive=naive,
+        any_paused=any_of(planned, n_labelers), any_missed=any_of(_other(planned), n_labelers), naive=naive,
         work=work_of(one, rng, exam=exam, share=share or 1.0),
         decided_here=float(one.decided[min(reachable, len(one.decided) - 1)]), naive_accuracy=naive_accuracy,
     )  # fmt: skip
@@ -247,13 +273,3 @@ def _other(share: Estimate | None) -> Estimate | None:
     if share is None:
         return None
     return replace(share, value=1 - share.value, low=1 - share.high, high=1 - share.low)
-
-
-def _any(share: Estimate | None, n_labelers: int) -> Estimate | None:
-    """The chance that it happens to at least one of several labelers who answer independently."""
-    if share is None:
-        return None
-    value, low, high = (1 - (1 - part) ** n_labelers for part in (share.value, share.low, share.high))
-    return replace(
-        share, value=value, low=low, high=high, method=f"{share.method}; at least one of {n_labelers} labelers"
-    )

@@ -16,25 +16,28 @@ from labelhub.projects.models import Project
 MOST_CODES = 200
 
 
-def sentence_link(project: Project, sentence: Sentence) -> str:
-    """Return where the sentence's evidence is."""
-    return target_link(project, sentence.target)
+def sentence_link(project: Project, sentence: Sentence, *, team: int | None = None) -> str:
+    """Return where the sentence's evidence is, on a page that keeps the team."""
+    return target_link(project, sentence.target, team=team)
 
 
-def target_link(project: Project, target: Target) -> str:
+def target_link(project: Project, target: Target, *, team: int | None = None) -> str:
     """Return the address of what a sentence names."""
+    kept = "" if team is None else f"?team={team}"
     if target.kind == "item":
-        return reverse("manage-item", args=[project.slug, target.key])
+        return reverse("manage-item", args=[project.slug, target.key]) + kept
     if target.kind == "labeler" and target.key.isdigit():
-        address = reverse("manage-labeler", args=[project.slug, target.key])
+        address = reverse("manage-labeler", args=[project.slug, target.key]) + kept
         return f"{address}#{target.place}" if target.place else address
     if target.kind in {"labeler", "labelers"}:
-        return reverse("manage-labelers", args=[project.slug])
+        return reverse("manage-labelers", args=[project.slug]) + kept
     if target.kind in {"data", "people"}:
-        return reverse(f"manage-{target.kind}", args=[project.slug])
+        return reverse(f"manage-{target.kind}", args=[project.slug]) + kept
     query = {"state": target.key} if target.key in Item.State.values else {}
     if target.items:
         query["codes"] = ",".join(target.items[:MOST_CODES])
+    if team is not None:
+        query["team"] = str(team)
     return items_link(project, **query)
 
 

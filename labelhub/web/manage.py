@@ -7,14 +7,17 @@ from django.shortcuts import render
 
 from labelhub.analytics import selectors as analytics
 from labelhub.analytics.item_table import state_counts
+from labelhub.analytics.team_overview import overview_of_team
 from labelhub.consensus.audits import residuals
 from labelhub.predictions.runtime import read_state
 from labelhub.projects.models import Project, Role
 from labelhub.projects.selectors import current_policy
+from labelhub.projects.teams import teams_of
 from labelhub.scoring.stored import display_names
 from labelhub.web.access import page, person, project_page
 from labelhub.web.context import homes_of
 from labelhub.web.evidence import named, sentence_link
+from labelhub.web.manage_teams import team_asked_for
 from labelhub.web.words import WITHOUT_NETWORKS
 
 MOST_DISPUTED = 6
@@ -34,19 +37,25 @@ def projects(request: HttpRequest) -> HttpResponse:
 @project_page(Role.ADMIN)
 def overview(request: HttpRequest, project: Project) -> HttpResponse:
     """Say what the numbers say, at most four sentences; then funnel, agreement, gold, and what to look at first."""
-    found = analytics.project_overview(project)
+    team = team_asked_for(request, project)
+    found = analytics.project_overview(project) if team is None else overview_of_team(project, team)
     panel = found.standing.panel if found.standing is not None else None
     _, policy = current_policy(project)
     context = {
         "overview": found,
-        "sentences": [(sentence, sentence_link(project, sentence)) for sentence in found.sentences],
+        "sentences": [
+            (sentence, sentence_link(project, sentence, team=team.pk if team is not None else None))
+            for sentence in found.sentences
+        ],
         "counts": found.funnel,
         "total": found.n_items,
         "disputed": [row for row in panel.disputed if row.reason][:MOST_DISPUTED] if panel is not None else (),
         "cautions": [
             named(caution, display_names(project)) for caution in (panel.cautions if panel is not None else ())
         ],
-        "residuals": residuals(project),
+        "residuals": residuals(project, team=team),
+        "teams": teams_of(project),
+        "team": team,
         "policy": policy,
         "without_networks": WITHOUT_NETWORKS.get(read_state(), ""),
     }

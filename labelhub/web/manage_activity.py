@@ -34,6 +34,7 @@ from labelhub.projects.models import Labeler, Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import labelers
 from labelhub.web.access import actor, person, project_page
+from labelhub.web.manage_teams import team_asked_for
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.workflow import distribution, watching
 from labelhub.workflow.distribution import Outcome
@@ -111,8 +112,10 @@ def assign(request: HttpRequest, project: Project) -> HttpResponse:
 
 @project_page(Role.ADMIN)
 def batches(request: HttpRequest, project: Project) -> HttpResponse:
-    """List the batches, and how far each is."""
-    return render(request, "manage/batches.html", {"rows": batch_rows(project)})
+    """List the batches, and how far each is; with a team, how far its items are."""
+    team = team_asked_for(request, project)
+    context = {"rows": batch_rows(project, team=team), "teams": teams.teams_of(project), "team": team}
+    return render(request, "manage/batches.html", context)
 
 
 @project_page(Role.ADMIN, methods=("POST",))

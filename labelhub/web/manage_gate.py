@@ -13,9 +13,11 @@ from labelhub.numerics.proportions import proportion
 from labelhub.numerics.results import Estimate
 from labelhub.projects.models import Project, Role
 from labelhub.projects.selectors import current_policy
-from labelhub.routing.gate_certificate import COMPARED_OVER, N_PLAYED, Behaviour, Certificate, certificate_of
+from labelhub.projects.teams import annotators_in, teams_of
+from labelhub.routing.gate_certificate import COMPARED_OVER, N_PLAYED, Behaviour, Certificate, among, certificate_of
 from labelhub.routing.gate_plan import KINDS
 from labelhub.web.access import project_page
+from labelhub.web.manage_teams import team_asked_for
 from labelhub.web.tables import csv_answer, wants_csv
 
 CSV_HEADER = ("what", "labeler", "right_on", "value", "low", "high", "n", "unit", "method")
@@ -50,8 +52,12 @@ class Cell:
 @project_page(Role.ADMIN)
 def gate(request: HttpRequest, project: Project) -> HttpResponseBase:
     """Show what the project's gate promises, or why it promises nothing."""
+    team = team_asked_for(request, project)
     certificate = certificate_of(project)
-    lines = lines_of(certificate)
+    n_inside = certificate.supply.n_labelers if team is None else annotators_in(team)
+    if team is not None:
+        certificate = among(certificate, n_inside)
+    lines = lines_of(certificate, n_inside, "this team's" if team is not None else "all")
     if wants_csv(request):
         return csv_answer(f"{project.slug}-gate", CSV_HEADER, _csv_rows(certificate, lines))
     version, policy = current_policy(project)
@@ -70,13 +76,16 @@ def gate(request: HttpRequest, project: Project) -> HttpResponseBase:
         "n_played": N_PLAYED,
         "version": version,
         "policy": policy,
+        "teams": teams_of(project),
+        "team": team,
+        "n_inside": n_inside,
     }
     return render(request, "manage/gate.html", context)
 
 
-def lines_of(certificate: Certificate) -> tuple[Line, ...]:
-    """Return the rows of the certificate."""
-    m, over = certificate.supply.n_labelers, min(certificate.supply.reachable, COMPARED_OVER)
+def lines_of(certificate: Certificate, m: int, whose: str) -> tuple[Line, ...]:
+    """Return the rows of the certificate; what happens to at least one is asked of ``m`` labelers, and left out of none."""
+    over = min(certificate.supply.reachable, COMPARED_OVER)
     how = "exact" if certificate.is_counted else "played"
     lines = [
         _line("One test pauses", how, certificate, lambda b: _one(b.one.pauses, b, wrong_for="good")),
@@ -86,10 +95,14 @@ def lines_of(certificate: Certificate) -> tuple[Line, ...]:
         lines += [
             _line(f"The whole gate pauses within the {over} planned gold items", "test, watch, new test on an alarm",
                   certificate, lambda b: _share(b.planned, b, wrong_for="good")),
-            _line(f"At least one of all {m} labelers is paused", f"if all are such; {over} gold items each", certificate,
+        ]  # fmt: skip
+    if over and m:
+        people, note = f"{whose} {m} labeler{'' if m == 1 else 's'}", f"if all are such; {over} gold items each"
+        lines += [
+            _line(f"At least one of {people} is paused", note, certificate,
                   lambda b: _mistake(b.any_paused, b, wrong_for="good")),
-            _line(f"At least one of all {m} labelers is not paused", f"if all are such; {over} gold items each",
-                  certificate, lambda b: _mistake(b.any_missed, b, wrong_for="poor")),
+            _line(f"At least one of {people} is not paused", note, certificate,
+                  lambda b: _mistake(b.any_missed, b, wrong_for="poor")),
         ]  # fmt: skip
     lines += [
         _line(f"The whole gate pauses within {COMPARED_OVER} gold items", "for comparison with the rule below",

@@ -27,13 +27,16 @@ from labelhub.predictions.training_settings import CLICKS, TrainingRefused
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
+from labelhub.projects.policy import Policy
 from labelhub.projects.selectors import current_ontology, current_policy, labelers
+from labelhub.projects.teams import labelers_in, teams_of
 from labelhub.scoring.helped import AgainProblem, give_drafts_again, leanings
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.evidence import MOST_CODES, items_link
 from labelhub.web.learning_curve import curve_of
 from labelhub.web.manage_jobs import job_row
 from labelhub.web.manage_prices import cost_context, places_of
+from labelhub.web.manage_teams import team_asked_for
 from labelhub.web.tables import csv_answer, wants_csv
 from labelhub.web.words import WITHOUT_NETWORKS
 from labelhub.workflow import bringing_models, edge_cases, predicting, training_models
@@ -54,35 +57,35 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
         return csv_answer(f"{project.slug}-models", CSV_HEADER, (line for row in rows for line in _lines(row)))
     _, policy = current_policy(project)
     effect = draft_effect(project)
-    names = {labeler.pk: labeler for labeler in labelers(project)}
-    leaning = [(names[key], found) for key, found in leanings(project, policy).items() if key in names]
     unfit = predicting.left_out(project)
     newest = [row for kind in SHOWN_JOBS for row in jobs_of_kind(project.pk, kind)]
-    context = {
-        "rows": [
-            (row, items_link(project, codes=",".join(row.apart[:MOST_CODES])) if row.apart else "") for row in rows
-        ],
-        "unfit": [(row.model, one) for row in rows for one in unfit.get(row.model.pk, ())],
-        "click_rows": click_rows(project),
-        "rounds": learning_rounds(project),
-        "clickable": training_models.clickable_classes(project),
-        "effect": effect,
-        "saved_places": places_of(effect.saved_h),
-        "stood": items_link(project, codes=",".join(effect.stood[:MOST_CODES])) if effect.stood else "",
-        "doubted": doubted_readings(project),
-        "given_for": [
-            (pair, items_link(project, codes=",".join(pair.items[:MOST_CODES])))
-            for pair in given_for(project, current_ontology(project)[1])
-        ],
-        "leaning": sorted(leaning, key=lambda pair: pair[0].name),
-        "policy": policy,
-        "jobs": [job_row(row) for row in newest if row.state != Job.State.DONE],
-        "strategies": edge_cases.STRATEGIES,
-        "releases": [one for one in releases_of(project) if one.finished_at is not None],
-        **_course(project),
-        "has_workers": bool(workers_of(NETWORK_QUEUE)),
-        "without_networks": WITHOUT_NETWORKS.get(read_state().value, ""),
-    } | cost_context(project, effect, request.GET)
+    context = (
+        {
+            "rows": [
+                (row, items_link(project, codes=",".join(row.apart[:MOST_CODES])) if row.apart else "") for row in rows
+            ],
+            "unfit": [(row.model, one) for row in rows for one in unfit.get(row.model.pk, ())],
+            "click_rows": click_rows(project),
+            "rounds": learning_rounds(project),
+            "clickable": training_models.clickable_classes(project),
+            "effect": effect,
+            "saved_places": places_of(effect.saved_h),
+            "stood": items_link(project, codes=",".join(effect.stood[:MOST_CODES])) if effect.stood else "",
+            "given_for": [
+                (pair, items_link(project, codes=",".join(pair.items[:MOST_CODES])))
+                for pair in given_for(project, current_ontology(project)[1])
+            ],
+            "policy": policy,
+            "jobs": [job_row(row) for row in newest if row.state != Job.State.DONE],
+            "strategies": edge_cases.STRATEGIES,
+            "releases": [one for one in releases_of(project) if one.finished_at is not None],
+            **_course(project),
+            "has_workers": bool(workers_of(NETWORK_QUEUE)),
+            "without_networks": WITHOUT_NETWORKS.get(read_state().value, ""),
+        }
+        | _of_people(request, project, policy)
+        | cost_context(project, effect, request.GET)
+    )
     return render(request, "manage/models.html", context)
 
 
@@ -198,6 +201,19 @@ def _asked_training(form: Mapping[str, str]) -> dict[str, Any]:
 def _named_maps(written: str) -> list[str]:
     """The class that each map means, as written in the form: keys between commas, nothing for the ground."""
     return [key.strip() for key in written.split(",")] if written.strip() else []
+
+
+def _of_people(request: HttpRequest, project: Project, policy: Policy) -> dict[str, Any]:
+    """The two tables that are of single people, of the team that is asked for: whose readings are doubted, and who leans."""
+    team = team_asked_for(request, project)
+    names = {labeler.pk: labeler for labeler in (labelers(project) if team is None else labelers_in(team))}
+    leaning = [(names[key], found) for key, found in leanings(project, policy).items() if key in names]
+    return {
+        "doubted": doubted_readings(project, team=team),
+        "leaning": sorted(leaning, key=lambda pair: pair[0].name),
+        "teams": teams_of(project),
+        "team": team,
+    }
 
 
 def _lines(row: ModelRow) -> list[tuple[object, ...]]:

@@ -18,10 +18,12 @@ from labelhub.projects.models import PolicyVersion, Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.policy import Policy, PolicyProblem, read_policy
 from labelhub.projects.presets import PRESETS, preset_of, with_preset
+from labelhub.projects.teams import teams_of
 from labelhub.web import policy_words, rule_form
 from labelhub.web.access import actor, person, project_page
 from labelhub.web.manage_jobs import job_row
 from labelhub.web.manage_rules import kept_edits, version_seen
+from labelhub.web.manage_teams import team_asked_for
 from labelhub.workflow import satisfied, trying
 
 ENDINGS: dict[str, str] = {
@@ -114,6 +116,7 @@ def _page(
 ) -> HttpResponse:
     version, current = selectors.current_policy(project)
     versions = selectors.policy_versions(project)
+    team = team_asked_for(request, project)
     context: dict[str, Any] = {
         "version": version,
         "groups": policy_words.groups_of(shown),
@@ -125,7 +128,9 @@ def _page(
         "document": json.dumps(shown.to_document(), indent=1, ensure_ascii=False),
         "warnings": shown.warnings(),
         "unsaved": [] if shown == current else policy_words.changes_between(current.to_document(), shown.to_document()),
-        "residuals": residuals(project),
+        "residuals": residuals(project, team=team),
+        "teams": teams_of(project),
+        "team": team,
         "endings": ENDINGS.items(),
         "short": SHORT,
         "typed": {},

@@ -18,9 +18,10 @@ from labelhub.analytics.own_acts import own_acts
 from labelhub.catalog.models import Item
 from labelhub.catalog.selectors import item_for
 from labelhub.projects.errors import DomainError
-from labelhub.projects.models import Project, Role
+from labelhub.projects.models import Project, Role, Team
 from labelhub.projects.permissions import NotFound
 from labelhub.projects.selectors import current_policy
+from labelhub.projects.teams import labelers_in
 from labelhub.reviews import questions, selectors
 from labelhub.reviews.appraisals import appraised_by
 from labelhub.reviews.calibration import calibration_of
@@ -33,6 +34,7 @@ from labelhub.web.access import page, person, project_page
 from labelhub.web.blind_review import veil_asked
 from labelhub.web.context import Home, homes_of
 from labelhub.web.on_desk import item_on_desk, versions_seen
+from labelhub.web.review_teams import offered_teams
 from labelhub.workflow import lifecycle, watching
 
 LENGTH = 60
@@ -49,7 +51,8 @@ def inbox(request: HttpRequest) -> HttpResponse:
     chosen = [home for home in homes if home.project.slug == asked] if asked else homes
     if asked and not chosen:
         raise NotFound("There is no such project, or you do not review in it.")
-    waits = [_waits(person(request), home) for home in chosen]
+    teams, team = offered_teams(request, chosen)
+    waits = [_waits(person(request), home, team) for home in chosen]
     found = [(row, one.home) for one in waits for row in one.found.rows]
     rows = sorted(found, key=lambda entry: -entry[0].value)[:LENGTH]
     if len(chosen) == 1:
@@ -61,8 +64,11 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "questions": [(row, one.home) for one in waits for row in one.questions],
         "claims": [(row, one.home) for one in waits for row in one.claims],
         "live": [
-            (work, home.project.slug) for home in chosen for work in watching.live_work(person(request), home.project)
+            (work, home.project.slug)
+            for home in chosen
+            for work in watching.live_work(person(request), home.project, is_reviewer=home.may_review, team=team)
         ],
+        "teams": teams, "team": team,
         "homes": homes, "asked": asked, "n_waiting": sum(one.found.n_waiting for one in waits), "length": LENGTH,
         "project": chosen[0].project if len(chosen) == 1 else None,
     }  # fmt: skip
@@ -181,11 +187,12 @@ class _Waits:
     claims: list[Any]
 
 
-def _waits(user: User, home: Home) -> _Waits:
+def _waits(user: User, home: Home, team: Team | None) -> _Waits:
     """What waits for ``user`` in a project, told as readers may be named to them. What all parts rest on is asked for once."""
-    found = selectors.inbox(user, home.project, limit=LENGTH)
-    asked: list[Any] = list(questions.open_questions(user, home.project)[:LENGTH])
-    claims: list[Any] = list(questions.open_claims(user, home.project)[:LENGTH])
+    found = selectors.inbox(user, home.project, limit=LENGTH, team=team)
+    own = {} if team is None else {"assignment__labeler__in": labelers_in(team)}
+    asked: list[Any] = list(questions.open_questions(user, home.project).filter(**own)[:LENGTH])
+    claims: list[Any] = list(questions.open_claims(user, home.project).filter(**own)[:LENGTH])
     items = {row.item_id: row.item for row in (*asked, *claims)} | {row.item.pk: row.item for row in found.rows}
     tested = {test.item_id for test in found.tests}
     veil = veils(user, home.project, items.values(), role=home.role, tested=tested)

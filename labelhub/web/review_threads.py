@@ -17,8 +17,9 @@ from django.urls import reverse
 from labelhub.accounts.models import User
 from labelhub.catalog import selectors as catalog
 from labelhub.projects.errors import DomainError
-from labelhub.projects.models import Project, Role
+from labelhub.projects.models import Project, Role, Team
 from labelhub.projects.permissions import NotFound
+from labelhub.projects.teams import labelers_in
 from labelhub.reviews import thread_list, threads, tickets
 from labelhub.reviews.models import Dispute
 from labelhub.reviews.pseudonyms import veils
@@ -29,6 +30,7 @@ from labelhub.scoring.reads import reads_of
 from labelhub.web.access import page, person, project_page
 from labelhub.web.blind_review import veil_disputes, veil_threads
 from labelhub.web.context import homes_of
+from labelhub.web.review_teams import offered_teams
 from labelhub.workflow import lifecycle
 
 SHOWN = {"waiting": "Waits for you", "open": "Open", "resolved": "Resolved", "all": "All"}
@@ -40,22 +42,26 @@ def inbox(request: HttpRequest) -> HttpResponse:
     """List threads and disputes of this reviewer's projects, those that wait for an answer first."""
     user, homes = person(request), [home for home in homes_of(person(request)) if home.may_review]
     asked = request.GET.get("project", "")
-    chosen = [home.project for home in homes if not asked or home.project.slug == asked]
+    here = [home for home in homes if not asked or home.project.slug == asked]
+    chosen = [home.project for home in here]
     if asked and not chosen:
         raise NotFound("There is no such project, or you do not review in it.")
     show = request.GET.get("show") or "open"
     if show not in SHOWN:
         raise DomainError("There is no such list. Choose one from the menu.", code="filter-refused", status=400)
     before = _place(request.GET.get("before", ""))
-    wanted = Wanted(show=show, text=request.GET.get("q", "").strip()[:100], mine=request.GET.get("mine") == "1")
+    teams, team = offered_teams(request, here)
+    text, mine = request.GET.get("q", "").strip()[:100], request.GET.get("mine") == "1"
+    wanted = Wanted(show=show, text=text, mine=mine, team=team)
     found = thread_list.page_of(user, chosen, wanted, before=before)
     if len(chosen) == 1:
         request.project = chosen[0]  # type: ignore[attr-defined]
     _veil(user, found)
     context = {
         "rows": found.rows, "before": found.before, "shown": SHOWN, "wanted": wanted, "homes": homes, "asked": asked,
-        "disputes": _disputes(user, chosen) if show != "resolved" and not before else [],
-        "is_filtered": bool(wanted.text or wanted.mine or asked or show != "open"),
+        "disputes": _disputes(user, chosen, team) if show != "resolved" and not before else [],
+        "is_filtered": bool(wanted.text or wanted.mine or asked or team or show != "open"),
+        "teams": teams, "team": team,
         "project": chosen[0] if len(chosen) == 1 else None,
     }  # fmt: skip
     return render(request, "review/threads.html", context)
@@ -137,11 +143,12 @@ def _veil(user: User, found: thread_list.ThreadPage) -> None:
             veil_threads([(row.thread, row.said)], veil[row.thread.item_id])
 
 
-def _disputes(user: User, projects: Sequence[Project]) -> list[tuple[Dispute, bool]]:
-    """The disputes that are not decided, each with whether this reviewer may take it."""
+def _disputes(user: User, projects: Sequence[Project], team: Team | None) -> list[tuple[Dispute, bool]]:
+    """The disputes that are not decided, each with whether this reviewer may take it; of a team its people's."""
+    own = {} if team is None else {"ticket__submission__assignment__labeler__in": labelers_in(team)}
     rows = []
     for project in projects:
-        found = list(tickets.open_disputes(user, project)[:MOST_DISPUTES])
+        found = list(tickets.open_disputes(user, project).filter(**own)[:MOST_DISPUTES])
         veil = veils(user, project, {row.item_id: row.item for row in found}.values())
         for row in found:
             veil_disputes([row], veil[row.item_id])

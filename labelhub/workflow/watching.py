@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 from django.utils import timezone
 
 from labelhub.accounts.models import User
 from labelhub.assignments.models import Assignment, Companion, Onlooker
 from labelhub.assignments.onlookers import lets_watch, open_together, work_to_watch
 from labelhub.catalog.models import Item
-from labelhub.projects.models import Project
+from labelhub.projects.models import Project, Team
 from labelhub.projects.permissions import Action, require
 from labelhub.projects.selectors import current_policy, labeler_of
+from labelhub.projects.teams import labelers_in
 from labelhub.reviews.models import Decision
 from labelhub.reviews.sightings import keep_sighting
 from labelhub.workflow import steps
@@ -40,16 +41,27 @@ class LiveWork:
     names: tuple[str, ...]
 
 
-def live_work(user: User, project: Project, *, item: Item | None = None, most: int = 20) -> tuple[LiveWork, ...]:
-    """Return what ``user``, who reviews in the project, may watch now; nothing that they label themselves."""
+def live_work(
+    user: User, project: Project, *, item: Item | None = None, most: int = 20, is_reviewer: bool = False,
+    team: Team | None = None,
+) -> tuple[LiveWork, ...]:  # fmt: skip
+    """Return what ``user``, who reviews in the project, may watch now; nothing that they label themselves.
+
+    ``is_reviewer``: the caller knows that they do, so it is not asked again. With a ``team`` only where one of it labels.
+    """
     if not lets_watch(project):
         return ()
-    require(user, Action.REVIEW, project)
+    if not is_reviewer:
+        require(user, Action.REVIEW, project)
     here = Companion.objects.filter(left_at=None).select_related("labeler").order_by("pk")
     rows = open_together().filter(item__project=project).exclude(labeler__user=user).order_by("created_at")
     rows = rows.prefetch_related(Prefetch("companions", here, to_attr="seats"))
     if item is not None:
         rows = rows.filter(item=item)
+    if team is not None:
+        inside = labelers_in(team)
+        seated = Companion.objects.filter(left_at=None, labeler__in=inside).values("assignment")
+        rows = rows.filter(Q(labeler__in=inside) | Q(pk__in=seated))
     found = []
     for row in rows[:most]:
         seats = [seat.labeler for seat in row.seats]

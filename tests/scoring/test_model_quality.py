@@ -19,6 +19,7 @@ from labelhub.predictions.models import Prediction
 from labelhub.predictions.plain import map_documents
 from labelhub.predictions.predictor import PixelMap, Seen
 from labelhub.predictions.services import register_model
+from labelhub.projects import teams
 from labelhub.projects.default_rules import DYNAMIC_OVERLAP
 from labelhub.projects.policy import Policy
 from labelhub.projects.presets import with_preset
@@ -33,6 +34,7 @@ from tests.cast import Cast, make_cast
 from tests.workflow.walking import (
     UNPLACED,
     add_item,
+    labeler,
     read,
     redraw,
     rule,
@@ -209,7 +211,7 @@ def test_what_the_model_holds_each_drawn_class_to_be():
 
 
 @pytest.mark.django_db
-def test_a_class_that_is_given_for_another_is_named_with_its_items(cast: Cast):
+def test_a_class_that_is_given_for_another_is_named_with_its_items(cast: Cast, client: Client):
     set_policy(cast, readers=1, model_agreement=0.0)
     model = register_model(
         project=cast.project, name="m", predictor="classical-threshold", parameters={"classes": {}}, by="test"
@@ -242,3 +244,12 @@ def test_a_class_that_is_given_for_another_is_named_with_its_items(cast: Cast):
     first, second, *_ = doubted_readings(cast.project)
     assert {first.code, second.code} == set(swapped)
     assert (first.labeler, first.objected[0][2]) == ("Ann", "px")
+    bens = teams.make_team(project=cast.project, name="Vendor A", kind="vendor", by="test")
+    teams.set_teams(labeler=labeler(cast, cast.ben), teams=[bens], by="test")
+    assert doubted_readings(cast.project, team=bens) == []
+    client.force_login(cast.ada)
+    page = client.get(f"/manage/{cast.project.slug}/models/", {"team": bens.pk}).content.decode()
+    assert "Nobody of this team has a reading that a model hardly believes" in page
+    anns = teams.make_team(project=cast.project, name="Site North", kind="site", by="test")
+    teams.set_teams(labeler=labeler(cast, cast.ann), teams=[anns], by="test")
+    assert {one.code for one in doubted_readings(cast.project, team=anns)} >= set(swapped)

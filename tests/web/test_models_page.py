@@ -29,6 +29,7 @@ from labelhub.predictions.architectures import read_design
 from labelhub.predictions.classical import NAME
 from labelhub.predictions.models import Draft, ModelVersion, Prediction, TrainedItem, TrainingRun
 from labelhub.predictions.preparation import Preparation
+from labelhub.projects import teams
 from labelhub.scoring.model_on_gold import score_on_gold
 from labelhub.scoring.models import DraftsAgain, HelpedReading, Score
 from labelhub.workflow import bringing_models, lifecycle, predicting
@@ -359,3 +360,17 @@ def test_the_page_is_the_admins_and_its_numbers_a_file(cast: Cast):
     lines = b"".join(sent.streaming_content).decode().splitlines()
     assert lines[0].lstrip("\ufeff").startswith("model,version,number,value")
     assert len(lines) == 4
+
+
+def test_who_catches_planted_errors_is_shown_of_a_team(cast: Cast, client):
+    for user in (cast.ann, cast.ben):
+        helped(cast, user, "planted", 30.0, caught=True)
+    team = teams.make_team(project=cast.project, name="Site North", kind="site", by="test")
+    teams.set_teams(labeler=labeler(cast, cast.ann), teams=[team], by="test")
+    client.force_login(cast.ada)
+    place = f"/manage/{cast.project.slug}/models/"
+    assert [one.user for one, _ in client.get(place).context["leaning"]] == [cast.ann, cast.ben]
+    shown = client.get(place, {"team": team.pk})
+    assert [one.user for one, _ in shown.context["leaning"]] == [cast.ann]
+    assert "All else here is of everybody." in shown.content.decode()
+    assert client.get(place, {"team": "99999"}).status_code == 400

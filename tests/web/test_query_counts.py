@@ -75,12 +75,12 @@ def test_pages_that_are_open_all_day_ask_at_most_twelve_times(busy: Cast, client
 
 
 INBOXES: dict[str, tuple[dict[str, Any], int]] = {
-    "by default": ({}, 9),
-    "at most 40 a day": ({"reviews_a_day": 40}, 10),
-    "a panel of 3, at most 40 a day": ({"panel_reviewers": 3, "reviews_a_day": 40}, 10),
+    "by default": ({}, 10),
+    "at most 40 a day": ({"reviews_a_day": 40}, 11),
+    "a panel of 3, at most 40 a day": ({"panel_reviewers": 3, "reviews_a_day": 40}, 11),
     "people at work together are watched": ({"reviewers_join": "watch"}, 12),
     "blind": ({"review_blind": True}, 10),
-    "with tests of reviewers": ({"rereview_share": 1.0, "review_gold_share": 0.2}, 10),
+    "with tests of reviewers": ({"rereview_share": 1.0, "review_gold_share": 0.2}, 11),
     "blind, with tests of reviewers": ({"review_blind": True, "rereview_share": 1.0, "review_gold_share": 0.2}, 11),
     "a blind panel with tests, at most 40 a day": (
         {"panel_reviewers": 3, "review_blind": True, "rereview_share": 1.0, "reviews_a_day": 40}, 12,

@@ -10,6 +10,7 @@ from django.urls import reverse
 from labelhub.analytics.cases import stand_out
 from labelhub.analytics.selectors import project_overview, standing_of
 from labelhub.annotations.plain import rater_key
+from labelhub.projects import teams
 from labelhub.projects.models import Labeler
 from labelhub.projects.policy import Policy
 from labelhub.projects.services import imported_labeler, publish_policy
@@ -109,3 +110,14 @@ def test_a_case_opens_the_item_with_exactly_its_layers(cast, crowd, as_):
 def test_labelers_who_stand_out_are_marked_by_a_word_in_the_table(cast, crowd, as_):
     html = as_("ada").get(reverse("manage-labelers", args=["cells"])).content.decode()
     assert html.count("stands out") == 3
+
+
+def test_the_overview_of_a_team_says_what_stands_out_about_its_people_alone(cast, crowd, as_):
+    team = teams.make_team(project=cast.project, name="Site", kind="site", by="test")
+    teams.set_teams(labeler=crowd["ann"], teams=[team], by="test")
+    page = as_("ada").get(reverse("manage-overview", args=["cells"]), {"team": team.pk})
+    (first, link), *rest = page.context["sentences"]
+    assert crowd["ann"].name in first.text
+    assert link == f"{reverse('manage-labeler', args=['cells', crowd['ann'].pk])}?team={team.pk}#cases"
+    said = " ".join(sentence.text for sentence, _ in rest)
+    assert not any(crowd[name].name in said for name in ("ben", "rita"))

@@ -273,6 +273,13 @@ def query(context: Context, **changes: Any) -> str:
 
 
 @register.simple_tag(takes_context=True)
+def team_kept(context: Context, start: str = "?") -> str:
+    """Return what an address ends with so that the page behind it shows the team that this one shows; empty where all are."""
+    asked = context["request"].GET.get("team", "")
+    return f"{start}team={asked}" if asked.isascii() and asked.isdigit() else ""
+
+
+@register.simple_tag(takes_context=True)
 def csv_link(context: Context, label: str = "CSV") -> SafeString:
     """Link to this table, with its filters, as a file."""
     href = query(context, format="csv", after="", before="")
@@ -286,6 +293,7 @@ def nav_link(context: Context, name: str, label: str, picture: str, also: str = 
         href = reverse(name, args=[context["project"].slug])
     except NoReverseMatch:
         return ""
+    href += team_kept(context)
     match = getattr(context["request"], "resolver_match", None)
     is_here = match is not None and match.url_name in {name, *also.split()}
     current = SafeString(' aria-current="page"') if is_here else ""
