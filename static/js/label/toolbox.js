@@ -55,7 +55,10 @@ export function startToolbox(editor, classes, acts) {
   }
   startFlyouts(editor);
   const paints = classes.some((entry) => entry.tool === "brush");
-  byId("flyout-mask").hidden = !paints;
+  for (const part of document.querySelectorAll("#flyout-mask [data-painted]")) /** @type {HTMLElement} */ (part).hidden = !paints;
+  const showActs = () => (byId("flyout-mask").hidden = !paints && !(editor.medium && editor.isVolume && classes.length));
+  for (const name of ["medium", "series"]) editor.addEventListener(name, showActs);
+  showActs();
   byId("mask-scope").addEventListener("change", (event) => {
     editor.maskActs.scope = event.target.value;
   });
