@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,6 +115,15 @@ def questions(draw):
 def test_questions_survive_the_builders_lines(asked):
     document = questions_of_lines(lines_of_questions(asked), asked)
     assert read_ontology({"questions": document}).questions == tuple(asked)
+
+
+def test_a_line_is_the_question_that_the_builders_view_makes_of_it():
+    """The same list is read by tests/js/question_lines.test.js."""
+    listed = json.loads((Path(settings.BASE_DIR) / "tests/js/question_lines.json").read_text(encoding="utf-8"))
+    for line, wanted in listed:
+        [entry] = questions_of_lines(line)
+        found = [entry["text"], entry["kind"], entry["is_required"], entry.get("presupposes_finding", False)]
+        assert [*found, entry.get("choices", [])] == wanted, line
 
 
 def test_a_new_question_gets_a_key_of_its_own():

@@ -6,7 +6,7 @@ import { short } from "./readout.js";
 const PAINTING = ["eraser", "fill", "grow", "threshold", "superpixel", "parts", "assist"];
 
 /** The classes a tool can draw. */
-function classesFor(tool, classes) {
+export function classesFor(tool, classes) {
   if (tool === "select" || tool === "ruler") return [null];
   if (tool === "sculpt") return classes.filter((entry) => ["polygon", "polyline"].includes(entry.tool));
   return classes.filter((entry) => entry.tool === (PAINTING.includes(tool) ? "brush" : tool));
