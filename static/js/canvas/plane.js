@@ -147,7 +147,8 @@ export class PlaneEditor extends Space {
   /** A pane's slice is here. */
   arrived(pane) {
     const { medium, pixels } = pane;
-    if (!this.windows.has(medium.ordinal)) this.windows.set(medium.ordinal, { ...firstWindow(medium, pane.slice ?? pixels.overview) });
+    if (!this.firstWindows.has(medium.ordinal)) this.firstWindows.set(medium.ordinal, firstWindow(medium, pane.slice ?? pixels.overview));
+    if (!this.windows.has(medium.ordinal)) this.windows.set(medium.ordinal, { ...this.firstWindows.get(medium.ordinal) });
     this.emit("picture");
   }
 
@@ -209,8 +210,8 @@ export class PlaneEditor extends Space {
   }
 
   presets() {
-    const slice = this.slice ?? this.pixels?.overview;
-    return slice ? presetsOf(this.medium, firstWindow(this.medium, slice)) : [];
+    const first = this.firstWindows.get(this.medium?.ordinal);
+    return first ? presetsOf(this.medium, first) : [];
   }
 
   setWindow(centre, width) {
