@@ -8,8 +8,9 @@ from typing import Any, get_args
 from django.http import QueryDict
 
 from labelhub.projects.lineage import Lineage
-from labelhub.projects.ontology import LabelClass, Ontology, Tool, read_ontology
+from labelhub.projects.ontology import LabelClass, Ontology, OntologyProblem, Tool, read_ontology
 from labelhub.web.ontology_text import key_for, lines_of_questions, questions_of_lines
+from labelhub.web.page_keys import PAGE_KEYS
 
 # What the form says of a class that is no more.
 MERGE, SPLIT = "merge:", "split"
@@ -80,6 +81,7 @@ def ontology_of_form(post: QueryDict, current: Ontology) -> Ontology:
         entry["name"] = entry["name"].strip()
         entry["key"] = known.key if known is not None else key_for(entry["name"], taken | _keys(current))
         entry["attributes"] = questions_of_lines(entry["attributes"], known.attributes if known is not None else ())
+        _refuse_taken_key(entry, classes)
         classes.append(entry)
     questions = questions_of_lines(post.get("questions", ""), current.questions)
     return read_ontology({"classes": classes, "questions": questions})
@@ -117,6 +119,21 @@ def fates_of(post: QueryDict, current: Ontology, asked: Ontology) -> list[dict[s
             "parts": [(part.key, part.name, part.key in chosen) for part in new] if len(new) > 1 else [], "split": SPLIT,
         })  # fmt: skip
     return rows
+
+
+def _refuse_taken_key(entry: dict[str, Any], others: list[dict[str, Any]]) -> None:
+    """The editor makes no difference between ``a`` and ``A``, and has keys of its own; what is stored stays readable."""
+    entry["shortcut"] = key = entry["shortcut"].strip()
+    if not key:
+        return
+    if key.lower() in PAGE_KEYS:
+        raise OntologyProblem(
+            f"The key {key!r} of “{entry['name']}” belongs to the labeling page ({PAGE_KEYS[key.lower()]}). "
+            "Choose another one; the digits 1 to 9 are free."
+        )
+    same = next((other["name"] for other in others if other["shortcut"].lower() == key.lower()), None)
+    if same is not None:
+        raise OntologyProblem(f"“{same}” has the key {key!r} of “{entry['name']}” already. Choose another one.")
 
 
 def _keys(ontology: Ontology) -> set[str]:

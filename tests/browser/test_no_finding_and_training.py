@@ -45,7 +45,7 @@ def picture(page, name: str) -> None:
 def test_the_box_under_a_question_makes_it_one_that_presupposes_a_finding(visit_as, crowd):
     page = visit_as(crowd.ada, "/manage/cells/ontology/")
     page.locator("#questions").fill("Which side *: left | right\nMargin *: sharp | blurred\nRemark (text)")
-    boxes = page.locator("[data-preview-questions] input[type=checkbox]")
+    boxes = page.locator("[data-if-found] input")
     boxes.nth(1).check()
     boxes.nth(2).check()
     boxes.nth(2).uncheck()
@@ -58,7 +58,7 @@ def test_the_box_under_a_question_makes_it_one_that_presupposes_a_finding(visit_
     _, ontology = current_ontology(crowd.project)
     asked = [(entry.text, entry.is_required, entry.presupposes_finding) for entry in ontology.questions]
     assert asked == [("Which side", True, False), ("Margin", True, True), ("Remark", False, False)]
-    assert page.locator("[data-preview-questions] input").nth(1).is_checked()
+    assert page.locator("[data-if-found] input").nth(1).is_checked()
 
 
 def test_no_finding_is_submitted_without_what_presupposes_one_and_not_without_the_rest(visit_as, crowd):

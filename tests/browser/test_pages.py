@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -279,6 +280,40 @@ def test_the_builder_adds_a_ready_made_ontology_and_shows_it_as_annotators_see_i
     page.wait_for_load_state()
     _, ontology = current_ontology(world.cast.project)
     assert [entry.key for entry in ontology.classes][-3:] == ["femur", "tibia", "cartilage"]
+
+
+def test_the_builder_shows_the_annotators_own_panel_as_one_types_and_sends_nothing_of_it(visit, world):
+    page = visit("ada")
+    page.goto("/manage/cells/ontology/", wait_until="networkidle")
+    page.get_by_role("button", name="Knee MRI").click()
+    view = page.locator("[data-preview]")
+    row = page.locator("[data-rows] tr").last
+    row.locator("[name=attributes]").fill("Margin *: sharp | blurred")
+    row.locator("[name=colour]").fill("#123456")
+    page.locator("#questions").fill("Which side *: left | right\nRemark [if found] (text)")
+    page.locator("#text").fill("Draw the *edge*.\n\n- each bone")
+    view.locator(".class-row", has_text="Cartilage").click()
+    assert view.locator(".class-row[aria-pressed=true] .name").inner_text() == "Cartilage"
+    assert "#123456" in view.locator(".class-row[aria-pressed=true]").get_attribute("style")
+    assert view.locator("[data-preview-attributes] legend").inner_text() == "Margin required"
+    assert view.locator("[data-tool=brush]").get_attribute("aria-pressed") == "true"
+    assert not view.locator("[data-tool=ellipse]").is_visible(), "no class is drawn as one"
+    view.get_by_text("Instructions", exact=True).click()
+    assert view.locator("li").inner_text() == "each bone"
+    assert not view.locator("figure").count(), "no example was added yet"
+    view.get_by_text("left", exact=True).click()
+    view.locator("textarea").fill("seen")
+    row.locator("[name=name]").fill("Meniscus")
+    assert view.get_by_role("radio", name="left").is_checked(), "what is tried out stays while one types"
+    assert view.locator(".class-row[aria-pressed=true] .name").inner_text() == "Meniscus"
+    view.get_by_role("button", name="No finding").click()
+    assert view.locator("textarea").is_disabled()
+    sent = "[...new FormData(document.querySelector('[data-builder]').closest('form')).keys()]"
+    assert set(page.evaluate(sent)) == {
+        "csrfmiddlewaretoken", "version", "key", "name", "colour", "tool", "shortcut", "attributes", "questions",
+    }  # fmt: skip
+    if os.environ.get("LABELHUB_PICTURES"):
+        view.screenshot(path=f"{os.environ['LABELHUB_PICTURES']}/annotator_view.png")
 
 
 def test_the_audit_chain_is_verified_in_place(visit):

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { GrowTool } from "../../static/js/canvas/smart.js";
-import { ThresholdTool } from "../../static/js/canvas/threshold.js";
+import { SuperpixelTool, ThresholdTool } from "../../static/js/canvas/threshold.js";
 import { createState } from "../../static/js/lib/fold.js";
 import { Layers } from "../../static/js/lib/layers.js";
 import { countOf } from "../../static/js/lib/piece.js";
@@ -81,4 +81,30 @@ test("a region that is grown further after scrolling still lies on the slice of 
   await desk.proposals.last;
   const [first, second] = pieces(desk);
   assert.deepEqual([first[0], second], [[2, 0, 0], [[2, 0, 0], 16]]);
+});
+
+test("patches of another slice do not replace a preview that waits, though they are cut already", () => {
+  const desk = editor();
+  desk.proposals.show = (made) => (desk.proposals.current = made);
+  const tool = new SuperpixelTool(desk);
+  tool.prepare = async () => undefined;
+  const cut = (index) => {
+    desk.look("axial", index, () => true);
+    tool.made = { plane: "axial", index, box: [0, 0, 10, 8], width: 10, height: 8, labels: new Int32Array(80).map((_, i) => (i % 10 < 5 ? 0 : 1)) };
+  };
+  cut(2);
+  tool.down(1, 1);
+  tool.up();
+  const waiting = desk.proposals.current;
+  cut(3);
+  tool.down(1, 1);
+  assert.equal(desk.proposals.current, waiting);
+  assert.match(desk.said.at(-1), /preview of another slice waits/);
+  cut(2);
+  tool.down(8, 1);
+  assert.equal(countOf(desk.proposals.current.changes[0].piece), 80, "on its own slice it grows");
+  desk.proposals.current = null;
+  cut(3);
+  tool.down(1, 1);
+  assert.deepEqual(desk.proposals.current.changes[0].piece.origin[0], 3, "and elsewhere once it is gone");
 });

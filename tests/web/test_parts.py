@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.http import QueryDict
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labelhub.jobs import registry
 from labelhub.numerics.results import Estimate, undefined
-from labelhub.projects.ontology import Question, read_ontology
+from labelhub.projects.ontology import Ontology, OntologyProblem, Question, read_ontology
 from labelhub.projects.policy import Policy
+from labelhub.web.ontology_form import ontology_of_form
 from labelhub.web.ontology_text import lines_of_questions, questions_of_lines
 from labelhub.web.policy_words import WORDS, groups_of
 from labelhub.web.templatetags import labelhub as tags
@@ -114,9 +119,39 @@ def test_questions_survive_the_builders_lines(asked):
     assert read_ontology({"questions": document}).questions == tuple(asked)
 
 
+def test_a_line_is_the_question_that_the_builders_view_makes_of_it():
+    """The same list is read by tests/js/question_lines.test.js."""
+    listed = json.loads((Path(settings.BASE_DIR) / "tests/js/question_lines.json").read_text(encoding="utf-8"))
+    for line, wanted in listed:
+        [entry] = questions_of_lines(line)
+        found = [entry["text"], entry["kind"], entry["is_required"], entry.get("presupposes_finding", False)]
+        assert [*found, entry.get("choices", [])] == wanted, line
+
+
 def test_a_new_question_gets_a_key_of_its_own():
     keys = [entry["key"] for entry in questions_of_lines("Edge: a | b\nEdge!: c | d\nEdge (text)")]
     assert len(set(keys)) == 3
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (["1", "z"], "belongs to the labeling page (undo)"),
+        (["B", ""], "belongs to the labeling page (brush)"),
+        (["0", ""], "belongs to the labeling page (no finding)"),
+        (["ä", "Ä"], "“Car” has the key"),
+    ],
+)
+def test_a_key_that_the_page_or_another_class_has_is_refused_in_the_form(keys, told):
+    post = QueryDict(mutable=True)
+    columns = {"key": ["", ""], "name": ["Car", "Road"], "colour": ["#111111", "#222222"], "tool": ["box", "box"]}
+    for name, cells in (columns | {"shortcut": keys, "attributes": ["", ""]}).items():
+        post.setlist(name, cells)
+    with pytest.raises(OntologyProblem) as refused:
+        ontology_of_form(post, Ontology())
+    assert told in str(refused.value)
+    rows = [{"key": f"c{n}", "name": "C", "colour": "#111111", "tool": "box", "shortcut": keys[n]} for n in (0, 1)]
+    assert len(read_ontology({"classes": rows}).classes) == 2, "what was stored before stays readable"
 
 
 def test_every_rule_of_the_policy_has_its_sentence():

@@ -15,6 +15,7 @@ import { firstWindow, presetsOf } from "./pixels.js";
 import { Proposals } from "./proposals.js";
 import { RulerTool, SculptTool } from "./sculpt.js";
 import { SelectTool } from "./select.js";
+import { ShapeActs } from "./shape_acts.js";
 import { Space } from "./space.js";
 import { FillTool, GrowTool, PartsTool } from "./smart.js";
 import { SuperpixelTool, ThresholdTool } from "./threshold.js";
@@ -62,6 +63,7 @@ export class PlaneEditor extends Space {
     /** Tools that are brought when they are first taken. @type {Object<string, () => Promise<any>>} */
     this.lateTools = {};
     this.maskActs = new MaskActs(this);
+    this.shapeActs = new ShapeActs(this);
     this.isMagnified = false;
     /** Where the pointer is on the active slice, in image pixels. @type {[number, number] | null} */
     this.pointer = null;
@@ -145,7 +147,8 @@ export class PlaneEditor extends Space {
   /** A pane's slice is here. */
   arrived(pane) {
     const { medium, pixels } = pane;
-    if (!this.windows.has(medium.ordinal)) this.windows.set(medium.ordinal, { ...firstWindow(medium, pane.slice ?? pixels.overview) });
+    if (!this.firstWindows.has(medium.ordinal)) this.firstWindows.set(medium.ordinal, firstWindow(medium, pane.slice ?? pixels.overview));
+    if (!this.windows.has(medium.ordinal)) this.windows.set(medium.ordinal, { ...this.firstWindows.get(medium.ordinal) });
     this.emit("picture");
   }
 
@@ -207,8 +210,8 @@ export class PlaneEditor extends Space {
   }
 
   presets() {
-    const slice = this.slice ?? this.pixels?.overview;
-    return slice ? presetsOf(this.medium, firstWindow(this.medium, slice)) : [];
+    const first = this.firstWindows.get(this.medium?.ordinal);
+    return first ? presetsOf(this.medium, first) : [];
   }
 
   setWindow(centre, width) {

@@ -10,6 +10,8 @@ export class Space extends Desk {
   place = { medium: null, at: [0, 0, 0] };
   /** By ordinal. @type {Map<number, {centre: number, width: number}>} */
   windows = new Map();
+  /** The window that each medium began with, by ordinal: of the first slice that came, whichever is seen later. @type {Map<number, {centre: number, width: number}>} */
+  firstWindows = new Map();
   /** How the pixels of a medium are brought, null where only the grid is known. @type {(medium: any) => any} */
   pixelsOf = () => null;
   /** @type {Map<any, any>} */

@@ -149,6 +149,8 @@ export class SuperpixelTool {
     this.preparing = "";
     this.warned = "";
     this.chosen = new Set();
+    /** The preview that was made last, with its slice. @type {any} */
+    this.waiting = null;
   }
 
   get options() {
@@ -194,10 +196,15 @@ export class SuperpixelTool {
 
   down(x, y, event) {
     if (!this.desk.painted() || !this.desk.hasValues()) return undefined;
+    const { active, proposals: { current } } = this.desk;
+    // Told by the preview: this slice may be cut already, by a pointer that only passed over it.
+    const isOwn = current === this.waiting?.current;
+    if (current && !isOwn) return this.desk.say("A preview waits: Enter keeps it, Escape drops it.");
+    if (current && (this.waiting.plane !== active.plane || this.waiting.index !== active.index)) {
+      return this.desk.say("A preview of another slice waits: Enter keeps it, Escape drops it.");
+    }
     this.prepare();
     const isErasing = event?.altKey ?? false;
-    const { current } = this.desk.proposals;
-    if (current && this.patchAt(x, y) < 0) return this.desk.say("A preview of another slice waits: Enter keeps it, Escape drops it.");
     this.isPressed = true;
     if (isErasing !== this.isErasing || !current) this.chosen.clear();
     this.isErasing = isErasing;
@@ -226,7 +233,9 @@ export class SuperpixelTool {
     const own = paintedHere(desk);
     const taken = this.isErasing && both(piece, own);
     const changes = this.isErasing ? (taken ? [{ label, mode: "erase", piece: taken }] : []) : adding(label, piece, own);
-    desk.proposals.show(changes.length ? { changes } : null);
+    const current = changes.length ? { changes } : null;
+    this.waiting = { current, plane: made.plane, index: made.index };
+    desk.proposals.show(current);
   }
 
   patchAt(x, y) {

@@ -1,4 +1,4 @@
-// What the keys and buttons of the workspace do, by name: undo, view, planes, and the acts on a painted class.
+// What the keys and buttons of the workspace do, by name: undo, view, planes, and the acts on a painted class or the chosen outline.
 import { simplifySelected } from "../canvas/sculpt.js";
 import { nextLayout, nextPlane, toggleCross } from "./layouts.js";
 import { whenAsked } from "./parts.js";
@@ -6,6 +6,8 @@ import { whenAsked } from "./parts.js";
 /** @param {import("../canvas/plane.js").PlaneEditor} editor @param {import("./draft.js").Draft} draft @param {string} address of the media @param {any} hanging */
 export function actsOf(editor, draft, address, hanging) {
   const mask = editor.maskActs;
+  /** What goes over slices: the chosen outline, else the painted class in hand. */
+  const ofSlices = () => (editor.selectedId || editor.label?.tool !== "brush" ? editor.shapeActs : mask);
   /** @param {() => any} act */
   const writing = (act) => () => (editor.isReadOnly ? editor.say(editor.closedWords) : act());
   const viewed = (act) => {
@@ -34,12 +36,12 @@ export function actsOf(editor, draft, address, hanging) {
     layout: () => nextLayout(editor, hanging),
     solid: opening(editor, draft, address),
     plane: () => nextPlane(editor),
-    interpolate: writing(() => mask.interpolate()),
+    interpolate: writing(() => ofSlices().interpolate()),
     smooth: writing(() => mask.smooth()),
     largest: writing(() => mask.keepLargest()),
     small: writing(() => mask.removeSmall()),
-    copyNext: writing(() => mask.copy(1)),
-    copyBefore: writing(() => mask.copy(-1)),
+    copyNext: writing(() => ofSlices().copy(1)),
+    copyBefore: writing(() => ofSlices().copy(-1)),
     simplify: writing(() => simplifySelected(editor)),
   };
 }

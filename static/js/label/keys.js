@@ -18,8 +18,7 @@ export function listenToKeys(editor, finish, classes, page) {
     "I": acts.interpolate, "S": acts.smooth, "K": acts.largest, "J": acts.small, ">": acts.copyNext, "<": acts.copyBefore, "A": acts.simplify,
     "[": () => weaker(editor, -1), "]": () => weaker(editor, 1),
     "+": acts.zoomIn, "=": acts.zoomIn, "-": acts.zoomOut,
-    PageDown: () => editor.step(editor.active, 1), PageUp: () => editor.step(editor.active, -1),
-    ".": () => editor.step(editor.active, 1), ",": () => editor.step(editor.active, -1),
+    PageDown: () => scroll(editor, 1), PageUp: () => scroll(editor, -1), ".": () => scroll(editor, 1), ",": () => scroll(editor, -1),
     Delete: () => editor.remove(editor.selectedId), Backspace: () => (editor.tool.isBusy || editor.tool.hints?.length ? editor.tool.back?.() : editor.remove(editor.selectedId)),
     Enter: () => editor.tool.isBusy && editor.tool.finish?.(), Escape: () => acts.leavePin() || escape(editor),
   };
@@ -54,6 +53,12 @@ export function listenToKeys(editor, finish, classes, page) {
     act();
     editor.redraw();
   }
+}
+
+/** Whoever scrolls goes their own way, as with the wheel. */
+function scroll(editor, by) {
+  editor.emit("scrolled");
+  return editor.step(editor.active, by);
 }
 
 /** A preview gets weaker or stronger; else the brush smaller or larger. */

@@ -75,7 +75,7 @@ async function start() {
   const slices = new Slices(editor, draft, workspace.media, assignment);
   const nextPreset = startWindows(editor);
   let past = null;
-  const replay = whenAsked(async () => (past = new (await import("./replay.js")).Replay(editor, draft, address, say, () => end())));
+  const replay = whenAsked(async () => (past = new (await import("./replay.js")).Replay(editor, draft, address, say, () => end(), (ordinal) => open(ordinal))));
   const hanging = new Hanging(editor, workspace.media, workspace.hanging ?? null, page.dataset.project);
   const acts = { ...actsOf(editor, draft, mediaAddress, hanging), replay: () => replay().then((one) => one.toggle(), () => say(NOT_LOADED)), draft: () => undefined, pin: () => undefined, leavePin: () => false };
   startToolbox(editor, classes, acts);

@@ -11,6 +11,8 @@ import { byId } from "./dom.js";
 import { doneInWords } from "./words.js";
 
 const STEP_MS = 120;
+// However long the log is, it is played in about half a minute.
+const MOST_TICKS = 250;
 // A state is kept now and then, so that a step back folds little.
 const KEEP_EVERY = 100;
 
@@ -21,13 +23,15 @@ export class Replay {
    * @param {string} address of the document
    * @param {(text: string) => void} say
    * @param {() => void} open lets the editor draw where the image is still open
+   * @param {(ordinal: number) => any} showMedium
    */
-  constructor(editor, draft, address, say, open) {
+  constructor(editor, draft, address, say, open, showMedium) {
     this.editor = editor;
     this.draft = draft;
     this.address = address;
     this.say = say;
     this.open = open;
+    this.showMedium = showMedium;
     this.isOpen = false;
     this.bar = byId("replay");
     this.slider = byId("replay-slider");
@@ -84,6 +88,7 @@ export class Replay {
       answer = await ask(`${address}?after=${this.acts.at(-1).seq}`);
       this.acts.push(...answer.operations);
     }
+    this.hasDays = new Set(this.acts.map(({ at }) => new Date(at).toDateString())).size > 1;
     const parts = [...(base.layers ?? []), ...this.acts.map((act) => act.payload)];
     const masks = await bringMasks(new Map(this.draft.layers.masks), this.address, parts);
     this.layers = new Layers(this.draft.layers.sizes, masks);
@@ -107,7 +112,7 @@ export class Replay {
     const state = this.stateAt(step);
     this.editor.document = /** @type {any} */ ({ state, layers: this.layers, act: () => undefined, emit: () => this.editor.redraw() });
     const act = this.acts[step - 1];
-    const words = act ? `${step} of ${this.acts.length} · ${this.nameOf(act.author)} ${doneInWords(act.kind)} · ${timeOf(act.at)}` : `0 of ${this.acts.length} · as it began`;
+    const words = act ? `${step} of ${this.acts.length} · ${this.nameOf(act.author)} ${doneInWords(act.kind)} · ${timeOf(act.at, this.hasDays)}` : `0 of ${this.acts.length} · as it began`;
     byId("replay-text").textContent = words;
     this.slider.setAttribute("aria-valuetext", words);
     this.goTo(act);
@@ -120,11 +125,15 @@ export class Replay {
     return this.people[id] ?? "Somebody before you";
   }
 
-  /** Go to the slice on which something happened. */
-  goTo(act) {
-    if (!act || !this.editor.isVolume) return;
+  /** Go to the picture and the slice on which something happened. */
+  async goTo(act) {
+    if (!act) return;
     const { payload } = act;
-    if (payload.medium !== undefined && payload.medium !== this.editor.medium.ordinal) return;
+    const { step } = this;
+    const medium = payload.medium ?? payload.layer?.medium ?? this.editor.document.state.shapes.get(payload.shape_id)?.medium;
+    if (medium !== undefined && medium !== this.editor.medium.ordinal) await this.showMedium(medium);
+    // Somebody who moves the slider on is elsewhere by now.
+    if (step !== this.step || !this.isOpen || !this.editor.isVolume) return;
     if (act.kind === "stroke.add") this.editor.goAlong({ axial: 0, coronal: 1, sagittal: 2 }[payload.plane ?? "axial"], payload.index);
     else if (payload.origin) this.editor.goTo(payload.origin[0] + Math.floor(payload.size[0] / 2));
     else if (payload.regions?.length) this.editor.goTo(payload.regions[0].z ?? 0);
@@ -134,8 +143,9 @@ export class Replay {
     if (this.timer) return this.stop();
     if (this.step >= this.acts.length) this.show(0);
     byId("replay-play").setAttribute("aria-label", "Pause");
+    const by = Math.ceil(this.acts.length / MOST_TICKS);
     this.timer = setInterval(() => {
-      this.show(this.step + 1);
+      this.show(Math.min(this.acts.length, this.step + by));
       if (this.step >= this.acts.length) this.stop();
     }, STEP_MS);
     return undefined;
@@ -181,6 +191,8 @@ export class Replay {
   }
 }
 
-function timeOf(text) {
-  return new Date(text).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+/** With the day where the log spans several. */
+function timeOf(text, hasDays) {
+  const day = hasDays ? /** @type {any} */ ({ year: "numeric", month: "short", day: "numeric" }) : {};
+  return new Date(text).toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit", second: "2-digit" });
 }

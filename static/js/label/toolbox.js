@@ -6,7 +6,7 @@ import { short } from "./readout.js";
 const PAINTING = ["eraser", "fill", "grow", "threshold", "superpixel", "parts", "assist"];
 
 /** The classes a tool can draw. */
-function classesFor(tool, classes) {
+export function classesFor(tool, classes) {
   if (tool === "select" || tool === "ruler") return [null];
   if (tool === "sculpt") return classes.filter((entry) => ["polygon", "polyline"].includes(entry.tool));
   return classes.filter((entry) => entry.tool === (PAINTING.includes(tool) ? "brush" : tool));
@@ -55,7 +55,10 @@ export function startToolbox(editor, classes, acts) {
   }
   startFlyouts(editor);
   const paints = classes.some((entry) => entry.tool === "brush");
-  byId("flyout-mask").hidden = !paints;
+  for (const part of document.querySelectorAll("#flyout-mask [data-painted]")) /** @type {HTMLElement} */ (part).hidden = !paints;
+  const showActs = () => (byId("flyout-mask").hidden = !paints && !(editor.medium && editor.isVolume && classes.length));
+  for (const name of ["medium", "series"]) editor.addEventListener(name, showActs);
+  showActs();
   byId("mask-scope").addEventListener("change", (event) => {
     editor.maskActs.scope = event.target.value;
   });

@@ -34,6 +34,7 @@ export class Colleagues extends EventTarget {
     editor.heldBy = (id) => this.holderOf(id);
     for (const name of ["slice", "tool", "label", "selection", "view"]) editor.addEventListener(name, () => this.sendSoon());
     for (const type of ["pointerdown", "wheel"]) for (const { canvas } of editor.panes) canvas.addEventListener(type, () => this.follow(""), { passive: true });
+    editor.addEventListener("scrolled", () => this.follow(""));
     setInterval(() => this.tick(), 1000);
     this.show();
   }

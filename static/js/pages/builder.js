@@ -1,4 +1,7 @@
 // The ontology builder: rows that are added and removed, ready-made ontologies, and the annotator's view beside them.
+import { h } from "../label/dom.js";
+import { AnnotatorView } from "./annotator_view.js";
+import { questionsOf, withIfFound } from "./question_lines.js";
 
 const builder = document.querySelector("[data-builder]");
 const rows = builder.querySelector("[data-rows]");
@@ -6,6 +9,7 @@ const template = builder.querySelector("template[data-row]");
 const questions = builder.querySelector("[name=questions]");
 const presets = JSON.parse(document.getElementById("builder-presets").textContent);
 const colours = JSON.parse(document.getElementById("builder-colours").textContent);
+const view = new AnnotatorView(builder.querySelector("[data-preview]"));
 
 function addRow(values = {}) {
   const row = template.content.firstElementChild.cloneNode(true);
@@ -35,79 +39,36 @@ function usePreset(name) {
   preview();
 }
 
-function element(tag, className, ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
-}
-
-function swatch(colour) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("class", "swatch");
-  svg.setAttribute("viewBox", "0 0 12 12");
-  const square = document.createElementNS(space, "rect");
-  for (const [name, value] of Object.entries({ width: 12, height: 12, fill: colour })) square.setAttribute(name, value);
-  svg.append(square);
-  return svg;
-}
-
+/** What the form says so far, as the labeling page would have it. */
 function preview() {
-  const list = builder.querySelector("[data-preview-classes]");
-  list.replaceChildren(...[...rows.children].flatMap((row) => {
+  const classes = [...rows.children].flatMap((row, i) => {
     const value = (name) => row.querySelector(`[name=${name}]`).value.trim();
-    if (!value("name")) return [];
-    const line = element("li", "row", swatch(value("colour")), value("name"), element("span", "muted", value("tool")));
-    if (value("shortcut")) line.append(element("kbd", "", value("shortcut")));
-    return [line];
+    const { key, name, colour, tool, shortcut, attributes } = Object.fromEntries(["key", "name", "colour", "tool", "shortcut", "attributes"].map((one) => [one, value(one)]));
+    return name ? [{ key: key || `row-${i}`, name, colour, tool, shortcut, attributes: questionsOf(attributes) }] : [];
+  });
+  const asked = questionsOf(questions.value);
+  view.show(classes, asked, (document.getElementById("text") ?? document.getElementById("guideline"))?.value ?? "");
+  const boxes = builder.querySelector("[data-if-found]");
+  boxes.hidden = !asked.length;
+  boxes.querySelector("div").replaceChildren(...asked.map(({ text, presupposes_finding }, number) => {
+    const input = h("input", { type: "checkbox", form: "", on: { change: () => setOnlyIfFound(number, input.checked) } });
+    input.checked = presupposes_finding;
+    return h("label", { class: "check small" }, input, h("span", {}, text));
   }));
-  if (!list.children.length) list.append(element("li", "muted", "No class yet: nothing can be drawn, only questions answered."));
-  const asked = questions.value.split("\n").map((line) => line.trim()).filter(Boolean);
-  builder.querySelector("[data-preview-questions]").replaceChildren(...asked.map(questionPreview));
-}
-
-/** A question's line in its parts: what stands before the choices or kind, and the rest with its separator. */
-function partsOf(line) {
-  const bracket = /^(.*?)(\s*\((?:text|number|yes\/no)\)\s*)$/s.exec(line);
-  const at = bracket ? bracket[1].length : line.includes(":") ? line.indexOf(":") : line.length;
-  const head = line.slice(0, at).trim();
-  const isOnlyIfFound = /\[if found\]$/i.test(head);
-  return { head: head.replace(/\s*\[if found\]$/i, ""), rest: line.slice(at).trim(), isOnlyIfFound };
 }
 
 /** Write a question's line anew with or without its “only if something is found”. */
 function setOnlyIfFound(number, isOn) {
   const lines = questions.value.split("\n");
   const place = [...lines.keys()].filter((index) => lines[index].trim())[number];
-  const { head, rest } = partsOf(lines[place]);
-  lines[place] = `${head}${isOn ? " [if found]" : ""}${rest.startsWith(":") ? "" : " "}${rest}`.trim();
+  lines[place] = withIfFound(lines[place], isOn);
   questions.value = lines.join("\n");
   preview();
-  builder.querySelectorAll("[data-preview-questions] input")[number]?.focus();
+  builder.querySelectorAll("[data-if-found] input")[number]?.focus();
 }
 
-function onlyIfFound(number, isOn) {
-  const input = element("input");
-  input.type = "checkbox";
-  input.checked = isOn;
-  input.addEventListener("change", () => setOnlyIfFound(number, input.checked));
-  return element("label", "check small muted", input, element("span", "", "Asked only if something is found (not of “No finding”)"));
-}
-
-function questionPreview(line, number) {
-  const { head, rest, isOnlyIfFound } = partsOf(line);
-  const kind = /\((text|number|yes\/no)\)\s*$/.exec(rest)?.[1];
-  const tail = rest.replace(/^:/, "");
-  const isRequired = head.endsWith("*");
-  const title = element("strong", "", head.replace(/\*+$/, "").trim(), isRequired ? " (required)" : "");
-  const choices = kind === "yes/no" ? ["yes", "no"] : kind ? [`a ${kind}`] : tail.split(/[|<+]/).map((choice) => choice.trim()).filter(Boolean);
-  const shown = element("div", "row", title, ...choices.map((choice) => element("span", "tag", choice)));
-  return element("div", "stack is-tight", shown, onlyIfFound(number, isOnlyIfFound));
-}
-
-// The boxes of the preview write their line themselves: drawing it anew under a click would take the click from them.
-const isPreview = (event) => event.target.closest("[data-preview-questions]") !== null;
+// What is filled in in the view, and the boxes that write their line themselves: drawn anew under a click they would lose it.
+const isPreview = (event) => event.target.closest("[data-preview], [data-if-found]") !== null;
 builder.addEventListener("input", (event) => {
   if (!isPreview(event)) preview();
 });
@@ -130,4 +91,5 @@ document.body.addEventListener("guessed", (event) => {
   if (event.detail.questions && !questions.value.trim()) questions.value = event.detail.questions;
   preview();
 });
+for (const id of ["text", "guideline"]) document.getElementById(id)?.addEventListener("input", preview);
 preview();
