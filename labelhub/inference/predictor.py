@@ -19,10 +19,10 @@ from labelhub.catalog.blobs import read_named
 from labelhub.formats.shapes import Grid, Shape
 from labelhub.inference.networks import build, deepest_step, load_weights, ready
 from labelhub.inference.preparing import Prepared, prepare, resampled
-from labelhub.inference.sliding import Asking, entropy_of, slide, winners
+from labelhub.inference.sliding import Asking, OutOfMemory, entropy_of, slide, winners
 from labelhub.predictions.architectures import Design, design_of
 from labelhub.predictions.objects import shapes_in
-from labelhub.predictions.predictor import Doubt, PixelMap, Seen
+from labelhub.predictions.predictor import Doubt, PictureTooLarge, PixelMap, Seen
 from labelhub.predictions.preparation import Preparation, read_preparation
 from labelhub.projects.ontology import Ontology
 
@@ -96,7 +96,16 @@ class NetworkPredictor:
         return Seen(tuple(shapes), confidences, asked_labels=asked, doubts=doubts, maps=tuple(kept))
 
     def look(self, pixels: NDArray[Any], grid: Grid) -> Maps:
-        """Return the network's maps on the picture's own pixels: labels, probabilities and doubts."""
+        """Return the network's maps on the picture's own pixels: labels, probabilities and doubts.
+
+        Raises :class:`PictureTooLarge` where even the smallest windows do not fit into memory.
+        """
+        try:
+            return self._looked(pixels, grid)
+        except (OutOfMemory, MemoryError) as error:
+            raise PictureTooLarge("the picture does not fit into memory, even in the smallest windows") from error
+
+    def _looked(self, pixels: NDArray[Any], grid: Grid) -> Maps:
         is_flat = self.design.dimensions == 2
         prepared = prepare(pixels, grid, self.preparation, channels=self.design.in_channels, is_flat=is_flat)
         gathered = _Gathered(

@@ -39,11 +39,12 @@ MOST_CODES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Items that did not fit a model for one reason: how many, and the codes of the first of them."""
+    """Items that did not fit a model for one reason: how many, the codes of the first of them, and what they would need."""
 
     reason: str
     n: int
     codes: tuple[str, ...]
+    remedy: str = PictureDoesNotFit.remedy
 
 
 def start_predictions(*, model: ModelVersion, project: Project, asked_by: str) -> Job:
@@ -72,7 +73,7 @@ def run_predictions(running: Running) -> Mapping[str, Any]:
     except DomainError as error:
         raise JobRefused(str(error)) from error
     sent = 0
-    unfit: dict[str, list[str]] = {}
+    unfit: dict[tuple[str, str], list[str]] = {}
     for done, key in enumerate(keys):
         show = partial(running.progress, done, len(keys), f"Item {done + 1} of {len(keys)}")
         show()
@@ -83,7 +84,7 @@ def run_predictions(running: Running) -> Mapping[str, Any]:
             prediction = predict_item(model=model, item=item, predictor=predictor)
         except PictureDoesNotFit as misfit:
             # The model may be right for all others, and would come upon this one again at every further attempt.
-            unfit.setdefault(misfit.reason, []).append(item.code)
+            unfit.setdefault((misfit.reason, misfit.remedy), []).append(item.code)
             continue
         score_on_gold(prediction)
         sent += hear_model(item=item)
@@ -93,7 +94,8 @@ def run_predictions(running: Running) -> Mapping[str, Any]:
     return {
         "items": len(keys) - n_unfit, "sent_to_review": sent,
         "left_out": [
-            {"reason": reason, "items": len(codes), "codes": codes[:MOST_CODES]} for reason, codes in unfit.items()
+            {"reason": reason, "items": len(codes), "codes": codes[:MOST_CODES], "remedy": remedy}
+            for (reason, remedy), codes in unfit.items()
         ],
     }  # fmt: skip
 
@@ -107,7 +109,8 @@ def left_out(project: Project) -> dict[int, list[LeftOut]]:
 def left_out_of(job: Job) -> list[LeftOut]:
     """Return the items that a look left out, one entry a reason; nothing of a job of another kind."""
     rows = job.result.get("left_out", ()) if job.kind == JOB_KIND else ()
-    return [LeftOut(row["reason"], row["items"], tuple(row["codes"])) for row in rows]
+    needed = PictureDoesNotFit.remedy
+    return [LeftOut(row["reason"], row["items"], tuple(row["codes"]), row.get("remedy", needed)) for row in rows]
 
 
 def hear_model(*, item: Item) -> bool:

@@ -2,7 +2,7 @@
 
 The network is one convolution that passes bright pixels on, so that what it must find is known.
 Planted and seen to fail: the way back without mirroring; the weights of one model kept for another; an item that does not fit
-ends the look at the project.
+ends the look at the project; one for which there is too little memory, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_photograph, add_volume
 from labelhub.formats.shapes import Grid
-from labelhub.inference import wiring
+from labelhub.inference import sliding, wiring
 from labelhub.inference.networks import build, weights_of
 from labelhub.inference.predictor import NetworkPredictor
 from labelhub.inference.preparing import prepare
@@ -240,12 +240,37 @@ def test_items_that_do_not_fit_a_network_are_left_out_with_the_reason_and_all_ot
         job.refresh_from_db()
         assert (job.state, job.attempt) == ("done", 1)
         assert job.result["left_out"] == [
-            {"reason": "the network takes 4 channels and the picture has 3", "items": 1, "codes": [coloured.code]},
-            {"reason": "the network takes 4 channels and the picture has 1", "items": 1, "codes": [grey.code]},
-        ]
+            {"reason": f"the network takes 4 channels and the picture has {n}", "items": 1, "codes": [item.code],
+             "remedy": "a model that was made for such pictures"}
+            for n, item in ((3, coloured), (1, grey))
+        ]  # fmt: skip
         assert set(Prediction.objects.values_list("item", flat=True)) == {first.pk, second.pk}
     assert (job.result["items"], job.message) == (0, "0 looked at, 2 left out")
     assert [row.n for row in predicting.left_out(cast.project)[model.pk]] == [1, 1]
+
+
+def test_an_item_that_does_not_fit_into_memory_is_left_out_and_those_after_it_are_predicted(cast: Cast, monkeypatch):
+    items = [add_item(cast.project, seed=seed) for seed in range(3)]
+    model = registered(cast)
+    whole, refused = sliding._Pass.run, []
+
+    def run(way):
+        own = float(way.image.sum())
+        if own in refused or not refused:
+            refused.append(own)
+            raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")
+        whole(way)
+
+    monkeypatch.setattr(sliding._Pass, "run", run)
+    job = predicting.start_predictions(model=model, project=cast.project, asked_by="test")
+    run_pending(queues=["gpu"])
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.result["items"]) == ("done", 1, 2)
+    (left,) = predicting.left_out_of(job)
+    assert (left.n, left.codes) == (1, (items[0].code,))
+    assert "does not fit into memory" in left.reason
+    assert "more memory" in left.remedy
+    assert set(Prediction.objects.values_list("item", flat=True)) == {items[1].pk, items[2].pk}
 
 
 def test_a_volume_is_stopped_between_two_windows(cast: Cast):
