@@ -5,14 +5,26 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, QuerySet
 
 from labelhub.catalog.models import Item
+from labelhub.jobs.selectors import workers_of
 from labelhub.predictions.interactive import CLICK_NETWORK
 from labelhub.predictions.models import ModelVersion, Prediction, TrainedItem, TrainingPoint, TrainingRun
 from labelhub.predictions.predictor import runs_everywhere
+from labelhub.predictions.runtime import ModelsState, read_state
 from labelhub.projects.models import Project
 from labelhub.projects.permissions import NotFound
 
 # Who runs networks needs a framework; everybody can run the rest.
 NETWORK_QUEUE, PLAIN_QUEUE = "gpu", "cpu"
+
+
+def are_networks_run() -> bool:
+    """Whether a worker that runs networks is alive."""
+    return bool(workers_of(NETWORK_QUEUE))
+
+
+def networks_state() -> ModelsState:
+    """Return whether networks can run: a worker that runs them is believed, whatever an installation noted before."""
+    return ModelsState.READY if are_networks_run() else read_state()
 
 
 def models_of(project: Project) -> QuerySet[ModelVersion]:

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from labelhub.analytics import selectors as analytics
 from labelhub.analytics.item_table import state_counts
 from labelhub.consensus.audits import residuals
-from labelhub.predictions.runtime import read_state
+from labelhub.predictions.selectors import networks_state
 from labelhub.projects.models import Project, Role
 from labelhub.projects.selectors import current_policy
 from labelhub.scoring.stored import display_names
@@ -48,6 +48,6 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
         ],
         "residuals": residuals(project),
         "policy": policy,
-        "without_networks": WITHOUT_NETWORKS.get(read_state(), ""),
+        "without_networks": WITHOUT_NETWORKS.get(networks_state().value, ""),
     }
     return render(request, "manage/overview.html", context)

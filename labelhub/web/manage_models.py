@@ -19,10 +19,9 @@ from labelhub.analytics.model_doubts import doubted_readings, given_for
 from labelhub.analytics.model_table import ModelRow, model_rows
 from labelhub.exports.selectors import release_numbered, releases_of
 from labelhub.jobs.models import Job
-from labelhub.jobs.selectors import job_of, jobs_of_kind, workers_of
+from labelhub.jobs.selectors import job_of, jobs_of_kind
 from labelhub.predictions.bundles import BundleRefused
-from labelhub.predictions.runtime import read_state
-from labelhub.predictions.selectors import NETWORK_QUEUE, model_of, training_curve, trainings_of
+from labelhub.predictions.selectors import model_of, networks_state, training_curve, trainings_of
 from labelhub.predictions.training_settings import CLICKS, TrainingRefused
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
@@ -80,8 +79,7 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
         "strategies": edge_cases.STRATEGIES,
         "releases": [one for one in releases_of(project) if one.finished_at is not None],
         **_course(project),
-        "has_workers": bool(workers_of(NETWORK_QUEUE)),
-        "without_networks": WITHOUT_NETWORKS.get(read_state().value, ""),
+        "without_networks": WITHOUT_NETWORKS.get(networks_state().value, ""),
     } | cost_context(project, effect, request.GET)
     return render(request, "manage/models.html", context)
 
@@ -120,6 +118,13 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
 def course(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the course of the newest training, for htmx. That of a training that is over asks no more."""
     return render(request, "components/learning_curve.html", _course(project))
+
+
+@project_page(Role.ADMIN)
+def missing(request: HttpRequest, project: Project) -> HttpResponse:
+    """Say why no network runs, for htmx; nothing, once a worker that runs them is there."""
+    words = WITHOUT_NETWORKS.get(networks_state().value, "")
+    return render(request, "components/without_networks.html", {"without_networks": words})
 
 
 @project_page(Role.ADMIN, methods=("POST",))

@@ -258,8 +258,13 @@ def test_a_bundle_is_kept_for_a_worker_and_what_is_none_is_refused(cast: Cast):
     body = page(cast, cast.ada).content.decode()
     assert "Reading a model that was brought" in body
     assert "No worker that runs networks gives a sign of life" in body
+    client = Client()
+    client.force_login(cast.ada)
+    row = f"/manage/{cast.project.slug}/jobs/{job.pk}/"
+    assert "sign of life" in client.get(row).content.decode()
     sign_of_life(worker="w", queues=["gpu"], note="")
     assert "sign of life" not in page(cast, cast.ada).content.decode()
+    assert "sign of life" not in client.get(row).content.decode(), "it goes with the row, which asks each second"
     assert page(cast, cast.ada, "bring/", bundle=SimpleUploadedFile("b.zip", b"no zip"), name="").status_code == 302
     assert Job.objects.filter(kind="inference.import_bundle").count() == 1
     assert page(cast, cast.ada, "bring/", name="nothing chosen").status_code == 400
