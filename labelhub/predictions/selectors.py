@@ -43,6 +43,12 @@ def click_networks(project: Project) -> dict[str, ModelVersion]:
     return {label: row for row in click_models_of(project).order_by("pk") for label in row.classes}
 
 
+def recipes_of(project: Project) -> dict[int, TrainingRun]:
+    """Return, by version, the training that it came of: its release and settings are how it is made again."""
+    runs = TrainingRun.objects.filter(project=project)
+    return {run.model_id: run for run in runs if run.model_id is not None}
+
+
 def model_of(project: Project, model_id: int) -> ModelVersion:
     """Return one model version of the project. Raises ``NotFound``."""
     model = ModelVersion.objects.filter(project=project, pk=model_id).select_related("weights", "project").first()

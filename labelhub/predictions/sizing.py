@@ -61,9 +61,12 @@ class Sized:
 
 
 def sized_to(
-    shape: DataShape, *, effort: Effort = "small", click_channels: int = 0, max_levels: int | None = None
-) -> Sized:
-    """Return a DynUNet for this data: one map for the background and one a class; ``click_channels`` more go in."""
+    shape: DataShape, *, effort: Effort = "small", click_channels: int = 0, max_levels: int | None = None, dropout: float = 0.0
+) -> Sized:  # fmt: skip
+    """Return a DynUNet for this data: one map for the background and one a class; ``click_channels`` more go in.
+
+    ``dropout`` is the share of features that it leaves out by chance while it learns.
+    """
     dimensions = shape.dimensions
     steps = _steps(shape)[-dimensions:]
     extent = shape.size[-dimensions:]
@@ -79,7 +82,7 @@ def sized_to(
             "spatial_dims": dimensions, "in_channels": shape.channels + click_channels, "out_channels": shape.classes + 1,
             "kernel_size": kernels, "strides": strides, "upsample_kernel_size": strides[1:], "filters": filters,
             "norm_name": ["instance", {"affine": True}], "deep_supervision": False, "res_block": False,
-        },
+        } | ({"dropout": dropout} if dropout else {}),
     )  # fmt: skip
     return Sized(design, patch)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from labelhub.exports.selectors import release_numbered, releases_of
 from labelhub.jobs.models import Job
 from labelhub.jobs.selectors import job_of, jobs_of_kind
 from labelhub.predictions.bundles import BundleRefused
-from labelhub.predictions.selectors import model_of, networks_state, training_curve, trainings_of
-from labelhub.predictions.training_settings import CLICKS, TrainingRefused
+from labelhub.predictions.selectors import model_of, networks_state, recipes_of, training_curve, trainings_of
+from labelhub.predictions.training_settings import CLICKS, TrainingRefused, read_training_settings
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
@@ -34,6 +33,7 @@ from labelhub.web.learning_curve import curve_of
 from labelhub.web.manage_jobs import job_row
 from labelhub.web.manage_prices import cost_context, places_of
 from labelhub.web.tables import csv_answer, wants_csv
+from labelhub.web.training_form import asked_training, fields_of, recipe_words
 from labelhub.web.words import WITHOUT_NETWORKS
 from labelhub.workflow import bringing_models, edge_cases, predicting, training_models
 
@@ -79,6 +79,7 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
         "strategies": edge_cases.STRATEGIES,
         "releases": [one for one in releases_of(project) if one.finished_at is not None],
         **_course(project),
+        **_form(project, request.GET.get("again", "")),
         "without_networks": WITHOUT_NETWORKS.get(networks_state().value, ""),
     } | cost_context(project, effect, request.GET)
     return render(request, "manage/models.html", context)
@@ -105,7 +106,7 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
     release = release_numbered(project, int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0)
     try:
         training_models.start_training(
-            project=project, release=release, by=person(request), **_asked_training(request.POST)
+            project=project, release=release, by=person(request), **asked_training(request.POST)
         )
     except TrainingRefused as refusal:
         messages.error(request, str(refusal))
@@ -192,12 +193,16 @@ def _course(project: Project) -> dict[str, Any]:
     }
 
 
-def _asked_training(form: Mapping[str, str]) -> dict[str, Any]:
-    """What the form means for a training: its settings and, of a network that takes clicks, its name."""
-    kind, _, key = form.get("kind", "").partition(":")
-    if kind == CLICKS:
-        return {"settings": {"kind": CLICKS, "classes": [key]}, "name": f"Clicks: {key}"[:120]}
-    return {"settings": {"ensemble": form.get("ensemble") == "1"}}
+def _form(project: Project, again: str) -> dict[str, Any]:
+    """The training form as it stands: with today's usual values, or with those of the version that is made again."""
+    recipes = recipes_of(project)
+    run = recipes.get(int(again)) if again.isascii() and again.isdigit() and len(again) < 9 else None
+    settings = read_training_settings(run.settings if run is not None else {})
+    return {
+        "recipes": {key: recipe_words(read_training_settings(one.settings)) for key, one in recipes.items()},
+        "again": run, "settings": settings, "more": fields_of(settings),
+        "kind": ":".join([settings.kind, *settings.classes]) if settings.kind == CLICKS else settings.kind,
+    }  # fmt: skip
 
 
 def _named_maps(written: str) -> list[str]:
