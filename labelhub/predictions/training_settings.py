@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, cast
 
+from labelhub.predictions.preparation import MAX_PASSES
 from labelhub.predictions.sizing import Effort
 from labelhub.projects.errors import DomainError
 
@@ -16,7 +17,7 @@ CLICKS: Final = "clicks"
 # The least and the most of each number; a page shows the same.
 BOUNDS: Final = {
     "folds": (2, 10), "epochs": (1, 2000), "steps": (1, 1000), "batch": (0, 256), "patience": (1, 1000),
-    "seed": (0, 2**31 - 1),
+    "seed": (0, 2**31 - 1), "dropout_passes": (2, MAX_PASSES),
 }  # fmt: skip
 # More than this share of dropout leaves a network little to learn with.
 MOST_DROPOUT: Final = 0.8
@@ -39,7 +40,8 @@ class TrainingSettings:
     (a volume has eight of them, which a CPU would take half a minute for); ``ensemble`` lets the models of the folds answer
     together with the one that saw all, which tells it of volumes too. ``kind`` is ``automatic`` or ``clicks``: a network that
     answers clicks for one class, of which all folds take the same number of steps, since none ends early. ``dropout`` is the
-    share of features that is left out by chance at each step.
+    share of features that is left out by chance at each step; an automatic network that learned so is asked ``dropout_passes``
+    times with it, and tells by its contradictions what it does not know (Gal and Ghahramani 2016).
     """
 
     kind: str = AUTOMATIC
@@ -55,6 +57,7 @@ class TrainingSettings:
     flips: bool = True
     ensemble: bool = False
     dropout: float = 0.0
+    dropout_passes: int = 8
 
     @property
     def sizing(self) -> Effort:

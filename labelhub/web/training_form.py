@@ -25,6 +25,8 @@ _FIELDS: Final = (
      "After so many rounds without a better Dice on what was held out, a fold ends early; one with clicks never does."),
     ("seed", _WHOLE, "Seed", "Where chance begins: the same release, settings and seed give the same network on one machine."),
     ("dropout", _SHARE, "Dropout", "The share of features that is left out by chance at each step; 0 leaves out none."),
+    ("dropout_passes", _WHOLE, "Dropout passes",
+     "A network with dropout is asked so many times, and contradicts itself where it does not know; it takes longer."),
     ("flips", _SWITCH, "Mirrored windows",
      "An automatic network of pictures looks at mirrored windows too: it tells how unsure it is, and takes four times longer."),
 )  # fmt: skip
@@ -70,7 +72,11 @@ def asked_training(form: Mapping[str, str]) -> dict[str, Any]:
 
 def recipe_words(settings: TrainingSettings) -> str:
     """Return in a few words how a version was trained."""
-    told = [f"{label.lower()} {getattr(settings, name)}" for name, kind, label, _ in _FIELDS if kind != _SWITCH]
+    told = [
+        f"{label.lower()} {getattr(settings, name)}"
+        for name, kind, label, _ in _FIELDS
+        if kind != _SWITCH and (settings.dropout or name != "dropout_passes")
+    ]
     return ", ".join(
         [*told, *(["mirrored windows"] if settings.flips else []), *(["folds together"] if settings.ensemble else [])]
     )

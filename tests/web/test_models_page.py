@@ -241,10 +241,16 @@ def test_a_network_of_unknown_origin_is_not_called_image_analysis(cast: Cast):
     )  # fmt: skip
     body = page(cast, cast.ada).content.decode()
     assert "nothing: image analysis" not in body
+    assert "with dropout" not in body.partition('id="training"')[0]
     # Of the weights, which came without a name for what they were in.
     assert hashlib.sha256(b"w").hexdigest() in body
     registered(cast)
     assert page(cast, cast.ada).content.decode().count("nothing: image analysis") == 1
+    services.register_network(
+        project=cast.project, name="n", design=design, weights=b"w", classes=["", "nucleus"], by="test",
+        preparation=Preparation(dropout_passes=12),
+    )  # fmt: skip
+    assert "doubt from 12 passes with dropout" in page(cast, cast.ada).content.decode()
 
 
 def test_a_bundle_is_kept_for_a_worker_and_what_is_none_is_refused(cast: Cast):

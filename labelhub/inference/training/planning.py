@@ -75,6 +75,7 @@ def make_plan(labels: Sequence[Label], candidates: Sequence[str], settings: Trai
     preparation = Preparation(
         spacing_mm=spacing, patch=sized.patch, overlap=0.25, flips=settings.flips and sized.design.dimensions == 2,
         least_pixels=_LEAST_PIXELS[sized.design.dimensions],
+        dropout_passes=settings.dropout_passes if settings.dropout else 0,
     )  # fmt: skip
     groups = {label.item: label.group for label in labels}
     items = sorted(groups)
