@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, cast
 
 from labelhub.predictions.preparation import MAX_PASSES
-from labelhub.predictions.sizing import Effort
+from labelhub.predictions.sizing import Effort, Network
 from labelhub.projects.errors import DomainError
 
 EFFORTS: Final = ("small", "medium", "large")
+NETWORKS: Final = ("DynUNet", "SegResNet", "UNet")
 # A network that drafts whole items, or one that takes clicks and answers for one painted class.
 AUTOMATIC: Final = "automatic"
 CLICKS: Final = "clicks"
@@ -58,11 +59,17 @@ class TrainingSettings:
     ensemble: bool = False
     dropout: float = 0.0
     dropout_passes: int = 8
+    network: str = "DynUNet"
 
     @property
     def sizing(self) -> Effort:
         """The effort as the sizing of networks knows it."""
         return cast(Effort, self.effort)
+
+    @property
+    def architecture(self) -> Network:
+        """The network as the sizing knows it."""
+        return cast(Network, self.network)
 
     def to_document(self) -> dict[str, Any]:
         """Return the settings as a JSON-ready dictionary."""
@@ -77,6 +84,8 @@ def read_training_settings(document: Mapping[str, Any]) -> TrainingSettings:
         raise TrainingRefused(
             f"Unknown settings of a training: {', '.join(unknown)}. Nothing was started. Known: {', '.join(sorted(known))}."
         )
+    if document.get("network", NETWORKS[0]) not in NETWORKS:
+        raise TrainingRefused(f"network is one of {', '.join(NETWORKS)}. Nothing was started.")
     _check_numbers(document)
     if document.get("kind", AUTOMATIC) not in (AUTOMATIC, CLICKS):
         raise TrainingRefused(f"kind is {AUTOMATIC} or {CLICKS}. Nothing was started.")

@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from labelhub.predictions.training_settings import BOUNDS, CLICKS, EFFORTS, MOST_DROPOUT, TrainingSettings
+from labelhub.predictions.training_settings import BOUNDS, CLICKS, EFFORTS, MOST_DROPOUT, NETWORKS, TrainingSettings
 
 _WHOLE, _SHARE, _CHOICE, _SWITCH = "whole", "share", "choice", "switch"
-_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"effort": EFFORTS}
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"effort": EFFORTS, "network": NETWORKS}
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {**BOUNDS, "dropout": (0, MOST_DROPOUT)}
 
 # Name, kind, label, and what it does in a sentence.
 _FIELDS: Final = (
+    ("network", _CHOICE, "Network",
+     "Each is sized to the data. DynUNet and UNet spare an axis whose steps are coarse; SegResNet halves all axes alike."),
     ("effort", _CHOICE, "Effort",
      "How large the network and its windows are: small for two cores, medium for a few, large for a graphics card."),
     ("folds", _WHOLE, "Folds", "Patients are divided into so many parts; each is kept from a network, which is judged by it."),

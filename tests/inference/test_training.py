@@ -100,12 +100,12 @@ def test_a_training_ends_in_a_version_that_knows_what_it_reached(cast: Cast, rel
 def test_a_network_that_learned_with_dropout_is_asked_with_it_and_tells_what_it_does_not_know(
     cast: Cast, release: Release
 ):
-    asked = TINY | {"epochs": 1, "dropout": 0.3, "dropout_passes": 3}
+    asked = TINY | {"epochs": 1, "dropout": 0.3, "dropout_passes": 3, "network": "SegResNet"}
     start_training(project=cast.project, release=release, by=cast.ada, settings=asked)
     item = add_item(cast.project, seed=9)
     run_pending(queues=["gpu"])
     model = selectors.models_of(cast.project).get()
-    assert model.arguments["dropout"] == 0.3
+    assert (model.architecture, model.arguments["dropout_prob"]) == ("SegResNet", 0.3)
     versions = (model, *selectors.folds_of(model))
     assert [version.parameters["dropout_passes"] for version in versions] == [3] * 3
     maps = pixel_maps(Prediction.objects.get(model=model, item=item), medium=0)

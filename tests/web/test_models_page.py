@@ -373,7 +373,7 @@ def test_a_training_is_set_in_the_form_refused_out_of_range_and_repeated_from_it
         assert field.words.replace("'", "&#x27;") in " ".join(body.split())
     asked = {
         "release": number, "kind": "automatic", "more": "1", "effort": "medium", "folds": "5", "epochs": "7", "patience": "3",
-        "seed": "11", "dropout": "0.2",
+        "seed": "11", "dropout": "0.2", "network": "SegResNet",
     }  # fmt: skip
     client = Client()
     client.force_login(cast.ada)
@@ -382,6 +382,7 @@ def test_a_training_is_set_in_the_form_refused_out_of_range_and_repeated_from_it
         ("folds", "1", "folds is a whole number from 2 to 10"), ("epochs", "", "epochs is a whole number from 1 to 2000"),
         ("seed", "-1", "seed is a whole number from 0"), ("dropout", "0.9", "dropout is a share from 0 to 0.8"),
         ("dropout", "nan", "dropout is a share"), ("effort", "huge", "effort is one of"),
+        ("network", "VNet", "network is one of"),
     ):  # fmt: skip
         answer = client.post(address, asked | {name: typed}, follow=True)
         assert words in answer.content.decode()
@@ -392,6 +393,7 @@ def test_a_training_is_set_in_the_form_refused_out_of_range_and_repeated_from_it
     assert (kept.effort, kept.folds, kept.epochs, kept.patience, kept.seed, kept.dropout, kept.flips) == (
         "medium", 5, 7, 3, 11, 0.2, False,
     )  # fmt: skip
+    assert kept.network == "SegResNet"
     model = registered(cast)
     ModelVersion.objects.filter(pk=model.pk).update(release_number=int(number))
     TrainedItem.objects.create(model=model, item=Item.objects.latest("pk"))
