@@ -91,6 +91,14 @@ class Interruptible(Protocol):
         """Call ``between`` at least every second of work from now on, and let pass what it raises."""
 
 
+@runtime_checkable
+class Warming(Protocol):
+    """A predictor that can make itself faster for much work, which pays only there."""
+
+    def expect(self, pictures: int, note: Callable[[str], None]) -> None:
+        """So many pictures come, of one project; ``note`` hears in a sentence what did not work on the way."""
+
+
 class NoSuchPredictor(DomainError):
     """A model version names a predictor that no installed package provides."""
 

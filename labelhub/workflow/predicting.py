@@ -21,7 +21,7 @@ from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
 from labelhub.jobs.services import JobRefused
 from labelhub.predictions.models import ModelVersion
-from labelhub.predictions.predictor import Interruptible, PictureDoesNotFit
+from labelhub.predictions.predictor import Interruptible, PictureDoesNotFit, Warming
 from labelhub.predictions.selectors import queue_of, unseen_items
 from labelhub.predictions.services import predict_item, predictor_for
 from labelhub.projects.errors import DomainError
@@ -72,6 +72,9 @@ def run_predictions(running: Running) -> Mapping[str, Any]:
         predictor = predictor_for(model)
     except DomainError as error:
         raise JobRefused(str(error)) from error
+    notes: list[str] = []
+    if isinstance(predictor, Warming):
+        predictor.expect(len(keys), notes.append)
     sent = 0
     unfit: dict[tuple[str, str], list[str]] = {}
     for done, key in enumerate(keys):
@@ -90,9 +93,9 @@ def run_predictions(running: Running) -> Mapping[str, Any]:
         sent += hear_model(item=item)
     n_unfit = sum(len(codes) for codes in unfit.values())
     looked = f"{len(keys) - n_unfit} looked at" + (f", {n_unfit} left out" if n_unfit else "")
-    running.progress(len(keys), len(keys), looked)
+    running.progress(len(keys), len(keys), ". ".join([looked, *dict.fromkeys(notes)]))
     return {
-        "items": len(keys) - n_unfit, "sent_to_review": sent,
+        "items": len(keys) - n_unfit, "sent_to_review": sent, "notes": list(dict.fromkeys(notes)),
         "left_out": [
             {"reason": reason, "items": len(codes), "codes": codes[:MOST_CODES], "remedy": remedy}
             for (reason, remedy), codes in unfit.items()
