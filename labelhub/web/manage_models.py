@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from labelhub.exports.selectors import release_numbered, releases_of
 from labelhub.jobs.models import Job
 from labelhub.jobs.selectors import job_of, jobs_of_kind
 from labelhub.predictions.bundles import BundleRefused
+from labelhub.predictions.models import TrainingRun
 from labelhub.predictions.selectors import model_of, networks_state, recipes_of, training_curve, trainings_of
 from labelhub.predictions.training_settings import CLICKS, TrainingRefused, read_training_settings
 from labelhub.projects.errors import DomainError
@@ -104,9 +106,13 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
     """
     number = request.POST.get("release", "")
     release = release_numbered(project, int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0)
+    run = _repeated(recipes_of(project), request.POST.get("again", ""))
     try:
         training_models.start_training(
-            project=project, release=release, by=person(request), **asked_training(request.POST)
+            project=project,
+            release=release,
+            by=person(request),
+            **asked_training(request.POST, None if run is None else run.settings),
         )
     except TrainingRefused as refusal:
         messages.error(request, str(refusal))
@@ -196,13 +202,18 @@ def _course(project: Project) -> dict[str, Any]:
 def _form(project: Project, again: str) -> dict[str, Any]:
     """The training form as it stands: with today's usual values, or with those of the version that is made again."""
     recipes = recipes_of(project)
-    run = recipes.get(int(again)) if again.isascii() and again.isdigit() and len(again) < 9 else None
+    run = _repeated(recipes, again)
     settings = read_training_settings(run.settings if run is not None else {})
     return {
         "recipes": {key: recipe_words(read_training_settings(one.settings)) for key, one in recipes.items()},
         "again": run, "settings": settings, "more": fields_of(settings),
         "kind": ":".join([settings.kind, *settings.classes]) if settings.kind == CLICKS else settings.kind,
     }  # fmt: skip
+
+
+def _repeated(recipes: Mapping[int, TrainingRun], version: str) -> TrainingRun | None:
+    """The training of the version that is to be made again, or None."""
+    return recipes.get(int(version)) if version.isascii() and version.isdigit() and len(version) < 9 else None
 
 
 def _named_maps(written: str) -> list[str]:

@@ -57,16 +57,19 @@ def fields_of(settings: TrainingSettings) -> list[Field]:
     return fields
 
 
-def asked_training(form: Mapping[str, str]) -> dict[str, Any]:
+def asked_training(form: Mapping[str, str], earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what the form means for a training: its settings and, of a network that takes clicks, its name.
 
-    A setting that the form leaves out has its usual value; what is no number is passed on as it was typed, and refused there.
+    A setting that the form leaves out is as in ``earlier``, the settings of the training that is repeated, where it is of the
+    same kind; else it has its usual value. What is no number is passed on as it was typed, and refused there.
     """
     kind, _, key = form.get("kind", "").partition(":")
     more = {name: _meant(kind_of, form[name]) for name, kind_of, *_ in _FIELDS if kind_of != _SWITCH and name in form}
     if "more" in form:
         # A box that is not ticked is not sent.
         more |= {name: form.get(name) == "1" for name, kind_of, *_ in _FIELDS if kind_of == _SWITCH}
+    if earlier is not None and earlier.get("kind") == kind:
+        more = {**earlier, **more}
     if kind == CLICKS:
         return {"settings": more | {"kind": CLICKS, "classes": [key]}, "name": f"Clicks: {key}"[:120]}
     return {"settings": more | {"ensemble": form.get("ensemble") == "1"}}

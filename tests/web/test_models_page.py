@@ -397,12 +397,25 @@ def test_a_training_is_set_in_the_form_refused_out_of_range_and_repeated_from_it
     model = registered(cast)
     ModelVersion.objects.filter(pk=model.pk).update(release_number=int(number))
     TrainedItem.objects.create(model=model, item=Item.objects.latest("pk"))
-    TrainingRun.objects.update(model=model)
+    # What no form shows is repeated, too.
+    run.settings |= {"steps": 5, "classes": ["nucleus"]}
+    TrainingRun.objects.update(model=model, settings=run.settings)
     Job.objects.update(state="cancelled")
     assert recipe_words(kept) in page(cast, cast.ada).content.decode()
-    form = client.get(f"/manage/{cast.project.slug}/models/?again={model.pk}").context
+    shown = client.get(f"/manage/{cast.project.slug}/models/?again={model.pk}")
+    form = shown.context
+    assert f'name="again" value="{model.pk}"' in shown.content.decode()
     again = {field.name: str(field.value) for field in form["more"] if field.kind != "switch"}
-    page(cast, cast.ada, "train/", release=str(form["again"].release_number), kind=form["kind"], more="1", **again)
+    page(
+        cast,
+        cast.ada,
+        "train/",
+        release=str(form["again"].release_number),
+        kind=form["kind"],
+        more="1",
+        again=str(model.pk),
+        **again,
+    )
     assert TrainingRun.objects.latest("pk").settings == run.settings
 
 
