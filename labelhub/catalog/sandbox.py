@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -41,9 +41,16 @@ class DecodeOutcome:
 
 
 class Decoder:
-    """A decoder process, started when first needed. A context manager; safe to share between threads, one request at a time."""
+    """A decoder process, started when first needed. A context manager; safe to share between threads, one request at a time.
 
-    def __init__(self, limits: DecoderLimits | None = None, *, scratch: Path | None = None) -> None:
+    ``between`` is called several times a second while the process is waited for; what it raises passes.
+    """
+
+    def __init__(
+        self, limits: DecoderLimits | None = None, *, scratch: Path | None = None,
+        between: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._between = between
         self.limits = limits or DecoderLimits()
         self._scratch = Path(scratch or tempfile.gettempdir())
         self._lock = threading.RLock()
@@ -177,7 +184,7 @@ class Decoder:
         if self._child is not None and self._child.is_worn and not self._child.has_open_folders():
             self._stop()
         if self._child is None:
-            self._child = Child(self.limits, self._scratch)
+            self._child = Child(self.limits, self._scratch, between=self._between)
         return self._child
 
     def _stop(self) -> None:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ _FOLDER = "labelhub-decoder-"
 _MAX_ANSWER_BYTES = 64 << 20
 _START_DEADLINE_S = 60.0
 _PIPE_BYTES = 1 << 16
+# How often whoever waits for a child is asked whether to go on.
+_ASK_EVERY_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,16 @@ class ChildEnded(Exception):
 
 
 class Child:
-    """One child process with its folder. ``program`` is the module it runs: the decoder, or another that speaks like it."""
+    """One child process with its folder. ``program`` is the module it runs: the decoder, or another that speaks like it.
 
-    def __init__(self, limits: DecoderLimits, scratch: Path, *, program: str = DECODER) -> None:
+    ``between`` is called several times a second while the child is waited for; what it raises passes, and the child is to be
+    stopped then.
+    """
+
+    def __init__(
+        self, limits: DecoderLimits, scratch: Path, *, program: str = DECODER, between: Callable[[], None] = lambda: None
+    ) -> None:  # fmt: skip
+        self._between = between
         self.folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=scratch)).resolve()
         self.requests = 0
         self.is_worn = False
@@ -85,6 +95,9 @@ class Child:
         except ChildEnded:
             self.stop()
             raise RuntimeError("the decoder process does not start; run it by hand to see why") from None
+        except BaseException:
+            self.stop()
+            raise
         if self.missing_walls:
             _LOG.warning("the decoder runs without these protections of the system: %s", ", ".join(self.missing_walls))
 
@@ -139,8 +152,11 @@ class Child:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while not received.endswith(b"\n"):
                 left = deadline - time.monotonic()
-                if left <= 0 or not selector.select(left):
+                if left <= 0:
                     raise ChildEnded(_too_long(wall_s))
+                if not selector.select(min(left, _ASK_EVERY_S)):
+                    self._between()
+                    continue
                 piece = os.read(self._process.stdout.fileno(), _PIPE_BYTES)
                 if not piece:
                     raise ChildEnded(self._why_ended())

@@ -7,8 +7,9 @@ that the bundle describes. Not here: reading a bundle's words (``predictions.bun
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +44,24 @@ def run_import(running: Running) -> Mapping[str, Any]:
         with tempfile.TemporaryDirectory(prefix="labelhub-bundle-") as folder:
             archive = Path(folder) / "bundle.zip"
             write_named(given["blob"], archive)
-            bundle = take_out(archive, Path(folder))
+            bundle = take_out(archive, Path(folder), between=partial(running.progress, 0, 3, "Taking the bundle out"))
             running.progress(1, 3, "Reading the weights")
             model = bring_in(
                 project=project, bundle=bundle, name=given["name"] or bundle.name, by=running.job.asked_by,
                 classes=given.get("classes"), checksum=given["blob"],
+                between=partial(running.progress, 1, 3, "Reading the weights"),
             )  # fmt: skip
     except (DomainError, PixelError) as error:
         raise JobRefused(str(error)) from error
     return {"model": model.pk, "notes": list(bundle.notes)}
 
 
-def take_out(archive: Path, folder: Path) -> Bundle:
-    """Read the bundle in a ZIP, its files taken out into ``folder``. Raises what a broken bundle raises."""
-    with Decoder(scratch=folder) as decoder:
+def take_out(archive: Path, folder: Path, *, between: Callable[[], None] = lambda: None) -> Bundle:
+    """Read the bundle in a ZIP, its files taken out into ``folder``. Raises what a broken bundle raises.
+
+    ``between`` is called while it is waited for, here and below; what it raises ends the child and passes.
+    """
+    with Decoder(scratch=folder, between=between) as decoder:
         unpacked = decoder.unpack(SourceFile(archive, "the bundle"), into=folder, keeps_archives=True)
     if unpacked.refused:
         first = unpacked.refused[0]
@@ -70,10 +75,11 @@ def read_folder(folder: Path) -> Bundle:
 
 
 def bring_in(
-    *, project: Project, bundle: Bundle, name: str, by: str, classes: list[str] | None = None, checksum: str = ""
-) -> ModelVersion:
+    *, project: Project, bundle: Bundle, name: str, by: str, classes: list[str] | None = None, checksum: str = "",
+    between: Callable[[], None] = lambda: None,
+) -> ModelVersion:  # fmt: skip
     """Convert a bundle's weights where they need it, try them in the network, and register it. Writes ``model.registered``."""
-    weights = safetensors_of(bundle.weights) if bundle.is_pickled else bundle.weights.read_bytes()
+    weights = safetensors_of(bundle.weights, between=between) if bundle.is_pickled else bundle.weights.read_bytes()
     load_weights(build(bundle.design), weights)
     _, ontology = current_ontology(project)
     keys = {word.lower(): entry.key for entry in ontology.classes for word in (entry.name, entry.key)}
@@ -94,10 +100,12 @@ def bring_in(
     )  # fmt: skip
 
 
-def safetensors_of(path: Path, *, limits: DecoderLimits = WEIGHT_LIMITS) -> bytes:
+def safetensors_of(
+    path: Path, *, limits: DecoderLimits = WEIGHT_LIMITS, between: Callable[[], None] = lambda: None
+) -> bytes:
     """Return the weights of a ``model.pt`` as safetensors, converted in a child process. Raises :class:`BundleRefused`."""
     with tempfile.TemporaryDirectory(prefix="labelhub-weights-") as scratch:
-        child = Child(limits, Path(scratch), program=CHILD)
+        child = Child(limits, Path(scratch), program=CHILD, between=between)
         try:
             out = child.folder / "model.safetensors"
             answer = child.ask({"op": "convert", "source": str(path.resolve()), "out": str(out)}, wall_s=limits.wall_s)

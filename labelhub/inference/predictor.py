@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from labelhub.catalog.blobs import read_named
 from labelhub.formats.shapes import Grid, Shape
+from labelhub.inference import windows
+from labelhub.inference.compiling import CompiledMeanwhile
 from labelhub.inference.networks import build, deepest_step, load_weights, ready
 from labelhub.inference.preparing import Prepared, prepare, resampled
-from labelhub.inference.sliding import Asking, entropy_of, slide, winners
+from labelhub.inference.sliding import Asking, OutOfMemory, entropy_of, slide, winners
 from labelhub.predictions.architectures import Design, design_of
 from labelhub.predictions.objects import shapes_in
-from labelhub.predictions.predictor import Doubt, PixelMap, Seen
+from labelhub.predictions.predictor import Doubt, PictureTooLarge, PixelMap, Seen
 from labelhub.predictions.preparation import Preparation, read_preparation
 from labelhub.projects.ontology import Ontology
 
@@ -32,6 +34,8 @@ _WINDOW: Final = {2: (512, 512), 3: (96, 96, 96)}
 _BATCH: Final = {("cpu", 2): 4, ("cpu", 3): 1, ("cuda", 2): 32, ("cuda", 3): 8}
 _FULL: Final = 255
 _KEPT_NETWORKS: Final = 2
+# Half a minute of compiling is won back by so many windows, each a hundredth of a second faster.
+PAYS_FROM_WINDOWS: Final = 3000
 
 
 def network_predictor(parameters: Mapping[str, Any]) -> NetworkPredictor:
@@ -56,6 +60,10 @@ class NetworkPredictor:
             preparation,
         )
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        # A card alone gains by it. With dropout, chance would be drawn otherwise.
+        self.can_compile = self.device.type == "cuda" and not preparation.dropout_passes
+        self._expected = 0
+        self._note: Callable[[str], None] = _unheard
         self._between: Callable[[], None] = lambda: None
         for network in self.networks:
             ready(network, self.device)
@@ -65,6 +73,10 @@ class NetworkPredictor:
     def watch(self, between: Callable[[], None]) -> None:
         """Call ``between`` after each window from now on; what it raises stops the work."""
         self._between = between
+
+    def expect(self, pictures: int, note: Callable[[str], None]) -> None:
+        """So many pictures come: where their windows are worth it, the networks are compiled while the first are looked at."""
+        self._expected, self._note = pictures, note
 
     def predict(self, pixels: NDArray[Any], grid: Grid, ontology: Ontology) -> Seen:
         """Say where each class of the network is; of classes that the ontology lacks nothing is said."""
@@ -96,13 +108,23 @@ class NetworkPredictor:
         return Seen(tuple(shapes), confidences, asked_labels=asked, doubts=doubts, maps=tuple(kept))
 
     def look(self, pixels: NDArray[Any], grid: Grid) -> Maps:
-        """Return the network's maps on the picture's own pixels: labels, probabilities and doubts."""
+        """Return the network's maps on the picture's own pixels: labels, probabilities and doubts.
+
+        Raises :class:`PictureTooLarge` where even the smallest windows do not fit into memory.
+        """
+        try:
+            return self._looked(pixels, grid)
+        except (OutOfMemory, MemoryError) as error:
+            raise PictureTooLarge("the picture does not fit into memory, even in the smallest windows") from error
+
+    def _looked(self, pixels: NDArray[Any], grid: Grid) -> Maps:
         is_flat = self.design.dimensions == 2
         prepared = prepare(pixels, grid, self.preparation, channels=self.design.in_channels, is_flat=is_flat)
         gathered = _Gathered(
             prepared.image.shape[1:], self.design.out_channels, is_sigmoid=self.preparation.activation == "sigmoid"
         )
         asking = self.asking(prepared)
+        self._compile_where_it_pays(prepared.image.shape[1:], asking)
         is_random = self.preparation.dropout_passes > 0
         with torch.random.fork_rng() if is_random else nullcontext():
             if is_random:
@@ -110,6 +132,16 @@ class NetworkPredictor:
                 torch.manual_seed(0)
             slide(self.networks, prepared.image, asking, gathered, device=self.device, between=self._between)
         return gathered.maps(prepared)
+
+    def _compile_where_it_pays(self, size: Sequence[int], asking: Asking) -> None:
+        """Judge by the first picture of many whether compiling pays for all of them; the others are taken to be alike."""
+        pictures, self._expected = self._expected, 0
+        if not self.can_compile or not pictures:
+            return
+        extent = [max(side, least) for side, least in zip(size, asking.window, strict=True)]
+        windows_each = sum(len(here) for _, here in windows.layers(extent, asking.window, asking.overlap))
+        if windows_each * pictures >= PAYS_FROM_WINDOWS:
+            self.networks = tuple(CompiledMeanwhile(network, self._note) for network in self.networks)
 
     def asking(self, prepared: Prepared) -> Asking:
         """How the network is asked about this picture."""
@@ -207,6 +239,10 @@ def _loaded(architecture: str, arguments: str, weights: tuple[str, ...], held: _
     """Networks that were used lately stay in memory: a job asks for the same one item after item."""
     del architecture, arguments
     return tuple(load_weights(build(held.design), read_named(name)) for name in weights)
+
+
+def _unheard(_sentence: str) -> None:
+    """Nobody asked."""
 
 
 def _keep_dropping(network: Any) -> None:

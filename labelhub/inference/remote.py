@@ -69,6 +69,8 @@ class RemotePredictor(NetworkPredictor):
     ) -> None:
         super().__init__(design, (network,), classes, preparation)
         self._network = network
+        # What runs elsewhere has nothing to be compiled here.
+        self.can_compile = False
 
     def watch(self, between: Callable[[], None]) -> None:
         """Call ``between`` after each window from now on, and twice a second while one is waited for."""

@@ -14,6 +14,8 @@ from labelhub.jobs.models import Job, WorkerSign
 GONE_AFTER = timedelta(seconds=30)
 # So begins the note of a worker that computes on an accelerator; the accelerator's name follows.
 ON_ACCELERATOR: Final = "GPU "
+# And so that of one whose machine has not what jobs of its queues need; the package's name follows.
+LACKS: Final = "lacks "
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,10 @@ class Progress:
 
 
 def workers_of(queue: str) -> list[WorkerSign]:
-    """Return the workers that take jobs of a queue and gave a sign of life lately."""
+    """Return the workers that take jobs of a queue, have what these need, and gave a sign of life lately."""
     since = timezone.now() - GONE_AFTER
-    return [sign for sign in WorkerSign.objects.filter(seen_at__gte=since).order_by("name") if queue in sign.queues]
+    alive = WorkerSign.objects.filter(seen_at__gte=since).order_by("name")
+    return [sign for sign in alive if queue in sign.queues and not sign.note.startswith(LACKS)]
 
 
 def accelerated_workers_of(queue: str) -> list[WorkerSign]:

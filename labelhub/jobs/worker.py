@@ -21,6 +21,7 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 
 from labelhub.jobs import dispatch, registry, services
 from labelhub.jobs.models import Job
+from labelhub.jobs.selectors import LACKS
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER = timedelta(seconds=5)
@@ -163,7 +164,7 @@ def _notes(queues: list[str]) -> str:
     try:
         return ", ".join(filter(None, map(prepare, queues)))
     except ImportError as error:
-        return f"lacks {error.name}"
+        return f"{LACKS}{error.name}"
 
 
 def _say_farewell(worker: str) -> None:

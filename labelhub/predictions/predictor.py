@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,10 +62,18 @@ class PictureDoesNotFit(DomainError):
     """
 
     code = "picture-does-not-fit"
+    remedy: ClassVar[str] = "a model that was made for such pictures"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason[:1].upper()}{reason[1:]}. Nothing was predicted. Choose another model.")
+        super().__init__(f"{reason[:1].upper()}{reason[1:]}. Nothing was predicted. It would need {self.remedy}.")
         self.reason = reason
+
+
+class PictureTooLarge(PictureDoesNotFit):
+    """The picture does not fit into the memory of this machine even in the smallest windows; on another it may."""
+
+    code = "picture-too-large"
+    remedy = "a machine with more memory, or other programs closed on this one"
 
 
 class Predictor(Protocol):
@@ -81,6 +89,14 @@ class Interruptible(Protocol):
 
     def watch(self, between: Callable[[], None]) -> None:
         """Call ``between`` at least every second of work from now on, and let pass what it raises."""
+
+
+@runtime_checkable
+class Warming(Protocol):
+    """A predictor that can make itself faster for much work, which pays only there."""
+
+    def expect(self, pictures: int, note: Callable[[str], None]) -> None:
+        """So many pictures come, of one project; ``note`` hears in a sentence what did not work on the way."""
 
 
 class NoSuchPredictor(DomainError):

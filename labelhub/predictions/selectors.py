@@ -5,14 +5,26 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, QuerySet
 
 from labelhub.catalog.models import Item
+from labelhub.jobs.selectors import workers_of
 from labelhub.predictions.interactive import CLICK_NETWORK
 from labelhub.predictions.models import ModelVersion, Prediction, TrainedItem, TrainingPoint, TrainingRun
 from labelhub.predictions.predictor import runs_everywhere
+from labelhub.predictions.runtime import ModelsState, read_state
 from labelhub.projects.models import Project
 from labelhub.projects.permissions import NotFound
 
 # Who runs networks needs a framework; everybody can run the rest.
 NETWORK_QUEUE, PLAIN_QUEUE = "gpu", "cpu"
+
+
+def are_networks_run() -> bool:
+    """Whether a worker that runs networks is alive."""
+    return bool(workers_of(NETWORK_QUEUE))
+
+
+def networks_state() -> ModelsState:
+    """Return whether networks can run: a worker that runs them is believed, whatever an installation noted before."""
+    return ModelsState.READY if are_networks_run() else read_state()
 
 
 def models_of(project: Project) -> QuerySet[ModelVersion]:
@@ -29,6 +41,12 @@ def click_models_of(project: Project) -> QuerySet[ModelVersion]:
 def click_networks(project: Project) -> dict[str, ModelVersion]:
     """Return, for each class that has one, the newest network that takes clicks."""
     return {label: row for row in click_models_of(project).order_by("pk") for label in row.classes}
+
+
+def recipes_of(project: Project) -> dict[int, TrainingRun]:
+    """Return, by version, the training that it came of: its release and settings are how it is made again."""
+    runs = TrainingRun.objects.filter(project=project)
+    return {run.model_id: run for run in runs if run.model_id is not None}
 
 
 def model_of(project: Project, model_id: int) -> ModelVersion:

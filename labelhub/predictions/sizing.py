@@ -14,15 +14,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from labelhub.predictions.architectures import Design, read_design
 
 Effort = Literal["small", "medium", "large"]
+Network = Literal["DynUNet", "SegResNet", "UNet"]
 
 # An axis is halved while at least so many pixels are left of it.
 _LEAST_PIXELS: Final = 4
 _MAX_LEVELS: Final = 6
+# Residual blocks of a SegResNet by level (Myronenko 2018, its last level repeated).
+_BLOCKS_DOWN: Final = (1, 2, 2, 4, 4, 4)
 # DynUNet takes no fewer.
 _LEAST_LEVELS: Final = 3
 # An axis whose step is this many times the finest is not yet halved, and its kernel is flat.
@@ -61,27 +64,68 @@ class Sized:
 
 
 def sized_to(
-    shape: DataShape, *, effort: Effort = "small", click_channels: int = 0, max_levels: int | None = None
-) -> Sized:
-    """Return a DynUNet for this data: one map for the background and one a class; ``click_channels`` more go in."""
+    shape: DataShape, *, effort: Effort = "small", click_channels: int = 0, max_levels: int | None = None,
+    dropout: float = 0.0, network: Network = "DynUNet",
+) -> Sized:  # fmt: skip
+    """Return a network for this data: one map for the background and one a class; ``click_channels`` more go in.
+
+    ``dropout`` is the share of features that it leaves out by chance while it learns.
+    """
     dimensions = shape.dimensions
     steps = _steps(shape)[-dimensions:]
     extent = shape.size[-dimensions:]
     patch = _patch(extent, steps, _PATCH_PIXELS[effort, dimensions])
-    kernels, strides = _levels(patch, steps, max_levels or _MAX_DEPTH[effort])
+    most = max_levels or _MAX_DEPTH[effort]
+    if network == "SegResNet":
+        # It halves all axes alike, so that the shortest tells how often.
+        strides = [[1] * dimensions] + [[2] * dimensions] * (_alike_levels(patch, effort, dimensions, most) - 1)
+        kernels: list[list[int]] = []
+    else:
+        kernels, strides = _levels(patch, steps, most)
     down = [math.prod(level[axis] for level in strides) for axis in range(dimensions)]
     # An axis shorter than the network's deepest pixel is padded to it.
     patch = tuple(max(1, -(-size // by)) * by for size, by in zip(patch, down, strict=True))
     filters = [min(_FILTERS[effort] * 2**level, _MAX_FILTERS[dimensions]) for level in range(len(strides))]
-    design = read_design(
-        "DynUNet",
-        {
-            "spatial_dims": dimensions, "in_channels": shape.channels + click_channels, "out_channels": shape.classes + 1,
-            "kernel_size": kernels, "strides": strides, "upsample_kernel_size": strides[1:], "filters": filters,
-            "norm_name": ["instance", {"affine": True}], "deep_supervision": False, "res_block": False,
-        },
-    )  # fmt: skip
-    return Sized(design, patch)
+    ends = {
+        "spatial_dims": dimensions, "in_channels": shape.channels + click_channels, "out_channels": shape.classes + 1,
+    }  # fmt: skip
+    own = _OWN[network](kernels, strides, filters, dropout)
+    return Sized(read_design(network, ends | own), patch)
+
+
+def _dyn_unet(kernels: list[list[int]], strides: list[list[int]], filters: list[int], dropout: float) -> dict[str, Any]:
+    return {
+        "kernel_size": kernels, "strides": strides, "upsample_kernel_size": strides[1:], "filters": filters,
+        "norm_name": ["instance", {"affine": True}], "deep_supervision": False, "res_block": False,
+    } | ({"dropout": dropout} if dropout else {})  # fmt: skip
+
+
+def _unet(_kernels: list[list[int]], strides: list[list[int]], filters: list[int], dropout: float) -> dict[str, Any]:
+    """Its kernels are the same at every level, so that a coarse axis is left alone by its strides only."""
+    return {
+        "channels": filters, "strides": strides[1:], "num_res_units": 2, "norm": ["instance", {"affine": True}],
+    } | ({"dropout": dropout} if dropout else {})  # fmt: skip
+
+
+def _seg_res_net(
+    _kernels: list[list[int]], strides: list[list[int]], filters: list[int], dropout: float
+) -> dict[str, Any]:
+    # Its usual way up cannot be repeated exactly on a card; learned steps can.
+    return {
+        "init_filters": filters[0], "blocks_down": list(_BLOCKS_DOWN[: len(strides)]), "blocks_up": [1] * (len(strides) - 1),
+        "upsample_mode": "deconv",
+    } | ({"dropout_prob": dropout} if dropout else {})  # fmt: skip
+
+
+_OWN: Final = {"DynUNet": _dyn_unet, "SegResNet": _seg_res_net, "UNet": _unet}
+
+
+def _alike_levels(patch: tuple[int, ...], effort: Effort, dimensions: int, most: int) -> int:
+    """How many levels a network has that halves all axes at once and doubles its filters each time; two at the least."""
+    left, filters, levels = min(patch), _FILTERS[effort], 1
+    while levels < most and left >= 2 * _LEAST_PIXELS and filters * 2 <= _MAX_FILTERS[dimensions]:
+        left, filters, levels = -(-left // 2), filters * 2, levels + 1
+    return max(levels, 2)
 
 
 def _steps(shape: DataShape) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ from labelhub.analytics import selectors as analytics
 from labelhub.analytics.item_table import state_counts
 from labelhub.analytics.team_overview import overview_of_team
 from labelhub.consensus.audits import residuals
-from labelhub.predictions.runtime import read_state
+from labelhub.predictions.selectors import networks_state
 from labelhub.projects.models import Project, Role
 from labelhub.projects.selectors import current_policy
 from labelhub.projects.teams import teams_of
@@ -57,6 +57,6 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
         "teams": teams_of(project),
         "team": team,
         "policy": policy,
-        "without_networks": WITHOUT_NETWORKS.get(read_state(), ""),
+        "without_networks": WITHOUT_NETWORKS.get(networks_state().value, ""),
     }
     return render(request, "manage/overview.html", context)

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from labelhub.jobs import services
 from labelhub.jobs.models import Job
 from labelhub.jobs.selectors import job_of, progress_of
+from labelhub.predictions.selectors import NETWORK_QUEUE, are_networks_run
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
 from labelhub.web.access import actor, person, project_page
@@ -49,6 +50,7 @@ def job_row(row: Job) -> dict[str, Any]:
     """Return what ``components/job.html`` shows of a job."""
     return {
         "job": row, "progress": progress_of(row), "name": JOBS.get(row.kind, row.kind), "left_out": left_out_of(row),
+        "lacks_worker": row.queue == NETWORK_QUEUE and row.state == Job.State.QUEUED and not are_networks_run(),
     }  # fmt: skip
 
 

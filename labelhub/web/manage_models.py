@@ -19,11 +19,11 @@ from labelhub.analytics.model_doubts import doubted_readings, given_for
 from labelhub.analytics.model_table import ModelRow, model_rows
 from labelhub.exports.selectors import release_numbered, releases_of
 from labelhub.jobs.models import Job
-from labelhub.jobs.selectors import job_of, jobs_of_kind, workers_of
+from labelhub.jobs.selectors import job_of, jobs_of_kind
 from labelhub.predictions.bundles import BundleRefused
-from labelhub.predictions.runtime import read_state
-from labelhub.predictions.selectors import NETWORK_QUEUE, model_of, training_curve, trainings_of
-from labelhub.predictions.training_settings import CLICKS, TrainingRefused
+from labelhub.predictions.models import TrainingRun
+from labelhub.predictions.selectors import model_of, networks_state, recipes_of, training_curve, trainings_of
+from labelhub.predictions.training_settings import CLICKS, TrainingRefused, read_training_settings
 from labelhub.projects.errors import DomainError
 from labelhub.projects.models import Project, Role
 from labelhub.projects.permissions import NotFound
@@ -38,6 +38,7 @@ from labelhub.web.manage_jobs import job_row
 from labelhub.web.manage_prices import cost_context, places_of
 from labelhub.web.manage_teams import team_asked_for
 from labelhub.web.tables import csv_answer, wants_csv
+from labelhub.web.training_form import asked_training, fields_of, recipe_words
 from labelhub.web.words import WITHOUT_NETWORKS
 from labelhub.workflow import bringing_models, edge_cases, predicting, training_models
 
@@ -80,8 +81,8 @@ def models(request: HttpRequest, project: Project) -> HttpResponseBase:
             "strategies": edge_cases.STRATEGIES,
             "releases": [one for one in releases_of(project) if one.finished_at is not None],
             **_course(project),
-            "has_workers": bool(workers_of(NETWORK_QUEUE)),
-            "without_networks": WITHOUT_NETWORKS.get(read_state().value, ""),
+            **_form(project, request.GET.get("again", "")),
+            "without_networks": WITHOUT_NETWORKS.get(networks_state().value, ""),
         }
         | _of_people(request, project, policy)
         | cost_context(project, effect, request.GET)
@@ -108,9 +109,13 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
     """
     number = request.POST.get("release", "")
     release = release_numbered(project, int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0)
+    run = _repeated(recipes_of(project), request.POST.get("again", ""))
     try:
         training_models.start_training(
-            project=project, release=release, by=person(request), **_asked_training(request.POST)
+            project=project,
+            release=release,
+            by=person(request),
+            **asked_training(request.POST, None if run is None else run.settings),
         )
     except TrainingRefused as refusal:
         messages.error(request, str(refusal))
@@ -123,6 +128,13 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
 def course(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the course of the newest training, for htmx. That of a training that is over asks no more."""
     return render(request, "components/learning_curve.html", _course(project))
+
+
+@project_page(Role.ADMIN)
+def missing(request: HttpRequest, project: Project) -> HttpResponse:
+    """Say why no network runs, for htmx; nothing, once a worker that runs them is there."""
+    words = WITHOUT_NETWORKS.get(networks_state().value, "")
+    return render(request, "components/without_networks.html", {"without_networks": words})
 
 
 @project_page(Role.ADMIN, methods=("POST",))
@@ -190,12 +202,21 @@ def _course(project: Project) -> dict[str, Any]:
     }
 
 
-def _asked_training(form: Mapping[str, str]) -> dict[str, Any]:
-    """What the form means for a training: its settings and, of a network that takes clicks, its name."""
-    kind, _, key = form.get("kind", "").partition(":")
-    if kind == CLICKS:
-        return {"settings": {"kind": CLICKS, "classes": [key]}, "name": f"Clicks: {key}"[:120]}
-    return {"settings": {"ensemble": form.get("ensemble") == "1"}}
+def _form(project: Project, again: str) -> dict[str, Any]:
+    """The training form as it stands: with today's usual values, or with those of the version that is made again."""
+    recipes = recipes_of(project)
+    run = _repeated(recipes, again)
+    settings = read_training_settings(run.settings if run is not None else {})
+    return {
+        "recipes": {key: recipe_words(read_training_settings(one.settings)) for key, one in recipes.items()},
+        "again": run, "settings": settings, "more": fields_of(settings),
+        "kind": ":".join([settings.kind, *settings.classes]) if settings.kind == CLICKS else settings.kind,
+    }  # fmt: skip
+
+
+def _repeated(recipes: Mapping[int, TrainingRun], version: str) -> TrainingRun | None:
+    """The training of the version that is to be made again, or None."""
+    return recipes.get(int(version)) if version.isascii() and version.isdigit() and len(version) < 9 else None
 
 
 def _named_maps(written: str) -> list[str]:

@@ -167,6 +167,7 @@ manage_urls = [
     path("manage/<slug:slug>/models/bring/", manage_models.bring, name="manage-models-bring"),
     path("manage/<slug:slug>/models/prices/", manage_prices.prices, name="manage-prices"),
     path("manage/<slug:slug>/models/train/", manage_models.train, name="manage-models-train"),
+    path("manage/<slug:slug>/models/missing/", manage_models.missing, name="manage-models-missing"),
     path("manage/<slug:slug>/models/course/", manage_models.course, name="manage-models-course"),
     path("manage/<slug:slug>/models/<int:pk>/look/", manage_models.look, name="manage-model-look"),
     path("manage/<slug:slug>/models/<int:pk>/edge/", manage_models.edge_cases_first, name="manage-model-edge"),

@@ -21,7 +21,7 @@ from labelhub.jobs.models import Job
 from labelhub.jobs.registry import Running
 from labelhub.jobs.services import JobRefused
 from labelhub.predictions.models import ModelVersion
-from labelhub.predictions.predictor import Interruptible, PictureDoesNotFit
+from labelhub.predictions.predictor import Interruptible, PictureDoesNotFit, Warming
 from labelhub.predictions.selectors import queue_of, unseen_items
 from labelhub.predictions.services import predict_item, predictor_for
 from labelhub.projects.errors import DomainError
@@ -39,11 +39,12 @@ MOST_CODES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Items that did not fit a model for one reason: how many, and the codes of the first of them."""
+    """Items that did not fit a model for one reason: how many, the codes of the first of them, and what they would need."""
 
     reason: str
     n: int
     codes: tuple[str, ...]
+    remedy: str = PictureDoesNotFit.remedy
 
 
 def start_predictions(*, model: ModelVersion, project: Project, asked_by: str) -> Job:
@@ -71,8 +72,11 @@ def run_predictions(running: Running) -> Mapping[str, Any]:
         predictor = predictor_for(model)
     except DomainError as error:
         raise JobRefused(str(error)) from error
+    notes: list[str] = []
+    if isinstance(predictor, Warming):
+        predictor.expect(len(keys), notes.append)
     sent = 0
-    unfit: dict[str, list[str]] = {}
+    unfit: dict[tuple[str, str], list[str]] = {}
     for done, key in enumerate(keys):
         show = partial(running.progress, done, len(keys), f"Item {done + 1} of {len(keys)}")
         show()
@@ -83,17 +87,18 @@ def run_predictions(running: Running) -> Mapping[str, Any]:
             prediction = predict_item(model=model, item=item, predictor=predictor)
         except PictureDoesNotFit as misfit:
             # The model may be right for all others, and would come upon this one again at every further attempt.
-            unfit.setdefault(misfit.reason, []).append(item.code)
+            unfit.setdefault((misfit.reason, misfit.remedy), []).append(item.code)
             continue
         score_on_gold(prediction)
         sent += hear_model(item=item)
     n_unfit = sum(len(codes) for codes in unfit.values())
     looked = f"{len(keys) - n_unfit} looked at" + (f", {n_unfit} left out" if n_unfit else "")
-    running.progress(len(keys), len(keys), looked)
+    running.progress(len(keys), len(keys), ". ".join([looked, *dict.fromkeys(notes)]))
     return {
-        "items": len(keys) - n_unfit, "sent_to_review": sent,
+        "items": len(keys) - n_unfit, "sent_to_review": sent, "notes": list(dict.fromkeys(notes)),
         "left_out": [
-            {"reason": reason, "items": len(codes), "codes": codes[:MOST_CODES]} for reason, codes in unfit.items()
+            {"reason": reason, "items": len(codes), "codes": codes[:MOST_CODES], "remedy": remedy}
+            for (reason, remedy), codes in unfit.items()
         ],
     }  # fmt: skip
 
@@ -107,7 +112,8 @@ def left_out(project: Project) -> dict[int, list[LeftOut]]:
 def left_out_of(job: Job) -> list[LeftOut]:
     """Return the items that a look left out, one entry a reason; nothing of a job of another kind."""
     rows = job.result.get("left_out", ()) if job.kind == JOB_KIND else ()
-    return [LeftOut(row["reason"], row["items"], tuple(row["codes"])) for row in rows]
+    needed = PictureDoesNotFit.remedy
+    return [LeftOut(row["reason"], row["items"], tuple(row["codes"]), row.get("remedy", needed)) for row in rows]
 
 
 def hear_model(*, item: Item) -> bool:

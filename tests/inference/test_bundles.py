@@ -3,7 +3,7 @@
 Each hostile file would leave a canary behind if any of it ran. All are tried in this process, without the walls of the
 child, and those with weights again in the child.
 Planted and seen to fail: ``weights_only=False``; expressions passed over where the network is described; a link followed;
-references followed without end.
+references followed without end; a cancel not heard while the child computes.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ import pytest
 import torch
 from safetensors.torch import load, load_file
 
-from labelhub.inference import wiring
+from labelhub.catalog import sandbox_process
+from labelhub.inference import importing, wiring
 from labelhub.inference.importing import read_folder, safetensors_of, take_out
 from labelhub.inference.networks import build, weights_of
 from labelhub.inference.weights_child import Refused, convert
+from labelhub.jobs import services as jobs
 from labelhub.jobs.models import Job
+from labelhub.jobs.registry import Running
 from labelhub.jobs.worker import run_pending
 from labelhub.predictions.architectures import read_design
 from labelhub.predictions.bundles import BundleRefused, read_bundle
@@ -123,6 +126,38 @@ def test_a_refused_bundle_says_why_in_its_job(cast: Cast, tmp_path):
     assert "network_def → out_channels is the expression" in job.error
     with pytest.raises(BundleRefused, match="no ZIP"):
         import_bundle(project=cast.project, archive=tmp_path / "bundle/configs/metadata.json", name="x", by="ada")
+
+
+@pytest.mark.parametrize("during", ["taking it out", "reading the weights"])
+def test_an_import_is_cancelled_while_its_child_computes_and_the_child_ends(cast: Cast, tmp_path, monkeypatch, during):
+    wiring.prepare()
+    folder = folder_of(tmp_path)
+    archive = pack_folder(folder, tmp_path / "bundle.zip")
+    import_bundle(project=cast.project, archive=archive, name="", by="ada")
+    claimed = jobs.claim(worker="w", queues=["gpu"])
+    children: list[sandbox_process.Child] = []
+    stop = sandbox_process.Child.stop
+
+    def stopped(child):
+        children.append(child)
+        stop(child)
+
+    def write(name, path):
+        archive_of_job(name, path)
+        jobs.ask_cancel(claimed.pk)
+
+    archive_of_job = importing.write_named
+    monkeypatch.setattr(importing, "write_named", write)
+    monkeypatch.setattr(sandbox_process.Child, "stop", stopped)
+    # A child that says it is there and then computes for long.
+    idle = "import time; print('{\"missing_walls\": []}', flush=True); time.sleep(20)"
+    monkeypatch.setattr(sandbox_process, "_START", idle)
+    if during != "taking it out":
+        monkeypatch.setattr(importing, "take_out", lambda *_, **__: read_folder(folder))
+    with pytest.raises(jobs.JobCancelled):
+        importing.run_import(Running(claimed))
+    assert [child._process.poll() for child in children] == [-9]
+    assert not ModelVersion.objects.exists()
 
 
 class Runs:

@@ -11,6 +11,7 @@ import torch
 from labelhub.inference.networks import WeightsProblem, build, deepest_step, load_weights, parameter_count, weights_of
 from labelhub.predictions.architectures import ARCHITECTURES, ArchitectureRefused, read_design
 from labelhub.predictions.sizing import DataShape, sized_to
+from labelhub.predictions.training_settings import NETWORKS
 
 ENDS = {"spatial_dims": 2, "in_channels": 1, "out_channels": 3}
 SMALL = {
@@ -40,8 +41,12 @@ def test_every_allowed_class_is_built_and_runs(architecture):
     assert len(deepest_step(design)) == 2
 
 
-def test_a_network_sized_to_a_volume_runs_on_its_patch():
-    sized = sized_to(DataShape((12, 40, 40), (4.0, 1.0, 1.0), classes=2))
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    "shape", [DataShape((12, 40, 40), (4.0, 1.0, 1.0), classes=2), DataShape((1, 30, 90), classes=2)]
+)
+def test_each_network_sized_to_pictures_and_volumes_runs_on_its_patch(network, shape):
+    sized = sized_to(shape, network=network, dropout=0.1)
     with torch.inference_mode():
         out = build(sized.design)(torch.zeros(1, 1, *sized.patch))
     assert tuple(out.shape) == (1, 3, *sized.patch)

@@ -2,7 +2,7 @@
 
 The network is one convolution that passes bright pixels on, so that what it must find is known.
 Planted and seen to fail: the way back without mirroring; the weights of one model kept for another; an item that does not fit
-ends the look at the project.
+ends the look at the project; one for which there is too little memory, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import torch
 from labelhub.catalog.models import Item
 from labelhub.catalog.services import ItemIdentity, add_photograph, add_volume
 from labelhub.formats.shapes import Grid
-from labelhub.inference import wiring
+from labelhub.inference import predictor as network_module
+from labelhub.inference import sliding, wiring
+from labelhub.inference.compiling import CompiledMeanwhile
 from labelhub.inference.networks import build, weights_of
 from labelhub.inference.predictor import NetworkPredictor
 from labelhub.inference.preparing import prepare
@@ -240,12 +242,91 @@ def test_items_that_do_not_fit_a_network_are_left_out_with_the_reason_and_all_ot
         job.refresh_from_db()
         assert (job.state, job.attempt) == ("done", 1)
         assert job.result["left_out"] == [
-            {"reason": "the network takes 4 channels and the picture has 3", "items": 1, "codes": [coloured.code]},
-            {"reason": "the network takes 4 channels and the picture has 1", "items": 1, "codes": [grey.code]},
-        ]
+            {"reason": f"the network takes 4 channels and the picture has {n}", "items": 1, "codes": [item.code],
+             "remedy": "a model that was made for such pictures"}
+            for n, item in ((3, coloured), (1, grey))
+        ]  # fmt: skip
         assert set(Prediction.objects.values_list("item", flat=True)) == {first.pk, second.pk}
     assert (job.result["items"], job.message) == (0, "0 looked at, 2 left out")
     assert [row.n for row in predicting.left_out(cast.project)[model.pk]] == [1, 1]
+
+
+def test_an_item_that_does_not_fit_into_memory_is_left_out_and_those_after_it_are_predicted(cast: Cast, monkeypatch):
+    items = [add_item(cast.project, seed=seed) for seed in range(3)]
+    model = registered(cast)
+    refused: list[float] = []
+    whole = sliding._Pass.run
+
+    def run(way):
+        own = float(way.image.sum())
+        if own in refused or not refused:
+            refused.append(own)
+            raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")
+        whole(way)
+
+    monkeypatch.setattr(sliding._Pass, "run", run)
+    job = predicting.start_predictions(model=model, project=cast.project, asked_by="test")
+    run_pending(queues=["gpu"])
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.result["items"]) == ("done", 1, 2)
+    (left,) = predicting.left_out_of(job)
+    assert (left.n, left.codes) == (1, (items[0].code,))
+    assert "does not fit into memory" in left.reason
+    assert "more memory" in left.remedy
+    assert set(Prediction.objects.values_list("item", flat=True)) == {items[1].pk, items[2].pk}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_long_look_compiles_the_network_meanwhile_and_goes_on_without_where_that_fails(
+    cast: Cast, monkeypatch, fails
+):
+    for seed in range(3):
+        add_item(cast.project, seed=seed)
+    model = registered(cast)
+    asked: list[tuple[int, ...]] = []
+    made: list[CompiledMeanwhile] = []
+
+    def compiled(network):
+        def quick(batch):
+            if fails:
+                raise RuntimeError("no compiler")
+            asked.append(tuple(batch.shape))
+            return network(batch)
+
+        return quick
+
+    class OnACard(NetworkPredictor):
+        """Says so, and computes here; waits for the compiler after its first picture."""
+
+        def look(self, pixels, grid):
+            self.can_compile = True
+            maps = super().look(pixels, grid)
+            made[:] = self.networks
+            assert made[0].is_over.wait(20)
+            return maps
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    monkeypatch.setattr(network_module, "NetworkPredictor", OnACard)
+    monkeypatch.setattr(network_module, "PAYS_FROM_WINDOWS", 60)
+    job = predicting.start_predictions(model=model, project=cast.project, asked_by="test")
+    run_pending(queues=["gpu"])
+    job.refresh_from_db()
+    assert (job.state, job.result["items"], Prediction.objects.count()) == ("done", 3, 3), job.error
+    assert (len(asked) > 2) == (not fails)
+    assert len(set(asked)) <= 1, "for windows of one size alone"
+    assert ["could not be compiled (RuntimeError)" in note for note in job.result["notes"]] == [True] * fails
+    assert ("could not be compiled" in job.message) == fails
+
+
+def test_a_short_look_and_a_cpu_compile_nothing(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda network: pytest.fail("compiled"))
+    for can_compile, pictures in ((True, 1), (False, 10**6)):
+        asked = predictor()
+        assert not asked.can_compile or torch.cuda.is_available()
+        asked.can_compile = can_compile
+        asked.expect(pictures, pytest.fail)
+        asked.look(scene(), Grid((12, 24, 20)))
+        assert not any(isinstance(network, CompiledMeanwhile) for network in asked.networks)
 
 
 def test_a_volume_is_stopped_between_two_windows(cast: Cast):

@@ -26,6 +26,7 @@ from labelhub.jobs.models import Job
 from labelhub.jobs.worker import run_pending
 from labelhub.predictions import selectors
 from labelhub.predictions.models import ModelVersion, Prediction, TrainedItem, TrainingPoint
+from labelhub.predictions.plain import pixel_maps
 from labelhub.predictions.sizing import DataShape, sized_to
 from labelhub.predictions.training_settings import TrainingRefused, TrainingSettings, read_training_settings
 from labelhub.projects.permissions import NotAllowed, NotFound
@@ -94,6 +95,22 @@ def test_a_training_ends_in_a_version_that_knows_what_it_reached(cast: Cast, rel
     run.refresh_from_db()
     assert (run.model, run.finished_at is None) == (model, False)
     assert unfinished_training(cast.project) is None
+
+
+def test_a_network_that_learned_with_dropout_is_asked_with_it_and_tells_what_it_does_not_know(
+    cast: Cast, release: Release
+):
+    asked = TINY | {"epochs": 1, "dropout": 0.3, "dropout_passes": 3, "network": "SegResNet"}
+    start_training(project=cast.project, release=release, by=cast.ada, settings=asked)
+    item = add_item(cast.project, seed=9)
+    run_pending(queues=["gpu"])
+    model = selectors.models_of(cast.project).get()
+    assert (model.architecture, model.arguments["dropout_prob"]) == ("SegResNet", 0.3)
+    versions = (model, *selectors.folds_of(model))
+    assert [version.parameters["dropout_passes"] for version in versions] == [3] * 3
+    maps = pixel_maps(Prediction.objects.get(model=model, item=item), medium=0)
+    (doubt,) = (entry.values for entry in maps if entry.kind == "epistemic")
+    assert doubt.any()
 
 
 def release_items():

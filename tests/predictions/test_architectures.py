@@ -5,6 +5,7 @@ Planted and seen to fail: an argument that is not on the list was let through.
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import pytest
 
 from labelhub.predictions.architectures import ARCHITECTURES, ArchitectureRefused, design_of, read_design
 from labelhub.predictions.sizing import DataShape, sized_to
+from labelhub.predictions.training_settings import EFFORTS, NETWORKS
 
 UNET = {"spatial_dims": 2, "in_channels": 1, "out_channels": 2, "channels": [4, 8], "strides": [2]}
 
@@ -81,6 +83,28 @@ def test_the_network_follows_the_data():
             down = [a * b for a, b in zip(down, level, strict=True)]
         assert all(size % by == 0 for size, by in zip(sized.patch, down, strict=True))
         assert sized.design.in_channels == 3
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_each_network_follows_the_data_and_its_sides_fit_it(network, effort):
+    for shape in (
+        DataShape((1, 512, 512), channels=3, classes=2), DataShape((24, 256, 256), (5.0, 1.0, 1.0)),
+        DataShape((2, 5, 300)), DataShape((160, 256, 256), (1.0, 1.0, 1.0), classes=7),
+    ):  # fmt: skip
+        sized = sized_to(shape, effort=effort, network=network, dropout=0.1, click_channels=2)
+        design, arguments = sized.design, sized.design.arguments
+        assert design.architecture == network
+        assert (design.dimensions, design.in_channels, design.out_channels) == (
+            shape.dimensions, shape.channels + 2, shape.classes + 1,
+        )  # fmt: skip
+        assert arguments["dropout_prob" if network == "SegResNet" else "dropout"] == 0.1
+        steps = [2 ** (len(arguments["blocks_down"]) - 1)] * shape.dimensions if network == "SegResNet" else [
+            math.prod(level[axis] for level in arguments["strides"]) for axis in range(shape.dimensions)
+        ]  # fmt: skip
+        assert all(side % step == 0 for side, step in zip(sized.patch, steps, strict=True))
+        if network != "SegResNet" and shape.spacing_mm == (5.0, 1.0, 1.0):
+            assert steps[0] < steps[1], "the coarse axis is halved less often"
 
 
 def test_no_framework_is_needed():

@@ -143,7 +143,7 @@ def test_a_look_at_the_project_is_a_job_and_opens_what_was_settled_by_vote_alone
             lifecycle.settle(item=item, by=cast.rita, reason="looked at it", submission=last)
     job = predicting.start_predictions(model=registered(cast), project=cast.project, asked_by="test")
     run_pending(queues=["cpu"])
-    assert Job.objects.get(pk=job.pk).result == {"items": 3, "sent_to_review": 1, "left_out": []}
+    assert Job.objects.get(pk=job.pk).result == {"items": 3, "sent_to_review": 1, "notes": [], "left_out": []}
     assert [state(item) for item in (by_vote, by_reviewer, fine)] == ["review", "settled", "settled"]
     assert Prediction.objects.count() == 3
     settlement = current_settlement(by_reviewer)

@@ -105,6 +105,23 @@ def test_the_overview_says_what_is_missing_while_networks_cannot_run(world, as_,
     assert "Networks" not in as_("rita").get("/review/").content.decode()
 
 
+@pytest.mark.parametrize("state", [None, "installing", "failed"])
+def test_a_worker_that_runs_networks_is_believed_and_the_hint_goes_by_itself(world, as_, settings, tmp_path, state):
+    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, var=tmp_path)
+    if state is not None:
+        write_state(ModelsState(state))
+    places = ("/manage/cells/", "/manage/cells/models/", "/manage/cells/models/missing/")
+    jobs.sign_of_life(worker="w", queues=["gpu"], note="lacks torch")
+    for place in places:
+        page = as_("ada").get(place).content.decode()
+        assert "Networks (torch, monai)" in page
+        assert 'hx-get="/manage/cells/models/missing/"' in page, "it asks again"
+    jobs.sign_of_life(worker="w", queues=["cpu", "gpu"], note="CPU, 2 cores")
+    for place in places:
+        assert "Networks (torch, monai)" not in as_("ada").get(place).content.decode()
+    assert as_("ada").get(places[-1]).content.strip() == b"", "nothing is left of it"
+
+
 def test_projects_of_others_are_offered_to_nobody(world, as_):
     assert "/manage/" not in as_("ann").get("/label/").content.decode()
     assert "/manage/" in as_("ada").get("/manage/cells/").content.decode()

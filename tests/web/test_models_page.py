@@ -29,9 +29,11 @@ from labelhub.predictions.architectures import read_design
 from labelhub.predictions.classical import NAME
 from labelhub.predictions.models import Draft, ModelVersion, Prediction, TrainedItem, TrainingRun
 from labelhub.predictions.preparation import Preparation
+from labelhub.predictions.training_settings import TrainingSettings, read_training_settings
 from labelhub.projects import teams
 from labelhub.scoring.model_on_gold import score_on_gold
 from labelhub.scoring.models import DraftsAgain, HelpedReading, Score
+from labelhub.web.training_form import fields_of, recipe_words
 from labelhub.workflow import bringing_models, lifecycle, predicting
 from tests.cast import Cast, make_cast
 from tests.workflow.walking import add_item, labeler, new_annotator, set_policy, store
@@ -240,10 +242,16 @@ def test_a_network_of_unknown_origin_is_not_called_image_analysis(cast: Cast):
     )  # fmt: skip
     body = page(cast, cast.ada).content.decode()
     assert "nothing: image analysis" not in body
+    assert "with dropout" not in body.partition('id="training"')[0]
     # Of the weights, which came without a name for what they were in.
     assert hashlib.sha256(b"w").hexdigest() in body
     registered(cast)
     assert page(cast, cast.ada).content.decode().count("nothing: image analysis") == 1
+    services.register_network(
+        project=cast.project, name="n", design=design, weights=b"w", classes=["", "nucleus"], by="test",
+        preparation=Preparation(dropout_passes=12),
+    )  # fmt: skip
+    assert "doubt from 12 passes with dropout" in page(cast, cast.ada).content.decode()
 
 
 def test_a_bundle_is_kept_for_a_worker_and_what_is_none_is_refused(cast: Cast):
@@ -259,8 +267,13 @@ def test_a_bundle_is_kept_for_a_worker_and_what_is_none_is_refused(cast: Cast):
     body = page(cast, cast.ada).content.decode()
     assert "Reading a model that was brought" in body
     assert "No worker that runs networks gives a sign of life" in body
+    client = Client()
+    client.force_login(cast.ada)
+    row = f"/manage/{cast.project.slug}/jobs/{job.pk}/"
+    assert "sign of life" in client.get(row).content.decode()
     sign_of_life(worker="w", queues=["gpu"], note="")
     assert "sign of life" not in page(cast, cast.ada).content.decode()
+    assert "sign of life" not in client.get(row).content.decode(), "it goes with the row, which asks each second"
     assert page(cast, cast.ada, "bring/", bundle=SimpleUploadedFile("b.zip", b"no zip"), name="").status_code == 302
     assert Job.objects.filter(kind="inference.import_bundle").count() == 1
     assert page(cast, cast.ada, "bring/", name="nothing chosen").status_code == 400
@@ -347,6 +360,64 @@ def test_what_kind_of_network_is_trained_is_chosen_in_the_form(cast: Cast):
     Job.objects.update(state="cancelled")
     page(cast, cast.ada, "train/", release=str(release.number), kind="automatic", ensemble="1")
     assert TrainingRun.objects.latest("pk").settings["ensemble"] is True
+
+
+def test_a_training_is_set_in_the_form_refused_out_of_range_and_repeated_from_its_version(cast: Cast):
+    for user in (cast.ann, cast.ben):
+        store(cast, add_item(cast.project) if user == cast.ann else Item.objects.latest("pk"), user, SQUARE)
+    number = str(lifecycle.release(project=cast.project, formats=["coco"], note="", by=cast.ada).number)
+    run_pending(queues=["cpu"])
+    body = page(cast, cast.ada).content.decode()
+    usual = TrainingSettings()
+    for field in fields_of(usual):
+        assert f'name="{field.name}"' in body
+        assert field.words.replace("'", "&#x27;") in " ".join(body.split())
+    asked = {
+        "release": number, "kind": "automatic", "more": "1", "effort": "medium", "folds": "5", "epochs": "7", "patience": "3",
+        "seed": "11", "dropout": "0.2", "network": "SegResNet",
+    }  # fmt: skip
+    client = Client()
+    client.force_login(cast.ada)
+    address = f"/manage/{cast.project.slug}/models/train/"
+    for name, typed, words in (
+        ("folds", "1", "folds is a whole number from 2 to 10"), ("epochs", "", "epochs is a whole number from 1 to 2000"),
+        ("seed", "-1", "seed is a whole number from 0"), ("dropout", "0.9", "dropout is a share from 0 to 0.8"),
+        ("dropout", "nan", "dropout is a share"), ("effort", "huge", "effort is one of"),
+        ("network", "VNet", "network is one of"),
+    ):  # fmt: skip
+        answer = client.post(address, asked | {name: typed}, follow=True)
+        assert words in answer.content.decode()
+    assert not TrainingRun.objects.exists()
+    page(cast, cast.ada, "train/", **asked)
+    run = TrainingRun.objects.get()
+    kept = read_training_settings(run.settings)
+    assert (kept.effort, kept.folds, kept.epochs, kept.patience, kept.seed, kept.dropout, kept.flips) == (
+        "medium", 5, 7, 3, 11, 0.2, False,
+    )  # fmt: skip
+    assert kept.network == "SegResNet"
+    model = registered(cast)
+    ModelVersion.objects.filter(pk=model.pk).update(release_number=int(number))
+    TrainedItem.objects.create(model=model, item=Item.objects.latest("pk"))
+    # What no form shows is repeated, too.
+    run.settings |= {"steps": 5, "classes": ["nucleus"]}
+    TrainingRun.objects.update(model=model, settings=run.settings)
+    Job.objects.update(state="cancelled")
+    assert recipe_words(kept) in page(cast, cast.ada).content.decode()
+    shown = client.get(f"/manage/{cast.project.slug}/models/?again={model.pk}")
+    form = shown.context
+    assert f'name="again" value="{model.pk}"' in shown.content.decode()
+    again = {field.name: str(field.value) for field in form["more"] if field.kind != "switch"}
+    page(
+        cast,
+        cast.ada,
+        "train/",
+        release=str(form["again"].release_number),
+        kind=form["kind"],
+        more="1",
+        again=str(model.pk),
+        **again,
+    )
+    assert TrainingRun.objects.latest("pk").settings == run.settings
 
 
 def test_the_page_is_the_admins_and_its_numbers_a_file(cast: Cast):

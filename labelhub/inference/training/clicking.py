@@ -99,7 +99,13 @@ def make_click_plan(labels: Sequence[Label], label: str, settings: TrainingSetti
     known = [spacing for spacing in spacings if spacing is not None]
     z, y, x = np.median(np.array(known), axis=0).tolist() if len(known) == len(spacings) else (1.0, 1.0, 1.0)
     shape = DataShape((int(median[0]), int(median[1]), int(median[2])), (z, y, x), 1, 1)
-    sized = sized_to(shape, effort=settings.sizing, click_channels=CHANNELS - 1)
+    sized = sized_to(
+        shape,
+        effort=settings.sizing,
+        click_channels=CHANNELS - 1,
+        dropout=settings.dropout,
+        network=settings.architecture,
+    )
     patch = (1, *sized.patch) if len(sized.patch) == 2 else sized.patch
     groups = {entry.item: entry.group for entry in labels}
     items = sorted(groups)

@@ -71,10 +71,11 @@ def make_plan(labels: Sequence[Label], candidates: Sequence[str], settings: Trai
         sizes *= np.array([label.grid.spacing_mm for label in labels], dtype=np.float64) / np.array(spacing)
     median = np.maximum(1, np.rint(np.median(sizes, axis=0))).astype(int)
     shape = DataShape((int(median[0]), int(median[1]), int(median[2])), spacing, channels(labels), len(classes))
-    sized = sized_to(shape, effort=settings.sizing)
+    sized = sized_to(shape, effort=settings.sizing, dropout=settings.dropout, network=settings.architecture)
     preparation = Preparation(
         spacing_mm=spacing, patch=sized.patch, overlap=0.25, flips=settings.flips and sized.design.dimensions == 2,
         least_pixels=_LEAST_PIXELS[sized.design.dimensions],
+        dropout_passes=settings.dropout_passes if settings.dropout else 0,
     )  # fmt: skip
     groups = {label.item: label.group for label in labels}
     items = sorted(groups)
