@@ -74,16 +74,20 @@ for (const [status, code, detail, told] of [[403, undefined, "Sign in.", "signed
   });
 }
 
-test("a mask that did not come when the page opened is brought before its patch is sent, and shown", async () => {
+test("a mask that did not come when the page opened is brought and shown with the next that is sent, which waits for none", async () => {
   const { draft, sync } = windowWith(async ({ operations: [own] }) => ({ acknowledged: [{ op_id: own.op_id, seq: 1 }], head_seq: 1, next_client_seq: 2, refused: null }));
   const mask = "f".repeat(64);
   draft.resume({ op_id: "m", kind: "patch.add", payload: { stroke_id: "k", medium: 0, label: "x", mode: "add", origin: [0, 2, 2], size: [1, 1, 1], mask, index: 0 } });
   assert.equal(draft.layers.occupied(draft.state, 0, "x").length, 0);
   const asked = [];
-  globalThis.fetch = async (address) => asked.push(address) && new Response(new Uint8Array([128]));
+  let give;
+  globalThis.fetch = (address) => asked.push(address) && new Promise((resolve) => (give = resolve));
   await sync.push();
-  assert.deepEqual(asked, [`/document/masks/${mask}/`]);
-  assert.deepEqual([draft.layers.occupied(draft.state, 0, "x"), draft.pending, sync.status], [[0], [], "saved"]);
+  await sync.push();
+  assert.deepEqual([draft.pending, sync.status, asked], [[], "saved", [`/document/masks/${mask}/`]]);
+  give(new Response(new Uint8Array([128])));
+  await soon(20);
+  assert.deepEqual(draft.layers.occupied(draft.state, 0, "x"), [0]);
 });
 
 test("a mask that still cannot be had holds up nothing: what is sent tells why", async () => {

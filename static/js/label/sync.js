@@ -108,14 +108,16 @@ export class Sync extends EventTarget {
     return bringMasks(this.draft.layers.masks, this.address, acts.map((act) => act.payload));
   }
 
-  /** The masks of patches that were kept over a reload, where they did not come when the page opened. */
+  /** The masks of patches that were kept over a reload, where they did not come when the page opened. Nothing waits for them. */
   async bringLate() {
-    const { layers, pending } = this.draft;
-    const late = pending.map(({ payload }) => payload).filter(({ mask }) => mask && !layers.masks.has(mask));
-    if (!late.length) return;
+    const { layers, state } = this.draft;
+    const late = [...state.marks.values()].map(({ payload }) => payload).filter(({ mask }) => mask && !layers.masks.has(mask));
+    if (this.isBringing || !late.length) return;
+    this.isBringing = true;
     const masks = new Map();
-    // Where one still cannot be had, what is sent next tells why.
+    // Where one still cannot be had, what is sent tells why.
     await bringMasks(masks, this.address, late).catch(() => undefined);
+    this.isBringing = false;
     for (const [name, mask] of masks) layers.arrived(name, mask);
     if (masks.size) this.draft.emit("change");
   }
@@ -128,11 +130,11 @@ export class Sync extends EventTarget {
   async push() {
     if (this.isSending || this.isEnded) return;
     this.isSending = true;
+    this.bringLate();
     clearTimeout(this.timer);
     try {
       while (this.draft.pending.length && !this.isEnded) {
         this.set("saving");
-        await this.bringLate();
         await this.sendBatch();
       }
       this.failures = 0;
