@@ -57,7 +57,7 @@ export async function bringMasks(masks, address, parts) {
 async function fetchBits(address) {
   let bits;
   try {
-    // What is drawn waits for it before it is sent: silence must end here too.
+    // What the log says next waits for it: silence must end here too.
     const response = await fetch(address, { signal: AbortSignal.timeout(LONGEST_MASK_MS) });
     bits = response.ok ? new Uint8Array(await response.arrayBuffer()) : response.status;
   } catch {
